@@ -1,0 +1,449 @@
+"""What a facility file may say, and how a file that may not is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from zones.errors import LazarettoError
+from zones.facility import (
+    Direction,
+    Facility,
+    FacilityError,
+    Pair,
+    Place,
+    Role,
+    Rule,
+    UnknownCamera,
+    ZoneType,
+    json_schema,
+    load_facility,
+    parse_facility,
+)
+
+FILE = """\
+schema: 1
+facility: {code: LC-01, name: Cơ sở cách ly số 1, managing_body: Bộ CHQS tỉnh}
+schedules:
+  meal:
+    - {from: "06:00", to: "07:00"}
+    - {from: "11:00", to: "12:00"}
+cameras:
+  - id: yard
+    name: Sân
+    place: yard
+    source: rtsp://${CAM_USER}:${CAM_PASSWORD}@10.0.0.5:554/main
+    default_role: resident
+    calibration:
+      points:
+        - {image: [0.1, 0.9], ground: [0, 0]}
+        - {image: [0.9, 0.9], ground: [5, 0]}
+        - {image: [0.7, 0.3], ground: [5, 9.5]}
+        - {image: [0.3, 0.3], ground: [0, 9.5]}
+    zones:
+      - id: door
+        type: room_door
+        polygon: [[0, 0], [0.5, 0], [0.5, 0.5]]
+        rules:
+          - {roles: [resident], schedule: meal, effect: allow}
+          - effect: deny
+      - id: staff
+        type: staff_only
+        polygon:
+          - [0.5, 0.5]
+          - [1, 0.5]
+          - [1, 1]
+          - [0.5, 1]
+    lines:
+      - id: gate
+        type: gate
+        points: [[0.1, 0.5], [0.9, 0.5]]
+        denied: left_to_right
+  - id: lobby
+    place: lobby
+rules:
+  mask: {min_face_px: 40}
+  contact:
+    distance_m: 2
+"""
+
+
+def refused(old: str, new: str, text: str = FILE) -> str:
+    assert old in text
+    with pytest.raises(FacilityError) as caught:
+        parse_facility(text.replace(old, new, 1), "f.yaml")
+    return str(caught.value)
+
+
+def test_reads_every_part() -> None:
+    facility = parse_facility(FILE)
+    assert (facility.code, facility.schema_version) == ("LC-01", 1)
+    assert facility.name == "Cơ sở cách ly số 1"
+    assert facility.managing_body == "Bộ CHQS tỉnh"
+    yard = facility.camera("yard")
+    assert (yard.place, yard.default_role) == (Place.YARD, Role.RESIDENT)
+    assert yard.contact_pairs == (Pair.STAFF_RESIDENT, Pair.OUTSIDER_ANY)
+    assert yard.zones[0].rules[0].roles == (Role.RESIDENT,)
+    assert yard.zones[0].rules[1].roles is None
+    assert yard.zones[1].polygon[1] == (1.0, 0.5)
+    assert (yard.lines[0].type, yard.lines[0].denied) == (ZoneType.GATE, Direction.LEFT_TO_RIGHT)
+    assert facility.rules.mask.min_face_px == 40
+    assert facility.camera("lobby").calibration is None
+
+
+def test_the_defaults_are_those_of_the_domain() -> None:
+    facility = parse_facility(FILE)
+    assert facility.timezone == "Asia/Ho_Chi_Minh"
+    assert [(w.from_, w.to) for w in facility.schedules["curfew"]] == [("22:00", "05:00")]
+    rules = facility.rules
+    assert (rules.contact.release_m, rules.contact.min_s, rules.contact.max_calibration_error_m) == (
+        2.3,
+        10,
+        0.25,
+    )
+    assert (rules.zone.dwell_s, rules.zone.dwell_gate_s, rules.zone.hysteresis_frame) == (2, 1, 0.02)
+    assert (rules.mask.min_samples, rules.mask.window_s, rules.mask.min_span_s, rules.mask.share) == (
+        8,
+        10,
+        5,
+        0.6,
+    )
+    assert (rules.gathering.min_people, rules.gathering.min_s) == (3, 60)
+    assert (rules.evidence.before_s, rules.evidence.after_s, rules.evidence.max_s) == (5, 10, 60)
+    assert (rules.merge_s, rules.realert_s, rules.role_confidence) == (60, 600, 0.7)
+
+
+def test_the_curfew_can_be_moved() -> None:
+    facility = parse_facility(FILE.replace("  meal:", '  curfew: [{from: "21:00", to: "04:30"}]\n  meal:'))
+    assert [(w.from_, w.to) for w in facility.schedules["curfew"]] == [("21:00", "04:30")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        # Fields
+        ("    place: lobby\n", "", "line 38: cameras[1].place: expected one of corridor, lobby, yard"),
+        (
+            "place: lobby",
+            "plce: lobby",
+            "line 39: cameras[1].plce: expected one of the fields id, name, place",
+        ),
+        (
+            "place: lobby",
+            "place: lobby\n    <<: {id: x}",
+            "line 40: cameras[1].<<: expected one of the fields",
+        ),
+        ("place: lobby", "plce: lobby", "got 'plce'; did you mean 'place'?"),
+        (
+            "distance_m: 2",
+            "distance: 2",
+            "line 43: rules.contact.distance: expected one of the fields distance_m",
+        ),
+        ("rules:\n  mask", "rulez:\n  mask", "line 40: rulez: expected one of the fields schema, facility"),
+        ("schema: 1", "schema: 2", "line 1: schema: expected one of 1, got 2"),
+        ("code: LC-01", "code: 7", "line 2: facility.code: expected text, got 7 (put it in quotes)"),
+        ("code: LC-01", "code: ../x", "line 2: facility.code: expected 1 to 64 of A-Z"),
+        ("name: Cơ sở cách ly số 1", "name: ''", "line 2: facility.name: expected some text, got none"),
+        (
+            "min_face_px: 40",
+            "min_face_px: 40.5",
+            "line 41: rules.mask.min_face_px: expected a whole number, got 40.5",
+        ),
+        ("min_face_px: 40", "min_face_px: true", "rules.mask.min_face_px: expected a whole number, got true"),
+        (
+            "distance_m: 2",
+            "distance_m: two",
+            "line 43: rules.contact.distance_m: expected a number, got 'two'",
+        ),
+        ("distance_m: 2", "distance_m: .nan", "rules.contact.distance_m: expected a finite number, got nan"),
+        ("distance_m: 2", "distance_m: 0", "rules.contact.distance_m: expected more than 0, got 0"),
+        ("mask: {min_face_px: 40}", "mask: 3", "line 41: rules.mask: expected a mapping, got 3"),
+        ("roles: [resident]", "roles: resident", "rules[0].roles: expected a list, got 'resident'"),
+        (
+            "roles: [resident]",
+            "roles: []",
+            "line 24: cameras[0].zones[0].rules[0].roles: expected at least 1 role",
+        ),
+        ("roles: [resident]", "roles: [residnt]", "rules[0].roles[0]: expected one of resident, staff_ppe"),
+        ("roles: [resident]", "roles: [residnt]", "got 'residnt'; did you mean 'resident'?"),
+        # Ids
+        (
+            "id: lobby",
+            "id: yard",
+            "line 38: cameras[1].id: expected a unique id, got 'yard', which cameras[0] has",
+        ),
+        ("id: lobby", "id: Yard", "got 'Yard', which cameras[0] has too"),
+        (
+            "id: staff",
+            "id: door",
+            "line 26: cameras[0].zones[1].id: expected a unique id, got 'door', which zones[0]",
+        ),
+        (
+            "id: gate",
+            "id: door",
+            "line 34: cameras[0].lines[0].id: expected a unique id, got 'door', which zones[0]",
+        ),
+        # Schedules, time zone
+        (
+            "schedule: meal",
+            "schedule: meals",
+            "line 24: cameras[0].zones[0].rules[0].schedule: expected a schedule",
+        ),
+        (
+            "schedule: meal",
+            "schedule: meals",
+            "among always, curfew, meal, got 'meals'; did you mean 'meal'?",
+        ),
+        ("  meal:\n", "  always:\n", "line 4: schedules.always: expected another name, got 'always'"),
+        ("  meal:\n", "  bữa ăn:\n", "line 4: schedules.bữa ăn: expected 1 to 64 of A-Z"),
+        ('to: "07:00"', 'to: "7:00"', 'line 5: schedules.meal[0].to: expected a local time "HH:MM"'),
+        ('to: "07:00"', 'to: "06:00"', "line 5: schedules.meal[0].to: expected another time than `from`"),
+        ('from: "06:00", ', "", "line 5: schedules.meal[0].from: expected a value, got nothing"),
+        ("from:", "from_:", "line 5: schedules.meal[0].from_: expected one of the fields from, to, got"),
+        ("schema: 1", "timezone: Asia/Hochiminh", "line 1: timezone: expected a time zone of the IANA list"),
+        ("schema: 1", "timezone: Asia/Hochiminh", "got 'Asia/Hochiminh'; did you mean 'Asia/Ho_Chi_Minh'?"),
+        (
+            "schema: 1",
+            "timezone: ../../etc/passwd",
+            "line 1: timezone: expected a time zone of the IANA list",
+        ),
+        # Geometry
+        (
+            "[[0, 0], [0.5, 0], [0.5, 0.5]]",
+            "[[0, 0], [0.5, 0]]",
+            "polygon: expected at least 3 points, got 2",
+        ),
+        (
+            "          - [1, 1]\n          - [0.5, 1]\n",
+            "",
+            "line 28: cameras[0].zones[1].polygon: expected at least 3",
+        ),
+        (
+            "- [1, 1]",
+            "- [1, 1.01]",
+            "line 31: cameras[0].zones[1].polygon[2]: expected a point inside the frame",
+        ),
+        ("- [1, 1]", "- [1, 1.01]", "got [1.0, 1.01]"),
+        ("- [1, 1]", "- [1, .inf]", "polygon[2][1]: expected a finite number, got inf"),
+        ("- [1, 1]", "- [1]", "line 31: cameras[0].zones[1].polygon[2][1]: expected a value, got nothing"),
+        ("- [1, 1]", "- [1, 1, 1]", "cameras[0].zones[1].polygon[2]: expected at most 2 values, got 3"),
+        (
+            "- [1, 0.5]\n          - [1, 1]",
+            "- [1, 1]\n          - [1, 0.5]",
+            "got sides [0]-[1] and [2]-[3] meeting",
+        ),
+        ("[0.5, 0.5]]", "[0.2, 0]]", "line 22: cameras[0].zones[0].polygon: expected a polygon with an area"),
+        (
+            "[0.5, 0.5]]",
+            "[0.5, 0.5], [0, 0]]",
+            "polygon[3]: expected each point once, got the first point again",
+        ),
+        (
+            "[[0.1, 0.5], [0.9, 0.5]]",
+            "[[0.1, 0.5], [0.1, 0.5]]",
+            "line 36: cameras[0].lines[0].points: expected two",
+        ),
+        ("[[0.1, 0.5], [0.9, 0.5]]", "[[0, 0], [0, 1], [1, 1]]", "points: expected at most 2 points, got 3"),
+        (
+            "type: gate",
+            "type: buffer",
+            "line 35: cameras[0].lines[0].type: expected a type of line (room_door, one",
+        ),
+        (
+            "schedule: meal",
+            "direction: left_to_right",
+            "zones[0].rules[0]: expected no direction in the rule of a z",
+        ),
+        # Calibration
+        (
+            "        - {image: [0.1, 0.9], ground: [0, 0]}\n",
+            "",
+            "line 14: cameras[0].calibration.points: expected at",
+        ),
+        (
+            "[0, 9.5]",
+            "[10, 0]",
+            "calibration.points: expected 4 points of which no 3 lie on one line, got ground",
+        ),
+        (
+            "[0.3, 0.3]",
+            "[0.5, 0.9]",
+            "calibration.points: expected 4 points of which no 3 lie on one line, got im",
+        ),
+        (
+            "[0.3, 0.3]",
+            "[0.9, 0.9]",
+            "calibration.points: expected 4 points of which no 3 lie on one line, got im",
+        ),
+        # Thresholds
+        (
+            "distance_m: 2",
+            "distance_m: 2.5",
+            "line 42: rules.contact.release_m: expected at least distance_m (2.5), ",
+        ),
+        (
+            "distance_m: 2",
+            "release_m: 1.9",
+            "line 43: rules.contact.release_m: expected at least distance_m (2), got",
+        ),
+        (
+            "distance_m: 2",
+            "touch_m: 2.1",
+            "line 43: rules.contact.touch_m: expected at most distance_m (2), got 2.1",
+        ),
+        (
+            "min_face_px: 40",
+            "min_face_px: 19",
+            "line 41: rules.mask.min_face_px: expected at least 20, got 19",
+        ),
+        (
+            "min_face_px: 40",
+            "min_samples: 50",
+            "line 41: rules.mask.min_samples: expected at most 21, all that",
+        ),
+        (
+            "min_face_px: 40",
+            "min_span_s: 11",
+            "rules.mask.min_span_s: expected at most window_s (10), got 11",
+        ),
+        ("min_face_px: 40", "share: 0.5", "rules.mask.share: expected more than 0.5, got 0.5"),
+        (
+            "mask: {min",
+            "evidence: {max_s: 12}\n  mask: {min",
+            "rules.evidence.max_s: expected at least before_s +",
+        ),
+    ],
+)
+def test_refuses_with_line_field_expected_and_got(old: str, new: str, message: str) -> None:
+    text = refused(old, new)
+    assert text.startswith("f.yaml: line ")
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("place", ["room", "toilet", "bathroom", "Yard", "7", "[yard]", ""])
+def test_a_camera_has_no_place_but_the_public_areas_of_the_order(place: str) -> None:
+    text = refused("place: lobby", f"place: {place}")
+    assert "line 39: cameras[1].place: expected one of the public areas corridor, lobby, yard" in text
+    assert "forbids cameras inside rooms, toilets and bathrooms" in text
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://admin:hunter2@10.0.0.5/main",
+        "rtsp://admin:${CAM_PASSWORD}@10.0.0.5/main",
+        "rtsp://10.0.0.5/user=x&password=hunter2&channel=1",
+        "'rtsp://admin:hunter/2@10.0.0.5/main'",
+        "admin:hunter2@10.0.0.5/main",
+    ],
+)
+def test_credentials_in_a_source_are_refused_and_not_repeated(source: str) -> None:
+    text = refused("rtsp://${CAM_USER}:${CAM_PASSWORD}@10.0.0.5:554/main", source)
+    assert "line 11: cameras[0].source: expected a source without credentials" in text
+    assert "${NAME}" in text
+    assert "hunter" not in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("schema: 1", "schema: 1  # was rtsp://admin:hunter2@10.0.0.5/main"),
+        ("name: Sân", "name: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("place: lobby", "place: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("place: lobby", "surce: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("place: lobby", "id: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("schema: 1", "schema: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("distance_m: 2", "distance_m: rtsp://admin:hunter2@10.0.0.5/main"),
+    ],
+)
+def test_credentials_elsewhere_are_refused_and_not_repeated(old: str, new: str) -> None:
+    assert "hunter" not in refused(old, new)
+
+
+def test_a_source_names_environment_variables_in_full() -> None:
+    assert "cameras[0].source: expected environment variables as ${NAME}" in refused(
+        ":554/main", ":554/$STREAM"
+    )
+
+
+def test_the_first_fault_is_the_first_by_line_and_the_others_are_counted() -> None:
+    text = FILE.replace("min_face_px: 40", "min_face_px: 1").replace("type: staff_only", "type: staff")
+    with pytest.raises(FacilityError) as caught:
+        parse_facility(text.replace("place: lobby", "place: lobby\n    nme: x"))
+    assert "line 27: cameras[0].zones[1].type: expected one of room_door" in str(caught.value)
+    assert str(caught.value).endswith("got 'staff'; did you mean 'staff_only'? (and 2 more)")
+
+
+def test_the_version_is_the_hash_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "facility.yaml"
+    data = b"\xef\xbb\xbf" + FILE.replace("\n", "\r\n").encode()
+    path.write_bytes(data)
+    facility = load_facility(path)
+    assert facility.version == hashlib.sha256(data).hexdigest()
+    assert facility.text.encode() == data
+    assert parse_facility(facility.text).version == facility.version
+
+
+def test_a_changed_copy_is_a_new_version_that_reads_back_the_same() -> None:
+    facility = parse_facility(FILE)
+    same = facility.model_copy()
+    assert (same.text, same.version) == (facility.text, facility.version)
+    changed = facility.model_copy(update={"timezone": "UTC"})
+    assert changed.version != facility.version
+    assert parse_facility(changed.text).model_dump() == changed.model_dump()
+
+
+def test_an_unknown_camera_is_named_with_those_that_exist() -> None:
+    facility = parse_facility(FILE)
+    with pytest.raises(UnknownCamera) as caught:
+        facility.camera("yrd")
+    assert str(caught.value) == "expected a camera of LC-01 (yard, lobby), got 'yrd'; did you mean 'yard'?"
+    assert isinstance(caught.value, FacilityError)
+    assert isinstance(caught.value, LazarettoError)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(FacilityError, match=r"none\.yaml: expected a facility file, got: No such file"):
+        load_facility(tmp_path / "none.yaml")
+    with pytest.raises(FacilityError, match=r"expected a facility file, got: Is a directory"):
+        load_facility(tmp_path)
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(FILE.encode().replace("Sân".encode(), b"S\xe2n"))
+    with pytest.raises(FacilityError, match=r"latin\.yaml: line 9: expected UTF-8 text, got the byte 0xe2"):
+        load_facility(path)
+
+
+def test_a_facility_cannot_be_changed_in_place() -> None:
+    facility = parse_facility(FILE)
+    with pytest.raises(ValidationError, match="frozen"):
+        facility.rules.contact.distance_m = 1.0
+
+
+def test_parts_built_in_code_are_checked_alike() -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Rule(roles=(), effect="deny")  # type: ignore[arg-type]
+    assert Facility.model_validate(parse_facility(FILE).model_dump()).code == "LC-01"
+
+
+def test_the_json_schema_describes_the_file() -> None:
+    schema = json_schema()
+    assert set(schema["properties"]) == {"schema", "facility", "timezone", "schedules", "cameras", "rules"}
+    assert schema["required"] == ["facility", "cameras"]
+    assert schema["additionalProperties"] is False
+    zone = schema["$defs"]["Zone"]["properties"]
+    assert zone["polygon"]["minItems"] == 3
+    assert zone["polygon"]["items"]["prefixItems"][0] == {"maximum": 1, "minimum": 0, "type": "number"}
+    assert schema["$defs"]["Line"]["properties"]["type"]["enum"] == [
+        "room_door",
+        "one_way",
+        "gate",
+        "perimeter",
+    ]
+    assert schema["$defs"]["MaskRule"]["properties"]["min_face_px"]["minimum"] == 20
+    for part in schema["$defs"].values():
+        for field in part.get("properties", {}).values():
+            assert "title" in field or "$ref" in field

@@ -1,0 +1,1 @@
+"""What a facility is: its file, geometry, calibration and schedule."""

@@ -1,0 +1,305 @@
+"""A camera of a facility: where it looks, and the zones, lines and marks drawn in its view."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from zones.credentials import has_credentials
+from zones.geometry import area, crossing_edges, extents, spread
+from zones.schedule import ALWAYS
+from zones.thresholds import Share
+from zones.validation import Model, describe, refuse
+
+# Smaller zones (about 4 px of a 768 x 576 frame) cannot hold a foot point and would never fire.
+MIN_AREA = 1e-5
+# Points whose extent across their line is no more than rounding lie on it.
+_FLAT = 1e-9
+# Calibration points nearer to one line than this (short to long extent) leave the homography undetermined.
+MIN_SPREAD = 2e-3
+# Ids become folder and file names, hence the narrow alphabet.
+_IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+
+class Role(StrEnum):
+    """Who a person is; `unknown` whenever confidence is low."""
+
+    RESIDENT = "resident"
+    STAFF_PPE = "staff_ppe"
+    STAFF_NO_PPE = "staff_no_ppe"
+    OUTSIDER = "outsider"
+    UNKNOWN = "unknown"
+
+
+class Place(StrEnum):
+    """The six kinds of public area that 4403/CV-BCD has cameras see; there is deliberately no other."""
+
+    CORRIDOR = "corridor"
+    LOBBY = "lobby"
+    YARD = "yard"
+    BATHROOM_OUTSIDE = "bathroom_outside"
+    GATE = "gate"
+    OTHER_PUBLIC = "other_public"
+
+
+class ZoneType(StrEnum):
+    """What a zone or line stands for."""
+
+    ROOM_DOOR = "room_door"
+    RESIDENT_ONLY = "resident_only"
+    STAFF_ONLY = "staff_only"
+    BUFFER = "buffer"
+    ONE_WAY = "one_way"
+    GATE = "gate"
+    PERIMETER = "perimeter"
+    CARE_STATION = "care_station"
+    COMMON = "common"
+    EXEMPT = "exempt"
+
+
+LINE_TYPES = (ZoneType.ROOM_DOOR, ZoneType.ONE_WAY, ZoneType.GATE, ZoneType.PERIMETER)
+
+
+class Effect(StrEnum):
+    """What a rule decides."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Direction(StrEnum):
+    """The sense of a crossing, for a line walked from its first to its second point, as seen in the image."""
+
+    LEFT_TO_RIGHT = "left_to_right"
+    RIGHT_TO_LEFT = "right_to_left"
+
+
+class Pair(StrEnum):
+    """Which people's contact a camera watches."""
+
+    STAFF_RESIDENT = "staff_resident"
+    OUTSIDER_ANY = "outsider_any"
+    RESIDENT_RESIDENT = "resident_resident"
+
+
+def _check_identifier(text: str) -> str:
+    if re.fullmatch(_IDENTIFIER, text) is None:
+        refuse(
+            f"expected 1 to 64 of A-Z, a-z, 0-9, '.', '_', '-', first a letter or digit, got {describe(text)}"
+        )
+    return text
+
+
+def _check_point(point: tuple[float, float]) -> tuple[float, float]:
+    if not all(0 <= value <= 1 for value in point):
+        refuse(f"expected a point inside the frame (x and y from 0 to 1), got {list(point)}")
+    return point
+
+
+def _check_polygon(polygon: tuple[Point, ...]) -> tuple[Point, ...]:
+    if polygon[0] == polygon[-1]:
+        refuse("expected each point once, got the first point again at the end", len(polygon) - 1)
+    if extents(polygon)[1] < _FLAT:
+        refuse("expected a polygon with an area, got points on one line")
+    if (edges := crossing_edges(polygon)) is not None:
+        first, second = (f"[{i}]-[{(i + 1) % len(polygon)}]" for i in edges)
+        refuse(f"expected a polygon that does not cross itself, got sides {first} and {second} meeting")
+    if (size := area(polygon)) < MIN_AREA:
+        refuse(f"expected a polygon with an area of at least {MIN_AREA:g} of the frame, got {size:.2g}")
+    return polygon
+
+
+def _check_line(points: tuple[Point, Point]) -> tuple[Point, Point]:
+    if points[0] == points[1]:
+        refuse(f"expected two distinct points, got [{points[0][0]:g}, {points[0][1]:g}] twice")
+    return points
+
+
+def _check_line_type(kind: ZoneType) -> ZoneType:
+    if kind not in LINE_TYPES:
+        refuse(f"expected a type of line ({', '.join(LINE_TYPES)}), got {kind.value!r}, which needs a zone")
+    return kind
+
+
+def _check_place(value: object) -> object:
+    if value not in list(Place):
+        refuse(
+            f"expected one of the public areas {', '.join(Place)}, got {describe(value)}: "
+            "the order (4403/CV-BCD) forbids cameras inside rooms, toilets and bathrooms"
+        )
+    return value
+
+
+def _check_source(source: str) -> str:
+    if has_credentials(source):
+        refuse(
+            "expected a source without credentials, got a user, password or token in clear; "
+            "put ${NAME} in its place and set the environment variable NAME"
+        )
+    if re.search(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*\})|\$(?!\{)", source):
+        refuse("expected environment variables as ${NAME}, got a '$' that begins none")
+    return source
+
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Unit = Annotated[Number, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
+Point = Annotated[tuple[Unit, Unit], AfterValidator(_check_point)]
+Polygon = Annotated[tuple[Point, ...], Field(min_length=3, max_length=200), AfterValidator(_check_polygon)]
+Identifier = Annotated[
+    str,
+    AfterValidator(_check_identifier),
+    Field(json_schema_extra={"pattern": f"^{_IDENTIFIER}$"}),
+]
+LineType = Annotated[
+    ZoneType, AfterValidator(_check_line_type), Field(json_schema_extra={"enum": list(LINE_TYPES)})
+]
+Name = Annotated[str, Field(max_length=200)]
+
+
+class Rule(Model):
+    """Roles x schedule x direction -> allow or deny; of several, the first that matches decides."""
+
+    roles: tuple[Role, ...] | None = Field(
+        default=None, min_length=1, title="Roles", description="Roles it applies to; left out, any role."
+    )
+    schedule: str = Field(default=ALWAYS, title="Schedule", description='A key of `schedules`, or "always".')
+    direction: Direction | None = Field(
+        default=None, title="Direction", description="Of the crossing of a line; left out, both."
+    )
+    effect: Effect = Field(title="Effect", description="allow or deny")
+
+
+class Zone(Model):
+    """A polygon on the floor as seen in the image, judged by the foot point of each person."""
+
+    id: Identifier = Field(title="Id", description="Unique among the zones and lines of the camera.")
+    name: Name = Field(default="", title="Name", description="As people call it.")
+    type: ZoneType = Field(title="Type", description="What the zone stands for; decides the default rules.")
+    polygon: Polygon = Field(
+        title="Polygon", description="Corners [x, y], 0..1 of the frame, x right, y down."
+    )
+    rules: tuple[Rule, ...] = Field(default=(), title="Rules", description="The first that matches decides.")
+    origin_role: Role | None = Field(
+        default=None,
+        title="Role of origin",
+        description="Role given to tracks that begin here, such as at a staff door.",
+    )
+    origin_confidence: Share = Field(
+        default=0.8, title="Confidence of origin", description="Of that role, 0..1 [D]."
+    )
+
+    @model_validator(mode="after")
+    def _has_no_direction(self) -> Self:
+        for i, rule in enumerate(self.rules):
+            if rule.direction is not None:
+                refuse(
+                    "expected no direction in the rule of a zone (only lines have one), got one", "rules", i
+                )
+        return self
+
+
+class Line(Model):
+    """A directed line on the floor as seen in the image, judged by the path of the foot point."""
+
+    id: Identifier = Field(title="Id", description="Unique among the zones and lines of the camera.")
+    name: Name = Field(default="", title="Name", description="As people call it.")
+    type: LineType = Field(title="Type", description="What the line stands for.")
+    points: Annotated[tuple[Point, Point], AfterValidator(_check_line)] = Field(
+        title="Points",
+        description="Two points [x, y], 0..1; left and right are those of a walk from first to second.",
+    )
+    rules: tuple[Rule, ...] = Field(default=(), title="Rules", description="The first that matches decides.")
+    denied: Direction | None = Field(
+        default=None,
+        title="Denied",
+        description="Deny this direction to every role that the type denies by default.",
+    )
+
+
+class CalibrationPoint(Model):
+    """A mark on the floor: where it is in the image, and where it was measured on the ground."""
+
+    image: Point = Field(title="Image", description="[x, y], 0..1 of the frame, x right, y down.")
+    ground: tuple[Number, Number] = Field(
+        title="Ground", description="[x, y] in metres, any origin and axes."
+    )
+
+
+class CalibrationSpec(Model):
+    """Marks that fix the ground plane, and marks kept apart to check it."""
+
+    points: tuple[CalibrationPoint, ...] = Field(min_length=4, max_length=200, title="Points")
+    check: tuple[CalibrationPoint, ...] = Field(
+        default=(),
+        max_length=200,
+        title="Check points",
+        description="Not used in the fit; their mean error is reported.",
+    )
+
+    @model_validator(mode="after")
+    def _fixes_a_plane(self) -> Self:
+        for field in ("image", "ground"):
+            if spread([getattr(point, field) for point in self.points]) < MIN_SPREAD:
+                refuse(
+                    f"expected 4 points of which no 3 lie on one line, got {field} points too near one",
+                    "points",
+                )
+        return self
+
+
+class Camera(Model):
+    """One camera: where it looks, and what is drawn in its view."""
+
+    id: Identifier = Field(title="Id", description="Unique in the facility.")
+    name: Name = Field(default="", title="Name", description="As people call it.")
+    place: Annotated[Place, BeforeValidator(_check_place)] = Field(
+        title="Place", description="The public area it sees (4403/CV-BCD); never a room, toilet or bathroom."
+    )
+    source: Annotated[str, AfterValidator(_check_source)] | None = Field(
+        default=None,
+        title="Source",
+        description="File or stream URL; credentials only as ${NAME} from the environment.",
+    )
+    default_role: Role = Field(
+        default=Role.UNKNOWN, title="Default role", description="Of people nothing else is known of."
+    )
+    default_role_confidence: Share = Field(
+        default=0.7, title="Confidence", description="Of the default role, 0..1 [D]."
+    )
+    calibration: CalibrationSpec | None = Field(
+        default=None, title="Calibration", description="Image to ground in metres."
+    )
+    zones: tuple[Zone, ...] = Field(default=(), title="Zones")
+    lines: tuple[Line, ...] = Field(default=(), title="Lines")
+    contact_pairs: tuple[Pair, ...] = Field(
+        default=(Pair.STAFF_RESIDENT, Pair.OUTSIDER_ANY),
+        title="Contact pairs",
+        description="Whose contact is watched [D].",
+    )
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen: dict[str, str] = {}
+        for (field, i), part in self.parts():
+            claim_id(seen, part.id, f"{field}[{i}]", field, i, "id")
+        return self
+
+    def parts(self) -> Iterator[tuple[tuple[str, int], Zone | Line]]:
+        """The zones, then the lines, each with its place below the camera: `("zones", 0)`."""
+        for i, zone in enumerate(self.zones):
+            yield ("zones", i), zone
+        for i, line in enumerate(self.lines):
+            yield ("lines", i), line
+
+
+def claim_id(seen: dict[str, str], name: str, owner: str, *at: int | str) -> None:
+    """Note in `seen` that `owner` has an id; refuse it when another has the same.
+
+    Case is ignored: ids name folders, and some file systems do not tell A from a.
+    """
+    if (other := seen.setdefault(name.casefold(), owner)) != owner:
+        refuse(f"expected a unique id, got {name!r}, which {other} has too", *at)

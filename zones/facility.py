@@ -1,0 +1,223 @@
+"""What a facility is: cameras, zones, lines, rules and schedules, read from one YAML file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from zones.camera import (
+    CalibrationPoint,
+    CalibrationSpec,
+    Camera,
+    Direction,
+    Effect,
+    Identifier,
+    Line,
+    Name,
+    Pair,
+    Place,
+    Point,
+    Role,
+    Rule,
+    Zone,
+    ZoneType,
+    claim_id,
+)
+from zones.credentials import mentions_credentials
+from zones.loading import read_document
+from zones.schedule import ALWAYS, Window
+from zones.thresholds import ContactRule, EvidenceRule, GatheringRule, MaskRule, Rules, ZoneRule
+from zones.validation import FacilityError, Model, describe, explain, nearest, refuse
+
+# Callers need one import only: the parts of a facility are read from here.
+__all__ = [
+    "CalibrationPoint",
+    "CalibrationSpec",
+    "Camera",
+    "ContactRule",
+    "Direction",
+    "Effect",
+    "EvidenceRule",
+    "Facility",
+    "FacilityError",
+    "GatheringRule",
+    "Identity",
+    "Line",
+    "MaskRule",
+    "Pair",
+    "Place",
+    "Point",
+    "Role",
+    "Rule",
+    "Rules",
+    "UnknownCamera",
+    "Window",
+    "Zone",
+    "ZoneRule",
+    "ZoneType",
+    "json_schema",
+    "load_facility",
+    "parse_facility",
+]
+
+_CURFEW = Window.model_validate({"from": "22:00", "to": "05:00"})
+
+
+class UnknownCamera(FacilityError):
+    """A camera id that the facility does not have."""
+
+
+def _check_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        refuse(
+            f"expected a time zone of the IANA list (such as Asia/Ho_Chi_Minh), got {describe(name)}"
+            f"{nearest(name, available_timezones())}"
+        )
+    return name
+
+
+class Identity(Model):
+    """Which facility it is and who runs it."""
+
+    code: Identifier = Field(title="Code", description="Short code used in ids and reports.")
+    name: Name = Field(min_length=1, title="Name", description="Full name.")
+    managing_body: Name = Field(min_length=1, title="Managing body", description="The body that runs it.")
+
+
+class Facility(Model):
+    """A quarantine facility as its file describes it."""
+
+    schema_version: Literal[1] = Field(
+        default=1, alias="schema", title="Schema", description="Version of this format."
+    )
+    facility: Identity = Field(title="Facility", description="Code, name and managing body.")
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = Field(
+        default="Asia/Ho_Chi_Minh",
+        title="Time zone",
+        description="IANA name; schedules and reports are in it.",
+    )
+    schedules: dict[Identifier, Annotated[tuple[Window, ...], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        validate_default=True,
+        title="Schedules",
+        description="Daily local windows by name; `curfew` is 22:00-05:00 unless given [D].",
+    )
+    cameras: tuple[Camera, ...] = Field(min_length=1, title="Cameras")
+    rules: Rules = Field(default=Rules(), title="Rules", description="Thresholds; left out, the defaults.")
+    _text: str = PrivateAttr(default="")
+
+    @field_validator("schedules")
+    @classmethod
+    def _add_curfew(cls, schedules: dict[str, tuple[Window, ...]]) -> dict[str, tuple[Window, ...]]:
+        if ALWAYS in schedules:
+            refuse(f"expected another name, got {ALWAYS!r}, which is predefined", ALWAYS)
+        return {"curfew": (_CURFEW,), **schedules}
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        known = [ALWAYS, *self.schedules]
+        seen: dict[str, str] = {}
+        for c, camera in enumerate(self.cameras):
+            claim_id(seen, camera.id, f"cameras[{c}]", "cameras", c, "id")
+            for place, part in camera.parts():
+                for r, rule in enumerate(part.rules):
+                    if rule.schedule not in known:
+                        refuse(
+                            f"expected a schedule among {', '.join(known)}, got {describe(rule.schedule)}"
+                            f"{nearest(rule.schedule, known)}",
+                            *("cameras", c, *place, "rules", r, "schedule"),
+                        )
+        return self
+
+    @property
+    def code(self) -> str:
+        """The short code of the facility."""
+        return self.facility.code
+
+    @property
+    def name(self) -> str:
+        """The full name of the facility."""
+        return self.facility.name
+
+    @property
+    def managing_body(self) -> str:
+        """The body that runs the facility."""
+        return self.facility.managing_body
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """The time zone of the facility."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def text(self) -> str:
+        """The source text; for a facility built in memory, JSON, which is YAML and reads back the same."""
+        return self._text or self.model_dump_json(by_alias=True, indent=2)
+
+    @property
+    def version(self) -> str:
+        """SHA-256 (hex) of the bytes of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def camera(self, camera_id: str) -> Camera:
+        """The camera of that id; raises UnknownCamera."""
+        for camera in self.cameras:
+            if camera.id == camera_id:
+                return camera
+        known = [camera.id for camera in self.cameras]
+        hint = nearest(camera_id, known)
+        raise UnknownCamera(f"expected a camera of {self.code} ({', '.join(known)}), got {camera_id!r}{hint}")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; once changed, it no longer carries the text (and version) of the file it came from."""
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            copy._text = ""
+        return copy
+
+
+def parse_facility(text: str, name: str = "<text>") -> Facility:
+    """Read a facility from YAML text; raises FacilityError that names `name`, the line and the field."""
+    document = read_document(text, name)
+    try:
+        facility = Facility.model_validate(document.data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise explain(error, name, document.line, json_schema()) from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        # The whole text is kept with each incident's version, comments included.
+        if mentions_credentials(line):
+            raise FacilityError(
+                f"{name}: line {number}: expected no credentials anywhere in the file, got some"
+            )
+    facility._text = text
+    return facility
+
+
+def load_facility(path: str | Path) -> Facility:
+    """Read a facility file; raises FacilityError with one sentence for the first fault."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FacilityError(f"{path}: expected a facility file, got: {error.strerror or error}") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FacilityError(
+            f"{path}: line {line}: expected UTF-8 text, got the byte 0x{data[error.start]:02x}"
+        ) from error
+    return parse_facility(text, str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a facility file, for editors."""
+    schema = Facility.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

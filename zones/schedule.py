@@ -1,0 +1,121 @@
+"""Daily windows in local time, evaluated on UTC instants."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Self
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, Field, model_validator
+
+from zones.validation import FacilityError, Model, describe, nearest, refuse
+
+if TYPE_CHECKING:
+    from zones.facility import Facility
+
+Instants = npt.NDArray[np.int64] | Sequence[int] | int
+
+ALWAYS = "always"
+_SECOND = 1_000_000
+_DAY_S = 86_400
+_TIME = r"([01]\d|2[0-3]):[0-5]\d|24:00"
+
+
+def _check_time(text: str) -> str:
+    if re.fullmatch(_TIME, text) is None:
+        refuse(f'expected a local time "HH:MM" from "00:00" to "24:00", got {describe(text)}')
+    return text
+
+
+LocalTime = Annotated[str, AfterValidator(_check_time), Field(json_schema_extra={"pattern": f"^({_TIME})$"})]
+
+
+class Window(Model):
+    """A daily window [from, to) of local wall-clock time; it crosses midnight when `to` is before `from`."""
+
+    from_: LocalTime = Field(alias="from", title="From", description='First minute inside, local "HH:MM".')
+    to: LocalTime = Field(title="To", description='First minute outside, local "HH:MM".')
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> Self:
+        # Equal times could mean never or the whole day; the whole day has its own spelling.
+        whole_day = (self.from_, self.to) == ("00:00", "24:00")
+        if _seconds(self.from_) % _DAY_S == _seconds(self.to) % _DAY_S and not whole_day:
+            refuse(
+                f'expected another time than `from` (a whole day is "00:00" to "24:00"), got {self.to}', "to"
+            )
+        return self
+
+
+def _seconds(local_time: str) -> int:
+    hours, minutes = local_time.split(":")
+    return int(hours) * 3600 + int(minutes) * 60
+
+
+def _offset(zone: ZoneInfo, second: int) -> int:
+    """The zone's offset from UTC, in seconds, at a second since the epoch."""
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second)
+    local = moment.astimezone(zone).replace(tzinfo=datetime.UTC)
+    return round((local - moment).total_seconds())
+
+
+def utc_offset(t: Instants, tz: ZoneInfo | str) -> npt.NDArray[np.int64]:
+    """The zone's offset from UTC, in microseconds, at each instant `t` (microseconds UTC, any shape).
+
+    Python's zones do not tell when their clocks change: midnights are compared, and where two differ the
+    change between them is found by halving. No zone has changed its clocks twice within 24 hours.
+    """
+    zone = ZoneInfo(tz) if isinstance(tz, str) else tz
+    t = np.asarray(t, dtype=np.int64)
+    if t.size == 0:
+        return np.zeros(t.shape, dtype=np.int64)
+    first, last = (int(value) // (_SECOND * _DAY_S) for value in (t.min(), t.max()))
+    changes: list[int] = []
+    offsets = [_offset(zone, first * _DAY_S)]
+    for day in range(first + 1, last + 2):
+        offset = _offset(zone, day * _DAY_S)
+        if offset == offsets[-1]:
+            continue
+        low, high = (day - 1) * _DAY_S, day * _DAY_S
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if _offset(zone, middle) == offset else (middle, high)
+        changes.append(high)
+        offsets.append(offset)
+    since = np.searchsorted(np.array(changes, dtype=np.int64) * _SECOND, t, side="right")
+    return np.array(offsets, dtype=np.int64)[since] * _SECOND
+
+
+def is_active(windows: Sequence[Window], t: Instants, tz: ZoneInfo | str) -> npt.NDArray[np.bool_]:
+    """Whether any window is open at each instant `t` (microseconds UTC, any shape) on the zone's wall clock.
+
+    When clocks go back, the repeated hour is inside twice; when they go forward, the skipped hour never is.
+    """
+    t = np.asarray(t, dtype=np.int64)
+    local = (t + utc_offset(t, tz)) % (_DAY_S * _SECOND)
+    result = np.zeros(t.shape, dtype=np.bool_)
+    for window in windows:
+        after_start = local >= _seconds(window.from_) * _SECOND
+        before_end = local < _seconds(window.to) * _SECOND
+        crosses_midnight = _seconds(window.to) < _seconds(window.from_)
+        result |= (after_start | before_end) if crosses_midnight else (after_start & before_end)
+    return result
+
+
+def active(facility: Facility, name: str, t: Instants) -> npt.NDArray[np.bool_]:
+    """Whether schedule `name` of the facility is active at each `t`, as `is_active`; "always" always is.
+
+    Raises FacilityError when the facility has no such schedule.
+    """
+    if name == ALWAYS:
+        return np.ones(np.shape(t), dtype=np.bool_)
+    if name not in facility.schedules:
+        known = [ALWAYS, *facility.schedules]
+        raise FacilityError(
+            f"expected a schedule among {', '.join(known)}, got {name!r}{nearest(name, known)}"
+        )
+    return is_active(facility.schedules[name], t, facility.tz)

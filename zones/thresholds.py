@@ -1,0 +1,174 @@
+"""The thresholds of the rules: every default is a project default [D] of the domain notes, never law."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from zones.validation import Model, refuse
+
+Seconds = Annotated[float, Field(strict=True, ge=0, le=86_400, allow_inf_nan=False)]
+Metres = Annotated[float, Field(strict=True, gt=0, le=100, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+
+
+class MaskRule(Model):
+    """When a face counts as assessable, and how many samples must agree before a mask incident [D]."""
+
+    min_face_px: int = Field(
+        default=32,
+        strict=True,
+        ge=20,
+        le=1000,
+        title="Smallest face",
+        description="Assessable face height, px; floor 20.",
+    )
+    min_samples: int = Field(
+        default=8,
+        strict=True,
+        ge=1,
+        le=1000,
+        title="Samples",
+        description="Assessable samples needed in the window.",
+    )
+    window_s: Seconds = Field(
+        default=10.0, gt=0, title="Window", description="Sliding window the samples lie in, s."
+    )
+    min_span_s: Seconds = Field(
+        default=5.0, title="Span", description="Least time from first to last sample, s."
+    )
+    share: Share = Field(
+        default=0.6, gt=0.5, title="Agreement", description="Share of the samples that must agree."
+    )
+    sample_hz: float = Field(
+        default=2.0,
+        strict=True,
+        gt=0,
+        le=60,
+        title="Sampling",
+        description="Mask assessments per track and second.",
+    )
+
+    @model_validator(mode="after")
+    def _can_fire(self) -> Self:
+        if self.min_span_s > self.window_s:
+            refuse(f"expected at most window_s ({self.window_s:g}), got {self.min_span_s:g}", "min_span_s")
+        most = int(self.window_s * self.sample_hz) + 1
+        if self.min_samples > most:
+            refuse(
+                f"expected at most {most}, all that window_s and sample_hz allow, got {self.min_samples}",
+                "min_samples",
+            )
+        return self
+
+
+class ZoneRule(Model):
+    """How long and how deep a foot point must be inside a zone, or beyond a line, to count [D]."""
+
+    dwell_s: Seconds = Field(default=2.0, title="Dwell", description="Stay before a zone crossing counts, s.")
+    dwell_gate_s: Seconds = Field(
+        default=1.0, title="Dwell at gates", description="The same for perimeter, gate and room_door, s."
+    )
+    hysteresis_m: float = Field(
+        default=0.3,
+        strict=True,
+        ge=0,
+        le=10,
+        title="Hysteresis",
+        description="Depth past the edge, m, when calibrated.",
+    )
+    hysteresis_frame: float = Field(
+        default=0.02,
+        strict=True,
+        ge=0,
+        le=0.5,
+        title="Hysteresis without calibration",
+        description="Share of frame height.",
+    )
+    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
+
+
+class ContactRule(Model):
+    """When two people on the ground plane are in close contact [D]."""
+
+    distance_m: Metres = Field(
+        default=2.0, title="Distance", description="Contact begins under this distance, m."
+    )
+    release_m: Metres = Field(default=2.3, title="Release", description="Contact ends over this distance, m.")
+    min_s: Seconds = Field(default=10.0, title="Duration", description="Shortest contact that counts, s.")
+    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
+    max_calibration_error_m: Metres = Field(
+        default=0.25,
+        title="Calibration error",
+        description="Cameras checked worse than this raise no contact, m.",
+    )
+    touch_m: Metres = Field(
+        default=0.5, title="Touch", description="Under this distance people may be touching, m."
+    )
+    touch_s: Seconds = Field(
+        default=3.0, title="Touch duration", description="Touch of this length is severe, s."
+    )
+    care_station_max_s: Seconds = Field(
+        default=900.0,
+        title="Care",
+        description="Staff in PPE with a resident at a care station: log up to this, s.",
+    )
+
+    @model_validator(mode="after")
+    def _distances_are_ordered(self) -> Self:
+        if self.release_m < self.distance_m:
+            refuse(f"expected at least distance_m ({self.distance_m:g}), got {self.release_m:g}", "release_m")
+        if self.touch_m > self.distance_m:
+            refuse(f"expected at most distance_m ({self.distance_m:g}), got {self.touch_m:g}", "touch_m")
+        return self
+
+
+class GatheringRule(Model):
+    """When residents linked by short distances form a gathering [D]."""
+
+    min_people: int = Field(
+        default=3, strict=True, ge=2, le=1000, title="People", description="Fewest linked residents."
+    )
+    distance_m: Metres = Field(
+        default=2.0, title="Distance", description="Two people nearer than this are linked, m."
+    )
+    min_s: Seconds = Field(default=60.0, title="Duration", description="Shortest gathering that counts, s.")
+    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
+
+
+class EvidenceRule(Model):
+    """How much footage is kept around an incident [D]."""
+
+    before_s: Seconds = Field(default=5.0, title="Before", description="Footage kept before the start, s.")
+    after_s: Seconds = Field(default=10.0, title="After", description="Footage kept after the end, s.")
+    max_s: Seconds = Field(default=60.0, gt=0, title="Longest clip", description="Longest clip, s.")
+
+    @model_validator(mode="after")
+    def _margins_fit(self) -> Self:
+        if self.max_s < self.before_s + self.after_s:
+            margins = self.before_s + self.after_s
+            refuse(f"expected at least before_s + after_s ({margins:g}), got {self.max_s:g}", "max_s")
+        return self
+
+
+class Rules(Model):
+    """All thresholds of a facility, with the version of the rule pack they belong to."""
+
+    mask: MaskRule = Field(default=MaskRule(), title="Masks")
+    zone: ZoneRule = Field(default=ZoneRule(), title="Zone crossings")
+    contact: ContactRule = Field(default=ContactRule(), title="Close contact")
+    gathering: GatheringRule = Field(default=GatheringRule(), title="Gatherings")
+    evidence: EvidenceRule = Field(default=EvidenceRule(), title="Evidence")
+    merge_s: Seconds = Field(
+        default=60.0, title="Merge", description="Same camera, kind, zone and track within this: one, s."
+    )
+    realert_s: Seconds = Field(
+        default=600.0, gt=0, title="Re-alert", description="A lasting incident alerts again after, s."
+    )
+    role_confidence: Share = Field(
+        default=0.7, title="Role confidence", description="Under this a role is unknown."
+    )
+    pack: str = Field(
+        default="2026.1", min_length=1, title="Rule pack", description="Version recorded with each incident."
+    )

@@ -1,0 +1,1 @@
+"""What is flagged and what becomes of it: rules, ledger, coverage and evidence."""

@@ -1,0 +1,46 @@
+"""Writing a file so that it is whole or absent: what a crash leaves is never half an export."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` is afterwards all of it, or exactly what it was before.
+
+    The bytes go to a temporary file beside `path`, are flushed to the disk, and take its name in one
+    step; then the folder is flushed too, or a power cut could forget the new name. Missing parent
+    folders are created. The temporary name is random, so two writers never share one.
+
+    Raises:
+        OSError: the disk is full, the folder is read-only, or `path` is a folder. Nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to the disk, so that a rename in it survives a power cut.
+
+    Raises:
+        OSError: the folder cannot be opened or flushed.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

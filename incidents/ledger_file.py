@@ -1,0 +1,181 @@
+"""The ledger's file: opened, migrated and written so that it survives a kill; its errors in a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from incidents.migrations import MIGRATIONS, STEPS
+from zones.errors import LazarettoError
+
+BUSY_S = 30.0
+"""Seconds to wait for another process that writes. Transactions last milliseconds; a checkpoint on a
+slow disk may last seconds [D]."""
+
+
+class LedgerError(LazarettoError):
+    """The ledger cannot be opened, read or written, or refuses what was asked of it."""
+
+
+class LedgerFile:
+    """A connection to the ledger's database; belongs to the thread that opened it.
+
+    WAL, so that reviewers read while an analysis writes; synchronous=FULL, so that what was committed
+    survives a power cut: the ledger is the record.
+    """
+
+    def __init__(self, path: Path, create: bool) -> None:
+        """Open, and bring the schema up to date; see `incidents.ledger.Ledger.open`."""
+        self.path = path
+        _prepare_place(path, create)
+        with translated(path):
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}", uri=True, timeout=BUSY_S
+            )
+            self.db = Database(connection)
+            try:
+                self._prepare(create)
+            except BaseException:
+                self.db.close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection; what was committed is safe whether or not this is called."""
+        self.db.close()
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All rows of a query, by column name.
+
+        Raises:
+            LedgerError: the ledger is damaged or busy.
+        """
+        with translated(self.path):
+            return list(self.db.query(sql, dict(values or {})))
+
+    def row(self, sql: str, values: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """The first row of a query, or None."""
+        return next(iter(self.rows(sql, values)), None)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several queries that see the ledger at one moment."""
+        with translated(self.path), self.db.atomic():
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, whole or absent; within another one, a part of it that can fail alone.
+
+        It takes the write lock at once: a transaction that reads first and asks for the lock later is
+        refused without waiting when another process has written in between.
+
+        Raises:
+            LedgerError: the disk is full, the ledger is read-only, damaged, or busy.
+        """
+        with translated(self.path):
+            if self.db.conn.in_transaction:
+                with self.db.atomic():
+                    yield
+                return
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                if not self.db.conn.in_transaction:
+                    # A full disk undoes the whole transaction, even where the caller caught the error.
+                    raise LedgerError(f"the ledger {self.path} undid a transaction after an error within it")
+                self.db.execute("COMMIT")
+            except BaseException:
+                self.db.rollback()
+                raise
+
+    def execute(self, sql: str, values: Mapping[str, Any]) -> None:
+        """One statement of a transaction that `writing` has begun."""
+        with translated(self.path):
+            self.db.execute(sql, dict(values))
+
+    def _prepare(self, create: bool) -> None:
+        self._check_schema(create)
+        self.db.execute("PRAGMA foreign_keys = ON")
+        self.db.execute("PRAGMA synchronous = FULL")
+        self._enable_wal()
+        if MIGRATIONS.pending(self.db):
+            with self.writing():
+                # Another process may have migrated while this one waited for the lock.
+                MIGRATIONS.apply(self.db)
+
+    def _check_schema(self, create: bool) -> None:
+        applied = {step.name for step in MIGRATIONS.applied(self.db)}
+        if newer := sorted(applied - set(STEPS)):
+            raise LedgerError(
+                f"the ledger {self.path} was written by a newer version of this program "
+                f"(schema {newer[-1]}; this one knows up to {STEPS[-1]})"
+            )
+        if not applied and (tables := self.db.table_names()):
+            raise LedgerError(
+                f"{self.path}: expected a ledger, got another SQLite database (it has the table {tables[0]})"
+            )
+        if not applied and not create:
+            raise LedgerError(f"{self.path}: expected a ledger, got an empty file")
+
+    def _enable_wal(self) -> None:
+        # SQLite does not wait for a lock while it changes the journal mode: wait here.
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                return self.db.enable_wal()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite into one sentence about the ledger at `path`.
+
+    Misuse of the connection (closed, another thread) is a fault of the program and passes unchanged.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            raise
+        primary = code & 0xFF
+        template = _SENTENCES.get(primary, "the ledger {path} failed: {error}")
+        raise LedgerError(template.format(path=path, folder=path.parent, error=error)) from error
+
+
+_SENTENCES = {
+    sqlite3.SQLITE_NOTADB: "{path}: expected a ledger, got a file that is not an SQLite database",
+    sqlite3.SQLITE_CORRUPT: "the ledger {path} is damaged ({error}): restore it from a copy",
+    sqlite3.SQLITE_FULL: "the disk is full: the ledger {path} could not be written, nothing was changed",
+    sqlite3.SQLITE_READONLY: "the ledger {path} cannot be written: it or its folder is read-only",
+    sqlite3.SQLITE_PERM: "the ledger {path} cannot be opened: permission denied",
+    sqlite3.SQLITE_CANTOPEN: "the ledger {path} cannot be opened or created: is {folder} a folder that can "
+    "be written?",
+    sqlite3.SQLITE_BUSY: f"the ledger {{path}} was being written by another process for over {BUSY_S:.0f} s",
+    sqlite3.SQLITE_IOERR: "the disk failed under the ledger {path} ({error})",
+    sqlite3.SQLITE_CONSTRAINT: "the ledger {path} refused an entry ({error})",
+}
+
+
+def _prepare_place(path: Path, create: bool) -> None:
+    if path.is_dir():
+        raise LedgerError(f"{path}: expected a ledger, got a folder")
+    if path.exists():
+        return
+    if not create:
+        raise LedgerError(f"{path}: expected a ledger, got no such file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"the folder {path.parent} of the ledger cannot be created: {error.strerror or error}"
+        ) from error

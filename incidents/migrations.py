@@ -1,0 +1,166 @@
+"""The ledger's schema, as the steps that led to it. A step that has shipped is never edited: add one.
+
+Times are INTEGER microseconds UTC; nested values are JSON text; paths are relative to the home folder.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+MIGRATIONS = Migrations("lazaretto.ledger")
+
+
+@MIGRATIONS(name="001_ledger")
+def ledger(db: Database) -> None:
+    """Facilities, runs, progress, coverage, incidents with their history, and evidence."""
+    db.executescript(
+        """
+        CREATE TABLE facilities (
+            code TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            managing_body TEXT NOT NULL,
+            timezone TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE facility_versions (
+            sha256 TEXT PRIMARY KEY,
+            facility TEXT NOT NULL REFERENCES facilities(code),
+            text TEXT NOT NULL,
+            first_used INTEGER NOT NULL,
+            last_used INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE cameras (
+            facility_version TEXT NOT NULL REFERENCES facility_versions(sha256),
+            position INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            place TEXT NOT NULL,
+            PRIMARY KEY (facility_version, id)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE runs (
+            id TEXT PRIMARY KEY,
+            facility_version TEXT NOT NULL REFERENCES facility_versions(sha256),
+            models TEXT NOT NULL,
+            settings TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            finished INTEGER,
+            status TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE streams (
+            key TEXT PRIMARY KEY,
+            completed INTEGER
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE stretches (
+            stream TEXT NOT NULL REFERENCES streams(key),
+            seq INTEGER NOT NULL,
+            camera TEXT NOT NULL,
+            source TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            ended INTEGER NOT NULL CHECK (ended > started),
+            frames INTEGER NOT NULL,
+            part TEXT NOT NULL,
+            coverage TEXT NOT NULL,
+            run TEXT NOT NULL REFERENCES runs(id),
+            PRIMARY KEY (stream, seq)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX stretches_by_time ON stretches (camera, ended);
+
+        CREATE TABLE coverage (
+            camera TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            ended INTEGER NOT NULL CHECK (ended > started),
+            state TEXT NOT NULL,
+            cause TEXT NOT NULL,
+            PRIMARY KEY (camera, started)
+        ) STRICT, WITHOUT ROWID;
+        -- Intervals never overlap, so only the last one that starts before the new one ends can meet it.
+        CREATE TRIGGER coverage_once BEFORE INSERT ON coverage
+        WHEN (
+            SELECT ended FROM coverage WHERE camera = NEW.camera AND started < NEW.ended
+            ORDER BY started DESC LIMIT 1
+        ) > NEW.started
+        BEGIN
+            SELECT RAISE(ABORT, 'each second of a camera is in one interval');
+        END;
+        CREATE TRIGGER coverage_fixed BEFORE UPDATE ON coverage
+        BEGIN
+            SELECT RAISE(ABORT, 'an interval of coverage is replaced, never changed in place');
+        END;
+
+        CREATE TABLE incidents (
+            id TEXT PRIMARY KEY,
+            facility TEXT NOT NULL REFERENCES facilities(code),
+            facility_version TEXT NOT NULL REFERENCES facility_versions(sha256),
+            camera TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            severity TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            ended INTEGER NOT NULL CHECK (ended >= started),
+            judgement TEXT NOT NULL,
+            run TEXT NOT NULL REFERENCES runs(id),
+            added INTEGER NOT NULL,
+            status TEXT NOT NULL,
+            reviewer TEXT,
+            decision TEXT,
+            reason TEXT,
+            decided INTEGER,
+            facility_action TEXT,
+            report_number TEXT
+        ) STRICT;
+        CREATE INDEX incidents_by_time ON incidents (started, id);
+        CREATE INDEX incidents_by_status ON incidents (status, started);
+
+        CREATE TABLE incident_history (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            incident TEXT NOT NULL REFERENCES incidents(id),
+            at INTEGER NOT NULL,
+            event TEXT NOT NULL,
+            from_status TEXT,
+            to_status TEXT,
+            by TEXT,
+            reason TEXT,
+            run TEXT REFERENCES runs(id),
+            detail TEXT
+        ) STRICT;
+        CREATE INDEX incident_history_by_incident ON incident_history (incident, id);
+        CREATE TRIGGER incident_history_not_changed BEFORE UPDATE ON incident_history
+        BEGIN
+            SELECT RAISE(ABORT, 'the history of an incident is append-only');
+        END;
+        CREATE TRIGGER incident_history_not_deleted BEFORE DELETE ON incident_history
+        BEGIN
+            SELECT RAISE(ABORT, 'the history of an incident is append-only');
+        END;
+        -- INSERT OR REPLACE deletes without firing delete triggers unless a connection asks for it.
+        CREATE TRIGGER incident_history_not_replaced BEFORE INSERT ON incident_history
+        WHEN EXISTS (SELECT 1 FROM incident_history WHERE id = NEW.id)
+        BEGIN
+            SELECT RAISE(ABORT, 'the history of an incident is append-only');
+        END;
+
+        CREATE TRIGGER incidents_not_deleted BEFORE DELETE ON incidents
+        WHEN EXISTS (SELECT 1 FROM incident_history WHERE incident = OLD.id)
+        BEGIN
+            SELECT RAISE(ABORT, 'an incident with a history is never deleted');
+        END;
+
+        CREATE TABLE evidence (
+            incident TEXT NOT NULL REFERENCES incidents(id),
+            kind TEXT NOT NULL,
+            path TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            bytes INTEGER NOT NULL CHECK (bytes >= 0),
+            created INTEGER NOT NULL,
+            PRIMARY KEY (incident, kind)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
+with Database(memory=True) as _empty:
+    STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
+"""Names of all steps that this program knows, oldest first."""

@@ -1,0 +1,68 @@
+"""A facility, findings and incidents for the tests of record, ledger and export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from incidents.record import Incident, from_finding
+from incidents.rules.episode import Finding
+from vision.frames import SECOND, from_iso
+from zones.facility import Facility, parse_facility
+
+T0 = from_iso("2026-11-24T08:00:00Z")
+MODELS = {
+    "person": {"name": "yolo11n", "sha256": "a" * 64},
+    "mask": {"name": "face-mask", "sha256": "b" * 64},
+}
+YAML = """\
+schema: 1
+facility: {code: LC-01, name: Cơ sở cách ly Nậm Loỏng, managing_body: UBND thành phố Lai Châu}
+cameras:
+  - {id: yard, name: Sân, place: yard}
+  - {id: gate, place: gate}
+"""
+
+FINDING = Finding(
+    kind="contact",
+    subkind="staff_resident",
+    zone=None,
+    tracks=(0x4D2, 0x7FFFFFFFFFFFFFFF),
+    roles=(("resident", 0.9), ("staff_ppe", 0.75)),
+    start=T0,
+    end=T0 + 12 * SECOND,
+    severity="high",
+    distance_min=0.9,
+    distance_median=1.4,
+    distance_se=0.2,
+    mask_state="masked",
+    assessable_share=0.5,
+    detector_confidence=0.8,
+    rule_confidence=0.7,
+    thresholds={"distance_m": 2.0, "pair": "staff_resident"},
+)
+
+
+def facility(extra: str = "") -> Facility:
+    """A facility of two cameras; `extra` YAML text makes another version of its file."""
+    return parse_facility(YAML + extra)
+
+
+def finding(**changes: Any) -> Finding:
+    """A contact of 12 s at `T0`, with changes."""
+    return replace(FINDING, **changes)
+
+
+def incident(
+    camera: str = "yard", at: Facility | None = None, coverage_share: float | None = 0.75, **changes: Any
+) -> Incident:
+    """The record of `finding(**changes)` at a camera."""
+    place = at or facility()
+    return from_finding(
+        finding(**changes),
+        facility=place,
+        camera=place.camera(camera),
+        run="run",
+        models=MODELS,
+        coverage_share=coverage_share,
+    )

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_samples import MODELS, T0, facility, finding, incident
+
+from incidents.record import (
+    COLUMNS,
+    NEXT,
+    VERDICTS,
+    Evidence,
+    Incident,
+    RecordError,
+    Status,
+    from_finding,
+    track_id,
+)
+from vision.frames import SECOND, from_iso
+
+CLIP = Evidence("clip", "evidence/yard/clip.mp4", "c" * 64, 1000, T0)
+
+
+def test_holds_everything_the_department_of_health_asks_for() -> None:
+    record = replace(
+        incident(),
+        status=Status.CLOSED,
+        reviewer="reviewer1",
+        decision="confirmed",
+        reason="seen clearly",
+        decided_at=T0 + 60 * SECOND,
+        facility_action="staff reminded",
+        report_number="12/BC",
+        evidence=(CLIP, replace(CLIP, kind="keyframe", path="evidence/yard/key.jpg")),
+    ).to_dict()
+    assert record["schema_version"] == 1
+    assert record["facility"] == {
+        "code": "LC-01",
+        "name": "Cơ sở cách ly Nậm Loỏng",
+        "managing_body": "UBND thành phố Lai Châu",
+        "version": facility().version,
+    }
+    assert (record["camera"], record["zone"]) == ("yard", None)
+    assert record["start"] == "2026-11-24T15:00:00.000000+07:00"
+    assert record["end"] == "2026-11-24T15:00:12.000000+07:00"
+    assert record["duration_s"] == 12.0
+    assert (record["kind"], record["subkind"], record["severity"]) == ("contact", "staff_resident", "high")
+    assert record["tracks"] == [
+        {"id": "00000000000004d2", "role": "resident", "confidence": 0.9},
+        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75},
+    ]
+    assert record["distance_m"] == {"minimum": 0.9, "median": 1.4, "standard_error": 0.2}
+    assert record["mask"] == {"state": "masked", "assessable_share": 0.5}
+    assert record["confidence"] == {"detector": 0.8, "rule": 0.7}
+    assert record["models"] == MODELS
+    assert record["rule_pack"] == facility().rules.pack
+    assert record["thresholds"] == {"distance_m": 2.0, "pair": "staff_resident"}
+    assert record["coverage_share"] == 0.75
+    assert record["evidence"]["clip"]["uri"] == "evidence/yard/clip.mp4"
+    assert record["evidence"]["keyframe"]["sha256"] == "c" * 64
+    assert record["review"] == {
+        "reviewer": "reviewer1",
+        "decision": "confirmed",
+        "reason": "seen clearly",
+        "time": "2026-11-24T15:01:00.000000+07:00",
+    }
+    assert (record["facility_action"], record["report_number"]) == ("staff reminded", "12/BC")
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+def test_has_no_field_for_a_name_a_face_or_an_embedding_of_the_people_seen() -> None:
+    names = {item.name for item in fields(Incident)} | set(COLUMNS)
+    assert not {name for name in names if "face" in name or "embedding" in name or "person" in name}
+    assert {name for name in names if "name" in name} == {"facility_name"}
+    assert set(incident().to_dict()["tracks"][0]) == {"id", "role", "confidence"}
+
+
+def test_the_same_footage_gives_the_same_id_and_another_key_another() -> None:
+    assert incident().id == incident(end=T0 + 99 * SECOND, severity="low").id == finding().key("yard")
+    others = [
+        incident(camera="gate"),
+        incident(kind="gathering"),
+        incident(zone="door"),
+        incident(tracks=(1, 2)),
+        incident(start=T0 + 1),
+    ]
+    assert len({incident().id, *(other.id for other in others)}) == 6
+
+
+def test_times_follow_the_offset_of_the_facility_at_that_moment() -> None:
+    paris = facility("timezone: Europe/Paris\n")
+    start = from_iso("2026-10-25T00:59:59.5Z")  # half a second before the clocks go back
+    record = incident(at=paris, start=start, end=start + SECOND).to_dict()
+    assert record["start"] == "2026-10-25T02:59:59.500000+02:00"
+    assert record["end"] == "2026-10-25T02:00:00.500000+01:00"
+
+
+numbers = st.one_of(
+    st.none(), st.floats(width=32), st.sampled_from([float("nan"), float("inf"), float("-inf")])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(numbers, numbers, numbers, numbers)
+def test_what_is_not_known_is_null_and_json_never_holds_nan(
+    least: float | None, share: float | None, confidence: float | None, threshold: float | None
+) -> None:
+    value = None if share is None else np.float32(share)
+    record = incident(
+        distance_min=least,
+        assessable_share=value,
+        detector_confidence=confidence,
+        roles=(("resident", confidence), ("unknown", share)),
+        thresholds={"x": threshold},
+        coverage_share=share,
+    )
+    text = json.dumps(record.to_dict(), allow_nan=False)
+    assert "NaN" not in text and "Infinity" not in text
+    assert not any(value != value for value in record.to_row().values())
+    assert Incident.from_judgement(record.judgement(), run="run") == record
+
+
+def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:
+    row = replace(incident(), evidence=(CLIP,)).to_row()
+    assert tuple(row) == COLUMNS
+    assert all(value is None or isinstance(value, (str, int, float)) for value in row.values())
+    assert row["tracks"] == "00000000000004d2 resident 0.90; 7fffffffffffffff staff_ppe 0.75"
+    assert row["models_sha256"] == f"person: {'a' * 64}; mask: {'b' * 64}"
+    assert row["thresholds"] == "distance_m=2.0; pair=staff_resident"
+    assert (row["clip_uri"], row["keyframe_uri"]) == ("evidence/yard/clip.mp4", None)
+
+
+def test_judgement_is_what_the_rules_said_and_nothing_else() -> None:
+    record = incident()
+    same = replace(record, run="another", status=Status.CONFIRMED, reviewer="r", evidence=(CLIP,))
+    assert same.judgement() == record.judgement()
+    assert replace(record, end=record.end + 1).judgement() != record.judgement()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"end": T0 - 1}, "expected an end at or after"),
+        ({"kind": "mask"}, "expected a kind among .*got 'mask'"),
+        ({"severity": "urgent"}, "expected a severity among .*got 'urgent'"),
+        ({"timezone": "Mars/Base"}, "expected a time zone such as .*got 'Mars/Base'"),
+        ({"id": "xyz"}, "expected 16 hexadecimal digits, got 'xyz'"),
+    ],
+)
+def test_refuses_what_cannot_be_true(changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(RecordError, match=sentence):
+        replace(incident(), **changes)  # type: ignore[arg-type]
+
+
+def test_an_incident_of_one_moment_is_allowed() -> None:
+    assert incident(end=T0).duration_s == 0
+
+
+@pytest.mark.parametrize("track", [-1, 1 << 63])
+def test_a_track_is_a_number_of_63_bits(track: int) -> None:
+    with pytest.raises(RecordError, match="63 bits"):
+        track_id(track)
+
+
+def test_roles_and_tracks_must_be_aligned() -> None:
+    place = facility()
+    with pytest.raises(ValueError, match="shorter"):
+        from_finding(
+            finding(roles=(("resident", 0.9),)),
+            facility=place,
+            camera=place.camera("yard"),
+            run="r",
+            models={},
+            coverage_share=None,
+        )
+
+
+def test_workflow_reaches_closed_from_everywhere_and_reports_only_what_was_confirmed() -> None:
+    assert [status for status in Status if Status.REPORTED in NEXT[status]] == [Status.CONFIRMED]
+    assert NEXT[Status.CLOSED] == frozenset()
+    for status in Status:
+        reached = {status}
+        for _ in Status:
+            reached |= {after for before in reached for after in NEXT[before]}
+        assert Status.CLOSED in reached
+    assert {status for status in Status if Status.IN_REVIEW in NEXT[status]} == {Status.NEW}
+    assert NEXT[Status.IN_REVIEW] == VERDICTS

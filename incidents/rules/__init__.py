@@ -1,0 +1,1 @@
+"""Pure rules: observations and a facility in, findings out."""

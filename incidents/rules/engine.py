@@ -1,0 +1,70 @@
+"""All rules over one camera's observations: a pure function from what was seen to what is suspected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from incidents.rules.contact import judge_contact
+from incidents.rules.episode import Finding
+from incidents.rules.gathering import judge_gatherings
+from incidents.rules.mask import judge_masks
+from incidents.rules.samples import RuleError, read_samples
+from incidents.rules.succession import follow
+from incidents.rules.zone import judge_zones, zone_notices
+from vision.ground import locate
+from vision.roles import assign_roles
+from zones.facility import Camera, Facility
+
+__all__ = ["Finding", "Judgement", "RuleError", "judge"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules say of one camera's observations.
+
+    Attributes:
+        findings: sorted by (start, kind, zone, tracks).
+        notices: sentences about what was not judged, and why.
+    """
+
+    findings: tuple[Finding, ...]
+    notices: tuple[str, ...]
+
+
+def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Judgement:
+    """Judge the observations of one camera.
+
+    Pure: equal input gives an equal result, and nothing but the input matters. Roles and ground
+    positions are filled in from the facility as it is now, whatever the log holds. Rows may come in any
+    order in which the time of each track goes forward.
+
+    Args:
+        observations: rows with the columns of `vision.observations.SCHEMA`.
+        facility: thresholds, schedules.
+        camera: zones, lines, calibration, roles.
+
+    Raises:
+        RuleError: a row is of another camera; or within a track, time goes backwards.
+        CalibrationError: the camera's calibration points do not fix the ground plane.
+    """
+    known_from = facility.rules.role_confidence
+    complete = assign_roles(locate(observations, camera), camera, known_from)
+    tracks, repeated = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
+    samples = follow(tracks, known_from)
+    contacts, contact_notices = judge_contact(samples, facility, camera)
+    gatherings, gathering_notices = judge_gatherings(samples, facility, camera)
+    findings = [
+        *judge_masks(samples, facility, camera),
+        *judge_zones(samples, facility, camera),
+        *contacts,
+        *gatherings,
+    ]
+    notices = [*zone_notices(camera), *contact_notices, *gathering_notices]
+    if repeated:
+        notices.append(
+            f"camera {camera.id}: {repeated} rows repeat a time of their track; the first of each was judged"
+        )
+    findings.sort(key=lambda finding: (finding.start, finding.kind, finding.zone or "", finding.tracks))
+    return Judgement(tuple(findings), tuple(notices))

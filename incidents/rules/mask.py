@@ -1,0 +1,135 @@
+"""Masks that are absent or worn incorrectly, by votes over time; what could not be assessed never votes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from incidents.rules.episode import (
+    Bools,
+    Episodes,
+    Finding,
+    Ints,
+    breaks,
+    clock,
+    latch,
+    microseconds,
+)
+from incidents.rules.position import depth_in
+from incidents.rules.samples import INCORRECT, MASKED, UNMASKED, Samples, assessable_share, role_mask
+from incidents.rules.severity import mask_severity
+from incidents.rules.zone import occupied
+from zones.facility import Camera, Facility, MaskRule, Role, ZoneType
+
+STATES: Mapping[int, str] = {MASKED: "masked", INCORRECT: "incorrect", UNMASKED: "unmasked"}
+"""The names of the votes."""
+
+KINDS: Mapping[int, str] = {UNMASKED: "mask_absent", INCORRECT: "mask_incorrect"}
+"""The votes that are violations."""
+
+SWAB_S = 120.0
+"""Somebody who is not staff may be unmasked at a care station this long after arriving: the swab [D]."""
+
+
+def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
+    """Findings of mask_absent and mask_incorrect.
+
+    Over each assessed sample ends a window of `window_s`. A state is found when the window holds at
+    least `min_samples` assessed samples of the person that span at least `min_span_s`, of which at least
+    `share` agree on it. The episode runs from the first to the last agreeing sample of such windows.
+    Windows count samples, not time in between: a person who turns away is neither followed nor cleared.
+
+    Rule confidence: the share of assessed samples of the episode that agree.
+    """
+    rule, merge_s = facility.rules.mask, facility.rules.merge_s
+    voting = (samples.vote >= 0) & ~_exempt(samples, facility, camera)
+    rows = np.flatnonzero(voting)
+    findings = []
+    for vote, kind in KINDS.items():
+        agree = np.zeros(len(samples), dtype=np.bool_)
+        agree[rows] = samples.vote[rows] == vote
+        found = _windows(samples.take(rows), vote, rule)
+        for group in found.groups(microseconds(merge_s)):
+            start, end = int(found.start[group.start]), int(found.end[group.stop - 1])
+            span = samples.span(int(found.key[group.start]), start, end)
+            said = span.start + np.flatnonzero(agree[span])
+            role, confidence = samples.role_at(said)
+            findings.append(
+                Finding(
+                    kind=kind,
+                    subkind="",
+                    zone=None,
+                    tracks=(int(samples.track[said[0]]),),
+                    roles=((role, confidence),),
+                    start=start,
+                    end=end,
+                    severity=mask_severity(kind, role),
+                    distance_min=None,
+                    distance_median=None,
+                    distance_se=None,
+                    mask_state=STATES[vote],
+                    assessable_share=assessable_share(samples, span),
+                    detector_confidence=round(float(samples.score[said].mean()), 6),
+                    rule_confidence=round(len(said) / int(voting[span].sum()), 6),
+                    thresholds={
+                        "min_face_px": rule.min_face_px,
+                        "min_samples": rule.min_samples,
+                        "window_s": rule.window_s,
+                        "min_span_s": rule.min_span_s,
+                        "share": rule.share,
+                        "merge_s": merge_s,
+                    },
+                )
+            )
+    return findings
+
+
+def worn(samples: Samples, span: slice, rule: MaskRule) -> str | None:
+    """The state that enough of the mask votes of a stretch agree on, as for an incident, or None."""
+    votes = samples.vote[span]
+    votes = votes[votes >= 0]
+    agreeing = np.array([(votes == vote).sum() for vote in STATES], dtype=np.int64)
+    enough = _enough(agreeing, np.full(len(STATES), len(votes)), rule)
+    return list(STATES.values())[int(np.argmax(enough))] if enough.any() else None
+
+
+def _enough(agreeing: Ints, votes: Ints, rule: MaskRule) -> Bools:
+    # A share that is reached exactly must not fail for a rounding error in share * votes.
+    return (votes >= rule.min_samples) & (agreeing > 0) & (agreeing >= rule.share * votes - 1e-9)
+
+
+def _windows(votes: Samples, vote: int, rule: MaskRule) -> Episodes:
+    """One episode per assessed sample (all rows of `votes` are) whose window says `vote`."""
+    window_us = microseconds(rule.window_s)
+    ticks = clock(votes.path, votes.t, window_us)
+    here = np.arange(len(votes))
+    low = np.searchsorted(ticks, ticks - window_us)
+    agree = votes.vote == vote
+    count = np.concatenate([[0], np.cumsum(agree)])
+    said, among = count[here + 1] - count[low], here + 1 - low
+    fires = _enough(said, among, rule) & (ticks - ticks[low] >= microseconds(rule.min_span_s))
+    where = np.flatnonzero(agree)
+    # The first agreeing row from `low` on, and the last one up to here.
+    first, last = where[count[low[fires]]], where[count[here[fires] + 1] - 1]
+    start, end = votes.t[first], votes.t[last]
+    return Episodes(votes.path[first], first, last, start, end, end - start)
+
+
+def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
+    """Rows (N,) that are no concern: in an exempt zone or within the hysteresis of it, or at a swab."""
+    rule = facility.rules.zone
+    exempt = np.zeros(len(samples), dtype=np.bool_)
+    if len(samples) == 0:
+        return exempt
+    for zone in camera.zones:
+        if zone.type is ZoneType.EXEMPT:
+            exempt |= depth_in(samples, zone, camera, rule).close
+        elif zone.type is ZoneType.CARE_STATION:
+            there = occupied(samples, depth_in(samples, zone, camera, rule), rule)
+            arrives = breaks(samples.path, samples.t, microseconds(rule.max_gap_s)) | ~there
+            arrives[1:] |= ~there[:-1]
+            since = samples.t - samples.t[latch(arrives)]
+            staff = role_mask(samples, Role.STAFF_PPE, Role.STAFF_NO_PPE)
+            exempt |= there & ~staff & (since <= microseconds(SWAB_S))
+    return exempt

@@ -1,0 +1,98 @@
+"""Pairs of people near each other at the same instant, and whether a camera may judge distances at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from incidents.rules.episode import Bools, Floats, Ints
+from incidents.rules.samples import Samples
+from vision.ground import calibration_of
+from zones.facility import Camera, ContactRule
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two rows of `Samples` each, of the same instant, P in all.
+
+    Attributes:
+        a: (P,) rows of the one, b: of the other; a person's code (`path`) is the smaller in a.
+        b: (P,).
+        distance: (P,) on the ground, m.
+        se: (P,) standard error of the distance, m: those of both positions combined as independent.
+    """
+
+    a: Ints
+    b: Ints
+    distance: Floats
+    se: Floats
+
+    def __len__(self) -> int:
+        """How many pairs there are."""
+        return len(self.a)
+
+    def take(self, keep: Bools | Ints) -> Pairs:
+        """The given ones, by mask or in the given order."""
+        return Pairs(self.a[keep], self.b[keep], self.distance[keep], self.se[keep])
+
+    def closeness(self, limit_m: float) -> Floats:
+        """Probability (P,) that the true distance is under a limit, for normal errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (limit_m - self.distance) / self.se
+        # Without any error, a distance on the limit itself (0 / 0) is not under it.
+        return np.asarray(ndtr(np.where(np.isnan(z), -np.inf, z)), dtype=np.float64)
+
+
+def near_pairs(samples: Samples, eligible: Bools, wanted: Bools, reach_m: float) -> Pairs:
+    """All pairs of eligible people nearer than `reach_m` at the same instant.
+
+    Memory grows with the rows and with the pairs found, not with the square of a crowd: neighbours in
+    time are compared with the next, the one after, and so on, and each round keeps what is near.
+
+    Args:
+        samples: N rows.
+        eligible: (N,) rows to look at; those without a ground position are left out.
+        wanted: (R, R) symmetric, by role code: which roles make a pair.
+        reach_m: upper bound, not included.
+    """
+    rows = np.flatnonzero(eligible & np.isfinite(samples.ground).all(axis=1))
+    rows = rows[np.argsort(samples.t[rows], kind="stable")]
+    t, role, x, y = samples.t[rows], samples.role[rows], samples.ground[rows, 0], samples.ground[rows, 1]
+    here = np.arange(len(rows))
+    found: list[tuple[Ints, Ints, Floats]] = []
+    step = 0
+    while len(here):
+        step += 1
+        here = here[here < len(rows) - step]
+        here = here[t[here + step] == t[here]]
+        mates = here[wanted[role[here], role[here + step]]]
+        distance = np.hypot(x[mates] - x[mates + step], y[mates] - y[mates + step])
+        near = distance < reach_m
+        found.append((rows[mates[near]], rows[mates[near] + step], distance[near]))
+    parts = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.zeros(0)] * 3
+    a, b = parts[0].astype(np.int64), parts[1].astype(np.int64)
+    # The rows are sorted by person, so the lower row is the lower code.
+    a, b = np.minimum(a, b), np.maximum(a, b)
+    return Pairs(a, b, parts[2].astype(np.float64), np.hypot(samples.ground_se[a], samples.ground_se[b]))
+
+
+def metric_rows(samples: Samples, camera: Camera, rule: ContactRule) -> tuple[Bools, str | None]:
+    """Which rows (N,) have positions good enough to judge distances, and why some, or all, have not.
+
+    The reason is None when the camera is calibrated with a check error of at most the rule's limit.
+    """
+    good = np.zeros(len(samples), dtype=np.bool_)
+    if camera.calibration is None:
+        return good, "no calibration points"
+    reason = None
+    for aspect in samples.aspects() or [4 / 3]:
+        error = calibration_of(camera.calibration, aspect).check_error
+        if error <= rule.max_calibration_error_m:
+            good |= samples.aspect == aspect
+        elif np.isfinite(error):
+            reason = f"check error {error:.2f} m, expected at most {rule.max_calibration_error_m:.2f} m"
+        else:
+            reason = "check error not known: expected check points, or more than four calibration points"
+    return good, reason

@@ -1,0 +1,95 @@
+"""Who may not be where and when: the rules of a zone or line, else the default table of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from incidents.rules.episode import Bools, Codes, Ints
+from incidents.rules.samples import ROLES
+from zones.facility import Direction, Effect, Facility, Line, Role, Zone, ZoneType
+from zones.schedule import ALWAYS, active
+
+CURFEW = "curfew"
+_ANY = frozenset(Role)
+
+DEFAULT_DENIED: Mapping[ZoneType, tuple[tuple[frozenset[Role], str], ...]] = {
+    # Whoever passes here without a known right to is leaving quarantine or entering it.
+    ZoneType.GATE: ((frozenset({Role.RESIDENT, Role.UNKNOWN, Role.OUTSIDER}), ALWAYS),),
+    ZoneType.PERIMETER: ((frozenset({Role.RESIDENT, Role.UNKNOWN, Role.OUTSIDER}), ALWAYS),),
+    ZoneType.STAFF_ONLY: ((frozenset({Role.RESIDENT, Role.OUTSIDER, Role.UNKNOWN}), ALWAYS),),
+    ZoneType.RESIDENT_ONLY: ((frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),),
+    ZoneType.BUFFER: ((_ANY - {Role.STAFF_PPE}, ALWAYS),),
+    # By day residents fetch meals, are sampled and use shared bathrooms; a facility that keeps them in
+    # their rooms all day says so by a rule. At night even an unknown person at a room door is looked at.
+    ZoneType.ROOM_DOOR: (
+        (frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),
+        (frozenset({Role.RESIDENT, Role.UNKNOWN}), CURFEW),
+    ),
+    # Only against the direction that the line denies.
+    ZoneType.ONE_WAY: ((_ANY, ALWAYS),),
+    ZoneType.COMMON: ((frozenset({Role.RESIDENT}), CURFEW),),
+    ZoneType.CARE_STATION: (),
+    ZoneType.EXEMPT: (),
+}
+"""Roles that a type denies, each with the schedule in which it does [D]."""
+
+_SIGN = {Direction.LEFT_TO_RIGHT: 1, Direction.RIGHT_TO_LEFT: -1}
+
+
+def denied(
+    place: Zone | Line, facility: Facility, role: Codes, t: Ints, direction: Codes | None = None
+) -> Bools:
+    """Whether each of N people was not allowed there.
+
+    The first of the place's rules that matches role, schedule and direction decides; without one, the
+    default table of the type does: of a line with `denied`, in that direction only; of a one-way place
+    without it, never.
+
+    Args:
+        place: the zone or line.
+        facility: for its schedules.
+        role: (N,) index into ROLES.
+        t: (N,) microseconds UTC.
+        direction: (N,) of a line's crossings: +1 left to right, -1 right to left; None for a zone.
+    """
+    result = np.zeros(len(t), dtype=np.bool_)
+    pending = np.ones(len(t), dtype=np.bool_)
+    for rule in place.rules:
+        roles = _ANY if rule.roles is None else frozenset(rule.roles)
+        match = _matching(facility, roles, rule.schedule, rule.direction, role, t, direction, pending)
+        result[match] = rule.effect is Effect.DENY
+        pending[match] = False
+    against = place.denied if isinstance(place, Line) else None
+    if place.type is ZoneType.ONE_WAY and against is None:
+        return result
+    for roles, schedule in DEFAULT_DENIED[place.type]:
+        result[_matching(facility, roles, schedule, against, role, t, direction, pending)] = True
+    return result
+
+
+def can_deny(place: Zone | Line) -> bool:
+    """Whether anybody could ever be denied there: silence of a place that cannot says nothing."""
+    if any(rule.effect is Effect.DENY for rule in place.rules):
+        return True
+    if place.type is ZoneType.ONE_WAY:
+        return isinstance(place, Line) and place.denied is not None
+    return bool(DEFAULT_DENIED[place.type])
+
+
+def _matching(
+    facility: Facility,
+    roles: frozenset[Role],
+    schedule: str,
+    wanted: Direction | None,
+    role: Codes,
+    t: Ints,
+    direction: Codes | None,
+    pending: Bools,
+) -> Ints:
+    match = pending & np.array([known in roles for known in ROLES])[role]
+    if wanted is not None:
+        match &= np.zeros(len(t), dtype=np.bool_) if direction is None else direction == _SIGN[wanted]
+    rows = np.flatnonzero(match)
+    return rows if schedule == ALWAYS else rows[active(facility, schedule, t[rows])]

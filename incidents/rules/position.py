@@ -1,0 +1,118 @@
+"""Where foot points are relative to zones and lines, with the hysteresis that jitter must overcome.
+
+On a calibrated camera depths are metres on the ground, so that the far end of a corridor is judged
+like the near end; otherwise they are shares of the frame height.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from incidents.rules.episode import Bools, Codes, Floats
+from incidents.rules.samples import Samples
+from vision.ground import calibration_of
+from zones.facility import Camera, Line, Zone, ZoneRule
+from zones.geometry import inradius, is_simple, line_offset, segments_cross, signed_distance
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How each sample lies to a zone; arrays have shape (N,).
+
+    Attributes:
+        deep: inside by at least the hysteresis.
+        outside: beyond the edge; neither deep nor outside is the band in which a state is kept.
+        close: inside, or outside by no more than the hysteresis.
+        hysteresis: the threshold used, by name.
+    """
+
+    deep: Bools
+    outside: Bools
+    close: Bools
+    hysteresis: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """How each sample lies to a line; arrays have shape (N,).
+
+    Attributes:
+        side: +1 right of the line by at least the hysteresis, -1 left of it, 0 nearer than that.
+        step: +1 where the step from the row before crosses the line from left to right, -1 where back.
+        hysteresis: the threshold used, by name.
+    """
+
+    side: Codes
+    step: Codes
+    hysteresis: dict[str, float]
+
+
+def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> Depth:
+    """Compare every foot point with a zone.
+
+    The hysteresis is at most half of the polygon's inradius: a zone narrower than twice the configured
+    hysteresis could otherwise never be entered. On a calibrated camera, a polygon that reaches the
+    horizon has no outline on the ground and is judged in the frame; foot points without a ground
+    position lie above the horizon and are outside any other.
+    """
+    deep, close = np.zeros((2, len(samples)), dtype=np.bool_)
+    outside = np.ones(len(samples), dtype=np.bool_)
+    used: dict[str, float] = {}
+    for aspect in samples.aspects():
+        rows = np.flatnonzero(samples.aspect == aspect)
+        ring = _on_ground(zone.polygon, camera, aspect)
+        if ring is not None and is_simple(ring):
+            points, name, wanted = samples.ground[rows], "hysteresis_m", rule.hysteresis_m
+        else:
+            points, name, wanted = samples.isotropic()[rows], "hysteresis_frame", rule.hysteresis_frame
+            ring = np.asarray(zone.polygon) * (aspect, 1.0)
+        margin = min(wanted, inradius(ring) / 2)
+        # Most people are nowhere near most zones: exact distances only within the zone's box.
+        low, high = ring.min(axis=0) - margin, ring.max(axis=0) + margin
+        near = ((points >= low) & (points <= high)).all(axis=1)
+        rows, depth = rows[near], signed_distance(points[near], ring)
+        deep[rows], outside[rows], close[rows] = depth >= margin, depth < 0, depth >= -margin
+        used[name] = round(margin, 6)
+    return Depth(deep, outside, close, used)
+
+
+def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Sides:
+    """Compare every foot point, and every step from the row before it, with a line.
+
+    Left and right are always those of the image; metres, where there are any, only tell how far.
+    A foot point without a ground position on a calibrated camera is on neither side.
+    """
+    a, b = np.asarray(line.points, dtype=np.float64)
+    offset = np.full(len(samples), np.nan)
+    far = np.zeros(len(samples), dtype=np.bool_)
+    used: dict[str, float] = {}
+    for aspect in samples.aspects():
+        rows = np.flatnonzero(samples.aspect == aspect)
+        scale = np.array([aspect, 1.0])
+        offset[rows] = line_offset(samples.foot[rows] * scale, a * scale, b * scale)
+        ends = _on_ground(line.points, camera, aspect)
+        if ends is not None:
+            distance, name, wanted = (
+                line_offset(samples.ground[rows], *ends),
+                "hysteresis_m",
+                rule.hysteresis_m,
+            )
+        else:
+            distance, name, wanted = offset[rows], "hysteresis_frame", rule.hysteresis_frame
+        far[rows] = np.abs(distance) >= wanted
+        used[name] = wanted
+    step = np.zeros(len(samples), dtype=np.int8)
+    step[1:] = segments_cross(samples.foot[:-1], samples.foot[1:], a, b)
+    return Sides(np.where(far, np.sign(offset), 0).astype(np.int8), step, used)
+
+
+def _on_ground(points: npt.ArrayLike, camera: Camera, aspect: float) -> Floats | None:
+    if camera.calibration is None:
+        return None
+    plane = calibration_of(camera.calibration, aspect)
+    ground = np.asarray(plane.ground(np.asarray(points, dtype=np.float64)), dtype=np.float64)
+    # An error that could not be checked counts as no calibration.
+    return ground if np.isfinite(plane.check_error) and np.isfinite(ground).all() else None

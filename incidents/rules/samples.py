@@ -1,0 +1,160 @@
+"""The observations of one camera as arrays sorted by person and time, the form in which rules read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import polars as pl
+
+from incidents.rules.episode import Bools, Codes, Floats, Ints
+from vision.frames import to_iso
+from zones.errors import LazarettoError
+from zones.facility import Role
+
+ROLES = tuple(Role)
+"""The order behind the role codes of `Samples`."""
+NOT_ASSESSED, MASKED, INCORRECT, UNMASKED = -1, 0, 1, 2
+"""Mask votes. Of equal probabilities the least severe wins, hence this order."""
+
+
+class RuleError(LazarettoError):
+    """The rules were given observations that cannot be judged."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One row per person and analysed frame, sorted by (path, t); N rows.
+
+    Attributes:
+        path: (N,) code 0, 1, ... of a person as followed; one track, or several that succeed each other.
+        track: (N,) the track id of the row.
+        t: (N,) microseconds UTC.
+        foot: (N, 2) foot point, normalised 0..1 of the frame.
+        aspect: (N,) frame width / height.
+        box: (N, 4) x1, y1, x2, y2 in frame heights.
+        ground: (N, 2) m, NaN where not known.
+        ground_se: (N,) standard error, m, NaN where not known.
+        score: (N,) of the detection.
+        role: (N,) index into ROLES.
+        role_confidence: (N,).
+        vote: (N,) NOT_ASSESSED, MASKED, INCORRECT or UNMASKED.
+        attempted: (N,) whether an assessment of the mask was tried.
+    """
+
+    path: Ints
+    track: Ints
+    t: Ints
+    foot: Floats
+    aspect: Floats
+    box: Floats
+    ground: Floats
+    ground_se: Floats
+    score: Floats
+    role: Codes
+    role_confidence: Floats
+    vote: Codes
+    attempted: Bools
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.t)
+
+    def take(self, rows: Ints) -> Samples:
+        """The given rows in the given order."""
+        return Samples(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def aspects(self) -> list[float]:
+        """The different aspects, nearly always one: a camera seldom changes its resolution."""
+        same = len(self) > 0 and bool((self.aspect == self.aspect[0]).all())
+        return [float(self.aspect[0])] if same else np.unique(self.aspect).tolist()
+
+    def isotropic(self) -> Floats:
+        """Foot points (N, 2) in frame heights: equal lengths in both directions, unlike normalised ones."""
+        return self.foot * np.column_stack([self.aspect, np.ones(len(self))])
+
+    def span(self, path: int, start: int, end: int) -> slice:
+        """The rows of a path with start <= t <= end."""
+        low, high = np.searchsorted(self.path, [path, path + 1]).tolist()
+        first, last = np.searchsorted(self.t[low:high], [start, end + 1]).tolist()
+        return slice(low + first, low + last)
+
+    def role_at(self, rows: Ints) -> tuple[str, float]:
+        """The most confident role among the rows of one path, with its confidence."""
+        best = rows[np.argmax(self.role_confidence[rows])]
+        return str(ROLES[self.role[best]].value), round(float(self.role_confidence[best]), 6)
+
+
+def role_mask(samples: Samples, *roles: Role) -> Bools:
+    """Rows (N,) whose role is one of `roles`."""
+    table = np.array([role in roles for role in ROLES])
+    return np.asarray(table[samples.role], dtype=np.bool_)
+
+
+def assessable_share(samples: Samples, rows: Ints | slice) -> float | None:
+    """Assessed of attempted mask samples among the rows, 0..1, or None when none was attempted."""
+    attempted = int(samples.attempted[rows].sum())
+    return round(int((samples.vote[rows] >= 0).sum()) / attempted, 6) if attempted else None
+
+
+def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> tuple[Samples, int]:
+    """Sort the observations of one camera, with roles and ground positions filled in, into samples.
+
+    A face lower than `min_face_px` is not assessed whatever the log says, so that a raised threshold
+    also holds for stored observations. Until succession is applied, each track is a path of its own.
+
+    Returns:
+        The samples, and how many rows were left out because their track had a row of that time already.
+
+    Raises:
+        RuleError: a row is of another camera; or within a track, time goes backwards.
+    """
+    if others := sorted(set(observations["camera"].unique().to_list()) - {camera}, key=str):
+        raise RuleError(f"expected observations of camera {camera!r}, got some of {others[0]!r}")
+    tracks = observations["track"].to_numpy().astype(np.int64)
+    moments = observations["t"].dt.timestamp("us").to_numpy().astype(np.int64)
+    order = np.argsort(tracks, kind="stable")
+    same, steps = np.diff(tracks[order]) == 0, np.diff(moments[order])
+    back = np.flatnonzero(same & (steps < 0))
+    if len(back):
+        one, two = order[back[0]], order[back[0] + 1]
+        raise RuleError(
+            f"camera {camera!r}: expected the time of track {int(tracks[two]):016x} not to go backwards from "
+            f"{to_iso(int(moments[one]))}, got {to_iso(int(moments[two]))} after it"
+        )
+    vote, attempted = _votes(observations, min_face_px)
+    width, height = _floats(observations, "width", "height").T
+    scale = height[:, None]
+    known = {role.value: code for code, role in enumerate(ROLES)}
+    samples = Samples(
+        path=np.unique(tracks, return_inverse=True)[1].astype(np.int64),
+        track=tracks,
+        t=moments,
+        foot=_floats(observations, "foot_x", "foot_y") / np.column_stack([width, height]),
+        aspect=width / height,
+        box=_floats(observations, "x1", "y1", "x2", "y2") / scale,
+        ground=_floats(observations, "ground_x", "ground_y"),
+        ground_se=_floats(observations, "ground_se")[:, 0],
+        score=_floats(observations, "score")[:, 0],
+        role=observations["role"].replace_strict(known, return_dtype=pl.Int8).to_numpy(),
+        role_confidence=_floats(observations, "role_confidence")[:, 0],
+        vote=vote,
+        attempted=attempted,
+    )
+    once = np.ones(len(order), dtype=np.bool_)
+    once[1:] = ~(same & (steps == 0))
+    return samples.take(order[once]), int((~once).sum())
+
+
+def _floats(observations: pl.DataFrame, *names: str) -> Floats:
+    return observations.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy().astype(np.float64)
+
+
+def _votes(observations: pl.DataFrame, min_face_px: int) -> tuple[Codes, Bools]:
+    probabilities = _floats(observations, "mask_masked", "mask_incorrect", "mask_unmasked")
+    assessed = ~np.isnan(probabilities).all(axis=1)
+    reason = observations["mask_reason"]
+    tried = (reason.is_not_null() & (reason != "not_sampled")).fill_null(False).to_numpy()
+    large = (observations["face_height"].fill_null(np.inf) >= min_face_px).to_numpy()
+    best = np.argmax(np.nan_to_num(probabilities, nan=-1.0), axis=1)
+    return np.where(assessed & large, best, NOT_ASSESSED).astype(np.int8), assessed | tried

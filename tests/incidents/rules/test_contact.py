@@ -1,0 +1,229 @@
+"""Close contact: distance and release, duration, gaps, who makes a pair, and what makes it grave."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rule_scenes import NOON, Person, box_zone, line, plane, samples_of, scene, stay
+
+from incidents.rules.contact import judge_contact
+from zones.facility import Pair, Role, ZoneType
+
+S = 1_000_000
+NURSE = Role.STAFF_PPE
+
+
+def judge(*people: Person, facility=None, hz: float = 5.0):
+    facility = facility or scene()
+    findings, notices = judge_contact(samples_of(people, facility, hz), facility, facility.cameras[0])
+    if facility.cameras[0].calibration is not None and facility == scene():
+        assert notices == []
+    return findings
+
+
+def pair(distance_m: float, end: float, role: Role = NURSE, **more) -> tuple[Person, Person]:
+    return stay(2, 6, 6, 0, end), stay(1, 6 + distance_m, 6, 0, end, role=role, **more)
+
+
+def meeting(*distances: tuple[float, float], role: Role = NURSE) -> tuple[Person, Person]:
+    """A resident who stands still, and somebody at these distances from them (seconds, m)."""
+    return (
+        stay(2, 4, 6, distances[0][0], distances[-1][0]),
+        Person(1, [(second, 4 + distance, 6) for second, distance in distances], role=role),
+    )
+
+
+def times(finding):
+    return (finding.start - NOON) / S, (finding.end - NOON) / S
+
+
+def test_a_nurse_near_a_resident():
+    (finding,) = judge(*pair(1.5, 12))
+    assert (finding.kind, finding.subkind, finding.zone) == ("contact", "staff_resident", None)
+    assert finding.tracks == (1, 2)
+    assert [role for role, _ in finding.roles] == ["staff_ppe", "resident"]
+    assert times(finding) == (0, 12)
+    assert finding.severity == "medium"
+    assert finding.distance_min == pytest.approx(1.5, abs=1e-3)
+    assert finding.distance_median == pytest.approx(1.5, abs=1e-3)
+    # Each foot point: 3 % of a box of 1.625 m in x and y, independent; two of them.
+    assert finding.distance_se == pytest.approx(0.03 * 1.625 * 2, rel=0.01)
+    assert 0.85 < finding.rule_confidence <= 0.9
+    assert finding.mask_state is None and finding.assessable_share is None
+
+
+@pytest.mark.parametrize(("distance_m", "count"), [(1.99, 1), (2.01, 0)])
+def test_begins_under_two_metres(distance_m, count):
+    assert len(judge(*pair(distance_m, 30))) == count
+
+
+@pytest.mark.parametrize(("end", "count"), [(10.0, 1), (9.8, 0)])
+def test_takes_ten_seconds(end, count):
+    assert len(judge(*pair(1.5, end))) == count
+
+
+@pytest.mark.parametrize(("then_m", "count"), [(2.29, 1), (2.31, 0)])
+def test_is_held_until_the_release_distance(then_m, count):
+    assert len(judge(*meeting((0, 1.5), (2, 1.5), (2.2, then_m), (20, then_m)))) == count
+
+
+@pytest.mark.parametrize(("gap_s", "count"), [(3.0, 1), (3.2, 0)])
+def test_a_loss_of_sight_of_three_seconds_is_bridged(gap_s, count):
+    resident, nurse = pair(1.5, 9 + gap_s)
+    assert len(judge(resident, Person(**{**nurse.__dict__, "gaps": [(5, 5 + gap_s)]}))) == count
+
+
+def test_time_seen_apart_is_bridged_but_does_not_count():
+    def apart(before: float, after: float):
+        a, b = before, before + 2.8
+        return meeting((0, 1.5), (a, 1.5), (a + 0.2, 3.5), (b - 0.2, 3.5), (b, 1.5), (b + after, 1.5))
+
+    assert judge(*apart(4, 5)) == []
+    (finding,) = judge(*apart(6, 6))
+    assert times(finding) == (0, pytest.approx(14.8))
+
+
+def test_apart_for_longer_begins_anew_but_within_a_minute_it_is_one_incident():
+    walk = [(0, 1.5), (12, 1.5), (12.2, 4), (40, 4), (40.2, 1.5), (52, 1.5)]
+    (finding,) = judge(*meeting(*walk))
+    assert times(finding) == (0, 52)
+
+
+def test_noise_about_the_release_distance_is_nothing():
+    rng = np.random.default_rng(3)
+    resident, nurse = pair(2.5, 600, jitter=lambda at: rng.normal(0, 0.2, (len(at), 2)))
+    assert judge(resident, nurse) == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "pairs", "subkind", "severity"),
+    [
+        ((Role.RESIDENT, Role.STAFF_NO_PPE), None, "staff_resident", "high"),
+        ((Role.OUTSIDER, Role.RESIDENT), None, "outsider_any", "high"),
+        ((Role.OUTSIDER, Role.UNKNOWN), None, "outsider_any", "medium"),
+        ((Role.OUTSIDER, Role.OUTSIDER), None, None, None),
+        ((Role.STAFF_PPE, Role.STAFF_NO_PPE), None, None, None),
+        ((Role.UNKNOWN, Role.RESIDENT), None, None, None),
+        ((Role.RESIDENT, Role.RESIDENT), None, None, None),
+        ((Role.RESIDENT, Role.RESIDENT), (Pair.RESIDENT_RESIDENT,), "resident_resident", "medium"),
+        ((Role.RESIDENT, Role.STAFF_PPE), (Pair.OUTSIDER_ANY,), None, None),
+        ((Role.RESIDENT, Role.STAFF_PPE), (), None, None),
+    ],
+)
+def test_who_makes_a_pair(roles, pairs, subkind, severity):
+    facility = scene() if pairs is None else scene(contact_pairs=pairs)
+    people = [stay(1, 6, 6, 0, 12, role=roles[0]), stay(2, 7, 6, 0, 12, role=roles[1])]
+    findings = judge(*people, facility=facility)
+    assert [(f.subkind, f.severity) for f in findings] == ([] if subkind is None else [(subkind, severity)])
+
+
+def test_every_pair_of_a_group_is_judged():
+    people = [stay(i, 6 + 0.3 * i, 6, 0, 12, role=NURSE if i < 2 else Role.RESIDENT) for i in range(5)]
+    assert {finding.tracks for finding in judge(*people)} == {(n, r) for n in (0, 1) for r in (2, 3, 4)}
+
+
+class TestGrave:
+    @pytest.mark.parametrize(("touch_s", "severity"), [(3.0, "high"), (2.8, "medium")])
+    def test_a_touch_of_three_seconds(self, touch_s, severity):
+        out = 5 + touch_s
+        (finding,) = judge(
+            *meeting((0, 1.5), (4.8, 1.5), (5, 0.45), (out, 0.45), (out + 0.2, 1.5), (15, 1.5))
+        )
+        assert finding.severity == severity
+        assert finding.distance_min == pytest.approx(0.45, abs=1e-3)
+
+    @pytest.mark.parametrize(
+        ("state", "severity", "mask_state"),
+        [("unmasked", "high", "unmasked"), ("masked", "medium", None), ("turned", "medium", None)],
+    )
+    def test_anyone_unmasked(self, state, severity, mask_state):
+        (finding,) = judge(*pair(1.5, 12, masks=lambda _: state))
+        assert (finding.severity, finding.mask_state) == (severity, mask_state)
+        assert finding.assessable_share == (0.0 if state == "turned" else 1.0)
+
+    def test_both_masked(self):
+        people = [Person(**{**p.__dict__, "masks": lambda _: "masked"}) for p in pair(1.5, 12)]
+        assert judge(*people)[0].mask_state == "masked"
+
+    def test_masks_before_the_contact_do_not_matter(self):
+        resident, nurse = meeting((0, 8), (20, 8), (24, 1.5), (40, 1.5))
+        nurse = Person(**{**nurse.__dict__, "masks": lambda s: "unmasked" if s < 20 else "masked"})
+        assert judge(resident, nurse)[0].severity == "medium"
+
+    @pytest.mark.parametrize(("second_s", "severity"), [(460, "high"), (430, "medium")])
+    def test_fifteen_minutes_in_all(self, second_s, severity):
+        walk = [(0, 1.5), (450, 1.5), (450.5, 6), (600, 6), (600.5, 1.5), (600.5 + second_s, 1.5)]
+        first, second = judge(*meeting(*walk), hz=2.0)
+        assert (first.severity, second.severity) == ("medium", severity)
+
+
+class TestCareStation:
+    CARE = scene(box_zone("care", ZoneType.CARE_STATION, 4, 4, 9, 8))
+
+    def test_staff_in_ppe_up_to_fifteen_minutes(self):
+        assert judge(*pair(1, 900), facility=self.CARE, hz=2) == []
+
+    def test_and_no_longer(self):
+        (finding,) = judge(*pair(1, 901), facility=self.CARE, hz=2)
+        assert (finding.zone, finding.severity, finding.thresholds["min_s"]) == ("care", "high", 900.0)
+
+    def test_not_without_ppe(self):
+        assert len(judge(*pair(1, 12, role=Role.STAFF_NO_PPE), facility=self.CARE)) == 1
+
+    def test_both_must_be_there(self):
+        people = stay(2, 9.2, 6, 0, 12), stay(1, 9.4, 6, 0, 12, role=NURSE)
+        assert len(judge(*people, facility=self.CARE)) == 1
+
+
+class TestSameRoom:
+    PAIRS = (Pair.RESIDENT_RESIDENT,)
+
+    def leave(self, delay: float, x: float = 2.0):
+        return (
+            Person(1, [(0, 2, 6), (6, 8, 6), (100, 8, 6)]),
+            Person(2, [(delay, x, 6), (delay + 6, 8.5, 6), (delay + 100, 8.5, 6)]),
+        )
+
+    @pytest.mark.parametrize(("delay", "count"), [(60, 0), (60.4, 1)])
+    def test_two_who_leave_one_door_within_a_minute(self, delay, count):
+        door = box_zone("door", ZoneType.ROOM_DOOR, 1, 5, 3, 7)
+        assert len(judge(*self.leave(delay), facility=scene(door, contact_pairs=self.PAIRS))) == count
+
+    @pytest.mark.parametrize(("delay", "count"), [(59, 0), (62, 1)])
+    def test_the_same_across_the_line_of_a_door(self, delay, count):
+        door = line("door", ZoneType.ROOM_DOOR, (4, 0), (4, 12))
+        assert len(judge(*self.leave(delay), facility=scene(door, contact_pairs=self.PAIRS))) == count
+
+    def test_does_not_excuse_staff(self):
+        facility = scene(box_zone("door", ZoneType.ROOM_DOOR, 1, 5, 3, 7))
+        resident, nurse = self.leave(5)
+        assert len(judge(resident, Person(**{**nurse.__dict__, "role": NURSE}), facility=facility)) == 1
+
+
+class TestCalibration:
+    @pytest.mark.parametrize(
+        ("more", "reason"),
+        [
+            ({"calibrated": False}, "no calibration points"),
+            ({"calibration": plane(0.26)}, "check error 0.26 m, expected at most 0.25 m"),
+        ],
+    )
+    def test_without_it_nothing_is_judged_and_that_is_said(self, more, reason):
+        facility = scene(**more)
+        findings, notices = judge_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
+        assert findings == []
+        assert notices == [f"camera cam-1 is uncalibrated ({reason}): contact is not judged"]
+
+    def test_an_error_at_the_limit_is_good_enough(self):
+        assert len(judge(*pair(1, 30), facility=scene(calibration=plane(0.249)))) == 1
+
+    def test_four_points_without_check_points_are_not_enough(self):
+        spec = plane().model_copy(update={"check": ()})
+        facility = scene(calibration=spec)
+        _, notices = judge_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
+        assert "check error not known" in notices[0]
+
+    def test_is_said_without_any_observation_too(self):
+        facility = scene(calibrated=False)
+        _, notices = judge_contact(samples_of([], facility), facility, facility.cameras[0])
+        assert len(notices) == 1

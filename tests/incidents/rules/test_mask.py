@@ -1,0 +1,129 @@
+"""Masks: votes, what may vote, and the edges of the window."""
+
+from __future__ import annotations
+
+import pytest
+from rule_scenes import NOON, Person, box_zone, samples_of, scene, stay
+
+from incidents.rules.mask import judge_masks, worn
+from zones.facility import MaskRule, Role, Rules, ZoneType
+
+S = 1_000_000
+
+
+def judge(person: Person, *places, hz: float = 1.0):
+    facility = scene(*places)
+    return judge_masks(samples_of([person], facility, hz), facility, facility.cameras[0])
+
+
+def states(*values: str, hz: float = 1.0, **more) -> Person:
+    return stay(3, 6, 6, 0, (len(values) - 1) / hz, masks=lambda second: values[round(second * hz)], **more)
+
+
+def test_no_mask_for_ten_seconds():
+    (finding,) = judge(states(*["unmasked"] * 11))
+    assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("mask_absent", "", None, (3,))
+    assert (finding.start, finding.end) == (NOON, NOON + 10 * S)
+    assert (finding.mask_state, finding.assessable_share, finding.severity) == ("unmasked", 1.0, "medium")
+    assert finding.rule_confidence == 1.0
+
+
+def test_worn_incorrectly():
+    (finding,) = judge(states(*["incorrect"] * 11))
+    assert (finding.kind, finding.mask_state, finding.severity) == ("mask_incorrect", "incorrect", "low")
+
+
+def test_worn_is_no_finding():
+    assert judge(states(*["masked"] * 60)) == []
+
+
+@pytest.mark.parametrize(("count", "fires"), [(8, True), (7, False)])
+def test_needs_eight_samples(count, fires):
+    assert bool(judge(states(*["unmasked"] * count))) is fires
+
+
+@pytest.mark.parametrize(("count", "fires"), [(26, True), (25, False)])
+def test_needs_a_span_of_five_seconds(count, fires):
+    assert bool(judge(states(*["unmasked"] * count, hz=5.0), hz=5.0)) is fires
+
+
+@pytest.mark.parametrize(("agree", "fires"), [(6, True), (5, False)])
+def test_sixty_percent_of_ten_must_agree(agree, fires):
+    findings = judge(states(*["masked"] * (10 - agree), *["unmasked"] * agree))
+    assert bool(findings) is fires
+    if fires:
+        assert (findings[0].start - NOON, findings[0].end - NOON) == (4 * S, 9 * S)
+
+
+def test_samples_further_apart_than_the_window_do_not_add_up():
+    # Eight votes over 10.5 s: never more than seven within 10 s.
+    person = stay(3, 6, 6, 0, 10.5, masks=lambda _: "unmasked")
+    assert judge(person, hz=2 / 3) == []
+    assert len(judge(stay(3, 6, 6, 0, 9.8, masks=lambda _: "unmasked"), hz=1 / 1.4)) == 1
+
+
+def test_what_was_not_assessed_never_votes_and_is_reported():
+    # Seen from behind half of the time: unmasked whenever assessed.
+    (finding,) = judge(states(*["unmasked", "turned"] * 20, hz=2.0), hz=2.0)
+    assert finding.kind == "mask_absent"
+    assert finding.assessable_share == pytest.approx(20 / 39)
+    assert judge(states(*["turned"] * 60)) == []
+
+
+def test_not_sampled_is_not_attempted():
+    (finding,) = judge(states(*["unmasked", "not_sampled"] * 20, hz=2.0), hz=2.0)
+    assert finding.assessable_share == 1.0
+
+
+def test_a_small_face_does_not_vote():
+    assert judge(states(*["unmasked"] * 11, face_px=31.0)) == []
+
+
+def test_at_an_exempt_place_nobody_votes_even_a_step_beside_it():
+    table = box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8)
+    assert judge(states(*["unmasked"] * 11), table) == []
+    assert judge(stay(3, 8.2, 6, 0, 20, masks=lambda _: "unmasked"), table) == []
+    assert len(judge(stay(3, 8.4, 6, 0, 20, masks=lambda _: "unmasked"), table)) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "end", "fires"),
+    [(Role.RESIDENT, 120, False), (Role.RESIDENT, 140, True), (Role.STAFF_NO_PPE, 20, True)],
+)
+def test_a_swab_at_a_care_station_takes_two_minutes(role, end, fires):
+    care = box_zone("swab", ZoneType.CARE_STATION, 4, 4, 8, 8)
+    assert bool(judge(stay(3, 6, 6, 0, end, role=role, masks=lambda _: "unmasked"), care)) is fires
+
+
+@pytest.mark.parametrize(("apart_s", "count"), [(60, 1), (61, 2)])
+def test_within_a_minute_they_are_one_incident(apart_s, count):
+    # Nothing is assessed in between.
+    person = stay(
+        3,
+        6,
+        6,
+        0,
+        20 + apart_s,
+        masks=lambda second: "unmasked" if not 10 < second < 10 + apart_s else "turned",
+    )
+    findings = judge(person)
+    assert len(findings) == count
+    assert findings[-1].end - NOON == (20 + apart_s) * S
+
+
+def test_absent_and_incorrect_are_separate_findings():
+    kinds = [finding.kind for finding in judge(states(*["unmasked"] * 20, *["incorrect"] * 20))]
+    assert sorted(kinds) == ["mask_absent", "mask_incorrect"]
+
+
+def test_worn_asks_for_as_many_votes_as_the_rule():
+    facility = scene(rules=Rules(mask=MaskRule(min_samples=4)))
+    samples = samples_of([states("unmasked", "unmasked", "masked", "unmasked", "turned")], facility, 1.0)
+    assert worn(samples, slice(0, 4), facility.rules.mask) == "unmasked"
+    assert worn(samples, slice(0, 3), facility.rules.mask) is None
+    assert worn(samples, slice(0, 4), MaskRule(min_samples=4, share=0.8)) is None
+
+
+def test_nobody_there():
+    facility = scene(box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8))
+    assert judge_masks(samples_of([], facility), facility, facility.cameras[0]) == []

@@ -1,0 +1,345 @@
+"""The evidence of an incident: clip, key frame and boxes, written so that there is all of it or none.
+
+    <folder>/clip.mp4  keyframe.jpg  boxes.json      and, where a longer clip was cut later, <folder>/2/...
+
+Everything is made in a temporary folder beside, flushed to the disk, and takes its name in one step.
+What was written once is never written over, since its digests may be sealed in the ledger already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from incidents.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from incidents.files import sync_folder
+from incidents.keyframe import Outline, Person, draw, to_jpeg
+from incidents.local_time import local_iso
+from incidents.record import Incident
+from vision.frames import SECOND, to_iso
+from zones.facility import Camera
+
+__all__ = [
+    "ClipInfo",
+    "ClipSource",
+    "Evidence",
+    "EvidenceError",
+    "EvidenceFile",
+    "boxes_track",
+    "clean_leftovers",
+    "cut_clip",
+    "key_frame",
+    "key_moment",
+    "read_evidence",
+    "write_evidence",
+]
+
+SCHEMA_VERSION = 1
+"""Version of boxes.json."""
+NAMES = {"clip": "clip.mp4", "keyframe": "keyframe.jpg", "boxes": "boxes.json"}
+"""Kind of evidence -> file name."""
+SHORT_BY = SECOND
+"""A clip that ends this much before it should is cut again, in case there is more footage now."""
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
+_REVISION = re.compile(r"[2-9]|[1-9]\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """One file of evidence.
+
+    Attributes:
+        kind: clip, keyframe or boxes.
+        name: relative to the folder of the evidence, with forward slashes.
+        sha256: of the file, 64 hexadecimal digits.
+        bytes: length of the file.
+        created: when it was written, microseconds UTC.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+    bytes: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The evidence of one incident.
+
+    Attributes:
+        folder: where it is.
+        window: the stretch that was asked for, microseconds UTC.
+        clip: what the clip is.
+        keyframe_t: stream time of the key frame, microseconds UTC.
+        files: clip, key frame and boxes.
+    """
+
+    folder: Path
+    window: tuple[int, int]
+    clip: ClipInfo
+    keyframe_t: int
+    files: tuple[EvidenceFile, ...]
+
+
+def write_evidence(
+    folder: Path,
+    *,
+    sources: Sequence[ClipSource],
+    window: tuple[int, int],
+    observations: pl.DataFrame,
+    camera: Camera,
+    incident: Incident,
+) -> Evidence:
+    """Cut, draw and write the evidence of an incident, or return what is there already.
+
+    Safe to repeat. Where evidence of the same window is there and sound, it is returned as it is. Where
+    the window has changed or more footage has come, new evidence is written beside the old.
+
+    Args:
+        folder: of this incident alone; missing parents are created.
+        sources: the camera's footage around the window.
+        window: start and end, microseconds UTC.
+        observations: rows of the log in the window, with a `role` column if roles are known.
+        camera: whose zones and lines are drawn.
+        incident: what is suspected, and of whom.
+
+    Raises:
+        EvidenceError: there is no footage in the window, or the disk refuses the files. Then nothing is
+            left behind, and what was there before is untouched.
+    """
+    old = read_evidence(folder)
+    if old is not None and old.window == window and old.clip.end_us >= window[1] - SHORT_BY:
+        return old
+    try:
+        final = folder if not folder.exists() else folder / str(_newest(folder) + 1)
+        with _temporary(final) as temporary:
+            clip = cut_clip(sources, *window, temporary / NAMES["clip"])
+            if old is not None and old.window == window and old.clip.sha256 == clip.sha256:
+                return old
+            moment = min(max(key_moment(observations, incident), clip.start_us), clip.end_us)
+            moment, picture = key_frame(sources, moment, observations, camera, incident)
+            about = {"window": window, "keyframe": {"t": moment, "sha256": _digest(picture)}}
+            (temporary / NAMES["keyframe"]).write_bytes(picture)
+            (temporary / NAMES["boxes"]).write_bytes(boxes_track(observations, clip, about))
+            for name in NAMES.values():
+                _flush(temporary / name)
+            sync_folder(temporary)
+            temporary.rename(final)
+            sync_folder(final.parent)
+    except OSError as error:
+        raise EvidenceError(f"{folder}: the evidence cannot be written: {error.strerror}") from error
+    written = read_evidence(folder)
+    if written is None:
+        raise EvidenceError(f"{folder}: expected the evidence just written, got files that differ from it")
+    return written
+
+
+def read_evidence(folder: Path) -> Evidence | None:
+    """The newest evidence in an incident's folder whose files are as they were written; None if none is."""
+    if not folder.is_dir():
+        return None
+    for number in range(_newest(folder), 0, -1):
+        place = folder if number == 1 else folder / str(number)
+        try:
+            about = json.loads((place / NAMES["boxes"]).read_bytes())
+            clip = ClipInfo(**about["clip"])
+            files = tuple(
+                _file(kind, place / name, "" if number == 1 else f"{number}/") for kind, name in NAMES.items()
+            )
+            start, end = about["window"]
+            found = Evidence(folder, (start, end), clip, about["keyframe"]["t"], files)
+            sealed = {"clip": clip.sha256, "keyframe": about["keyframe"]["sha256"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            # Not there, or not what was written: an older revision, or new evidence, takes its place.
+            continue
+        if all(file.sha256 == sealed.get(file.kind, file.sha256) for file in files):
+            return found
+    return None
+
+
+def clean_leftovers(root: Path) -> int:
+    """Remove the temporary folders below `root` that a killed writer left; returns how many.
+
+    Those of a writer that is still at work, in any process, stay.
+
+    Raises:
+        EvidenceError: one cannot be removed.
+    """
+    removed = 0
+    for parent, folders, _ in os.walk(root):
+        for name in [folder for folder in folders if _LEFTOVER.fullmatch(folder)]:
+            folders.remove(name)
+            path = Path(parent, name)
+            try:
+                with _lock(path):
+                    shutil.rmtree(path)
+                    removed += 1
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise EvidenceError(f"{path}: the leftover cannot be removed: {error.strerror}") from error
+    return removed
+
+
+def boxes_track(observations: pl.DataFrame, clip: ClipInfo, about: dict[str, Any] | None = None) -> bytes:
+    """Who is where in a clip, as JSON for a player that draws over it.
+
+    `{"schema", "start", "width", "height", "clip": {...}, "frames": [{"t", "people": [{"track", "box",
+    "role"?, "mask"?}]}]}`; `start` is ISO 8601 UTC; `t` is seconds from the clip's first picture; `box` is
+    x1, y1, x2, y2 in shares of the picture; `track` is 16 hexadecimal digits; `role` and `mask` (masked,
+    unmasked or incorrect, the likeliest) stand where they are known. Only analysed pictures in which
+    someone was seen have an entry.
+
+    Args:
+        observations: rows of the observation log, any stretch of time; `role` is an optional column.
+        clip: the clip.
+        about: further entries at the top level.
+    """
+    moment = pl.col("t").dt.timestamp("us")
+    rows = observations.filter((moment >= clip.start_us) & (moment < clip.end_us)).sort("t", "track")
+    frames: dict[int, list[dict[str, Any]]] = {}
+    for row in rows.with_columns(moment.alias("t")).iter_rows(named=True):
+        width, height = row["width"], row["height"]
+        box = [row["x1"] / width, row["y1"] / height, row["x2"] / width, row["y2"] / height]
+        person: dict[str, Any] = {
+            "track": f"{row['track']:016x}",
+            "box": [round(min(max(value, 0.0), 1.0), 4) for value in box],
+        }
+        if row.get("role") is not None:
+            person["role"] = row["role"]
+        masks = {state: row[f"mask_{state}"] for state in ("masked", "unmasked", "incorrect")}
+        if all(value is not None for value in masks.values()):
+            person["mask"] = max(masks, key=lambda state: masks[state])
+        frames.setdefault(row["t"], []).append(person)
+    track = {
+        "schema": SCHEMA_VERSION,
+        "start": to_iso(clip.start_us),
+        "width": clip.width,
+        "height": clip.height,
+        **(about or {}),
+        "clip": asdict(clip),
+        "frames": [
+            {"t": round((t - clip.start_us) / SECOND, 4), "people": people} for t, people in frames.items()
+        ],
+    }
+    return json.dumps(track, separators=(",", ":")).encode()
+
+
+def key_moment(observations: pl.DataFrame, incident: Incident) -> int:
+    """When an incident shows best: the first analysed moment in it with the most of its people in view.
+
+    Its start where none of them is in the log.
+    """
+    moment = pl.col("t").dt.timestamp("us")
+    tracks = [int(track.id, 16) for track in incident.tracks]
+    seen = (
+        observations.filter(
+            (moment >= incident.start) & (moment <= incident.end) & pl.col("track").is_in(tracks)
+        )
+        .group_by(moment.alias("moment"))
+        .len("people")
+        .sort(["people", "moment"], descending=[True, False])
+    )
+    return int(seen["moment"][0]) if len(seen) else incident.start
+
+
+def key_frame(
+    sources: Sequence[ClipSource], t: int, observations: pl.DataFrame, camera: Camera, incident: Incident
+) -> tuple[int, bytes]:
+    """The picture nearest to `t` (microseconds UTC) with what is suspected drawn over it.
+
+    Drawn are the people seen nearest to that picture, those of the incident in another colour, and the
+    zone or line of the incident, or all of them where it has none.
+
+    Returns:
+        Stream time of the picture, and the picture as JPEG.
+
+    Raises:
+        EvidenceError: there is no picture near.
+    """
+    shown, image = nearest_picture(sources, t)
+    height, width = image.shape[:2]
+    involved = {track.id for track in incident.tracks}
+    people = []
+
+    def ours(outline: str) -> bool:
+        return incident.zone is None or incident.zone == outline
+
+    away = (pl.col("t").dt.timestamp("us") - shown).abs()
+    near = observations.filter(away <= SECOND).filter(away == away.min())
+    for row in near.iter_rows(named=True):
+        track = f"{row['track']:016x}"
+        across, down = width / row["width"], height / row["height"]
+        box = (row["x1"] * across, row["y1"] * down, row["x2"] * across, row["y2"] * down)
+        role = (row.get("role") or "unknown").replace("_", " ")
+        people.append(Person(box, f"{track[-4:]} {role}", track in involved))
+    outlines = [Outline(zone.polygon, True, zone.name or zone.id) for zone in camera.zones if ours(zone.id)]
+    outlines += [Outline(line.points, False, line.name or line.id) for line in camera.lines if ours(line.id)]
+    kind = f"{incident.kind} ({incident.subkind})" if incident.subkind else incident.kind
+    time = local_iso(shown, incident.timezone)
+    title = (
+        f"Suspected violation: {kind.replace('_', ' ')}, {incident.severity} - {camera.name or camera.id} - "
+        f"{time[:10]} {time[11:19]} {time[26:]}"
+    )
+    return shown, to_jpeg(draw(image, people, outlines, title))
+
+
+@contextlib.contextmanager
+def _temporary(final: Path) -> Iterator[Path]:
+    """A folder beside `final`, locked while in use; gone afterwards unless it was renamed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
+    temporary.mkdir()
+    try:
+        with _lock(temporary):
+            yield temporary
+    finally:
+        if temporary.exists():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(temporary)
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold a folder; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _newest(folder: Path) -> int:
+    return max([1, *(int(entry.name) for entry in folder.iterdir() if _REVISION.fullmatch(entry.name))])
+
+
+def _file(kind: str, path: Path, prefix: str) -> EvidenceFile:
+    data = path.read_bytes()
+    return EvidenceFile(kind, prefix + path.name, _digest(data), len(data), path.stat().st_mtime_ns // 1000)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

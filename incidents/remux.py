@@ -1,0 +1,221 @@
+"""Choosing the packets of an H.264 recording that make a clip without decoding anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from statistics import median
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from vision.footage import REORDERING, locate, opened, rewind
+from vision.frames import SECOND
+from vision.timeline import Timeline, index_time
+
+COPYABLE = frozenset({"yuv420p", "yuvj420p"})
+"""Pixel formats that every browser plays in H.264: 4:2:0 with 8 bits."""
+COARSEST = 10_000
+"""Units per second that a clip's clock has at least."""
+IDR, SPS, PPS = 5, 7, 8
+"""Types of NAL units (ITU-T H.264, table 7-1): picture to begin with, and the two kinds of parameter set."""
+CLOCK = Fraction(1, 90_000)
+"""Time base of clips whose times are given by a frame rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """Packets of one file that make a clip, their times counted from its first picture.
+
+    Attributes:
+        path: the file.
+        packets: in decoding order, the first one a key frame; timestamps are in `time_base`.
+        time_base: seconds per unit.
+        start_us: stream time of the first picture, microseconds UTC.
+        end_us: when the last picture stops being shown.
+    """
+
+    path: Path
+    packets: list[Packet[VideoStream]]
+    time_base: Fraction
+    start_us: int
+    end_us: int
+
+
+def packets_between(
+    path: Path, source_start: int, fps: float | None, start: int, end: int, longest_lead: int
+) -> Packets | None:
+    """The packets that show [start, end] (microseconds UTC), from the key frame before on.
+
+    Returns:
+        None where a copy would not be sound: not H.264 in 4:2:0 with 8 bits, times or parameter sets
+        missing or changing, no clean key frame at most `longest_lead` before, or no picture in the window.
+
+    Raises:
+        SourceError: the file cannot be opened.
+    """
+    if path.is_dir() or not path.is_file():
+        return None
+    start = max(start, source_start)
+    with opened(path) as (container, stream):
+        timeline = Timeline.of(container, stream, source_start, fps)
+        context = stream.codec_context
+        if context.name != "h264" or context.pix_fmt not in COPYABLE or timeline.by_dts:
+            return None
+        first_index = timeline.first_index(start) if fps is not None else 0
+        wanted = timeline.at(start - source_start) if fps is None else locate(path, first_index)
+        if wanted is None:
+            return None
+        if rewind(container, stream, timeline, wanted, keys=1):
+            group = _gather(container, stream, timeline, wanted, first_index, end)
+        else:
+            with opened(path) as (again, anew):
+                group = _gather(again, anew, timeline, wanted, first_index, end)
+        if not group or not _self_contained(group, context.extradata or b""):
+            return None
+        return _timed(path, group, timeline, wanted, first_index, (start, end), longest_lead)
+
+
+def _gather(
+    container: InputContainer,
+    stream: VideoStream,
+    timeline: Timeline,
+    wanted: int,
+    first_index: int,
+    end: int,
+) -> list[Packet[VideoStream]]:
+    """Packets from the key frame at or before `wanted` to just past `end`; empty where one is unsound.
+
+    The cut is where no packet after it is shown before one that is kept: nothing is left out, and all
+    that a picture was predicted from is there.
+    """
+    limit = None if timeline.fps is not None else timeline.at(end - timeline.start)
+    count = 0 if timeline.fps is None else timeline.first_index(end + 1) - first_index
+    kept: list[Packet[VideoStream]] = []
+    beyond = 0
+    for packet in container.demux(stream):
+        if not packet.size or not (kept or packet.is_keyframe):
+            continue
+        if packet.pts is None or packet.is_discard or packet.is_corrupt:
+            return []
+        if packet.is_keyframe and packet.pts <= wanted:
+            kept = []
+        kept.append(packet)
+        if packet.pts >= wanted and (limit is None or packet.pts > limit):
+            beyond += 1
+        if beyond > count + REORDERING:
+            break
+    # Pictures shown before the key frame are predicted from packets that are not here.
+    kept = [packet for packet in kept if _stamp(packet) >= _stamp(kept[0])]
+    shown = sorted(stamp for stamp in map(_stamp, kept) if stamp >= wanted)
+    if limit is None and shown:
+        limit = shown[min(count, len(shown)) - 1]
+    inside = [n for n, packet in enumerate(kept) if limit is not None and _stamp(packet) <= limit]
+    cut = inside[-1] + 1 if inside else 0
+    while any(_stamp(later) < max(map(_stamp, kept[:cut])) for later in kept[cut:]):
+        cut += 1
+    return kept[:cut]
+
+
+def _timed(
+    path: Path,
+    group: list[Packet[VideoStream]],
+    timeline: Timeline,
+    wanted: int,
+    first_index: int,
+    window: tuple[int, int],
+    longest_lead: int,
+) -> Packets | None:
+    """Give packets their times in the clip; None where the clip would begin too early or miss the window."""
+    shown = sorted(map(_stamp, group))
+    if len(set(shown)) < len(shown):
+        return None
+    if timeline.fps is None:
+        # Fine enough to tell apart the decoding times of pictures that are shown in one step.
+        fine = ceil(timeline.time_base * COARSEST)
+        time_base = timeline.time_base / fine
+        offsets = [(stamp - shown[0]) * fine for stamp in shown]
+        moments = [timeline.start + timeline.elapsed(stamp) for stamp in shown]
+    else:
+        time_base = CLOCK
+        offsets = [round(n / timeline.fps / CLOCK) for n in range(len(shown))]
+        index = first_index - sum(stamp < wanted for stamp in shown)
+        moments = [index_time(timeline.start, index + n, timeline.fps) for n in range(len(shown))]
+    start, end = window
+    if start - moments[0] > longest_lead or not any(start <= t <= end for t in moments):
+        return None
+    steps = [after - before for before, after in pairwise(offsets)]
+    step = int(median(steps)) if steps else max(1, round(1 / (25 * time_base)))
+    # Decoding times are made anew, each as late as can be. Then the last packet is decoded when it is
+    # shown, and the length of the track by decoding is its length by showing, whichever a player reads.
+    rank = {stamp: n for n, stamp in enumerate(shown)}
+    latest = length = offsets[-1] + step
+    for packet in reversed(group):
+        packet.pts = offsets[rank[_stamp(packet)]]
+        packet.dts = min(packet.pts, latest - 1)
+        packet.duration = latest - packet.dts
+        packet.time_base = time_base
+        latest = packet.dts
+    return Packets(path, group, time_base, moments[0], moments[0] + int(length * time_base * SECOND))
+
+
+def _stamp(packet: Packet[VideoStream]) -> int:
+    if packet.pts is None:
+        raise ValueError("expected a packet with a presentation time, got one without")
+    return packet.pts
+
+
+def _self_contained(group: list[Packet[VideoStream]], extradata: bytes) -> bool:
+    """Whether packets begin with an IDR picture and need no parameter sets but those of the header.
+
+    MP4 players read the header's only; and after another kind of key frame, decoders may wait.
+    """
+    if extradata[:1] == b"\1" and len(extradata) > 6:
+        size = (extradata[4] & 3) + 1
+        known = set(_header_units(extradata))
+    else:
+        size = 0
+        known = {unit for unit in _units(extradata, 0) if unit[0] & 31 in (SPS, PPS)}
+    if not known:
+        return False
+    for n, packet in enumerate(group):
+        units = list(_units(bytes(packet), size))
+        kinds = {unit[0] & 31 for unit in units}
+        if n == 0 and IDR not in kinds:
+            return False
+        if any(unit[0] & 31 in (SPS, PPS) and unit not in known for unit in units):
+            return False
+    return True
+
+
+def _header_units(extradata: bytes) -> Iterator[bytes]:
+    """The parameter sets of an avcC header (ISO/IEC 14496-15, 5.3.3.1)."""
+    at = 5
+    for mask in (31, 255):
+        count = extradata[at] & mask if at < len(extradata) else 0
+        at += 1
+        for _ in range(count):
+            length = int.from_bytes(extradata[at : at + 2], "big")
+            yield extradata[at + 2 : at + 2 + length]
+            at += 2 + length
+
+
+def _units(data: bytes, size: int) -> Iterator[bytes]:
+    """NAL units of a packet: with lengths of `size` bytes before them, or, if 0, with start codes."""
+    if size:
+        at = 0
+        while at + size < len(data):
+            length = int.from_bytes(data[at : at + size], "big")
+            if length:
+                yield data[at + size : at + size + length]
+            at += size + length
+        return
+    for part in data.split(b"\0\0\1"):
+        unit = part.rstrip(b"\0")
+        if unit:
+            yield unit

@@ -1,0 +1,1 @@
+"""Which weights there are: registry, cards, training, export and evaluation."""

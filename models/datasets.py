@@ -1,0 +1,287 @@
+"""The training sets, built from folders of public images with truth: where each image comes from.
+
+A set is built once into a work folder in YOLO layout (images/SPLIT, labels/SPLIT, data.yaml) and is
+the same, file for file, for the same sources and seed. The builders never open a test split.
+
+Labels are text lines `class cx cy w h`, normalised to 0..1.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+
+Boxes = NDArray[np.float64]
+"""Rows of (class, x1, y1, x2, y2), pixels."""
+
+MASK_CLASSES = ("masked", "unmasked", "incorrect")
+UNMASKED = 1.0
+
+Labeller = Callable[[NDArray[np.uint8]], Boxes]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the public data lies.
+
+    Attributes:
+        data: folder with face_mask/, mask_crops/, pennfudan/, coco128/, ppe_syook/, ppe_rqnu9/.
+        weights: folder with the initialisations.
+    """
+
+    data: Path
+    weights: Path
+
+    @classmethod
+    def under(cls, root: Path) -> Sources:
+        """The sources below `root`, with `data/` and `weights/` in it.
+
+        Raises:
+            ModelError: one of the two is missing.
+        """
+        for name in ("data", "weights"):
+            if not (root / name).is_dir():
+                raise ModelError(f"expected a folder {name}/ below {root}, found none")
+        return cls(root / "data", root / "weights")
+
+
+class SetWriter:
+    """Writes images and labels of a set; `finish` makes it complete."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        """Begin a set in `folder` (emptied) with class `names`."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folder = folder
+        self.names = list(names)
+        self.counts: dict[str, int] = {}
+
+    def add(self, split: str, name: str, image: NDArray[np.uint8], boxes: Boxes, quality: int = 95) -> None:
+        """Add an image (H x W x 3 BGR) with its boxes to a split."""
+        height, width = image.shape[:2]
+        for kind in ("images", "labels"):
+            (self.folder / kind / split).mkdir(parents=True, exist_ok=True)
+        target = self.folder / "images" / split / f"{name}.jpg"
+        if not cv2.imwrite(str(target), image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
+            raise ModelError(f"cannot write {target}")
+        lines = [_label(row, width, height) for row in boxes]
+        (self.folder / "labels" / split / f"{name}.txt").write_text("".join(lines))
+        self.counts[split] = self.counts.get(split, 0) + 1
+
+    def finish(self, recipe: dict[str, Any]) -> Path:
+        """Write data.yaml and the record of what the set was built from; returns data.yaml."""
+        names = "".join(f"  {i}: {name}\n" for i, name in enumerate(self.names))
+        data = self.folder / "data.yaml"
+        data.write_text(
+            f"path: {self.folder.resolve()}\ntrain: images/train\nval: images/val\nnames:\n{names}"
+        )
+        (self.folder / "built.json").write_text(json.dumps({**recipe, "images": self.counts}, indent=1))
+        return data
+
+
+def built(folder: Path) -> Path | None:
+    """The data.yaml of a set that was built completely, else None."""
+    return folder / "data.yaml" if (folder / "built.json").is_file() else None
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image as H x W x 3 BGR.
+
+    Raises:
+        ModelError: the file is not an image.
+    """
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ModelError(f"expected an image, got {path}")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def read_labels(path: Path, width: int, height: int) -> Boxes:
+    """Read YOLO labels as boxes in pixels; a missing file means no objects."""
+    if not path.is_file() or not (text := path.read_text().split()):
+        return np.zeros((0, 5))
+    rows = np.array(text, dtype=np.float64).reshape(-1, 5)
+    centre, half = rows[:, 1:3], rows[:, 3:5] / 2
+    scale = np.array([width, height, width, height])
+    return np.column_stack([rows[:, 0], np.hstack([centre - half, centre + half]) * scale])
+
+
+def labelled(folder: Path, split: str | None = None) -> Iterable[tuple[str, NDArray[np.uint8], Boxes]]:
+    """Every image of a YOLO folder, in the order of names, with its boxes."""
+    images = folder / "images" / split if split else folder / "images"
+    labels = folder / "labels" / split if split else folder / "labels"
+    for path in sorted(images.rglob("*")):
+        if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+            continue
+        image = read_image(path)
+        label = (labels / path.relative_to(images)).with_suffix(".txt")
+        yield path.stem, image, read_labels(label, image.shape[1], image.shape[0])
+
+
+HELD_OUT = 8
+"""One image in so many of each source of people is held out of training."""
+
+
+def build_person(folder: Path, sources: Sources, teacher: Labeller, seed: int = 0) -> Path:
+    """Persons: human labels where they exist, completed by the teacher's, so that nothing is forgotten.
+
+    A box of the teacher that overlaps no human label (IoU < 0.5) is added: unlabelled people in the
+    background would otherwise be taught as background. One image in eight is held out for validation.
+    """
+    writer = SetWriter(folder, ["person"])
+    rng = random.Random(seed)
+    for source, number, name, image, truth in _people(sources):
+        both = _complete(truth, teacher(image))
+        split = "train" if number % HELD_OUT else "val"
+        writer.add(split, f"{source}_{name}", _limit(image), _fit(both, image))
+    crowd = list(labelled(sources.data / "face_mask", "train"))
+    for name, image, _ in rng.sample(crowd, 700):
+        writer.add("train", f"face_mask_{name}", image, teacher(image))
+    return writer.finish({"seed": seed, "sources": [*PEOPLE, "face_mask/train (700, teacher's labels)"]})
+
+
+def build_person_held_out(folder: Path, sources: Sources) -> Path:
+    """The held-out images of `build_person` with human labels alone, as the split `val`."""
+    writer = SetWriter(folder, ["person"])
+    for source, number, name, image, truth in _people(sources):
+        if number % HELD_OUT == 0:
+            writer.add("val", f"{source}_{name}", image, truth)
+    return writer.finish({"sources": list(PEOPLE)})
+
+
+PEOPLE = ("pennfudan", "coco128", "ppe_syook", "ppe_rqnu9")
+
+
+def _people(sources: Sources) -> Iterable[tuple[str, int, str, NDArray[np.uint8], Boxes]]:
+    for source in PEOPLE:
+        folder = sources.data / source
+        listed = (folder / "classes.txt").is_file()
+        index = _class_index(folder, "person") if listed else 0  # COCO and PennFudan: person is class 0
+        for number, (name, image, boxes) in enumerate(labelled(folder)):
+            truth = boxes[boxes[:, 0] == index]
+            truth[:, 0] = 0
+            yield source, number, name, image, truth
+
+
+def build_face_mask(folder: Path, sources: Sources, faces: Labeller, seed: int = 0) -> Path:
+    """Faces and their masks: whole images, and regions around heads as a camera would see them.
+
+    Beside the labelled images: degraded crops around labelled faces (small, blurred, compressed),
+    single faces of mask_crops, and people without masks (photographs from before 2020) whose faces
+    the face detector `faces` finds and whose turned heads are the negatives.
+    """
+    writer = SetWriter(folder, MASK_CLASSES)
+    rng = random.Random(seed)
+    data = sources.data
+    for name, image, boxes in labelled(data / "face_mask", "val"):
+        writer.add("val", name, image, boxes)
+    for name, image, boxes in labelled(data / "face_mask", "train"):
+        writer.add("train", name, image, boxes)
+        if (boxes[:, 0] == 2).any():
+            writer.add("train", f"{name}_again", image, boxes)
+        seen = [row for row in boxes if row[4] - row[2] >= 24]
+        for number, row in enumerate(rng.sample(seen, min(len(seen), 3 if len(seen) > 4 else 1))):
+            if row[0] == 2 or rng.random() < 0.6:
+                crop, inside = _around(image, boxes, row[1:], rng)
+                writer.add("train", f"{name}_head{number}", crop, inside, quality=rng.randint(40, 92))
+    for state, index in (("with_mask", 0), ("without_mask", 1)):
+        paths = sorted((data / "mask_crops" / state).iterdir())
+        for path in rng.sample(paths, 250):
+            bordered = cv2.copyMakeBorder(read_image(path), *(24,) * 4, cv2.BORDER_REPLICATE)
+            face_image = np.asarray(bordered, dtype=np.uint8)
+            found = faces(face_image)[:1]
+            if len(found):
+                found[:, 0] = index
+                writer.add("train", f"crop_{state}_{path.stem}", face_image, found)
+    for source in ("coco128", "pennfudan"):
+        for name, image, boxes in labelled(data / source):
+            found = faces(image)
+            found[:, 0] = UNMASKED
+            writer.add("train", f"{source}_{name}", _limit(image), _fit(found, image))
+            people = boxes[(boxes[:, 0] == 0) & (boxes[:, 4] - boxes[:, 2] > 120)]
+            for number, row in enumerate(people[:1]):
+                width, height = row[3] - row[1], row[4] - row[2]
+                head = np.array([row[1] + width * 0.2, row[2], row[3] - width * 0.2, row[2] + height * 0.16])
+                crop, inside = _around(image, found, head, rng)
+                writer.add(
+                    "train", f"{source}_{name}_head{number}", crop, inside, quality=rng.randint(40, 92)
+                )
+    return writer.finish({"seed": seed, "sources": ["face_mask", "mask_crops", "coco128", "pennfudan"]})
+
+
+def _class_index(folder: Path, name: str) -> int:
+    names = (folder / "classes.txt").read_text().lower().split("\n")
+    if name not in names:
+        raise ModelError(f"expected a class {name!r} in {folder / 'classes.txt'}, got {names}")
+    return names.index(name)
+
+
+def _label(row: NDArray[np.float64], width: int, height: int) -> str:
+    x1, x2 = np.clip(row[[1, 3]] / width, 0, 1)
+    y1, y2 = np.clip(row[[2, 4]] / height, 0, 1)
+    return f"{int(row[0])} {(x1 + x2) / 2:.6f} {(y1 + y2) / 2:.6f} {x2 - x1:.6f} {y2 - y1:.6f}\n"
+
+
+def _limit(image: NDArray[np.uint8], side: int = 800) -> NDArray[np.uint8]:
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _fit(boxes: Boxes, image: NDArray[np.uint8], side: int = 800) -> Boxes:
+    scale = min(1.0, side / max(image.shape[:2]))
+    return np.column_stack([boxes[:, :1], boxes[:, 1:] * scale])
+
+
+def _complete(truth: Boxes, proposed: Boxes) -> Boxes:
+    if not len(truth):
+        return proposed
+    missing = [row for row in proposed if iou(truth[:, 1:], row[1:]).max() < 0.5]
+    return np.vstack([truth, *missing])
+
+
+def iou(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of boxes (N, 4) with one box (4,), all x1, y1, x2, y2."""
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    return np.asarray(common / np.maximum(areas - common, 1e-9))
+
+
+def _around(
+    image: NDArray[np.uint8], boxes: Boxes, box: NDArray[np.float64], rng: random.Random
+) -> tuple[NDArray[np.uint8], Boxes]:
+    """A square region around a head, as the pipeline would cut it, degraded as a CCTV stream would."""
+    centre = (box[:2] + box[2:]) / 2
+    side = float(max(box[2:] - box[:2])) * rng.uniform(1.6, 3.2)
+    centre = centre + np.array([rng.uniform(-0.15, 0.15), rng.uniform(-0.1, 0.25)]) * side
+    height, width = image.shape[:2]
+    x1, y1 = (int(max(0, v)) for v in centre - side / 2)
+    x2, y2 = int(min(width, centre[0] + side / 2)), int(min(height, centre[1] + side / 2))
+    crop = image[y1:y2, x1:x2]
+    moved = boxes.copy()
+    moved[:, 1:] -= (x1, y1, x1, y1)
+    middle = (moved[:, 1:3] + moved[:, 3:5]) / 2
+    inside = moved[((middle > 0) & (middle < (x2 - x1, y2 - y1))).all(axis=1)]
+    if rng.random() < 0.6:
+        face = float(box[3] - box[1])
+        scale = min(1.0, rng.uniform(14, 60) / max(face, 1.0))
+        size = (max(16, int(crop.shape[1] * scale)), max(16, int(crop.shape[0] * scale)))
+        scale_x, scale_y = size[0] / crop.shape[1], size[1] / crop.shape[0]
+        crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        inside[:, [1, 3]] *= scale_x
+        inside[:, [2, 4]] *= scale_y
+    if rng.random() < 0.3:
+        crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.5, 1.5)), dtype=np.uint8)
+    return crop, inside

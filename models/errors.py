@@ -1,0 +1,5 @@
+"""Errors of this package that are meant for a user."""
+
+
+class ModelError(Exception):
+    """Weights, data or a recipe are not what was expected; the text is one clear sentence."""

@@ -1,0 +1,49 @@
+"""Weights ready to be kept: small, anonymous, and listed with their digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.errors import ModelError
+from models.registry import FOLDER, Weights, register
+from models.runtime import quiet_ultralytics
+
+MOST_BYTES = 7 * 1024 * 1024
+"""Every clone carries every version for ever."""
+
+
+def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
+    """Keep a trained checkpoint as the weights of a name, in half precision, and list its digest.
+
+    Only what inference needs is kept: a checkpoint also knows paths of the machine that trained it.
+
+    Raises:
+        ModelError: there is no such checkpoint, or it is larger than 7 MB.
+    """
+    if not checkpoint.is_file():
+        raise ModelError(f"expected a checkpoint at {checkpoint}, found none")
+    quiet_ultralytics()
+    import torch
+    from ultralytics import __version__
+
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    model = (content.get("ema") or content["model"]).half().eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    model.args = {"task": "detect", "imgsz": int(content["train_args"]["imgsz"])}
+    model.yaml = {k: v for k, v in model.yaml.items() if k != "yaml_file"}
+    kept = {
+        "model": model,
+        "train_args": dict(model.args),
+        "version": __version__,
+        "license": "AGPL-3.0-or-later",
+    }
+    target = folder / f"{name}.pt"
+    temporary = target.with_suffix(".tmp")
+    torch.save(kept, temporary)
+    if temporary.stat().st_size > MOST_BYTES:
+        size = temporary.stat().st_size
+        temporary.unlink()
+        raise ModelError(f"expected weights of at most {MOST_BYTES} bytes, got {size}")
+    temporary.replace(target)
+    return register(name, target, tuple(model.names.values()))

@@ -1,0 +1,126 @@
+"""Which weights there are, and that a file is the one we vouch for.
+
+`weights/manifest.json` lists our own weights with the SHA-256 that each file must have. Any other
+`.pt` file, and any ultralytics model name for users with internet, works as an option; its digest is
+recorded with every incident all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from models.errors import ModelError
+
+FOLDER = Path(__file__).parent / "weights"
+MANIFEST = FOLDER / "manifest.json"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that may be used.
+
+    Attributes:
+        name: short name, recorded with every incident.
+        path: the .pt file.
+        sha256: of the file, hexadecimal.
+        classes: names by index; None where only loading the file would tell.
+        ours: listed in the manifest and verified against it.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    classes: tuple[str, ...] | None
+    ours: bool
+
+
+def installed() -> list[Weights]:
+    """Our own weights, verified.
+
+    Raises:
+        ModelError: a file is missing or was tampered with.
+    """
+    return [resolve(name) for name in sorted(_manifest())]
+
+
+def resolve(name: str) -> Weights:
+    """Find weights by our name, by the path of a .pt file, or by an ultralytics model name.
+
+    Raises:
+        ModelError: nothing is found, or a file of ours does not have the digest of the manifest.
+    """
+    listed = _manifest().get(name)
+    if listed is not None:
+        path = FOLDER / listed.file
+        if not path.is_file():
+            raise ModelError(f"expected the weights of {name!r} at {path}, found none: reinstall the package")
+        digest = sha256(path)
+        if digest != listed.sha256:
+            raise ModelError(
+                f"the weights of {name!r} are not the published ones: expected SHA-256 "
+                f"{listed.sha256[:12]}..., got {digest[:12]}... in {path}"
+            )
+        return Weights(name, path, digest, listed.classes, True)
+    path = Path(name)
+    if not path.is_file() and path.suffix == ".pt" and path.name == name and not _offline():
+        path = _download(name)
+    if path.suffix != ".pt" or not path.is_file():
+        known = ", ".join(sorted(_manifest()))
+        raise ModelError(f"expected weights named {known} or the path of a .pt file, got {name!r}")
+    return Weights(path.stem, path, sha256(path), None, False)
+
+
+def register(name: str, file: Path, classes: tuple[str, ...]) -> Weights:
+    """Write the digest of a file below weights/ into the manifest, replacing what stood there."""
+    table = {**_manifest(), name: _Listed(file.name, sha256(file), classes)}
+    rows = {
+        key: {"file": row.file, "sha256": row.sha256, "classes": row.classes} for key, row in table.items()
+    }
+    MANIFEST.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
+    return resolve(name)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal, read once per state of the file."""
+    status = path.stat()
+    return _digest(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, changed_ns: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class _Listed:
+    file: str
+    sha256: str
+    classes: tuple[str, ...]
+
+
+def _manifest() -> dict[str, _Listed]:
+    if not MANIFEST.is_file():
+        return {}
+    rows = json.loads(MANIFEST.read_text())
+    return {name: _Listed(row["file"], row["sha256"], tuple(row["classes"])) for name, row in rows.items()}
+
+
+def _offline() -> bool:
+    return os.environ.get("YOLO_OFFLINE", "true").lower() in {"1", "true", "yes"}
+
+
+def _download(name: str) -> Path:
+    from models.runtime import yolo
+
+    try:
+        return Path(str(yolo(name).ckpt_path))
+    except (
+        Exception
+    ) as error:  # whatever the hub raises, the user needs to know that the name did not resolve
+        raise ModelError(f"cannot fetch the model {name!r}: {error}") from error

@@ -1,0 +1,5 @@
+"""`python -m pipelines`: the same as `lazaretto`."""
+
+from pipelines.cli import main
+
+main()

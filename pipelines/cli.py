@@ -1,0 +1,49 @@
+"""The command line: `lazaretto COMMAND`.
+
+Exit codes: 0 done; 1 a fault of the program; 2 bad input, nothing was done; 3 done in part, the faults
+are named; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from models.errors import ModelError
+from pipelines import analyze_command, bench_command, evaluate_command, incidents_command, models_command
+from zones.errors import LazarettoError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="lazaretto",
+    help="Camera supervision of quarantine facilities: suspected violations, and proof of watching.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("analyze")(analyze_command.analyze)
+app.add_typer(incidents_command.app, name="incidents")
+app.add_typer(models_command.app, name="models")
+app.add_typer(evaluate_command.app, name="evaluate")
+app.command("bench")(bench_command.bench)
+
+
+def main() -> NoReturn:
+    """Run the command line; what goes wrong for a user is one sentence on standard error."""
+    try:
+        app(standalone_mode=True)
+    except (LazarettoError, ModelError) as error:
+        print(f"lazaretto: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        print("lazaretto: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)

@@ -1,0 +1,125 @@
+"""Observations through the rules into the ledger, each incident with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from incidents.coverage import share_analysed
+from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
+from incidents.ledger import Ledger
+from incidents.record import EVIDENCE_KINDS, Incident, Status, from_finding
+from incidents.rules.engine import judge
+from pipelines.home import Home
+from vision import observations
+from vision.frames import SECOND, to_iso
+from vision.roles import assign_roles
+from zones.errors import LazarettoError
+from zones.facility import Camera, Facility
+
+LOOK_BACK = 24 * 3600 * SECOND
+"""How far before new footage the log is judged again, so that an episode that began in footage analysed
+earlier keeps its beginning, and with it its identity."""
+HOUR = 3600 * SECOND
+
+
+@dataclass
+class Flagged:
+    """What judging a camera gave."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    incidents: list[Incident] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    faults: list[LazarettoError] = field(default_factory=list)
+
+
+def flag(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    camera: Camera,
+    window: tuple[int, int],
+    footage: Sequence[ClipSource],
+    run: str,
+    models: Mapping[str, Mapping[str, str]],
+) -> Flagged:
+    """Judge a camera's log and enter what overlaps [start, end) of the window (microseconds UTC).
+
+    Safe to repeat: what is in the ledger already stays as it is, and evidence that an interruption
+    prevented is made up for. Evidence that cannot be written is a fault beside the incident, which is
+    entered all the same: a full disk must stop clips before it stops the record.
+
+    Raises:
+        LazarettoError: the log or the ledger cannot be read or written.
+    """
+    start, end = window
+    seen = observations.read(home.path, camera.id, start - LOOK_BACK, end)
+    judgement = judge(seen, facility, camera)
+    result = Flagged(notices=list(judgement.notices))
+    for finding in judgement.findings:
+        if finding.end < start:
+            continue
+        hour = finding.start // HOUR * HOUR
+        share = share_analysed(ledger.coverage(camera.id, hour, hour + HOUR), (hour, hour + HOUR))
+        incident = from_finding(
+            finding, facility=facility, camera=camera, run=run, models=models, coverage_share=share
+        )
+        change = ledger.record(incident, run)
+        setattr(result, change, getattr(result, change) + 1)
+        if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
+            try:
+                _secure(home, ledger, facility, camera, incident, seen, footage)
+            except EvidenceError as error:
+                result.faults.append(error)
+        result.incidents.append(ledger.incident(incident.id))
+    return result
+
+
+def _secure(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    camera: Camera,
+    incident: Incident,
+    seen: pl.DataFrame,
+    footage: Sequence[ClipSource],
+) -> None:
+    """Cut the clip of an incident, draw its key frame, write its boxes, and seal them in the ledger."""
+    limits = facility.rules.evidence
+    before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
+    start = incident.start - before
+    end = min(incident.end + after, start + most)
+    relative = Path("evidence") / camera.id / to_iso(incident.start)[:10] / incident.id
+    evidence: Evidence = write_evidence(
+        home.path / relative,
+        sources=footage,
+        window=(start, end),
+        observations=_people(seen, (start, end), facility, camera, incident),
+        camera=camera,
+        incident=incident,
+    )
+    sealed = {item.kind for item in ledger.evidence_of(incident.id)}
+    for item in evidence.files:
+        # What a reviewer has looked at is never exchanged; what is missing may still be added.
+        if ledger.incident(incident.id).status is Status.NEW or item.kind not in sealed:
+            path = (relative / item.name).as_posix()
+            ledger.attach_evidence(incident.id, item.kind, path, item.sha256, item.bytes, item.created)
+
+
+def _people(
+    seen: pl.DataFrame, window: tuple[int, int], facility: Facility, camera: Camera, incident: Incident
+) -> pl.DataFrame:
+    """Who is in view in the window, with roles; those in the incident with the roles that it records."""
+    moment = pl.col("t").dt.timestamp("us")
+    inside = seen.filter(moment.is_between(*window))
+    whole = seen.filter(pl.col("track").is_in(inside["track"].unique().implode()))
+    people = assign_roles(whole, camera, facility.rules.role_confidence).filter(moment.is_between(*window))
+    recorded = {int(track.id, 16): track.role for track in incident.tracks}
+    return people.with_columns(
+        role=pl.col("track").replace_strict(recorded, default=pl.col("role"), return_dtype=pl.String)
+    )

@@ -1,0 +1,135 @@
+"""`lazaretto incidents`: what the ledger holds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from incidents.export import to_csv, to_json
+from incidents.ledger import Ledger
+from incidents.local_time import local_iso
+from incidents.record import Incident, Status
+from pipelines.home import Home
+from pipelines.tables import incident_table
+from vision.frames import from_iso
+from zones.errors import LazarettoError
+
+app = typer.Typer(help="Look at the incidents in the ledger.", no_args_is_help=True, rich_markup_mode=None)
+
+HomeFlag = Annotated[str | None, typer.Option("--home", help="[LAZARETTO_HOME or ./lazaretto-home]")]
+Since = Annotated[str | None, typer.Option(help="From this time on: 2026-11-24T08:00:00+07:00.")]
+Until = Annotated[str | None, typer.Option(help="Before this time.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", help="mask_absent, zone_crossing, ...; repeatable.")
+]
+Cameras = Annotated[list[str] | None, typer.Option("--camera", help="Id of a camera; repeatable.")]
+Statuses = Annotated[list[str] | None, typer.Option("--status", help="new, confirmed, ...; repeatable.")]
+
+
+@app.command("list")
+def list_(
+    home: HomeFlag = None,
+    since: Since = None,
+    until: Until = None,
+    kind: Kinds = None,
+    camera: Cameras = None,
+    status: Statuses = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+) -> None:
+    """List incidents, oldest first."""
+    found = _found(home, since, until, kind, camera, status)
+    if as_json:
+        sys.stdout.write(to_json(found) + "\n")
+        return
+    Console().print(incident_table(found))
+
+
+@app.command()
+def show(
+    incident: Annotated[str, typer.Argument(help="Its id, or a beginning of it that is unique.")],
+    home: HomeFlag = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+) -> None:
+    """Show one incident in full, with its history."""
+    place = Home.choose(home)
+    with Ledger.open(place.ledger, create=False) as ledger:
+        record = ledger.incident(incident)
+        history = ledger.history(record.id)
+    entries = [
+        {
+            "time": local_iso(entry.at, record.timezone),
+            "event": entry.event,
+            "by": entry.by,
+            "reason": entry.reason,
+            "run": entry.run,
+        }
+        for entry in history
+    ]
+    if as_json:
+        print(json.dumps({**record.to_dict(), "history": entries}, ensure_ascii=False, indent=1))
+        return
+    table = Table(title=f"Suspected violation {record.id}", title_justify="left", show_header=False)
+    for name, value in record.to_row().items():
+        table.add_row(name, "-" if value is None or value == "" else str(value))
+    for entry in entries:
+        said = " ".join(str(entry[key]) for key in ("event", "by", "reason") if entry[key])
+        table.add_row(f"history {entry['time']}", said)
+    for item in record.evidence:
+        table.add_row(item.kind, str(place.path / item.path))
+    Console().print(table)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Argument(help="A file ending in .csv or .json.")],
+    home: HomeFlag = None,
+    since: Since = None,
+    until: Until = None,
+    kind: Kinds = None,
+    camera: Cameras = None,
+    status: Statuses = None,
+) -> None:
+    """Write incidents to a CSV file (UTF-8 with BOM, for spreadsheets) or a JSON file."""
+    if output.suffix not in (".csv", ".json"):
+        raise LazarettoError(f"expected a file ending in .csv or .json, got {output.name}")
+    found = _found(home, since, until, kind, camera, status)
+    if output.suffix == ".csv":
+        to_csv(found, output)
+    else:
+        to_json(found, output)
+    print(f"{len(found)} incidents in {output}")
+
+
+def _found(
+    home: str | None,
+    since: str | None,
+    until: str | None,
+    kinds: list[str] | None,
+    cameras: list[str] | None,
+    statuses: list[str] | None,
+) -> list[Incident]:
+    known = [status.value for status in Status]
+    if unknown := [status for status in statuses or [] if status not in known]:
+        raise LazarettoError(f"--status: expected one of {', '.join(known)}, got {unknown[0]!r}")
+    with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
+        found = ledger.incidents(
+            since=_moment("--since", since),
+            until=_moment("--until", until),
+            kinds=kinds or None,
+            cameras=cameras or None,
+            statuses=[Status(status) for status in statuses] if statuses else None,
+        )
+    return list(found)
+
+
+def _moment(flag: str, text: str | None) -> int | None:
+    try:
+        return None if text is None else from_iso(text)
+    except ValueError as error:
+        raise LazarettoError(f"{flag}: {error}") from None

@@ -1,0 +1,85 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from incidents.coverage import State, summary
+from incidents.ledger import Ledger
+from incidents.local_time import local_iso
+from incidents.record import Incident
+
+if TYPE_CHECKING:
+    from pipelines.analyze import CameraOutcome
+
+
+def incident_table(incidents: Sequence[Incident]) -> Table:
+    """Incidents as rows; times in the facility's zone. The words are always suspected violation."""
+    count = len(incidents)
+    table = Table(
+        title=f"{count or 'No'} suspected violation{'s' if count != 1 else ''}", title_justify="left"
+    )
+    table.add_column("id", no_wrap=True)
+    table.add_column("start", no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
+    for column in ("where", "what", "severity"):
+        table.add_column(column)
+    for incident in incidents:
+        clip = incident.evidence_of_kind("clip")
+        roles = ", ".join(dict.fromkeys(track.role for track in incident.tracks))
+        about = [incident.kind.replace("_", " "), incident.subkind.replace("_", " "), roles, detail(incident)]
+        table.add_row(
+            incident.id[:6],
+            local_iso(incident.start, incident.timezone)[5:19].replace("T", " "),
+            f"{incident.duration_s:.0f}",
+            f"{incident.camera} {incident.zone or ''}".strip(),
+            ", ".join(part for part in about if part),
+            f"{incident.severity}{'' if clip else ', no clip'}",
+        )
+    return table
+
+
+def detail(incident: Incident) -> str:
+    """The measured part of an incident, in a few words."""
+    words = []
+    if incident.distance_min is not None:
+        error = "" if incident.distance_se is None else f" ± {incident.distance_se:.1f}"
+        words.append(f"at least {incident.distance_min:.1f}{error} m apart")
+    if incident.mask_state is not None:
+        words.append(incident.mask_state)
+    if incident.assessable_share is not None and incident.kind.startswith("mask"):
+        words.append(f"face assessable {incident.assessable_share:.0%}")
+    return ", ".join(words)
+
+
+def coverage_table(ledger: Ledger, cameras: Iterable[CameraOutcome]) -> Table:
+    """Beside every count: how much was watched. Zero incidents at 40 % coverage is not compliance."""
+    table = Table(title="Coverage of the footage", title_justify="left")
+    for column in ("camera", "footage s", "analysed", "not analysed s", "why", "sources", "frames now"):
+        table.add_column(column, justify="left" if column in ("camera", "why") else "right")
+    for item in cameras:
+        if item.window is None:
+            table.add_row(
+                item.camera.id, "0", "-", "-", "no usable footage", str(item.sources), str(item.frames)
+            )
+            continue
+        start, end = item.window
+        seconds = summary(ledger.coverage(item.camera.id, start, end), item.window)
+        total = sum(seconds.values())
+        watched = seconds[State.ANALYSED] + seconds[State.IDLE]
+        lost = {
+            state: s for state, s in seconds.items() if s > 0 and state not in (State.ANALYSED, State.IDLE)
+        }
+        table.add_row(
+            item.camera.id,
+            f"{total:.0f}",
+            f"{watched / total:.1%}",
+            f"{total - watched:.1f}",
+            ", ".join(f"{state} {s:.1f} s" for state, s in lost.items()) or "-",
+            str(item.sources),
+            str(item.frames),
+        )
+    return table

@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from incidents.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from tests.footage import atoms, damage, number_of, picture, write_video
+from vision.frames import SECOND
+
+START = 1_637_712_000_123_456
+FRAMES = 150
+STEPS = random.Random(3)
+VARIABLE = [0]
+for _ in range(FRAMES - 1):
+    VARIABLE.append(VARIABLE[-1] + STEPS.choice([33, 40, 67, 120, 400]))
+
+COPIED: dict[str, dict[str, Any]] = {
+    "plain.mp4": {},
+    "b_frames.mp4": {"b_frames": 3},
+    "variable.mp4": {"b_frames": 2, "times_ms": VARIABLE},
+    "full_range.mp4": {"pix_fmt": "yuvj420p"},
+    "late.mkv": {"b_frames": 2, "offset_ms": 5000},
+    "variable.mkv": {"b_frames": 3, "times_ms": VARIABLE},
+    "plain.ts": {"b_frames": 2},
+    "plain.flv": {"b_frames": 2},
+}
+ENCODED: dict[str, dict[str, Any]] = {
+    "mpeg4.mp4": {"codec": "mpeg4", "b_frames": 2},
+    "old.avi": {"codec": "msmpeg4"},
+    "h264.avi": {"b_frames": 2},
+    "rare_keys.mp4": {"gop": 250},
+    "open_gop.mp4": {"b_frames": 3, "options": {"x264-params": "open-gop=1"}},
+    "refresh.mp4": {"gop": 12, "options": {"intra-refresh": "1"}},
+    "full_colour.mp4": {"pix_fmt": "yuv444p"},
+    "odd.avi": {"codec": "mpeg4", "size": (161, 121)},
+}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for name, how in {**COPIED, **ENCODED}.items():
+        write_video(folder / name, FRAMES, **how)
+    return folder
+
+
+def play(path: Path) -> list[tuple[float, np.ndarray]]:
+    """What a player shows: seconds into the clip, and picture."""
+    with av.open(str(path)) as container:
+        return [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+
+
+def check(path: Path, clip: ClipInfo, times: list[int]) -> list[int]:
+    """A clip must be what it says, and show every picture at its own stream time; returns their numbers."""
+    shown = play(path)
+    numbers = [number_of(image) for _, image in shown]
+    assert clip.frames == len(shown) > 0
+    assert shown[0][0] == 0
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    for (seconds, _), number in zip(shown, numbers, strict=True):
+        assert abs(clip.start_us + seconds * SECOND - times[number]) < 20
+    assert clip.start_us == times[numbers[0]]
+    data = path.read_bytes()
+    assert clip.bytes == len(data)
+    names = atoms(data)
+    assert names[0] == "ftyp" and names.index("moov") < names.index("mdat")
+    with av.open(str(path)) as container:
+        [stream] = container.streams
+        assert stream.codec_context.name == clip.codec == "h264"
+        assert stream.codec_context.pix_fmt in ("yuv420p", "yuvj420p")
+        assert (stream.width, stream.height) == (clip.width, clip.height)
+        assert stream.width % 2 == stream.height % 2 == 0
+        assert stream.duration is not None and stream.time_base is not None
+        assert abs(stream.duration * stream.time_base - Fraction(clip.end_us - clip.start_us, SECOND)) < 0.002
+    return numbers
+
+
+def times_of(how: dict[str, Any], fps: float | None) -> list[int]:
+    if fps is not None:
+        return [START + round(n * SECOND / fps) for n in range(FRAMES)]
+    return [START + ms * 1000 for ms in how.get("times_ms", [n * 100 for n in range(FRAMES)])]
+
+
+@pytest.mark.parametrize("name", COPIED)
+@pytest.mark.parametrize("fps", [None, 7.0])
+def test_copies_from_the_key_frame_before(videos: Path, tmp_path: Path, name: str, fps: float | None) -> None:
+    times = times_of(COPIED[name], fps)
+    start, end = times[40] + 1000, times[80]
+
+    clip = cut_clip([ClipSource(videos / name, START, fps)], start, end, tmp_path / "clip.mp4")
+
+    numbers = check(tmp_path / "clip.mp4", clip, times)
+    assert clip.mode == "copied"
+    assert numbers[0] == 36
+    assert 80 <= numbers[-1] <= 83
+    # Not one bit of a picture has changed.
+    original = dict(enumerate(image for _, image in play(videos / name)))
+    assert all(
+        np.array_equal(image, original[n])
+        for (_, image), n in zip(play(tmp_path / "clip.mp4"), numbers, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", ENCODED)
+@pytest.mark.parametrize("fps", [None, 7.0])
+def test_encodes_what_cannot_be_copied(videos: Path, tmp_path: Path, name: str, fps: float | None) -> None:
+    times = times_of(ENCODED[name], fps)
+
+    clip = cut_clip(
+        [ClipSource(videos / name, START, fps)], times[70] - 1000, times[100], tmp_path / "clip.mp4"
+    )
+
+    assert clip.mode == "encoded"
+    assert check(tmp_path / "clip.mp4", clip, times) == list(range(70, 101))
+    first, source = play(tmp_path / "clip.mp4")[0][1], play(videos / name)[70][1]
+    if first.shape == source.shape:
+        assert np.abs(first.astype(int) - source).mean() < 6
+
+
+@settings(max_examples=20, deadline=None)
+@given(first=st.integers(-20, FRAMES + 5), length=st.integers(0, 60), name=st.sampled_from([*COPIED]))
+def test_any_window_shows_all_of_its_pictures(
+    videos: Path, tmp_path_factory: pytest.TempPathFactory, first: int, length: int, name: str
+) -> None:
+    times = times_of(COPIED[name], None)
+    start = times[0] + first * 100_000
+    end = start + length * 100_000
+    out = tmp_path_factory.mktemp("any") / "clip.mp4"
+    wanted = [n for n, t in enumerate(times) if start <= t <= end]
+
+    if not wanted:
+        with pytest.raises(EvidenceError, match="expected footage from"):
+            cut_clip([ClipSource(videos / name, START)], start, end, out)
+        assert not out.exists()
+        return
+    clip = cut_clip([ClipSource(videos / name, START)], start, end, out)
+
+    numbers = check(out, clip, times)
+    assert set(wanted) <= set(numbers)
+    assert clip.start_us >= min(start, times[0]) - 5 * SECOND
+
+
+def test_a_window_is_clipped_to_the_footage(videos: Path, tmp_path: Path) -> None:
+    clip = cut_clip(
+        [ClipSource(videos / "plain.mp4", START)],
+        START - 60 * SECOND,
+        START + 90 * SECOND,
+        tmp_path / "c.mp4",
+    )
+
+    assert (clip.start_us, clip.end_us, clip.frames) == (START, START + 15 * SECOND, FRAMES)
+
+
+def test_a_window_over_two_files_shows_both_in_their_own_time(tmp_path: Path) -> None:
+    one = write_video(tmp_path / "one.mp4", 40, b_frames=2)
+    two = write_video(tmp_path / "two.mp4", 40, first=40, size=(320, 240))
+    # The second file begins 0.7 s after the first has ended.
+    sources = [ClipSource(two, START + 4_700_000), ClipSource(one, START)]
+
+    clip = cut_clip(sources, START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
+
+    shown = play(tmp_path / "c.mp4")
+    assert clip.mode == "encoded"
+    assert [number_of(image) for _, image in shown] == [*range(30, 40), *range(40, 54)]
+    assert {image.shape for _, image in shown} == {(120, 160, 3)}
+    assert [round(t, 3) for t, _ in shown] == [n / 10 for n in range(10)] + [1.7 + n / 10 for n in range(14)]
+
+
+def test_where_files_overlap_time_never_goes_back(tmp_path: Path) -> None:
+    one = write_video(tmp_path / "one.mp4", 40)
+    two = write_video(tmp_path / "two.mp4", 40, first=40)
+
+    cut_clip(
+        [ClipSource(one, START), ClipSource(two, START + 3 * SECOND)],
+        START + 2 * SECOND,
+        START + 5 * SECOND,
+        tmp_path / "c.mp4",
+    )
+
+    shown = play(tmp_path / "c.mp4")
+    assert [number_of(image) for _, image in shown] == [*range(20, 40), *range(50, 61)]
+    assert [round(t, 3) for t, _ in shown] == [n / 10 for n in range(31)]
+
+
+def test_a_damaged_recording_is_encoded_without_the_damage(tmp_path: Path) -> None:
+    path = damage(write_video(tmp_path / "a.mp4", 100), [45])
+
+    clip = cut_clip([ClipSource(path, START)], START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
+
+    assert clip.mode == "encoded"
+    assert [number_of(image) for _, image in play(tmp_path / "c.mp4")] == [*range(30, 45), *range(48, 61)]
+
+
+def test_parameter_sets_that_change_are_not_copied(tmp_path: Path) -> None:
+    small = write_video(tmp_path / "a.ts", 40)
+    large = write_video(tmp_path / "b.ts", 40, first=40, offset_ms=4000, size=(320, 240))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(small.read_bytes() + large.read_bytes())
+
+    clip = cut_clip([ClipSource(joined, START)], START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
+
+    assert clip.mode == "encoded"
+    assert [number_of(image) for _, image in play(tmp_path / "c.mp4")] == list(range(30, 61))
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_turned_recording_gives_an_upright_clip(tmp_path: Path, codec: str) -> None:
+    path = write_video(tmp_path / "turned.mp4", 40, rotation=90, codec=codec)
+
+    clip = cut_clip([ClipSource(path, START)], START, START + 2 * SECOND, tmp_path / "c.mp4")
+
+    assert (clip.width, clip.height) == (120, 160)
+    with av.open(str(tmp_path / "c.mp4")) as container:
+        frame = next(container.decode(video=0))
+    upright = np.rot90(frame.to_ndarray(format="bgr24"), round(frame.rotation / 90) % 4)
+    assert number_of(np.rot90(upright, -1)) == 0
+
+
+def test_the_shape_of_pixels_is_kept(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "wide.mp4", 40, options={"x264-params": "sar=12/11"})
+
+    clip = cut_clip([ClipSource(path, START)], START, START + 2 * SECOND, tmp_path / "c.mp4")
+
+    with av.open(str(tmp_path / "c.mp4")) as container:
+        assert clip.mode == "copied"
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(12, 11)
+
+
+def test_images_make_a_clip(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for number in range(30):
+        cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), picture(number))
+
+    clip = cut_clip(
+        [ClipSource(tmp_path / "frames", START, 2.0)],
+        START + 5 * SECOND,
+        START + 8 * SECOND,
+        tmp_path / "c.mp4",
+    )
+
+    shown = play(tmp_path / "c.mp4")
+    assert [(number_of(image), t) for t, image in shown] == [(n, (n - 10) / 2) for n in range(10, 17)]
+    assert clip.end_us == START + 8_500_000
+
+
+def test_the_same_footage_gives_the_same_file(videos: Path, tmp_path: Path) -> None:
+    for name in ("plain.mp4", "old.avi"):
+        digests = {
+            cut_clip(
+                [ClipSource(videos / name, START)], START + SECOND, START + 2 * SECOND, tmp_path / f"{n}.mp4"
+            ).sha256
+            for n in range(2)
+        }
+        assert len(digests) == 1
+
+
+def test_an_encoded_clip_has_a_key_frame_every_two_seconds(videos: Path, tmp_path: Path) -> None:
+    cut_clip([ClipSource(videos / "old.avi", START)], START, START + 10 * SECOND, tmp_path / "c.mp4")
+
+    with av.open(str(tmp_path / "c.mp4")) as container:
+        keys = [p.pts * p.time_base for p in container.demux(video=0) if p.is_keyframe and p.pts is not None]
+    assert keys == [0, 2, 4, 6, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "sentence"),
+    [
+        (20, 10, "expected a clip that ends after"),
+        (-20, -10, "expected footage from"),
+        (100, 110, "expected footage from"),
+    ],
+)
+def test_refuses_a_window_without_footage(
+    videos: Path, tmp_path: Path, start: int, end: int, sentence: str
+) -> None:
+    with pytest.raises(EvidenceError, match=sentence):
+        cut_clip(
+            [ClipSource(videos / "plain.mp4", START)],
+            START + start * SECOND,
+            START + end * SECOND,
+            tmp_path / "c.mp4",
+        )
+    assert not (tmp_path / "c.mp4").exists()
+
+
+def test_says_what_cannot_be_read_or_written(videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvidenceError, match="got no such file"):
+        cut_clip([ClipSource(tmp_path / "gone.mp4", START)], START, START + SECOND, tmp_path / "c.mp4")
+    with pytest.raises(EvidenceError, match=r"expected footage from .*, got none in no source at all"):
+        cut_clip([], START, START + SECOND, tmp_path / "c.mp4")
+    for name in ("plain.mp4", "old.avi"):
+        with pytest.raises(EvidenceError, match="cannot be written: No such file or directory"):
+            cut_clip([ClipSource(videos / name, START)], START, START + SECOND, tmp_path / "no" / "c.mp4")
+
+
+@pytest.mark.parametrize(
+    ("t", "number"), [(0, 0), (3_040_000, 30), (3_060_000, 31), (14_900_000, 149), (16_000_000, 149)]
+)
+@pytest.mark.parametrize("name", ["plain.mp4", "old.avi", "plain.ts"])
+def test_finds_the_nearest_picture(videos: Path, name: str, t: int, number: int) -> None:
+    moment, image = nearest_picture([ClipSource(videos / name, START)], START + t)
+
+    assert number_of(image) == number
+    assert moment == START + number * 100_000
+
+
+def test_finds_the_nearest_picture_of_two_files(tmp_path: Path) -> None:
+    one = write_video(tmp_path / "one.mp4", 10)
+    two = write_video(tmp_path / "two.mp4", 10, first=10)
+    sources = [ClipSource(one, START), ClipSource(two, START + 2 * SECOND)]
+
+    assert number_of(nearest_picture(sources, START + 1_300_000)[1]) == 9
+    assert number_of(nearest_picture(sources, START + 1_600_000)[1]) == 10
+
+
+def test_a_moment_without_footage_has_no_picture(videos: Path) -> None:
+    with pytest.raises(EvidenceError, match="expected footage of"):
+        nearest_picture([ClipSource(videos / "plain.mp4", START)], START + 30 * SECOND)

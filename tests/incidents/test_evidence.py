@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from incidents.clips import ClipInfo, ClipSource, EvidenceError
+from incidents.evidence import (
+    Evidence,
+    boxes_track,
+    clean_leftovers,
+    key_moment,
+    read_evidence,
+    write_evidence,
+)
+from tests.footage import picture, write_video
+from tests.incidents.evidence_samples import (
+    CAMERA,
+    INCIDENT,
+    PASSER_BY,
+    RESIDENT,
+    SOURCE_START,
+    STAFF,
+    START,
+    WINDOW,
+    incident,
+    people,
+    row,
+    table,
+)
+from vision.frames import SECOND
+
+ROOT = Path(__file__).parents[2]
+CLIP = ClipInfo(SOURCE_START, SOURCE_START + 5 * SECOND, 50, 160, 120, "copied", "h264", 1000, "c" * 64)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "yard.mp4", 100)
+
+
+def write(folder: Path, video: Path, window: tuple[int, int] = WINDOW, **changes: Any) -> Evidence:
+    values: dict[str, Any] = {
+        "sources": [ClipSource(video, SOURCE_START)],
+        "window": window,
+        "observations": people(),
+        "camera": CAMERA,
+        "incident": INCIDENT,
+    }
+    return write_evidence(folder, **(values | changes))
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_writes_clip_key_frame_and_boxes(video: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "yard" / "2026-11-24" / INCIDENT.id
+
+    evidence = write(folder, video)
+
+    assert names(tmp_path / "yard" / "2026-11-24") == {
+        INCIDENT.id,
+        *(f"{INCIDENT.id}/{name}" for name in ("clip.mp4", "keyframe.jpg", "boxes.json")),
+    }
+    assert [file.kind for file in evidence.files] == ["clip", "keyframe", "boxes"]
+    for file in evidence.files:
+        data = (folder / file.name).read_bytes()
+        assert (file.sha256, file.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+        assert abs(file.created - time.time_ns() // 1000) < 60 * SECOND
+    assert evidence.files[0].sha256 == evidence.clip.sha256
+    assert evidence.clip.mode == "copied"
+    assert read_evidence(folder) == evidence
+
+
+def test_the_key_frame_shows_the_moment_with_everybody_in_it(video: Path, tmp_path: Path) -> None:
+    evidence = write(tmp_path / "e", video)
+
+    assert evidence.keyframe_t == SOURCE_START + 4_400_000
+    image = cv2.imread(str(tmp_path / "e" / "keyframe.jpg"))
+    assert image is not None and image.shape == (120, 160, 3)
+    # Under the drawing is the picture of that moment.
+    plain = picture(44)[95:118, 100:].astype(int)
+    assert np.abs(image[95:118, 100:].astype(int) - plain).mean() < 15
+    others = [np.abs(picture(n)[95:118, 100:].astype(int) - plain).mean() for n in (42, 43, 45, 46)]
+    assert min(others) > 15
+    red = (image[..., 2] > 150) & (image[..., :2].max(axis=2) < 110)
+    assert red[62:108, 36:64].any() and red[62:108, 66:94].any()
+
+
+def test_the_key_moment() -> None:
+    assert key_moment(people(), INCIDENT) == SOURCE_START + 4_400_000
+    assert key_moment(people(), incident(tracks=(RESIDENT,), roles=(("resident", 0.9),))) == START
+    assert key_moment(table(), INCIDENT) == START
+    # Before and after the incident does not count, nor do people who have no part in it.
+    assert key_moment(table(row(3000, RESIDENT), row(5000, PASSER_BY), row(6100, STAFF)), INCIDENT) == START
+
+
+def test_boxes_are_in_shares_of_the_picture_and_seconds_of_the_clip() -> None:
+    track = json.loads(boxes_track(people(), replace(CLIP, start_us=SOURCE_START + 3 * SECOND)))
+
+    assert (track["schema"], track["width"], track["height"]) == (1, 160, 120)
+    assert track["start"] == "2026-11-24T01:00:03.000000Z"
+    assert track["clip"]["sha256"] == CLIP.sha256
+    # The clip's end, at 5 s of the footage, is no part of it.
+    assert [frame["t"] for frame in track["frames"]] == [n / 5 for n in range(10)]
+    assert track["frames"][0]["people"] == [
+        {"track": f"{PASSER_BY:016x}", "box": [0.0, 0.5, 0.125, 0.9167]},
+        {
+            "track": f"{RESIDENT:016x}",
+            "box": [0.25, 0.5, 0.375, 0.9167],
+            "role": "resident",
+            "mask": "unmasked",
+        },
+    ]
+    assert track["frames"][-1]["people"][-1] == {
+        "track": f"{STAFF:016x}",
+        "box": [0.4375, 0.5, 0.5625, 1.0],
+        "role": "staff_ppe",
+    }
+
+
+def test_boxes_of_nobody() -> None:
+    assert json.loads(boxes_track(table(), CLIP))["frames"] == []
+    assert json.loads(boxes_track(table(row(0, STAFF)), CLIP))["frames"][0]["t"] == 0
+
+
+def test_doing_it_again_changes_nothing(video: Path, tmp_path: Path) -> None:
+    first = write(tmp_path / "e", video)
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "e").iterdir()}
+
+    assert write(tmp_path / "e", video) == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "e").iterdir()} == stamps
+
+
+def test_a_longer_window_is_written_beside_what_may_be_sealed_already(video: Path, tmp_path: Path) -> None:
+    first = write(tmp_path / "e", video)
+    sealed = {file.name: file.sha256 for file in first.files}
+
+    longer = write(tmp_path / "e", video, (WINDOW[0], WINDOW[1] + 2 * SECOND))
+
+    assert [file.name for file in longer.files] == ["2/clip.mp4", "2/keyframe.jpg", "2/boxes.json"]
+    assert longer.clip.end_us > first.clip.end_us
+    for name, digest in sealed.items():
+        assert hashlib.sha256((tmp_path / "e" / name).read_bytes()).hexdigest() == digest
+    assert read_evidence(tmp_path / "e") == longer
+    assert write(tmp_path / "e", video, (WINDOW[0], WINDOW[1] + 2 * SECOND)) == longer
+
+
+def test_footage_that_came_later_completes_a_clip(video: Path, tmp_path: Path) -> None:
+    more = write_video(tmp_path / "more.mp4", 100, first=100)
+    window = (SOURCE_START + 8 * SECOND, SOURCE_START + 14 * SECOND)
+    short = write(tmp_path / "e", video, window)
+    assert short.clip.end_us == SOURCE_START + 10 * SECOND
+    assert write(tmp_path / "e", video, window) == short
+    assert not (tmp_path / "e" / "2").exists()
+
+    both = [ClipSource(video, SOURCE_START), ClipSource(more, SOURCE_START + 10 * SECOND)]
+    whole = write(tmp_path / "e", video, window, sources=both)
+
+    assert (whole.clip.mode, whole.clip.frames) == ("encoded", 61)
+    assert whole.files[0].name == "2/clip.mp4"
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "keyframe.jpg", "boxes.json"])
+@pytest.mark.parametrize("how", ["gone", "altered"])
+def test_evidence_that_was_tampered_with_is_not_taken_for_sound(
+    video: Path, tmp_path: Path, name: str, how: str
+) -> None:
+    write(tmp_path / "e", video)
+    path = tmp_path / "e" / name
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9] + b"something")
+
+    assert read_evidence(tmp_path / "e") is None
+    assert write(tmp_path / "e", video).files[0].name == "2/clip.mp4"
+
+
+def test_no_footage_leaves_nothing(video: Path, tmp_path: Path) -> None:
+    late = (SOURCE_START + 60 * SECOND, SOURCE_START + 70 * SECOND)
+    with pytest.raises(EvidenceError, match="expected footage"):
+        write(tmp_path / "e", video, late)
+    assert names(tmp_path) == set()
+
+    write(tmp_path / "e", video)
+    before = names(tmp_path)
+    with pytest.raises(EvidenceError, match="expected footage"):
+        write(tmp_path / "e", video, late)
+    assert names(tmp_path) == before
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(EvidenceError, match=r"the evidence cannot be written: (Not a directory|File exists)"):
+        write(tmp_path / "file" / "e", video)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("kilobytes", [8, 32, 60])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_full_disk_leaves_nothing_half(tmp_path: Path, kilobytes: int, codec: str) -> None:
+    video = write_video(tmp_path / "large.mp4", 100, size=(320, 240), codec=codec)
+    with small_disk(tmp_path / "disk", kilobytes):
+        with pytest.raises(EvidenceError, match="cannot be written: No space left on device"):
+            write(tmp_path / "disk" / "e", video)
+        assert list((tmp_path / "disk").rglob("*")) == []
+
+
+def writer(video: Path, folder: Path, most: int, times: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.incidents.evidence_writer",
+            str(video),
+            str(folder),
+            str(most),
+            str(times),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("most", [1, 5000, 20_000])
+def test_a_file_that_may_not_grow_leaves_nothing_half(video: Path, tmp_path: Path, most: int) -> None:
+    process = writer(video, tmp_path, most, 1)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "cannot be written: File too large" in errors and "Traceback" not in errors
+    assert names(tmp_path) == set()
+
+
+def test_a_kill_at_any_instant_leaves_whole_folders_only(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "yard.avi", 100, codec="mpeg4", size=(320, 240))
+    home = tmp_path / "home"
+    whole = killed_midway = 0
+    for delay in (0.03, 0.11, 0.19, 0.4):
+        home.mkdir()
+        process = writer(video, home, 0, 1000)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+
+        killed_midway += clean_leftovers(tmp_path)
+        for folder in home.iterdir():
+            evidence = read_evidence(folder)
+            assert evidence is not None and evidence.clip.frames == 51
+            assert names(folder) == {"clip.mp4", "keyframe.jpg", "boxes.json"}
+            whole += 1
+        assert clean_leftovers(tmp_path) == 0
+        shutil.rmtree(home)
+    assert whole and killed_midway
+
+
+def test_only_leftovers_are_cleaned(video: Path, tmp_path: Path) -> None:
+    kept = write(tmp_path / "yard" / "e", video)
+    left = tmp_path / "yard" / f".{INCIDENT.id}.0123abcd.partial"
+    inner = tmp_path / "yard" / "e" / ".2.0123abcd.partial"
+    others = [tmp_path / ".cache", tmp_path / "yard" / "notes.partial", tmp_path / ".x.0123abcd.partial.txt"]
+    for folder in (left, inner, *others):
+        folder.mkdir()
+        (folder / "clip.mp4").write_bytes(b"half")
+
+    assert clean_leftovers(tmp_path) == 2
+    assert not left.exists() and not inner.exists()
+    assert all(folder.exists() for folder in others)
+    assert read_evidence(tmp_path / "yard" / "e") == kept
+    assert clean_leftovers(tmp_path / "nowhere") == 0
+
+
+def test_what_a_live_writer_is_working_on_is_left_alone(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[int] = []
+
+    def cleaning(path: Path) -> None:
+        removed.append(clean_leftovers(tmp_path))
+
+    monkeypatch.setattr("incidents.evidence.sync_folder", cleaning)
+
+    assert read_evidence(tmp_path / "e") is None
+    assert write(tmp_path / "e", video).files
+    assert removed == [0, 0]
+
+
+def test_evidence_survives_being_moved(video: Path, tmp_path: Path) -> None:
+    evidence = write(tmp_path / "e", video)
+    os.rename(tmp_path / "e", tmp_path / "moved")
+
+    assert read_evidence(tmp_path / "moved") == replace(evidence, folder=tmp_path / "moved")

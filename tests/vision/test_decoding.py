@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.footage import damage, number_of, packet_places, truncate, write_video
+from vision.decoding import Loss, LossKind, Position
+from vision.files import FileSource, open_source
+from vision.frames import SECOND, Frame
+
+START = 1_637_712_000_123_456
+FRAMES = 60
+
+
+def irregular(frames: int) -> list[int]:
+    """Times in ms of a recorder that skips pictures when nothing moves."""
+    steps = random.Random(3)
+    times = [0]
+    for _ in range(frames - 1):
+        times.append(times[-1] + steps.choice([33, 40, 67, 120, 400]))
+    return times
+
+
+VARIABLE = irregular(FRAMES)
+KINDS: dict[str, dict[str, Any]] = {
+    "plain.mp4": {},
+    "b_frames.mp4": {"b_frames": 3},
+    "variable.mp4": {"b_frames": 2, "times_ms": VARIABLE, "gop": 7},
+    "all_key.mp4": {"gop": 1},
+    "one_gop.mp4": {"b_frames": 2, "gop": 250},
+    "open_gop.mp4": {"b_frames": 3, "options": {"x264-params": "open-gop=1"}},
+    "refresh.mp4": {"gop": 10, "options": {"intra-refresh": "1"}},
+    "variable.mkv": {"b_frames": 3, "times_ms": VARIABLE},
+    "late.mkv": {"b_frames": 2, "offset_ms": 5000},
+    "plain.ts": {"b_frames": 2},
+    "open_gop.ts": {"b_frames": 3, "options": {"x264-params": "open-gop=1"}},
+    "variable.ts": {"b_frames": 2, "times_ms": VARIABLE},
+    "plain.flv": {"b_frames": 2},
+    "program.mpg": {"b_frames": 2, "container_format": "mpeg"},
+    "h264.avi": {"b_frames": 2},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "mpeg4_b.avi": {"codec": "mpeg4", "b_frames": 2},
+    "old.avi": {"codec": "msmpeg4"},
+}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for name, settings_ in KINDS.items():
+        write_video(folder / name, FRAMES, **settings_)
+    return folder
+
+
+def read(source: FileSource, after: Position | None = None, every: int = 0) -> tuple[list[Frame], list[Loss]]:
+    items = list(source.frames(after, every))
+    moments = [item.t if isinstance(item, Frame) else item.end for item in items]
+    assert moments == sorted(moments)
+    return [i for i in items if isinstance(i, Frame)], [i for i in items if isinstance(i, Loss)]
+
+
+def numbers(frames: list[Frame]) -> list[int]:
+    return [number_of(frame.image) for frame in frames]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_picture_once_in_order_at_its_own_time(videos: Path, name: str) -> None:
+    frames, losses = read(open_source(videos / name, "yard", START))
+
+    assert losses == []
+    assert numbers(frames) == list(range(FRAMES))
+    assert [frame.index for frame in frames] == list(range(FRAMES))
+    times = KINDS[name].get("times_ms", [n * 100 for n in range(FRAMES)])
+    assert [frame.t for frame in frames] == [START + ms * 1000 for ms in times]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("fps", [None, 7.0])
+def test_resumes_exactly_where_it_stopped(videos: Path, name: str, fps: float | None) -> None:
+    source = open_source(videos / name, "yard", START, fps)
+    whole, _ = read(source)
+
+    for stopped in (0, 1, 11, 12, 13, 29, 47, FRAMES - 2, FRAMES - 1):
+        rest, losses = read(source, Position(whole[stopped].index, whole[stopped].t))
+
+        assert losses == []
+        assert [(f.t, f.index) for f in rest] == [(f.t, f.index) for f in whole[stopped + 1 :]]
+        for frame, expected in zip(rest, whole[stopped + 1 :], strict=True):
+            assert np.array_equal(frame.image, expected.image)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    steps=st.lists(st.integers(20, 900), min_size=12, max_size=30),
+    b_frames=st.integers(0, 3),
+    gop=st.integers(1, 12),
+    stopped=st.integers(0, 11),
+    every=st.sampled_from([0, 200_000, 700_000]),
+)
+def test_an_interrupted_pass_and_its_resumption_make_a_whole_one(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[int],
+    b_frames: int,
+    gop: int,
+    stopped: int,
+    every: int,
+) -> None:
+    times = [sum(steps[:n]) for n in range(len(steps))]
+    path = tmp_path_factory.mktemp("any") / "any.mp4"
+    write_video(path, len(times), times_ms=times, b_frames=b_frames, gop=gop, size=(80, 64))
+    source = open_source(path, "yard", START)
+    whole, _ = read(source, every=every)
+    stop = whole[min(stopped, len(whole) - 1)]
+
+    rest, _ = read(source, Position(stop.index, stop.t), every)
+
+    expected = [frame for frame in whole if frame.t > stop.t]
+    assert [(f.t, f.index) for f in rest] == [(f.t, f.index) for f in expected]
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(rest, expected, strict=True))
+
+
+def test_a_given_rate_replaces_the_timestamps(videos: Path) -> None:
+    frames, losses = read(open_source(videos / "variable.mp4", "yard", START, fps=7.0))
+
+    assert losses == []
+    assert numbers(frames) == list(range(FRAMES))
+    assert all(abs(f.t - START - f.index * SECOND / 7) <= 0.5 for f in frames)
+
+
+def test_a_rate_of_television_does_not_drift(videos: Path) -> None:
+    frames, _ = read(open_source(videos / "plain.mp4", "yard", 0, fps=30_000 / 1001))
+
+    assert frames[30].t == 1_001_000
+
+
+def test_samples_by_time_not_by_count(videos: Path) -> None:
+    frames, _ = read(open_source(videos / "variable.mp4", "yard", START), every=200_000)
+
+    expected, last = [], None
+    for number, ms in enumerate(VARIABLE):
+        if last is None or ms - last >= 199:
+            expected.append(number)
+            last = ms
+    assert numbers(frames) == expected
+    assert [frame.index for frame in frames] == expected
+
+
+def test_a_frame_a_millisecond_early_is_sampled(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "jitter.mp4", 6, times_ms=[0, 199, 398, 597, 795, 994])
+
+    frames, _ = read(open_source(path, "yard", START), every=200_000)
+
+    assert numbers(frames) == [0, 1, 2, 3, 5]
+
+
+def test_a_gap_in_time_is_told(tmp_path: Path) -> None:
+    times = [n * 100 for n in range(20)] + [9000 + n * 100 for n in range(20)]
+    path = write_video(tmp_path / "gap.mp4", 40, times_ms=times, b_frames=2)
+
+    frames, losses = read(open_source(path, "yard", START))
+
+    assert len(frames) == 40
+    [gap] = losses
+    assert (gap.kind, gap.start, gap.end) == (LossKind.GAP, START + 1_900_000, START + 9 * SECOND)
+    assert "7.100 s" in gap.cause
+
+
+def test_slow_footage_has_no_gaps(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "slow.mp4", 8, times_ms=[n * 4000 for n in range(8)])
+
+    assert read(open_source(path, "yard", START))[1] == []
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "avi"])
+@pytest.mark.parametrize("fps", [None, 10])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_damage_costs_no_more_than_the_rest_of_its_group(
+    tmp_path: Path, name: str, fps: float | None, b_frames: int
+) -> None:
+    path = write_video(tmp_path / f"damaged.{name}", FRAMES, b_frames=b_frames)
+    damage(path, [29])
+
+    frames, losses = read(open_source(path, "yard", START, fps))
+
+    [loss] = losses
+    shown = numbers(frames)
+    assert set(range(25)) | set(range(36, FRAMES)) <= set(shown) < set(range(FRAMES))
+    assert loss.kind is LossKind.UNDECODABLE and loss.cause
+    assert loss.frames == FRAMES - len(frames)
+    # What follows keeps its number and its time, and nothing that is left was drawn from what was damaged.
+    assert [frame.index for frame in frames] == shown
+    assert [frame.t for frame in frames] == [START + number * 100_000 for number in shown]
+    assert loss.end == START + 36 * 100_000
+    assert loss.start == max(f.t for f in frames if f.t < loss.end)
+
+
+def test_a_lost_key_frame_takes_its_group_with_it(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "damaged.mp4", FRAMES)
+    damage(path, [24])
+
+    frames, losses = read(open_source(path, "yard", START))
+
+    assert numbers(frames) == [*range(24), *range(36, FRAMES)]
+    assert [(loss.frames, loss.end - loss.start) for loss in losses] == [(12, 1_300_000)]
+
+
+@pytest.mark.parametrize(("packet", "first"), [(0, 12), (FRAMES - 1, 0)])
+def test_damage_at_either_end_is_told(tmp_path: Path, packet: int, first: int) -> None:
+    path = write_video(tmp_path / "damaged.mp4", FRAMES)
+    damage(path, [packet])
+
+    frames, losses = read(open_source(path, "yard", START))
+
+    assert frames[0].t == START + first * 100_000
+    [loss] = losses
+    assert loss.kind is LossKind.UNDECODABLE
+    assert loss.start == (START if first else frames[-1].t)
+
+
+@pytest.mark.parametrize("name", ["mkv", "avi", "mp4"])
+def test_a_truncated_file_is_read_to_its_end_and_then_told(tmp_path: Path, name: str) -> None:
+    path = write_video(
+        tmp_path / f"cut.{name}", 100, container_options={"movflags": "+faststart"} if name == "mp4" else None
+    )
+    truncate(path, 0.6)
+
+    frames, losses = read(open_source(path, "yard", START))
+
+    shown = numbers(frames)
+    assert 40 < len(shown) < 70 and shown == list(range(len(shown)))
+    assert losses[-1].kind is LossKind.UNDECODABLE
+    assert losses[-1].start == frames[-1].t
+    assert abs(losses[-1].end - START - 10 * SECOND) <= 100_000
+
+
+def test_footage_that_begins_between_key_frames_keeps_its_times(tmp_path: Path) -> None:
+    data = write_video(tmp_path / "whole.ts", 50).read_bytes()
+    whole, _ = read(open_source(tmp_path / "whole.ts", "yard", START))
+    second = next(at for at, _, _ in packet_places(tmp_path / "whole.ts")[3:])
+    (tmp_path / "late.ts").write_bytes(data[second:])
+
+    frames, losses = read(open_source(tmp_path / "late.ts", "yard", START))
+
+    assert number_of(frames[0].image) == 12
+    assert [b.t - a.t for a, b in pairwise(frames)] == [b.t - a.t for a, b in pairwise(whole[12:])]
+    assert losses[0].start == START and losses[0].end == frames[0].t > START
+
+
+def test_timestamps_that_start_over_are_refused_and_a_rate_reads_them(tmp_path: Path) -> None:
+    first = write_video(tmp_path / "a.ts", 30, b_frames=2)
+    second = write_video(tmp_path / "b.ts", 30, b_frames=2, first=30)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+
+    frames, losses = read(open_source(joined, "yard", START))
+    assert numbers(frames) == list(range(30))
+    [loss] = losses
+    assert (loss.kind, loss.frames) == (LossKind.DISORDER, 30)
+    assert "2.900 s" in loss.cause
+
+    source = open_source(joined, "yard", START, fps=10)
+    counted, losses = read(source)
+    assert numbers(counted) == list(range(60)) and losses == []
+    assert numbers(read(source, Position(counted[40].index, counted[40].t))[0]) == list(range(41, 60))
+
+
+def test_a_change_of_resolution_changes_the_frames(tmp_path: Path) -> None:
+    small = write_video(tmp_path / "a.ts", 20)
+    large = write_video(tmp_path / "b.ts", 20, first=20, offset_ms=2000, size=(320, 240))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(small.read_bytes() + large.read_bytes())
+
+    frames, _ = read(open_source(joined, "yard", START))
+
+    assert numbers(frames) == list(range(40))
+    assert [frame.image.shape for frame in frames] == [(120, 160, 3)] * 20 + [(240, 320, 3)] * 20
+
+
+@pytest.mark.parametrize(
+    ("rotation", "shape"), [(90, (160, 120, 3)), (-90, (160, 120, 3)), (180, (120, 160, 3))]
+)
+def test_rotation_is_undone(tmp_path: Path, rotation: int, shape: tuple[int, int, int]) -> None:
+    path = write_video(tmp_path / "turned.mp4", 4, first=5, rotation=rotation)
+    source = open_source(path, "yard", START)
+
+    [frame, *_] = read(source)[0]
+
+    assert frame.image.shape == shape
+    assert (source.info.height, source.info.width) == shape[:2]
+    assert number_of(np.rot90(frame.image, -rotation // 90)) == 5
+
+
+def test_frames_can_be_drawn_on_without_touching_the_next(videos: Path) -> None:
+    frames = open_source(videos / "plain.mp4", "yard", START).frames()
+    first = next(frames)
+    assert isinstance(first, Frame)
+    first.image[:] = 0
+
+    second = next(frames)
+
+    assert isinstance(second, Frame) and number_of(second.image) == 1
+
+
+def test_a_stream_without_timestamps_is_read_by_a_given_rate(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "raw.h264", 30)
+    source = open_source(path, "yard", START, fps=10)
+
+    frames, losses = read(source)
+
+    assert numbers(frames) == list(range(30)) and losses == []
+    assert frames[-1].t == START + 2_900_000
+    assert numbers(read(source, Position(12, frames[12].t))[0]) == list(range(13, 30))

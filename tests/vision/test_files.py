@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.footage import number_of, picture, write_video
+from vision.decoding import Loss, LossKind, Position
+from vision.files import EDGE, expand, fingerprint, images_between, open_source, source_span
+from vision.frames import SECOND, Frame, from_iso
+from vision.timeline import SourceError
+
+START = 1_637_712_000_000_000
+
+
+def write_images(folder: Path, count: int, name: str = "frame{:d}.png") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        cv2.imwrite(str(folder / name.format(number)), picture(number))
+    return folder
+
+
+def write_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate, frame.pts = 8000, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+class TestExpand:
+    def test_files_stand_for_themselves_in_the_order_given(self, tmp_path: Path) -> None:
+        for name in ("b.mp4", "a.mp4", "odd.bin"):
+            (tmp_path / name).touch()
+
+        named = [tmp_path / "b.mp4", str(tmp_path / "odd.bin"), tmp_path / "a.mp4", tmp_path / "b.mp4"]
+
+        assert expand(named) == [tmp_path / "b.mp4", tmp_path / "odd.bin", tmp_path / "a.mp4"]
+
+    def test_a_folder_stands_for_its_videos_in_natural_order(self, tmp_path: Path) -> None:
+        for name in ("ch10.mp4", "ch9.MKV", "ch1.avi", "notes.txt", "thumb.jpg"):
+            (tmp_path / name).touch()
+        (tmp_path / "deeper").mkdir()
+        (tmp_path / "deeper" / "ch2.mp4").touch()
+
+        assert [path.name for path in expand([tmp_path])] == ["ch1.avi", "ch9.MKV", "ch10.mp4"]
+
+    def test_a_folder_of_images_is_one_source(self, tmp_path: Path) -> None:
+        assert expand([write_images(tmp_path / "frames", 3)]) == [tmp_path / "frames"]
+
+    def test_patterns(self, tmp_path: Path) -> None:
+        write_images(tmp_path / "frames", 3, "{:06d}.jpg")
+        for name in ("a10.mp4", "a9.mp4", "b1.mp4"):
+            (tmp_path / name).touch()
+
+        assert expand([tmp_path / "frames" / "%06d.jpg"]) == [tmp_path / "frames" / "%06d.jpg"]
+        assert expand([tmp_path / "frames" / "*.jpg"]) == [tmp_path / "frames" / "*.jpg"]
+        assert expand([tmp_path / "a*.mp4"]) == [tmp_path / "a9.mp4", tmp_path / "a10.mp4"]
+
+    def test_brackets_in_the_name_of_a_file_are_no_pattern(self, tmp_path: Path) -> None:
+        (tmp_path / "08.00.00-08.30.00[M][0@0].dav").touch()
+
+        assert len(expand([tmp_path / "08.00.00-08.30.00[M][0@0].dav"])) == 1
+
+    @pytest.mark.parametrize(
+        ("name", "got"),
+        [
+            ("missing.mp4", "got no such file"),
+            ("empty", "got an empty one"),
+            ("papers", "got 1 other files"),
+            ("days", "got 1 folders, which are not entered"),
+            ("*.mov", "got one that matches none"),
+            ("nowhere/%03d.jpg", "got one that matches none"),
+        ],
+    )
+    def test_says_what_came_instead_of_footage(self, tmp_path: Path, name: str, got: str) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "papers").mkdir()
+        (tmp_path / "papers" / "a.pdf").touch()
+        (tmp_path / "days" / "monday").mkdir(parents=True)
+
+        with pytest.raises(SourceError, match=got) as error:
+            expand([tmp_path / name])
+        assert name in str(error.value)
+
+    def test_never_shows_the_password_of_a_stream_address(self) -> None:
+        with pytest.raises(SourceError) as error:
+            expand(["rtsp://admin:secret@10.0.0.1/1"])
+        assert "rtsp" in str(error.value) and "secret" not in str(error.value)
+
+    def test_nothing_named_is_an_error(self) -> None:
+        with pytest.raises(SourceError, match="got none"):
+            expand([])
+
+
+class TestOpenSource:
+    def test_tells_what_a_video_is(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 30, size=(320, 240), b_frames=2)
+
+        info = open_source(path, "yard", START).info
+
+        assert (info.codec, info.width, info.height) == ("h264", 320, 240)
+        assert (info.average_rate, info.frames, info.duration_us) == (10.0, 30, 3 * SECOND)
+        assert (info.start_us, info.start_origin) == (START, "flag")
+        assert source_span(path, None) == 3 * SECOND
+
+    def test_a_given_rate_stretches_the_duration(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 30)
+
+        assert open_source(path, "yard", START, fps=5).info.duration_us == 6 * SECOND
+
+    def test_the_start_is_the_flag_else_metadata_else_name_else_a_guess(self, tmp_path: Path) -> None:
+        named = write_video(
+            tmp_path / "20211124_080000.mp4", 20, metadata={"creation_time": "2020-02-02T02:02:02Z"}
+        )
+        bare = write_video(tmp_path / "20211124_080000.mkv", 20)
+        nameless = write_video(tmp_path / "yard.mkv", 20)
+        os.utime(nameless, ns=(0, START * 1000))
+
+        starts = [
+            open_source(named, "yard", START).info,
+            open_source(named, "yard").info,
+            open_source(bare, "yard").info,
+            open_source(bare, "yard", tz="UTC").info,
+            open_source(nameless, "yard").info,
+        ]
+
+        assert [(info.start_us, info.start_origin) for info in starts] == [
+            (START, "flag"),
+            (from_iso("2020-02-02T02:02:02Z"), "metadata"),
+            (from_iso("2021-11-24T08:00:00+07:00"), "file_name"),
+            (from_iso("2021-11-24T08:00:00Z"), "file_name"),
+            (START - 2 * SECOND, "mtime"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "content", "got"),
+        [
+            ("missing.mp4", None, "no such file"),
+            ("empty.mp4", b"", "an empty file"),
+            ("notes.txt", b"nothing to see\n" * 40, "got text"),
+            ("noise.avi", bytes(range(256)) * 40, "cannot be opened"),
+        ],
+    )
+    def test_refuses_what_is_no_video(
+        self, tmp_path: Path, name: str, content: bytes | None, got: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+
+        with pytest.raises(SourceError, match=got) as error:
+            open_source(tmp_path / name, "yard", START)
+        assert name in str(error.value) and "\n" not in str(error.value)
+
+    def test_refuses_sound(self, tmp_path: Path) -> None:
+        with pytest.raises(SourceError, match="expected a video stream, got audio only"):
+            open_source(write_sound(tmp_path / "sound.mp4"), "yard", START)
+
+    def test_refuses_a_cut_off_mp4_and_says_why(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 30)
+        path.write_bytes(path.read_bytes()[:4000])
+
+        with pytest.raises(SourceError, match="cut off has lost its index"):
+            open_source(path, "yard", START)
+
+    def test_refuses_a_stream_without_timestamps_or_a_rate(self, tmp_path: Path) -> None:
+        with pytest.raises(SourceError, match=r"expected a video with timestamps, got none \(give fps\)"):
+            open_source(write_video(tmp_path / "raw.h264", 10), "yard", START)
+
+    @pytest.mark.parametrize("fps", [0, -5, float("nan"), float("inf")])
+    def test_refuses_a_rate_that_is_none(self, tmp_path: Path, fps: float) -> None:
+        with pytest.raises(SourceError, match="expected a frame rate above 0"):
+            open_source(write_video(tmp_path / "a.mp4", 10), "yard", START, fps)
+
+
+class TestFingerprint:
+    def test_depends_on_content_not_on_name_or_date(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 10)
+        moved = tmp_path / "b.mp4"
+        moved.write_bytes(path.read_bytes())
+        os.utime(moved, (1, 1))
+
+        assert fingerprint(path) == fingerprint(moved)
+        moved.write_bytes(path.read_bytes() + b"\0")
+        assert fingerprint(path) != fingerprint(moved)
+
+    def test_covers_both_ends_of_a_large_file_and_its_size(self, tmp_path: Path) -> None:
+        path = tmp_path / "large"
+        size = 3 * EDGE
+
+        def with_byte_at(at: int) -> str:
+            with path.open("wb") as file:
+                file.truncate(size)
+                file.seek(at)
+                file.write(b"\1")
+            return fingerprint(path)
+
+        seen = [with_byte_at(at) for at in (0, EDGE - 1, 2 * EDGE, size - 1)]
+        assert len(set(seen)) == 4
+        # The documented price of speed: what lies between is not read.
+        assert with_byte_at(EDGE) == with_byte_at(2 * EDGE - 1)
+
+    def test_of_images_depends_on_all_their_names_and_sizes(self, tmp_path: Path) -> None:
+        folder = write_images(tmp_path / "frames", 4)
+        first = fingerprint(folder)
+        (folder / "frame1.png").rename(folder / "frame7.png")
+
+        assert fingerprint(folder) != first
+
+
+class TestImageSequence:
+    def test_times_follow_the_rate_in_natural_order(self, tmp_path: Path) -> None:
+        folder = write_images(tmp_path / "frames", 12)
+        source = open_source(folder, "yard", START, fps=2)
+
+        frames = [item for item in source.frames() if isinstance(item, Frame)]
+
+        assert [number_of(frame.image) for frame in frames] == list(range(12))
+        assert [frame.t for frame in frames] == [START + n * SECOND // 2 for n in range(12)]
+        assert (source.info.frames, source.info.duration_us) == (12, 6 * SECOND)
+        assert (source.info.width, source.info.height, source.info.codec) == (160, 120, "images")
+
+    def test_samples_and_resumes(self, tmp_path: Path) -> None:
+        source = open_source(write_images(tmp_path / "frames", 30), "yard", START, fps=10)
+
+        def sampled(after: Position | None) -> list[tuple[int, int]]:
+            return [(f.index, f.t) for f in source.frames(after, 300_000) if isinstance(f, Frame)]
+
+        whole = sampled(None)
+
+        assert [index for index, _ in whole] == list(range(0, 30, 3))
+        assert sampled(Position(*whole[4])) == whole[5:]
+
+    def test_an_unreadable_image_is_a_loss(self, tmp_path: Path) -> None:
+        folder = write_images(tmp_path / "frames", 6)
+        (folder / "frame3.png").write_bytes(b"no image")
+
+        items = list(open_source(folder, "yard", START, fps=1).frames())
+
+        assert [n for n, item in enumerate(items) if isinstance(item, Loss)] == [3]
+        loss = items[3]
+        assert isinstance(loss, Loss) and (loss.kind, loss.frames) == (LossKind.UNDECODABLE, 1)
+        assert (loss.start, loss.end) == (START + 2 * SECOND, START + 4 * SECOND)
+
+    def test_a_rate_is_required(self, tmp_path: Path) -> None:
+        with pytest.raises(SourceError, match="expected a frame rate"):
+            open_source(write_images(tmp_path / "frames", 2), "yard", START)
+
+    def test_the_start_comes_from_the_first_image_or_the_folder(self, tmp_path: Path) -> None:
+        by_name = write_images(tmp_path / "frames", 2, "20211124_08000{:d}.png")
+        by_folder = write_images(tmp_path / "2021-11-24_08-00-00", 2)
+
+        for folder in (by_name, by_folder):
+            info = open_source(folder, "yard", fps=1).info
+            assert (info.start_us, info.start_origin) == (from_iso("2021-11-24T08:00:00+07:00"), "file_name")
+
+    def test_a_pattern_is_a_source(self, tmp_path: Path) -> None:
+        folder = write_images(tmp_path / "frames", 5, "{:06d}.png")
+        cv2.imwrite(str(folder / "poster.png"), picture(99))
+
+        for pattern, count in (("%06d.png", 5), ("0*.png", 5), ("*.png", 6)):
+            assert open_source(folder / pattern, "yard", START, fps=1).info.frames == count
+
+
+@pytest.mark.parametrize("fps", [None, 5.0])
+def test_pictures_of_a_window_have_the_times_of_a_whole_pass(tmp_path: Path, fps: float | None) -> None:
+    path = write_video(tmp_path / "a.ts", 80, b_frames=2)
+    step = SECOND // 10 if fps is None else SECOND // 5
+
+    found = list(images_between(path, START, fps, START + 31 * step - 1, START + 44 * step))
+
+    assert [number_of(image) for _, image in found] == list(range(31, 45))
+    assert [t for t, _ in found] == [START + n * step for n in range(31, 45)]

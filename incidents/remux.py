@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from vision.footage import REORDERING, locate, opened, rewind
+from vision.footage import REORDERING, clock, locate, opened, rewind
 from vision.frames import SECOND
 from vision.timeline import Timeline, index_time
 
@@ -63,7 +63,7 @@ def packets_between(
         return None
     start = max(start, source_start)
     with opened(path) as (container, stream):
-        timeline = Timeline.of(container, stream, source_start, fps)
+        timeline = clock(path, container, stream, source_start, fps)
         context = stream.codec_context
         if context.name != "h264" or context.pix_fmt not in COPYABLE or timeline.by_dts:
             return None
@@ -110,13 +110,13 @@ def _gather(
             beyond += 1
         if beyond > count + REORDERING:
             break
-    # Pictures shown before the key frame are predicted from packets that are not here.
-    kept = [packet for packet in kept if _stamp(packet) >= _stamp(kept[0])]
     shown = sorted(stamp for stamp in map(_stamp, kept) if stamp >= wanted)
     if limit is None and shown:
         limit = shown[min(count, len(shown)) - 1]
     inside = [n for n, packet in enumerate(kept) if limit is not None and _stamp(packet) <= limit]
-    cut = inside[-1] + 1 if inside else 0
+    if not inside:
+        return []
+    cut = inside[-1] + 1
     while any(_stamp(later) < max(map(_stamp, kept[:cut])) for later in kept[cut:]):
         cut += 1
     return kept[:cut]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from incidents.evidence import ClipSource, clean_leftovers
-
 from incidents.ledger import Ledger
 from pipelines import retrace
 from pipelines.assignment import Footage
@@ -221,11 +220,9 @@ class _CameraJob:
     def _refuse_overlap(self, stream: Stream) -> None:
         start, end = stream.start, stream.start + max(stream.length, 1)
         # Recorders overlap consecutive files by a moment; those frames are dropped, not refused.
+        slack = min(CONTIGUOUS, (end - start) // 4)
         clash = self.ledger.analysed_overlap(
-            self.camera.id,
-            start + CONTIGUOUS,
-            max(end - CONTIGUOUS, start + CONTIGUOUS + 1),
-            except_stream=stream.key,
+            self.camera.id, start + slack, max(end - slack, start + slack + 1), except_stream=stream.key
         )
         if clash is not None:
             raise SourceError(

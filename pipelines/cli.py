@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from models.errors import ModelError
-from pipelines import analyze_command, bench_command, evaluate_command, incidents_command, models_command
+from pipelines.commands import analyze, bench, evaluate, incidents, models
 from zones.errors import LazarettoError
 
 BAD_INPUT = 2
@@ -26,11 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("analyze")(analyze_command.analyze)
-app.add_typer(incidents_command.app, name="incidents")
-app.add_typer(models_command.app, name="models")
-app.add_typer(evaluate_command.app, name="evaluate")
-app.command("bench")(bench_command.bench)
+app.command("analyze")(analyze.analyze)
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
+app.command("bench")(bench.bench)
 
 
 def main() -> NoReturn:

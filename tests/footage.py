@@ -110,13 +110,16 @@ def packet_places(path: Path) -> list[tuple[int, int, bool]]:
         return [(p.pos or 0, p.size, p.is_keyframe) for p in container.demux(video=0) if p.size]
 
 
-def damage(path: Path, packets: Sequence[int]) -> Path:
-    """Overwrite the payload of some packets (numbered in decoding order) in place."""
+def damage(path: Path, packets: Sequence[int], *, lightly: bool = False) -> Path:
+    """Overwrite some packets (numbered in decoding order) in place; lightly = one byte of each."""
     data = bytearray(path.read_bytes())
     places = packet_places(path)
     rng = np.random.default_rng(1)
     for number in packets:
         at, size, _ = places[number]
+        if lightly:
+            data[at + size // 2] ^= 0x55
+            continue
         data[at + 5 : at + size] = rng.integers(0, 256, size - 5, dtype=np.uint8).tobytes()
     path.write_bytes(data)
     return path

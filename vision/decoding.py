@@ -10,7 +10,6 @@ and the filled-in pictures come through.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -24,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from vision.footage import length, locate, nominal_rate, opened, rewind
+from vision.footage import clock, length, locate, nominal_rate, opened, rewind
 from vision.frames import SECOND
 from vision.timeline import DisplayOrder, Timeline
 
@@ -32,9 +31,12 @@ LONGEST_STEP = 2 * SECOND
 """Pictures further apart than this, and than three of the nominal steps, have a gap between them [D]."""
 DISTRUST = 10 * SECOND
 """Without a key frame, pictures are trusted again after this long: some cameras refresh bit by bit [D]."""
+KEYS_BEFORE = (2, 16)
+"""Key frames before a place from which decoding begins there: two, and more where that did not do. Cameras
+that refresh the picture bit by bit mark key frames after which it takes a while to be whole."""
 MOST_READ_ERRORS = 100
 """Errors of the container in a row after which its rest is given up."""
-STATED_LENGTH = frozenset({"mov", "matroska", "avi", "flv", "asf"})
+STATED_LENGTH = frozenset({"mov", "matroska", "avi", "asf"})
 """Containers whose header states how long the video is, so that a file that was cut off is noticed."""
 
 
@@ -107,14 +109,14 @@ class _Beginning:
         last_t: stream time of the last picture before the pass, or None.
         skip_elapsed: pass over pictures up to this (µs from the first picture of the file).
         skip_index: pass over pictures up to this number.
-        at_key: the demuxer was moved and may stand between key frames.
+        sought: the demuxer was moved, and may stand between key frames.
     """
 
     index: int = 0
     last_t: int | None = None
     skip_elapsed: int | None = None
     skip_index: int | None = None
-    at_key: bool = False
+    sought: bool = False
 
 
 def pictures(
@@ -134,34 +136,43 @@ def pictures(
     Raises:
         SourceError: the file cannot be opened.
     """
-    with ExitStack() as stack:
-        container, stream = stack.enter_context(opened(path))
-        timeline = Timeline.of(container, stream, start, fps)
-        if since is not None and fps is not None:
-            index = timeline.first_index(since)
-            after = Position(index - 1, since - 1) if index > 0 else None
-            since = None
-        if after is not None and fps is not None:
-            stamp = locate(path, after.index)
-            beginning = _Beginning(0, after.t)
-        elif after is not None or since is not None:
-            last_t = after.t if after is not None else (since or 0) - 1
-            stamp = timeline.at(last_t - start)
-            beginning = _Beginning(0, last_t, last_t - start)
-        else:
-            stamp = None
-            beginning = _Beginning()
+    with opened(path) as (container, stream):
+        timeline = clock(path, container, stream, start, fps)
         # Decoding times tell when a reordered picture is shown only by counting from the first.
-        if stamp is not None and not (timeline.by_dts and stream.codec_context.has_b_frames):
-            if rewind(container, stream, timeline, stamp):
-                index = after.index + 1 if after is not None else 0
-                elapsed = timeline.elapsed(stamp) if fps is not None else beginning.skip_elapsed
-                beginning = _Beginning(index, beginning.last_t, elapsed, None, True)
-            else:
-                container, stream = stack.enter_context(opened(path))
-        if after is not None and not beginning.at_key:
-            beginning = _Beginning(0, after.t, None, after.index)
-        yield from _Pass(container, stream, timeline, beginning).read()
+        sought = not (timeline.by_dts and stream.codec_context.has_b_frames)
+    if since is not None and fps is not None:
+        number = timeline.first_index(since)
+        after = Position(number - 1, since - 1) if number > 0 else None
+        since = None
+    whole = _Beginning()
+    stamp: int | None = None
+    if after is not None:
+        whole = _Beginning(0, after.t, skip_index=after.index)
+        stamp = timeline.at(after.t - start) if fps is None else locate(path, after.index)
+    elif since is not None:
+        whole = _Beginning(0, since - 1, skip_elapsed=since - 1 - start)
+        stamp = timeline.at(since - 1 - start)
+    if stamp is not None and sought:
+        elapsed = (
+            whole.last_t - start if fps is None and whole.last_t is not None else timeline.elapsed(stamp)
+        )
+        index = after.index + 1 if after is not None else 0
+        for keys in KEYS_BEFORE:
+            with opened(path) as (container, stream):
+                if not rewind(container, stream, timeline, stamp, keys):
+                    break
+                part = _Beginning(index, whole.last_t, skip_elapsed=elapsed, sought=True)
+                try:
+                    yield from _Pass(container, stream, timeline, part).read()
+                    return
+                except _LateError:
+                    continue
+    with opened(path) as (container, stream):
+        yield from _Pass(container, stream, timeline, whole).read()
+
+
+class _LateError(Exception):
+    """After a seek, the decoder showed no picture before the place that was wanted."""
 
 
 class _Pass:
@@ -180,7 +191,8 @@ class _Pass:
         self._interlaced = False
         self._skip_elapsed = beginning.skip_elapsed
         self._skip_index = beginning.skip_index
-        self._await_key = beginning.at_key
+        self._await_key = beginning.sought
+        self._proven = not beginning.sought
         self._order = DisplayOrder()
         self._reformatter = VideoReformatter()
         self._distrusting = False
@@ -188,7 +200,7 @@ class _Pass:
         self._kind = LossKind.UNDECODABLE
         self._cause: str | None = None
         self._lost = 0
-        self._counting = beginning.at_key
+        self._counting = beginning.sought
         self._headless: bool | None = None
         rate = timeline.fps or nominal_rate(stream)
         self._step = int(SECOND / rate) if rate else SECOND
@@ -245,16 +257,20 @@ class _Pass:
         if self._headless is None:
             self._headless = self._distrusting = not packet.is_keyframe
         if stamp is not None and not packet.is_discard:
-            self._order.enter(stamp, packet.dts, packet.is_keyframe)
+            self._order.enter(stamp, packet.is_keyframe)
 
     def _shown(self, frame: VideoFrame) -> Iterator[Picture | Loss]:
         stamp, vanished = self._pair(frame)
-        if self._skip_elapsed is not None:
-            if stamp is None or self._timeline.elapsed(stamp) <= self._skip_elapsed:
+        hidden = stamp is not None and stamp < self._timeline.origin
+        if hidden or self._skip_elapsed is not None:
+            if hidden or stamp is None or self._timeline.elapsed(stamp) <= (self._skip_elapsed or 0):
                 if self._trusted(frame, self._timeline.t(stamp, self._index)):
                     self._forgive()
+                    self._proven = True
                 return
-            if vanished:
+            if not self._proven:
+                raise _LateError
+            if vanished and self._skip_elapsed is not None:
                 vanished = [s for s in vanished if self._timeline.elapsed(s) > self._skip_elapsed]
             self._skip_elapsed = None
         # Where nothing is known to be wrong, a packet without a picture is a second field.
@@ -338,6 +354,8 @@ class _Pass:
         self._forgive()
 
     def _ended(self) -> Iterator[Loss]:
+        if not self._proven:
+            raise _LateError
         if self._skip_elapsed is not None or self._skip_index is not None:
             return
         last = self._timeline.start if self._last_t is None else self._last_t

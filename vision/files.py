@@ -17,11 +17,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vision.decoding import Loss, Position, pictures
-from vision.footage import length, nominal_rate, opened
+from vision.footage import clock, last_shown, length, nominal_rate, opened
 from vision.frames import Frame
 from vision.images import IMAGE_SUFFIXES, image_frames, is_pattern, matches, members, natural_key
 from vision.start_time import StartOrigin, start_from_disk, start_from_metadata, start_from_name
-from vision.timeline import SourceError, Timeline, exact_rate, index_time
+from vision.timeline import SourceError, exact_rate, index_time
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".dav", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv"}
@@ -164,7 +164,7 @@ def images_between(
 
 
 def source_span(path: Path, fps: float | None) -> int | None:
-    """Microseconds that a source lasts, by its container's account; None where it gives none.
+    """Microseconds that a source lasts at least, by its container's account; None where it gives none.
 
     Raises:
         SourceError: the source cannot be opened.
@@ -172,7 +172,10 @@ def source_span(path: Path, fps: float | None) -> int | None:
     if _is_sequence(path):
         return index_time(0, len(_images(path)), exact_rate(_required(path, fps)))
     with opened(path) as (container, stream):
-        return _duration(container, stream, fps)
+        stated = _duration(container, stream, fps)
+        if fps is not None or stated is None:
+            return stated
+        return max(stated, last_shown(container, stream, clock(path, container, stream, 0, None)) or 0)
 
 
 def expand(sources: Sequence[str | Path]) -> list[Path]:
@@ -288,8 +291,8 @@ def _sequence_info(path: Path, start: int | None, fps: float | None, tz: tzinfo)
 def _video_info(path: Path, start: int | None, fps: float | None, tz: tzinfo) -> SourceInfo:
     with opened(path) as (container, stream):
         frame = _first_frame(path, container, stream)
-        timeline = Timeline.of(container, stream, 0, fps)
-        if fps is None and not timeline.by_dts and frame.pts is None and frame.dts is None:
+        by_dts = clock(path, container, stream, 0, fps).by_dts
+        if fps is None and not by_dts and frame.pts is None and frame.dts is None:
             raise SourceError(f"{path}: expected a video with timestamps, got none (give fps)")
         average = nominal_rate(stream)
         duration = _duration(container, stream, fps)

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.timeline import SourceError, Timeline
+from vision.timeline import SourceError, Timeline, exact_rate
 
 FIRST_BACK_OFF = 2 * SECOND
 """How far a seek steps back when it landed after the wanted key frame; doubled at every step."""
@@ -39,7 +40,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     try:
         # Recorders write metadata in whatever encoding their makers used: it must not stop the reading.
-        container = av.open(str(path), "r", metadata_errors="replace")
+        # An MP4's edit list says where the video begins, but must not trim it: what is stored is shown.
+        container = av.open(
+            str(path), "r", container_options={"advanced_editlist": "0"}, metadata_errors="replace"
+        )
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{path}: expected a video file, got {_why_not(path, error)}") from error
     with container:
@@ -75,12 +79,32 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     raise SourceError(f"{path}: expected a video stream, got {kinds} only")
 
 
-def rewind(
-    container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int = 2
-) -> bool:
+def clock(
+    path: Path, container: InputContainer, stream: VideoStream, start: int, fps: float | None
+) -> Timeline:
+    """The clock of an opened file whose video begins at `start` (microseconds UTC).
+
+    Raises:
+        SourceError: `fps` is not a positive number.
+    """
+    rate = None if fps is None else exact_rate(fps)
+    by_dts = "avi" in container.format.name.split(",")
+    origin = stream.start_time
+    if origin is None:
+        # Matroska leaves it open where it cannot tell the decoding times.
+        with opened(path) as (again, anew):
+            packets = islice((packet for packet in again.demux(anew) if packet.size), REORDERING)
+            stamps = [packet.dts if by_dts else packet.pts for packet in packets]
+        origin = min((stamp for stamp in stamps if stamp is not None), default=0)
+    elif "mov" in container.format.name.split(","):
+        # Before zero are pictures that the edit list hides: a clip cut between key frames holds some.
+        origin = max(0, origin)
+    return Timeline(start, origin, stream.time_base or Fraction(1, SECOND), rate, by_dts)
+
+
+def rewind(container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int) -> bool:
     """Move the demuxer so that at least `keys` key frames at or before `stamp` are still to come.
 
-    Two by default: a stream that refreshes its picture bit by bit is whole only from the second on.
     A seek may land on any packet (MPEG-TS has no index), so where it landed is looked at, and it
     steps back until satisfied.
 
@@ -134,7 +158,7 @@ def locate(path: Path, index: int) -> int | None:
         waiting: list[int] = []
         before = 0
         try:
-            for stamp in _stamps(container, stream, Timeline.of(container, stream, 0, None)):
+            for stamp in _stamps(container, stream, clock(path, container, stream, 0, None)):
                 # A picture's number is settled once all those that may be shown before it have been seen.
                 heapq.heappush(waiting, stamp)
                 if len(waiting) > REORDERING:
@@ -165,7 +189,7 @@ def _stamps(container: InputContainer, stream: VideoStream, timeline: Timeline) 
         previous = packet.dts
         if first is None and packet.is_keyframe:
             first = stamp
-        if first is not None and stamp >= first:
+        if first is not None and stamp >= max(first, timeline.origin):
             yield stamp
 
 
@@ -187,9 +211,25 @@ def length(container: InputContainer, stream: VideoStream) -> int | None:
         return max(counted, int(stream.duration * stream.time_base * SECOND))
     if container.duration is None or stream.time_base is None:
         return container.duration
-    # These state where the video ends, not how long it is.
-    ends = {"matroska", "flv"} & set(container.format.name.split(","))
+    # Matroska states where the video ends, not how long it is.
+    ends = "matroska" in container.format.name
     return container.duration - (int((stream.start_time or 0) * stream.time_base * SECOND) if ends else 0)
+
+
+def last_shown(container: InputContainer, stream: VideoStream, timeline: Timeline) -> int | None:
+    """When the last picture is shown, microseconds after the first; None where it cannot be told quickly.
+
+    Moves the demuxer to the end. MP4 states the sum of the decoding steps, which may be seconds less.
+    """
+    stated = length(container, stream)
+    if stated is None:
+        return None
+    try:
+        container.seek(timeline.at(stated), stream=stream)
+        stamps = [timeline.stamp(packet) for packet in container.demux(stream) if packet.size]
+    except (av.FFmpegError, OSError):
+        return None
+    return max((timeline.elapsed(stamp) for stamp in stamps if stamp is not None), default=None)
 
 
 def nominal_rate(stream: VideoStream) -> Fraction | None:

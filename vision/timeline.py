@@ -7,10 +7,9 @@ microseconds since the first picture; `t` is microseconds UTC.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -28,7 +27,8 @@ class Timeline:
 
     Attributes:
         start: stream time of the first picture, microseconds UTC.
-        origin: timestamp of the first picture, in `time_base`.
+        origin: timestamp at which the video begins, in `time_base`: of its first picture, unless an edit
+            list hides some before; those are no part of it.
         time_base: seconds per unit of a timestamp.
         fps: pictures per second that replace the file's own timestamps; None = trust them.
         by_dts: the container stores no presentation times (AVI): the n-th picture shown has the n-th
@@ -40,13 +40,6 @@ class Timeline:
     time_base: Fraction
     fps: Fraction | None
     by_dts: bool
-
-    @classmethod
-    def of(cls, container: InputContainer, stream: VideoStream, start: int, fps: float | None) -> Timeline:
-        """The clock of an opened file whose first picture is at `start`."""
-        rate = None if fps is None else exact_rate(fps)
-        time_base = stream.time_base or Fraction(1, SECOND)
-        return cls(start, stream.start_time or 0, time_base, rate, "avi" in container.format.name.split(","))
 
     def stamp(self, packet: Packet[VideoStream]) -> int | None:
         """The timestamp that decides when a packet's picture is shown; None where the file has none."""
@@ -97,51 +90,42 @@ def _rounded(value: Fraction) -> int:
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
-@dataclass(slots=True)
 class DisplayOrder:
-    """Pairs the pictures that leave a decoder with the packets that entered it.
+    """Pairs the pictures that leave a decoder with the packets that entered it."""
 
-    Packets wait by (epoch, timestamp); an epoch ends where decoding times go back.
-    """
+    def __init__(self) -> None:
+        """Nothing has entered yet."""
+        self._waiting: list[tuple[int, bool]] = []
 
-    _waiting: list[tuple[int, int, bool]] = field(default_factory=list)
-    _epoch: int = 0
-    _previous: int | None = None
-
-    def enter(self, stamp: int, dts: int | None, key: bool) -> None:
+    def enter(self, stamp: int, key: bool) -> None:
         """A packet went into the decoder; `key` says whether it begins anew, without reference to others."""
-        if dts is not None:
-            if self._previous is not None and dts < self._previous:
-                self._epoch += 1
-            self._previous = dts
-        heapq.heappush(self._waiting, (self._epoch, stamp, key))
+        heapq.heappush(self._waiting, (stamp, key))
 
     def leave(self, stamp: int) -> list[int] | None:
         """A picture was shown: forget its packet; returns the stamps due before it that gave no picture.
 
         None where no packet waits for this picture: it comes out of order, or its packet had no stamp.
         """
-        epoch = min((e for e, s, _ in self._waiting if s == stamp), default=None)
-        if epoch is None:
+        if not any(waiting == stamp for waiting, _ in self._waiting):
             return None
         skipped = []
-        while self._waiting[0][:2] < (epoch, stamp):
-            skipped.append(heapq.heappop(self._waiting)[1])
+        while self._waiting[0][0] < stamp:
+            skipped.append(heapq.heappop(self._waiting)[0])
         heapq.heappop(self._waiting)
         return skipped
 
     def leave_first(self) -> int | None:
         """The packet due first is dealt with; returns its stamp."""
-        return heapq.heappop(self._waiting)[1] if self._waiting else None
+        return heapq.heappop(self._waiting)[0] if self._waiting else None
 
     def skip_to_key(self) -> list[int]:
         """Forget the packets due before the next key frame, if one waits; returns their stamps."""
         skipped = []
-        if any(key for _, _, key in self._waiting):
-            while not self._waiting[0][2]:
-                skipped.append(heapq.heappop(self._waiting)[1])
+        if any(key for _, key in self._waiting):
+            while not self._waiting[0][1]:
+                skipped.append(heapq.heappop(self._waiting)[0])
         return skipped
 
     def due_after(self, stamp: int | None) -> list[int]:
         """Stamps that still wait, of those later than `stamp`."""
-        return [s for _, s, _ in self._waiting if stamp is None or s > stamp]
+        return [waiting for waiting, _ in self._waiting if stamp is None or waiting > stamp]

@@ -191,8 +191,9 @@ def test_where_files_overlap_time_never_goes_back(tmp_path: Path) -> None:
     assert [round(t, 3) for t, _ in shown] == [n / 10 for n in range(31)]
 
 
-def test_a_damaged_recording_is_encoded_without_the_damage(tmp_path: Path) -> None:
-    path = damage(write_video(tmp_path / "a.mp4", 100), [45])
+@pytest.mark.parametrize("lightly", [False, True])
+def test_a_damaged_recording_is_encoded_without_the_damage(tmp_path: Path, lightly: bool) -> None:
+    path = damage(write_video(tmp_path / "a.mp4", 100), [45], lightly=lightly)
 
     clip = cut_clip([ClipSource(path, START)], START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
 
@@ -201,15 +202,33 @@ def test_a_damaged_recording_is_encoded_without_the_damage(tmp_path: Path) -> No
 
 
 def test_parameter_sets_that_change_are_not_copied(tmp_path: Path) -> None:
-    small = write_video(tmp_path / "a.ts", 40)
-    large = write_video(tmp_path / "b.ts", 40, first=40, offset_ms=4000, size=(320, 240))
-    joined = tmp_path / "joined.ts"
-    joined.write_bytes(small.read_bytes() + large.read_bytes())
+    """MP4 has one header for the whole track: a player would show the rest wrongly, or not at all."""
+    with av.open(str(tmp_path / "resized.ts"), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        larger = av.CodecContext.create("libx264", "w")
+        larger.width, larger.height, larger.pix_fmt = 320, 240, "yuv420p"
+        larger.time_base = Fraction(1, 10)
+        for encoder, numbers, size in ((stream, range(40), (160, 120)), (larger, range(40, 80), (320, 240))):
+            frames = [av.VideoFrame.from_ndarray(picture(n, *size), format="bgr24") for n in numbers]
+            for number, frame in zip(numbers, frames, strict=True):
+                frame.pts, frame.time_base = number, Fraction(1, 10)
+            for frame in [*frames, None]:
+                for packet in encoder.encode(frame):
+                    packet.stream = stream
+                    container.mux(packet)
 
-    clip = cut_clip([ClipSource(joined, START)], START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
+    for end, mode in ((3, "copied"), (6, "encoded")):
+        clip = cut_clip(
+            [ClipSource(tmp_path / "resized.ts", START)],
+            START + 2 * SECOND,
+            START + end * SECOND,
+            tmp_path / "c.mp4",
+        )
 
-    assert clip.mode == "encoded"
-    assert [number_of(image) for _, image in play(tmp_path / "c.mp4")] == list(range(30, 61))
+        assert clip.mode == mode
+        shown = [number_of(image) for _, image in play(tmp_path / "c.mp4")]
+        assert shown[-1] >= end * 10 and shown == list(range(shown[0], shown[0] + len(shown)))
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
@@ -233,6 +252,39 @@ def test_the_shape_of_pixels_is_kept(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "c.mp4")) as container:
         assert clip.mode == "copied"
         assert container.streams.video[0].sample_aspect_ratio == Fraction(12, 11)
+
+
+def test_sound_is_never_taken(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "talk.mp4"), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        sound = container.add_stream("aac", rate=8000)
+        for number in range(30):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture(number), format="bgr24")))
+            noise = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.float32), format="fltp", layout="mono")
+            noise.rate, noise.pts = 8000, number * 800
+            container.mux(sound.encode(noise))
+        container.mux(video.encode())
+        container.mux(sound.encode())
+
+    for out, window in (("copied", 1), ("encoded", 2)):
+        sources = [ClipSource(tmp_path / "talk.mp4", START)] * window
+        clip = cut_clip(sources, START + SECOND, START + 2 * SECOND, tmp_path / "c.mp4")
+
+        assert clip.mode == out
+        with av.open(str(tmp_path / "c.mp4")) as container:
+            assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_irregular_footage_is_found_to_its_very_end(tmp_path: Path) -> None:
+    """The duration that MP4 states may end before the last picture is shown."""
+    times = [*range(0, 3000, 100), 6000, 6100]
+    path = write_video(tmp_path / "a.mp4", 32, times_ms=times, b_frames=2, gop=250)
+
+    clip = cut_clip([ClipSource(path, START)], START + 6_050_000, START + 9 * SECOND, tmp_path / "c.mp4")
+
+    assert [number_of(image) for _, image in play(tmp_path / "c.mp4")][-1] == 31
+    assert clip.start_us >= START
 
 
 def test_images_make_a_clip(tmp_path: Path) -> None:

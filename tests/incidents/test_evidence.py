@@ -285,6 +285,22 @@ def test_a_kill_at_any_instant_leaves_whole_folders_only(tmp_path: Path) -> None
     assert whole and killed_midway
 
 
+def test_the_folder_takes_its_name_whole_and_in_one_step(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[set[str], bool]] = []
+    rename = Path.rename
+
+    def watched(source: Path, target: Path) -> Path:
+        steps.append((names(source), (tmp_path / "e").exists()))
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    write(tmp_path / "e", video)
+
+    assert steps == [({"clip.mp4", "keyframe.jpg", "boxes.json"}, False)]
+
+
 def test_only_leftovers_are_cleaned(video: Path, tmp_path: Path) -> None:
     kept = write(tmp_path / "yard" / "e", video)
     left = tmp_path / "yard" / f".{INCIDENT.id}.0123abcd.partial"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,8 +39,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "one_gop.mp4": {"b_frames": 2, "gop": 250},
     "open_gop.mp4": {"b_frames": 3, "options": {"x264-params": "open-gop=1"}},
     "refresh.mp4": {"gop": 10, "options": {"intra-refresh": "1"}},
+    "restless.ts": {"b_frames": 4, "gop": 5, "size": (80, 64), "options": {"intra-refresh": "1"}},
     "variable.mkv": {"b_frames": 3, "times_ms": VARIABLE},
     "late.mkv": {"b_frames": 2, "offset_ms": 5000},
+    # Without B-frames, but with room for them: Matroska then tells no decoding times, nor where it begins.
+    "undated.mkv": {"gop": 1, "offset_ms": 3000, "options": {"intra-refresh": "1"}},
     "plain.ts": {"b_frames": 2},
     "open_gop.ts": {"b_frames": 3, "options": {"x264-params": "open-gop=1"}},
     "variable.ts": {"b_frames": 2, "times_ms": VARIABLE},
@@ -172,6 +177,14 @@ def test_a_gap_in_time_is_told(tmp_path: Path) -> None:
     assert "7.100 s" in gap.cause
 
 
+@pytest.mark.parametrize(("step", "gaps"), [(1_990, 0), (2_010, 1)])
+def test_pictures_two_seconds_apart_have_a_gap_between_them(tmp_path: Path, step: int, gaps: int) -> None:
+    times = [n * 100 for n in range(20)] + [1900 + step + n * 100 for n in range(20)]
+    path = write_video(tmp_path / "gap.mp4", 40, times_ms=times)
+
+    assert len(read(open_source(path, "yard", START))[1]) == gaps
+
+
 def test_slow_footage_has_no_gaps(tmp_path: Path) -> None:
     path = write_video(tmp_path / "slow.mp4", 8, times_ms=[n * 4000 for n in range(8)])
 
@@ -201,13 +214,17 @@ def test_damage_costs_no_more_than_the_rest_of_its_group(
     assert loss.start == max(f.t for f in frames if f.t < loss.end)
 
 
-def test_a_lost_key_frame_takes_its_group_with_it(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "damaged.mp4", FRAMES)
+@pytest.mark.parametrize("name", ["mp4", "mkv", "avi"])
+@pytest.mark.parametrize("fps", [None, 10])
+def test_a_lost_key_frame_takes_its_group_with_it(tmp_path: Path, name: str, fps: float | None) -> None:
+    path = write_video(tmp_path / f"damaged.{name}", FRAMES)
     damage(path, [24])
 
-    frames, losses = read(open_source(path, "yard", START))
+    frames, losses = read(open_source(path, "yard", START, fps))
 
     assert numbers(frames) == [*range(24), *range(36, FRAMES)]
+    assert [frame.index for frame in frames] == [*range(24), *range(36, FRAMES)]
+    assert [frame.t for frame in frames[24:]] == [START + n * 100_000 for n in range(36, FRAMES)]
     assert [(loss.frames, loss.end - loss.start) for loss in losses] == [(12, 1_300_000)]
 
 
@@ -251,6 +268,43 @@ def test_footage_that_begins_between_key_frames_keeps_its_times(tmp_path: Path) 
     assert number_of(frames[0].image) == 12
     assert [b.t - a.t for a, b in pairwise(frames)] == [b.t - a.t for a, b in pairwise(whole[12:])]
     assert losses[0].start == START and losses[0].end == frames[0].t > START
+
+
+def test_pictures_that_an_edit_list_hides_are_left_out(tmp_path: Path) -> None:
+    """A clip cut between key frames without encoding holds pictures from before the cut, to decode from."""
+    whole = write_video(tmp_path / "whole.mp4", 50, b_frames=2)
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "cut.mp4"), "w") as cut:
+        track = cut.add_stream_from_template(source.streams.video[0], opaque=True)
+        for packet in source.demux(video=0):
+            if packet.size and packet.pts is not None and packet.dts is not None and packet.time_base:
+                shift = round(Fraction(17, 10) / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, track
+                if packet.pts >= -5 * shift // 17:
+                    cut.mux(packet)
+
+    source_ = open_source(tmp_path / "cut.mp4", "yard", START)
+    frames, losses = read(source_)
+
+    assert numbers(frames) == list(range(17, 50)) and losses == []
+    assert (frames[0].t, frames[0].index) == (START, 0)
+    assert numbers(read(source_, Position(3, frames[3].t))[0]) == list(range(21, 50))
+    assert numbers(read(open_source(tmp_path / "cut.mp4", "yard", START, fps=10))[0]) == list(range(17, 50))
+
+
+def test_an_edit_list_that_is_too_short_hides_nothing(tmp_path: Path) -> None:
+    """FFmpeg writes such lists for irregular footage, and would not show its last pictures again."""
+    times = [0, 1900, 1940, 2190, 2290, 2540, 2640, 2680, 2713, 2753]
+    path = write_video(
+        tmp_path / "a.mp4",
+        10,
+        times_ms=times,
+        b_frames=4,
+        gop=2,
+        size=(80, 64),
+        options={"x264-params": "open-gop=1"},
+    )
+
+    assert numbers(read(open_source(path, "yard", START))[0]) == list(range(10))
 
 
 def test_timestamps_that_start_over_are_refused_and_a_rate_reads_them(tmp_path: Path) -> None:

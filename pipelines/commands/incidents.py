@@ -15,8 +15,8 @@ from incidents.export import to_csv, to_json
 from incidents.ledger import Ledger
 from incidents.local_time import local_iso
 from incidents.record import Incident, Status
+from pipelines.commands.tables import incident_table
 from pipelines.home import Home
-from pipelines.tables import incident_table
 from vision.frames import from_iso
 from zones.errors import LazarettoError
 

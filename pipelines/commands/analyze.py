@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -20,9 +21,9 @@ from models.registry import resolve
 from pipelines.analyze import CameraOutcome, Outcome, Request
 from pipelines.analyze import Progress as ProgressCall
 from pipelines.analyze import analyze as run_analysis
-from pipelines.assignment import assign
+from pipelines.assignment import Footage, assign
+from pipelines.commands.tables import coverage_table, incident_table
 from pipelines.home import Home
-from pipelines.tables import coverage_table, incident_table
 from vision.frames import SECOND, from_iso, to_iso
 from zones.errors import LazarettoError
 from zones.facility import load_facility
@@ -64,6 +65,8 @@ def analyze(
     if source_fps is not None and not 0 < source_fps <= 1000:
         raise LazarettoError(f"expected --source-fps above 0 and at most 1000, got {source_fps:g}")
     footage, faults = assign(sources, site, camera)
+    if began is not None:
+        _refuse_several(footage)
     place = Home.choose(home)
     place.prepare()
     if not footage:
@@ -92,6 +95,15 @@ def _moment(text: str | None) -> int | None:
         return None if text is None else from_iso(text)
     except ValueError as error:
         raise LazarettoError(f"--start: {error}") from None
+
+
+def _refuse_several(footage: list[Footage]) -> None:
+    for camera, count in Counter(item.camera.id for item in footage).items():
+        if count > 1:
+            raise LazarettoError(
+                f"--start: expected one source of a camera, got {count} of camera {camera}: name the files "
+                "by their time (20261124T080000.mp4), or analyse them one by one"
+            )
 
 
 def _complain(faults: list[LazarettoError]) -> None:

@@ -1,0 +1,1 @@
+"""The commands of the command line: flags in, calls of the jobs, tables or JSON out."""

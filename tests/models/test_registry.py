@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models import registry
+from models.errors import ModelError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = tmp_path / "weights"
+    shutil.copytree(registry.FOLDER, copy)
+    monkeypatch.setattr(registry, "FOLDER", copy)
+    monkeypatch.setattr(registry, "MANIFEST", copy / "manifest.json")
+    return copy
+
+
+def test_our_weights_are_installed_whole_small_and_with_a_card() -> None:
+    found = {weights.name: weights for weights in registry.installed()}
+    assert set(found) == {"person", "face_mask"}
+    assert found["person"].classes == ("person",)
+    assert found["face_mask"].classes == ("masked", "unmasked", "incorrect")
+    for weights in found.values():
+        assert weights.path.stat().st_size <= 7 * 1024 * 1024
+        card = Path(registry.__file__).parent / "cards" / f"{weights.name}.md"
+        assert weights.sha256[:12] in card.read_text()
+
+
+def test_no_path_of_the_machine_that_trained_them_is_in_them() -> None:
+    for weights in registry.installed():
+        content = weights.path.read_bytes()
+        assert not [p for p in (b"/home/", b"/tmp/", b"/root/", b"/work/") if p in content]
+
+
+def test_a_tampered_file_is_refused(folder: Path) -> None:
+    path = folder / "person.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ModelError, match="are not the published ones: expected SHA-256"):
+        registry.resolve("person")
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "person.pt").unlink()
+    with pytest.raises(ModelError, match="found none: reinstall"):
+        registry.resolve("person")
+
+
+@pytest.mark.parametrize("name", ["nobody", "yolo99x.pt", "README.md", ""])
+def test_what_is_neither_ours_nor_a_file_is_refused_without_reaching_for_a_network(name: str) -> None:
+    with pytest.raises(ModelError, match="expected weights named face_mask, person or the path"):
+        registry.resolve(name)
+
+
+def test_a_file_of_the_user_works_and_its_digest_is_taken(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "person.pt", tmp_path / "mine.pt")
+    mine = registry.resolve(str(tmp_path / "mine.pt"))
+    assert (mine.name, mine.ours, mine.sha256) == ("mine", False, registry.resolve("person").sha256)
+
+
+def test_registering_replaces_the_digest(folder: Path) -> None:
+    (folder / "person.pt").write_bytes(b"other weights")
+    kept = registry.register("person", folder / "person.pt", ("person",))
+    assert kept == registry.resolve("person")
+    assert set(json.loads((folder / "manifest.json").read_text())) == {"person", "face_mask"}

@@ -1,0 +1,312 @@
+"""The main job on the sample footage, through the command line, killed and unkilled."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import pytest
+
+from tests.footage import atoms, damage, truncate, write_video
+from tests.pipelines.running import FACILITY, LOBBY, ROOT, YARD, command, facts, lazaretto
+
+Analysed = tuple[Path, dict[str, Any]]
+BOTH = (f"yard={YARD}", f"lobby={LOBBY}", "--facility", FACILITY)
+
+
+def camera(result: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(item for item in result["cameras"] if item["camera"] == name)
+
+
+def stretches(home: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{home / 'ledger.db'}?mode=ro", uri=True) as ledger:
+            return int(ledger.execute("SELECT count(*) FROM stretches").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def contents(home: Path) -> dict[str, int]:
+    """Every file of the observation log and the evidence, with its size."""
+    return {
+        str(path.relative_to(home)): path.stat().st_size
+        for folder in ("observations", "evidence", "resume")
+        for path in (home / folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_yard_yields_contact_and_crossings_and_the_lobby_a_bare_face(analysed: Analysed) -> None:
+    _, result = analysed
+    yard = {(i["kind"], i["zone"]) for i in camera(result, "yard")["incidents"]}
+    assert {("contact", None), ("zone_crossing", "lawn"), ("zone_crossing", "west-gate")} <= yard
+    lobby = camera(result, "lobby")["incidents"]
+    assert [i["kind"] for i in lobby] == ["mask_absent"]
+    assert lobby[0]["mask"]["assessable_share"] > 0.5
+    assert not [kind for kind, _ in yard if kind.startswith("mask")], (
+        "faces of the yard are too small to judge"
+    )
+
+
+def test_every_second_of_the_footage_is_accounted_for(analysed: Analysed) -> None:
+    _, result = analysed
+    for item in result["cameras"]:
+        assert item["analysed_share"] == 1
+        edges = [(i["start"], i["end"]) for i in item["coverage"]]
+        assert edges[0][0] == item["start"] and edges[-1][1] == item["end"]
+        assert all(left[1] == right[0] for left, right in itertools.pairwise(edges))
+
+
+def test_an_uncalibrated_camera_says_that_it_judges_no_contact(analysed: Analysed) -> None:
+    _, result = analysed
+    assert any("lobby is uncalibrated" in notice for notice in camera(result, "lobby")["notices"])
+    assert not any("uncalibrated" in notice for notice in camera(result, "yard")["notices"])
+
+
+def test_each_incident_has_sealed_evidence_that_a_browser_plays(analysed: Analysed) -> None:
+    home, _ = analysed
+    incidents = facts(home)
+    assert len(incidents) >= 4
+    for incident in incidents:
+        assert set(incident["evidence"]) == {"clip", "keyframe", "boxes"}
+        for item in incident["evidence"].values():
+            data = (home / item["uri"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == item["sha256"]
+        clip = home / incident["evidence"]["clip"]["uri"]
+        names = atoms(clip.read_bytes())
+        assert names.index("moov") < names.index("mdat")
+        with av.open(str(clip)) as container:
+            video = container.streams.video[0]
+            assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
+            assert sum(1 for _ in container.decode(video)) > 10
+
+
+def test_the_record_holds_what_the_department_needs_and_nobodys_face(analysed: Analysed) -> None:
+    home, _ = analysed
+    contact = next(i for i in facts(home) if i["kind"] == "contact")
+    assert contact["facility"]["code"] == "SAMPLE-01"
+    assert contact["start"].endswith("+07:00")
+    assert {track["role"] for track in contact["tracks"]} == {"resident", "staff_no_ppe"}
+    assert 0 < contact["distance_m"]["minimum"] <= contact["distance_m"]["median"] < 2.3
+    assert contact["distance_m"]["standard_error"] > 0
+    assert (
+        contact["models"]["person"]["name"] == "person" and len(contact["models"]["person"]["sha256"]) == 64
+    )
+    assert contact["thresholds"]["distance_m"] == 2.0
+    assert not {"name", "face", "embedding"} & set(contact) and "embedding" not in str(contact)
+
+
+def test_the_same_footage_twice_adds_nothing(analysed: Analysed, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(analysed[0], home)
+    before, files = facts(home), contents(home)
+    again = lazaretto("analyze", *BOTH, "--home", home, "--json")
+    assert again.code == 0, again.err
+    assert [item["frames"] for item in again.json["cameras"]] == [0, 0]
+    assert [item["already_analysed"] for item in again.json["cameras"]] == [1, 1]
+    assert facts(home) == before and contents(home) == files
+
+
+def test_killed_again_and_again_it_ends_as_if_it_had_not_been(analysed: Analysed, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    rng = random.Random(4)
+    kills = 0
+    for goal in (1, 2):
+        run = subprocess.Popen(
+            command("analyze", *BOTH, "--home", home),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 120
+        while stretches(home) < goal and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 3))  # somewhere within the next stretch, or in judging and cutting
+        if run.poll() is None:
+            run.send_signal(signal.SIGKILL)
+            kills += 1
+        run.wait()
+    assert kills == 2 and stretches(home) >= 1
+    done = lazaretto("analyze", *BOTH, "--home", home, "--json")
+    assert done.code == 0, done.err
+    assert facts(home) == facts(analysed[0])
+    assert contents(home) == contents(analysed[0])
+    assert [item["coverage"] for item in done.json["cameras"]] == [
+        item["coverage"] for item in analysed[1]["cameras"]
+    ]
+
+
+def test_a_second_analysis_of_the_same_home_waits_for_nobody_and_says_so(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first = subprocess.Popen(
+        command("analyze", *BOTH, "--home", home),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while stretches(home) < 1 and first.poll() is None:
+            time.sleep(0.05)
+        second = lazaretto("analyze", *BOTH, "--home", home)
+    finally:
+        first.kill()
+        first.wait()
+    assert second.code == 2
+    assert "expected to be the only analysis" in second.err
+
+
+@pytest.fixture
+def facility(tmp_path: Path) -> Path:
+    path = tmp_path / "facility.yaml"
+    path.write_text(
+        "schema: 1\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+        "cameras:\n  - {id: cam, place: corridor}\n"
+    )
+    return path
+
+
+def test_good_sources_are_analysed_beside_bad_ones(facility: Path, tmp_path: Path) -> None:
+    good = write_video(tmp_path / "20261124T080000Z.mp4", 40)
+    empty = tmp_path / "empty.mp4"
+    empty.write_bytes(b"")
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video")
+    ran = lazaretto(
+        "analyze",
+        good,
+        empty,
+        text,
+        tmp_path / "none.mp4",
+        "--facility",
+        facility,
+        "--home",
+        tmp_path / "h",
+        "--json",
+    )
+    assert ran.code == 3
+    assert [item["sources"] for item in ran.json["cameras"]] == [1]
+    assert len(ran.json["faults"]) == 3 and len(ran.err.strip().splitlines()) == 3
+    for name in ("empty.mp4", "notes.mp4", "none.mp4"):
+        assert sum(name in fault for fault in ran.json["faults"]) == 1
+
+
+def test_a_truncated_file_is_read_as_far_as_it_goes_and_the_rest_is_accounted_for(
+    facility: Path, tmp_path: Path
+) -> None:
+    path = truncate(write_video(tmp_path / "20261124T080000Z.mkv", 80, container_format="matroska"), 0.6)
+    ran = lazaretto("analyze", path, "--facility", facility, "--home", tmp_path / "h", "--json")
+    [item] = ran.json["cameras"]
+    states = [i["state"] for i in item["coverage"]]
+    assert states[0] == "analysed" and "undecodable" in states
+    assert 0.2 < item["analysed_share"] < 0.9
+    assert item["coverage"][-1]["cause"]
+
+
+def test_damage_in_the_middle_costs_only_its_seconds(facility: Path, tmp_path: Path) -> None:
+    path = damage(write_video(tmp_path / "20261124T080000Z.mp4", 96, gop=12), [40, 41])
+    ran = lazaretto("analyze", path, "--facility", facility, "--home", tmp_path / "h", "--json")
+    states = [i["state"] for i in ran.json["cameras"][0]["coverage"]]
+    assert states == ["analysed", "undecodable", "analysed"], ran.err
+
+
+def test_a_variable_frame_rate_keeps_its_own_time(facility: Path, tmp_path: Path) -> None:
+    times = [0, 40, 80, 400, 440, 900, 1500, 1540, 2400, 3000, 3900, 4000]
+    path = write_video(tmp_path / "20261124T080000Z.mp4", len(times), times_ms=times)
+    ran = lazaretto("analyze", path, "--facility", facility, "--home", tmp_path / "h", "--json")
+    [item] = ran.json["cameras"]
+    assert item["start"] == "2026-11-24T08:00:00.000000Z"
+    assert item["end"].startswith("2026-11-24T08:00:04")
+    assert item["frames"] == 7, "of frames closer than 0.2 s only the first is analysed"
+
+
+def test_a_folder_an_image_sequence_and_two_cameras_in_one_run(tmp_path: Path) -> None:
+    site = tmp_path / "facility.yaml"
+    site.write_text(
+        "schema: 1\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+        "cameras:\n  - {id: a, place: corridor}\n  - {id: b, place: lobby}\n"
+    )
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for minute in ("00", "01"):
+        write_video(folder / f"20261124T08{minute}00Z.mp4", 20)
+    images = tmp_path / "b"
+    images.mkdir()
+    with av.open(str(YARD)) as container:
+        for number, frame in zip(range(8), container.decode(video=0), strict=False):
+            cv2.imwrite(str(images / f"{number:03d}.jpg"), frame.to_ndarray(format="bgr24"))
+    ran = lazaretto(
+        "analyze",
+        folder,
+        images,
+        "--facility",
+        site,
+        "--home",
+        tmp_path / "h",
+        "--json",
+        "--source-fps",
+        "10",
+    )
+    assert ran.code == 0, ran.err
+    assert [(item["camera"], item["sources"]) for item in ran.json["cameras"]] == [("a", 2), ("b", 1)]
+    assert {i["state"] for i in ran.json["cameras"][0]["coverage"]} == {"analysed", "offline"}
+    assert ran.json["cameras"][1]["frames"] == 4, "eight pictures at 10 per second, of which every second"
+    assert "guess" in ran.json["warnings"][0], "the images have no time of their own"
+
+
+def test_one_start_for_two_files_of_a_camera_is_refused(facility: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, 20)
+    ran = lazaretto(
+        "analyze", tmp_path / "a.mp4", tmp_path / "b.mp4", "--facility", facility, "--home", tmp_path / "h",
+        "--start", "2026-11-24T10:00:00Z",
+    )  # fmt: skip
+    assert ran.code == 2 and "2 of camera cam" in ran.err
+
+
+def test_the_same_minutes_from_another_file_are_refused(facility: Path, tmp_path: Path) -> None:
+    for name, first in (("a.mp4", 0), ("b.mp4", 500)):
+        write_video(tmp_path / name, 60, first=first)
+    at = ("--facility", facility, "--home", tmp_path / "h", "--start", "2026-11-24T10:00:00Z", "--json")
+    assert lazaretto("analyze", tmp_path / "a.mp4", *at).code == 0
+    ran = lazaretto("analyze", tmp_path / "b.mp4", *at)
+    assert ran.code == 2 and "a second time" in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_home_is_one_sentence_and_nothing_is_lost(facility: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        ran = lazaretto("analyze", f"yard={YARD}", "--facility", FACILITY, "--home", small / "home")
+        assert ran.code == 2
+        assert len(ran.err.strip().splitlines()) == 1 and "Traceback" not in ran.err
+        assert not [p for p in (small / "home").rglob("*.tmp")]
+        with sqlite3.connect(small / "home" / "ledger.db") as ledger:
+            assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        subprocess.run(["mount", "-o", "remount,size=100m", str(small)], check=True)
+        after = lazaretto(
+            "analyze", f"yard={YARD}", "--facility", FACILITY, "--home", small / "home", "--json"
+        )
+        assert after.code == 0, after.err
+        assert len(after.json["cameras"][0]["incidents"]) >= 3
+    finally:
+        subprocess.run(["umount", str(small)], check=False)

@@ -110,8 +110,12 @@ def cut_clip(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> 
             picked = packets_between(used[0].path, used[0].start_us, used[0].fps, start, end, LONGEST_LEAD)
         if picked is not None and _copied(picked, out):
             return _info(out, picked.start_us, picked.end_us, "copied")
-        first, last = _encoded(used, start, end, out)
-        return _info(out, first, last, "encoded")
+        shown = _encoded(used, start, end, out)
+        if shown is None:
+            raise EvidenceError(
+                f"expected footage from {to_iso(start)} to {to_iso(end)}, got none in {_names(sources)}"
+            )
+        return _info(out, *shown, "encoded")
     except BaseException as error:
         with contextlib.suppress(OSError):
             out.unlink(missing_ok=True)
@@ -189,14 +193,12 @@ def _copied(picked: Packets, out: Path) -> bool:
     return frames == len(picked.packets)
 
 
-def _encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> tuple[int, int]:
-    """Encode the pictures of the window; returns when the first begins and the last ends."""
+def _encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> tuple[int, int] | None:
+    """Encode the pictures of the window; returns when the first begins and the last ends, None if none is."""
     pictures = _pictures(sources, start, end)
     first = next(pictures, None)
     if first is None:
-        raise EvidenceError(
-            f"expected footage from {to_iso(start)} to {to_iso(end)}, got none in {_names(sources)}"
-        )
+        return None
     begin, image = first
     # 4:2:0 needs even sides. Scaled, not cropped: boxes in shares of the frame stay where they are.
     width, height = (max(2, side + side % 2) for side in (image.shape[1], image.shape[0]))

@@ -1,8 +1,8 @@
 """What an interrupted analysis needs to go on: every detection since its camera's footage began.
 
 A tracker's state cannot be written down safely, but it follows from its input, which is small. Going on
-replays that input through a new tracker, without touching a pixel: about 1 % of the time that the
-analysis took. The files are removed once the footage is analysed to its end.
+replays that input through a new tracker without touching a pixel: milliseconds a frame, a small part of
+what the analysis took. The files are removed once the footage is analysed to its end.
 """
 
 from __future__ import annotations

@@ -334,13 +334,14 @@ def test_an_encoded_clip_has_a_key_frame_every_two_seconds(videos: Path, tmp_pat
 def test_refuses_a_window_without_footage(
     videos: Path, tmp_path: Path, start: int, end: int, sentence: str
 ) -> None:
-    with pytest.raises(EvidenceError, match=sentence):
+    with pytest.raises(EvidenceError, match=sentence) as error:
         cut_clip(
             [ClipSource(videos / "plain.mp4", START)],
             START + start * SECOND,
             START + end * SECOND,
             tmp_path / "c.mp4",
         )
+    assert "plain.mp4" in str(error.value) or "ends after" in sentence
     assert not (tmp_path / "c.mp4").exists()
 
 

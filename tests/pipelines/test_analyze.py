@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def camera(result: dict[str, Any], name: str) -> dict[str, Any]:
 
 def stretches(home: Path) -> int:
     try:
-        with sqlite3.connect(f"file:{home / 'ledger.db'}?mode=ro", uri=True) as ledger:
+        with closing(sqlite3.connect(f"file:{home / 'ledger.db'}?mode=ro", uri=True)) as ledger:
             return int(ledger.execute("SELECT count(*) FROM stretches").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
@@ -300,7 +301,7 @@ def test_a_full_home_is_one_sentence_and_nothing_is_lost(facility: Path, tmp_pat
         assert ran.code == 2
         assert len(ran.err.strip().splitlines()) == 1 and "Traceback" not in ran.err
         assert not [p for p in (small / "home").rglob("*.tmp")]
-        with sqlite3.connect(small / "home" / "ledger.db") as ledger:
+        with closing(sqlite3.connect(small / "home" / "ledger.db")) as ledger:
             assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         subprocess.run(["mount", "-o", "remount,size=100m", str(small)], check=True)
         after = lazaretto(
@@ -309,4 +310,4 @@ def test_a_full_home_is_one_sentence_and_nothing_is_lost(facility: Path, tmp_pat
         assert after.code == 0, after.err
         assert len(after.json["cameras"][0]["incidents"]) >= 3
     finally:
-        subprocess.run(["umount", str(small)], check=False)
+        subprocess.run(["umount", str(small)], check=True)

@@ -22,7 +22,7 @@ PERSON = 0
 class PersonDetector:
     """Finds people; scores are the detector's, uncalibrated."""
 
-    def __init__(self, weights: Weights, device: Device, imgsz: int = 480) -> None:
+    def __init__(self, weights: Weights, device: Device, imgsz: int = 416) -> None:
         """Load `weights` on `device` for frames brought to `imgsz` px on the longer side.
 
         Raises:

@@ -22,11 +22,10 @@ FLOOR_PX = 20
 FACE_SCORE = 0.25
 """A face counts from this score on: ultralytics' default, not tuned."""
 SAME_FACE_IOU = 0.5
-STANDING_ASPECT = 1.8
-"""Boxes at least this many times as high as wide show most of a standing body."""
-FACE_OF_STANDING = 0.22
-"""Upper bound of face height over box height of such a box: a head is about 1/7.5 of the stature (the
-classical canon), and the box may show no more than 0.6 of the body [D]."""
+FACE_OF_STANDING = ((2.2, 0.16), (1.8, 0.22))
+"""Upper bounds of face height over box height, for boxes at least so many times as high as wide. A head is
+about 1/7.5 of the stature (the classical canon); a box that slender shows at least 0.85 of a standing body,
+one of 1.8 at least 0.6 of it [D]."""
 FACE_OF_WIDTH = 0.75
 """Upper bound of face height over box width for a bust or seated person, whose shoulders are wider than
 the face is high [D]."""
@@ -65,8 +64,9 @@ def face_bound(box: np.ndarray) -> float:
     """The most px that the face of a person in `box` can be high: too little saves a look."""
     x1, y1, x2, y2 = (float(v) for v in box)
     across, tall = x2 - x1, y2 - y1
-    if tall >= STANDING_ASPECT * across:
-        return FACE_OF_STANDING * tall
+    for aspect, share in FACE_OF_STANDING:
+        if tall >= aspect * across:
+            return share * tall
     return min(FACE_OF_WIDTH * across, tall)
 
 

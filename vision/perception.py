@@ -36,7 +36,7 @@ class PerceptionSettings:
     """
 
     fps: float = 5.0
-    imgsz: int = 480
+    imgsz: int = 416
     head_imgsz: int = 192
     mask_hz: float = 2.0
     tracker: TrackerSettings = field(default_factory=TrackerSettings)

@@ -50,7 +50,7 @@ def analyze(
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)] = 5.0,
     imgsz: Annotated[
         int, typer.Option(help="Longer side for person detection, px.", min=160, max=1920)
-    ] = 480,
+    ] = 416,
     person: Annotated[
         str, typer.Option(help="Person weights: ours, a .pt file, or an ultralytics name.")
     ] = "person",

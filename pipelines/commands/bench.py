@@ -19,7 +19,7 @@ def bench(
     camera: Annotated[str, typer.Option(help="The camera that the video is of.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.")] = 5.0,
-    imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 480,
+    imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 416,
     loop_imgsz: Annotated[
         int, typer.Option(help="The same for the loop; 640 is ultralytics' default.")
     ] = 640,

@@ -28,7 +28,7 @@ def tracking(
         float | None, typer.Option(help="Frame rate, where the file's own is wrong.")
     ] = None,
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.")] = 5.0,
-    imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 480,
+    imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 416,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     person: Annotated[str, typer.Option(help="Person weights.")] = "person",
     face_mask: Annotated[str, typer.Option(help="Face-mask weights.")] = "face_mask",

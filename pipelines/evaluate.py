@@ -10,11 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from vision import observations
 from vision.decoding import Loss
 from vision.files import open_source
 from vision.frames import SECOND, Frame
-from vision.perception import Eyes, Perception
+from vision.perception import Eyes, Perception, Row
 from vision.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Place
@@ -54,7 +53,7 @@ def track(
     source = open_source(video, camera.id, 0, source_fps)
     perception = Perception(eyes, camera, "evaluation")
     indices: list[int] = []
-    tables: list[pl.DataFrame] = [observations.empty()]
+    rows: list[Row] = []
     last = 0
     batch: list[Frame] = []
     for item in source.frames(None, round(SECOND / eyes.settings.fps)):
@@ -64,11 +63,11 @@ def track(
         indices.append(item.index)
         last = item.t
         if len(batch) == eyes.detector.batch:
-            tables.append(perception.observe(batch, perception.detect(batch)))
+            rows += perception.observe(batch, perception.detect(batch))
             batch = []
-    tables.append(perception.observe(batch, perception.detect(batch)))
+    rows += perception.observe(batch, perception.detect(batch))
     rate = (len(indices) - 1) / (last / SECOND) if last else 0.0
-    return np.array(indices), rate, pl.concat(tables)
+    return np.array(indices), rate, perception.tabulate(rows)
 
 
 def tracking(video: Path, truth: Path, eyes: Eyes, source_fps: float | None = None) -> TrackingFigures:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
@@ -21,7 +20,7 @@ from vision import observations
 from vision.decoding import Loss, LossKind, Position
 from vision.files import FileSource
 from vision.frames import SECOND, Frame
-from vision.perception import Eyes, Perception
+from vision.perception import Eyes, Perception, Row
 from vision.prefetch import Prefetch
 
 STRETCH = 60 * SECOND
@@ -71,7 +70,7 @@ class _Draft:
     times: list[int] = field(default_factory=list)
     indices: list[int] = field(default_factory=list)
     people: list[np.ndarray] = field(default_factory=list)
-    tables: list[pl.DataFrame] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
 
     def ends_before(self, t: int) -> bool:
@@ -159,7 +158,7 @@ class StreamAnalysis:
         if not frames:
             return
         people = self._perception.detect(frames)
-        self._draft.tables.append(self._perception.observe(frames, people))
+        self._draft.rows += self._perception.observe(frames, people)
         self._draft.people += people
         self._draft.times += [frame.t for frame in frames]
         self._draft.indices += [frame.index for frame in frames]
@@ -185,10 +184,9 @@ class StreamAnalysis:
             return
         desk, key = self._desk, self._stream.key
         retrace.write(desk.home, key, self._seq, draft.times, draft.indices, draft.people)
-        filled = [table for table in draft.tables if len(table)]
         part = ""
-        if filled:
-            table = pl.concat(filled)
+        if draft.rows:
+            table = self._perception.tabulate(draft.rows)
             part = observations.write_part(desk.home, table, self._camera, draft.times[0]).as_posix()
         desk.ledger.commit_stretch(
             stream_key=key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -87,15 +87,25 @@ class Perception:
             found += self._eyes.detector(frames[first : first + self._eyes.detector.batch])
         return found
 
-    def observe(self, frames: Sequence[Frame], detections: Sequence[np.ndarray]) -> pl.DataFrame:
-        """Follow people over frames, given what `detect` found in them, and look at heads that are due."""
-        tables = []
-        for frame, rows in zip(frames, detections, strict=True):
-            tracked, tracks = self._tracker.update(rows, frame.t)
-            readings = self._look(frame, tracked, tracks)
-            tables.append(_table(frame, tracked, tracks, readings))
-        filled = [table for table in tables if len(table)]
-        return locate(pl.concat(filled) if filled else observations.empty(), self._camera)
+    def observe(self, frames: Sequence[Frame], detections: Sequence[np.ndarray]) -> list[Row]:
+        """Follow people over frames, given what `detect` found in them, and look at heads that are due.
+
+        Returns:
+            Rows for `tabulate`: a table for every frame would cost more than following its people.
+        """
+        rows: list[Row] = []
+        for frame, found in zip(frames, detections, strict=True):
+            tracked, tracks = self._tracker.update(found, frame.t)
+            rows += _rows(frame, tracked, tracks, self._look(frame, tracked, tracks))
+        return rows
+
+    def tabulate(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """Rows of `observe` as a table of the observation log, with ground positions."""
+        table = pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row").cast({"t": observations.SCHEMA["t"]})
+        empty = [
+            pl.lit(None, kind).alias(n) for n, kind in observations.SCHEMA.items() if n not in _ROW_SCHEMA
+        ]
+        return locate(table.with_columns(empty), self._camera).select(list(observations.SCHEMA))
 
     def retrace(self, times: Sequence[int], detections: Sequence[np.ndarray], seen: pl.DataFrame) -> None:
         """Bring the state to where an interrupted run left it, from what that run wrote down.
@@ -128,31 +138,19 @@ class Perception:
         return readings
 
 
-def _table(
+Row = tuple[object, ...]
+"""One person in one frame: the values of `_ROW_SCHEMA`, in its order."""
+
+_LATER = ("ground_x", "ground_y", "ground_se", *(n for n in observations.SCHEMA if n.startswith("role_")))
+_ROW_SCHEMA = {n: kind for n, kind in observations.SCHEMA.items() if n not in _LATER} | {"t": pl.Int64()}
+
+
+def _rows(
     frame: Frame, boxes: np.ndarray, tracks: np.ndarray, readings: Sequence[MaskReading]
-) -> pl.DataFrame:
+) -> Iterator[Row]:
     height, width = frame.image.shape[:2]
-    count = len(tracks)
-    probabilities = [reading.probabilities or (None, None, None) for reading in readings]
-    columns: dict[str, object] = {name: [None] * count for name in observations.SCHEMA}
-    columns.update(
-        camera=[frame.camera] * count,
-        t=pl.Series([frame.t] * count, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
-        frame=[frame.index] * count,
-        track=tracks,
-        width=[width] * count,
-        height=[height] * count,
-        x1=boxes[:, 0],
-        y1=boxes[:, 1],
-        x2=boxes[:, 2],
-        y2=boxes[:, 3],
-        score=boxes[:, 4],
-        foot_x=(boxes[:, 0] + boxes[:, 2]) / 2,
-        foot_y=boxes[:, 3],
-        face_height=[reading.face_height for reading in readings],
-        mask_masked=[p[0] for p in probabilities],
-        mask_unmasked=[p[1] for p in probabilities],
-        mask_incorrect=[p[2] for p in probabilities],
-        mask_reason=[reading.reason for reading in readings],
-    )
-    return pl.DataFrame(columns, schema=observations.SCHEMA)
+    for box, track, reading in zip(boxes.tolist(), tracks.tolist(), readings, strict=True):
+        x1, y1, x2, y2, score = box
+        seen = (frame.camera, frame.t, frame.index, track, width, height, x1, y1, x2, y2, score)
+        masks = reading.probabilities or (None, None, None)
+        yield (*seen, (x1 + x2) / 2, y2, reading.face_height, *masks, reading.reason)

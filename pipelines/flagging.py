@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
@@ -24,16 +25,15 @@ LOOK_BACK = 24 * 3600 * SECOND
 """How far before new footage the log is judged again, so that an episode that began in footage analysed
 earlier keeps its beginning, and with it its identity."""
 HOUR = 3600 * SECOND
+CUTTERS = 2
+"""Clips cut at once: each holds a decoded picture or two, and two keep two cores busy."""
 
 
 @dataclass
 class Flagged:
-    """What judging a camera gave."""
+    """What judging a camera gave; `changes` counts incidents added, updated and unchanged."""
 
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    incidents: list[Incident] = field(default_factory=list)
+    changes: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
     faults: list[LazarettoError] = field(default_factory=list)
 
@@ -61,6 +61,7 @@ def flag(
     seen = observations.read(home.path, camera.id, start - LOOK_BACK, end)
     judgement = judge(seen, facility, camera)
     result = Flagged(notices=list(judgement.notices))
+    due: list[Incident] = []
     for finding in judgement.findings:
         if finding.end < start:
             continue
@@ -70,44 +71,50 @@ def flag(
             finding, facility=facility, camera=camera, run=run, models=models, coverage_share=share
         )
         change = ledger.record(incident, run)
-        setattr(result, change, getattr(result, change) + 1)
+        result.changes[change] += 1
         if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
+            due.append(incident)
+    # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
+    with ThreadPoolExecutor(CUTTERS) as pool:
+        waiting = [pool.submit(_secure, home, facility, camera, item, seen, footage) for item in due]
+        for incident, made in zip(due, waiting, strict=True):
             try:
-                _secure(home, ledger, facility, camera, incident, seen, footage)
+                _seal(home, ledger, incident, made.result())
             except EvidenceError as error:
                 result.faults.append(error)
-        result.incidents.append(ledger.incident(incident.id))
     return result
 
 
 def _secure(
     home: Home,
-    ledger: Ledger,
     facility: Facility,
     camera: Camera,
     incident: Incident,
     seen: pl.DataFrame,
     footage: Sequence[ClipSource],
-) -> None:
-    """Cut the clip of an incident, draw its key frame, write its boxes, and seal them in the ledger."""
+) -> Evidence:
+    """Cut the clip of an incident, draw its key frame and write its boxes, or find them there."""
     limits = facility.rules.evidence
     before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
     start = incident.start - before
     end = min(incident.end + after, start + most)
-    relative = Path("evidence") / camera.id / to_iso(incident.start)[:10] / incident.id
-    evidence: Evidence = write_evidence(
-        home.path / relative,
+    return write_evidence(
+        home.evidence / camera.id / to_iso(incident.start)[:10] / incident.id,
         sources=footage,
         window=(start, end),
         observations=_people(seen, (start, end), facility, camera, incident),
         camera=camera,
         incident=incident,
     )
+
+
+def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> None:
+    """Enter the digests of evidence. What a reviewer has looked at is never exchanged, only added to."""
+    status = ledger.incident(incident.id).status
     sealed = {item.kind for item in ledger.evidence_of(incident.id)}
     for item in evidence.files:
-        # What a reviewer has looked at is never exchanged; what is missing may still be added.
-        if ledger.incident(incident.id).status is Status.NEW or item.kind not in sealed:
-            path = (relative / item.name).as_posix()
+        if status is Status.NEW or item.kind not in sealed:
+            path = (evidence.folder / item.name).relative_to(home.path).as_posix()
             ledger.attach_evidence(incident.id, item.kind, path, item.sha256, item.bytes, item.created)
 
 

@@ -152,8 +152,8 @@ def _camera_result(ledger: Ledger, item: CameraOutcome) -> dict[str, Any]:
         "sources": item.sources,
         "already_analysed": item.already,
         "frames": item.frames,
-        "added": item.flagged.added,
-        "updated": item.flagged.updated,
+        "added": item.flagged.changes["added"],
+        "updated": item.flagged.changes["updated"],
         "notices": item.flagged.notices,
     }
     if item.window is None:

@@ -113,11 +113,10 @@ def _loop(job: Job) -> Callable[[], int]:
 def _pipeline(job: Job) -> Callable[[], int]:
     from incidents.ledger import Ledger
     from models.devices import Device
-    from models.registry import resolve
     from pipelines.analyze import Request, analyze
     from pipelines.assignment import assign
     from pipelines.home import Home
-    from vision.perception import Eyes, PerceptionSettings
+    from vision.perception import Eyes, Models, PerceptionSettings
     from zones.facility import load_facility
 
     site = load_facility(job.facility)
@@ -125,7 +124,7 @@ def _pipeline(job: Job) -> Callable[[], int]:
     if faults:
         raise faults[0]
     settings = PerceptionSettings(fps=job.fps, imgsz=job.imgsz)
-    eyes = Eyes(resolve(job.person), resolve(job.face_mask), Device.choose(job.device), settings)
+    eyes = Eyes.load(Device.choose(job.device), settings, Models(job.person, job.face_mask))
     eyes.warm_up()
 
     def work() -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from models.devices import Device
-from models.registry import Weights
+from models.registry import Weights, resolve
 from vision import observations
 from vision.detection import PersonDetector
 from vision.frames import SECOND, Frame
@@ -47,6 +47,14 @@ class PerceptionSettings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Models:
+    """Which weights a run uses, each by our name, by the path of a file, or by an ultralytics name."""
+
+    person: str = "person"
+    face_mask: str = "face_mask"
+
+
 class Eyes:
     """The models, loaded once and shared by every camera of a run."""
 
@@ -62,6 +70,16 @@ class Eyes:
         self.device = device
         self.detector = PersonDetector(person, device, settings.imgsz)
         self.masks = MaskReader(face_mask, device, settings.head_imgsz)
+
+    @classmethod
+    def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> Eyes:
+        """Find the named weights, ours by default, and load them.
+
+        Raises:
+            ModelError: weights are missing, tampered with, or of another kind.
+        """
+        models = models or Models()
+        return cls(resolve(models.person), resolve(models.face_mask), device, settings)
 
     def warm_up(self) -> None:
         """Run each model once, so that compiling is over before footage arrives."""

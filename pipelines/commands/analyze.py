@@ -17,7 +17,6 @@ from incidents.coverage import fill, share_analysed
 from incidents.ledger import Ledger
 from incidents.record import Incident
 from models.devices import Device
-from models.registry import resolve
 from pipelines.analyze import CameraOutcome, Outcome, Request
 from pipelines.analyze import Progress as ProgressCall
 from pipelines.analyze import analyze as run_analysis
@@ -58,7 +57,7 @@ def analyze(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Analyse footage; interrupted, the same command goes on where it was."""
-    from vision.perception import Eyes, PerceptionSettings  # torch is loaded here, not for `--help`
+    from vision.perception import Eyes, Models, PerceptionSettings  # torch is loaded here, not for `--help`
 
     site = load_facility(facility)
     began = _moment(start)
@@ -74,7 +73,7 @@ def analyze(
         raise typer.Exit(2)
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
     with Ledger.open(place.ledger) as ledger:
-        eyes = Eyes(resolve(person), resolve(face_mask), Device.choose(device), settings)
+        eyes = Eyes.load(Device.choose(device), settings, Models(person, face_mask))
         with _progress() as progress:
             outcome = run_analysis(Request(site, footage, place, began, source_fps), ledger, eyes, progress)
         outcome.faults[:0] = faults

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from models.devices import Device
-from models.registry import resolve
 
 app = typer.Typer(help="Measure accuracy against truth.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -35,8 +34,8 @@ def tracking(
 ) -> None:
     """MOTA, IDF1 and HOTA of the tracks that the pipeline makes; prints JSON."""
     from pipelines.evaluate import tracking as measure
-    from vision.perception import Eyes, PerceptionSettings
+    from vision.perception import Eyes, Models, PerceptionSettings
 
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
-    eyes = Eyes(resolve(person), resolve(face_mask), Device.choose(device), settings)
+    eyes = Eyes.load(Device.choose(device), settings, Models(person, face_mask))
     print(json.dumps(asdict(measure(video, truth, eyes, source_fps)), indent=1))

@@ -140,7 +140,7 @@ def build_person(folder: Path, sources: Sources, teacher: Labeller, seed: int = 
     """
     writer = SetWriter(folder, ["person"])
     rng = random.Random(seed)
-    for source, number, name, image, truth in _people(sources):
+    for source, number, name, image, truth in people(sources):
         both = _complete(truth, teacher(image))
         split = "train" if number % HELD_OUT else "val"
         writer.add(split, f"{source}_{name}", _limit(image), _fit(both, image))
@@ -153,7 +153,7 @@ def build_person(folder: Path, sources: Sources, teacher: Labeller, seed: int = 
 def build_person_held_out(folder: Path, sources: Sources) -> Path:
     """The held-out images of `build_person` with human labels alone, as the split `val`."""
     writer = SetWriter(folder, ["person"])
-    for source, number, name, image, truth in _people(sources):
+    for source, number, name, image, truth in people(sources):
         if number % HELD_OUT == 0:
             writer.add("val", f"{source}_{name}", image, truth)
     return writer.finish({"sources": list(PEOPLE)})
@@ -162,7 +162,8 @@ def build_person_held_out(folder: Path, sources: Sources) -> Path:
 PEOPLE = ("pennfudan", "coco128", "ppe_syook", "ppe_rqnu9")
 
 
-def _people(sources: Sources) -> Iterable[tuple[str, int, str, NDArray[np.uint8], Boxes]]:
+def people(sources: Sources) -> Iterable[tuple[str, int, str, NDArray[np.uint8], Boxes]]:
+    """Every image with human labels of people: source, number in it, name, image, boxes (class 0)."""
     for source in PEOPLE:
         folder = sources.data / source
         listed = (folder / "classes.txt").is_file()

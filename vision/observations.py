@@ -39,6 +39,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "ground_y": pl.Float32(),
     "ground_se": pl.Float32(),
     "face_height": pl.Float32(),
+    "face_change": pl.Float32(),
     "mask_masked": pl.Float32(),
     "mask_unmasked": pl.Float32(),
     "mask_incorrect": pl.Float32(),
@@ -48,7 +49,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "role_staff_no_ppe": pl.Float32(),
     "role_outsider": pl.Float32(),
 }
-"""Columns of the log. px for pixels of the frame, m for metres on the ground; null = not known."""
+"""Columns of the log. px for pixels of the frame, m for metres on the ground; null = not known.
+face_change: how much the picture around the face has changed since the look before (`vision.stillness`)."""
 
 ROOT = "observations"
 HOUR = 3600 * SECOND
@@ -116,7 +118,8 @@ def read(home: Path, camera: str, start: int, end: int) -> pl.DataFrame:
     tables = []
     for part in parts:
         try:
-            tables.append(pl.read_parquet(part, schema=SCHEMA))
+            # A column that an older version did not write is one that is not known.
+            tables.append(pl.read_parquet(part, schema=SCHEMA, missing_columns="insert"))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise ObservationError(f"{part}: expected a part of the observation log, got {error}") from error
     moment = pl.col("t").dt.timestamp("us")

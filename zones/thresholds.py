@@ -49,6 +49,16 @@ class MaskRule(Model):
         title="Sampling",
         description="Mask assessments per track and second.",
     )
+    min_change: Share = Field(
+        default=0.02,
+        title="Sign of life",
+        description="Change of the picture around a face between two looks that a living person causes, 0..1.",
+    )
+    min_changing_share: Share = Field(
+        default=0.25,
+        title="Share with a sign of life",
+        description="Share of the looks that must show such a change: a painted or printed face shows none.",
+    )
 
     @model_validator(mode="after")
     def _can_fire(self) -> Self:
@@ -102,6 +112,11 @@ class ContactRule(Model):
         default=0.25,
         title="Calibration error",
         description="Cameras checked worse than this raise no contact, m.",
+    )
+    max_distance_se_m: Metres = Field(
+        default=0.5,
+        title="Distance error",
+        description="Distances with a larger standard error are not judged, m.",
     )
     touch_m: Metres = Field(
         default=0.5, title="Touch", description="Under this distance people may be touching, m."

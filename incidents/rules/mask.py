@@ -39,6 +39,8 @@ def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Fi
     least `min_samples` assessed samples of the person that span at least `min_span_s`, of which at least
     `share` agree on it. The episode runs from the first to the last agreeing sample of such windows.
     Windows count samples, not time in between: a person who turns away is neither followed nor cleared.
+    A window in which fewer than `min_changing_share` of the measured looks show a change of at least
+    `min_change` holds a face that is painted or printed: it finds nothing.
 
     Rule confidence: the share of assessed samples of the episode that agree.
     """
@@ -78,6 +80,8 @@ def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Fi
                         "window_s": rule.window_s,
                         "min_span_s": rule.min_span_s,
                         "share": rule.share,
+                        "min_change": rule.min_change,
+                        "min_changing_share": rule.min_changing_share,
                         "merge_s": merge_s,
                     },
                 )
@@ -109,11 +113,21 @@ def _windows(votes: Samples, vote: int, rule: MaskRule) -> Episodes:
     count = np.concatenate([[0], np.cumsum(agree)])
     said, among = count[here + 1] - count[low], here + 1 - low
     fires = _enough(said, among, rule) & (ticks - ticks[low] >= microseconds(rule.min_span_s))
+    fires &= _alive(votes, here, low, rule)
     where = np.flatnonzero(agree)
     # The first agreeing row from `low` on, and the last one up to here.
     first, last = where[count[low[fires]]], where[count[here[fires] + 1] - 1]
     start, end = votes.t[first], votes.t[last]
     return Episodes(votes.path[first], first, last, start, end, end - start)
+
+
+def _alive(votes: Samples, here: Ints, low: Ints, rule: MaskRule) -> Bools:
+    """Windows (N,) from `low` to `here` whose face shows signs of life, or was not measured for any."""
+    measured = np.concatenate([[0], np.cumsum(~np.isnan(votes.change))])
+    # The log holds 32-bit numbers: what equals the threshold must not fail for being rounded.
+    changing = np.concatenate([[0], np.cumsum(votes.change >= rule.min_change - 1e-6)])
+    looks, changed = measured[here + 1] - measured[low], changing[here + 1] - changing[low]
+    return np.asarray((looks == 0) | (changed >= rule.min_changing_share * looks - 1e-9), dtype=np.bool_)
 
 
 def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:

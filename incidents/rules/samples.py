@@ -40,6 +40,7 @@ class Samples:
         role_confidence: (N,).
         vote: (N,) NOT_ASSESSED, MASKED, INCORRECT or UNMASKED.
         attempted: (N,) whether an assessment of the mask was tried.
+        change: (N,) of the picture around the face since the look before, 0..1, NaN where not measured.
     """
 
     path: Ints
@@ -55,6 +56,7 @@ class Samples:
     role_confidence: Floats
     vote: Codes
     attempted: Bools
+    change: Floats
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -140,6 +142,7 @@ def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> t
         role_confidence=_floats(observations, "role_confidence")[:, 0],
         vote=vote,
         attempted=attempted,
+        change=_floats(observations, "face_change")[:, 0],
     )
     once = np.ones(len(order), dtype=np.bool_)
     once[1:] = ~(same & (steps == 0))

@@ -221,7 +221,11 @@ def long_log(
         table = table.with_columns(
             pl.lit("cam-1").alias("camera"),
             pl.when("sampled").then(None).otherwise(pl.lit("not_sampled")).alias("mask_reason"),
-            *(pl.lit(None).alias(name) for name in SCHEMA if name.startswith(("ground_", "role_"))),
+            *(
+                pl.lit(None).alias(name)
+                for name in SCHEMA
+                if name.startswith(("ground_", "role_", "face_change"))
+            ),
         )
         parts.append(table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()))
     return pl.concat(parts).sort("t", "track")

@@ -127,3 +127,20 @@ def test_worn_asks_for_as_many_votes_as_the_rule():
 def test_nobody_there():
     facility = scene(box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8))
     assert judge_masks(samples_of([], facility), facility, facility.cameras[0]) == []
+
+
+@pytest.mark.parametrize(("change", "fires"), [(0.0, False), (0.019, False), (0.02, True), (0.3, True)])
+def test_a_painted_face_never_changes_and_raises_nothing(change, fires):
+    person = states(*["unmasked"] * 60, hz=2.0, extra={"face_change": change})
+    assert bool(judge(person, hz=2.0)) is fires
+
+
+@pytest.mark.parametrize(("every", "fires"), [(4, True), (5, False)])
+def test_a_quarter_of_the_looks_must_show_life_so_that_a_passer_by_gives_none_to_a_poster(every, fires):
+    change = [0.3 if n % every == every - 1 else 0.0 for n in range(40)]
+    person = states(*["unmasked"] * 40, hz=2.0, extra={"face_change": change})
+    assert bool(judge(person, hz=2.0)) is fires
+
+
+def test_a_face_that_was_never_measured_for_change_is_judged():
+    assert judge(states(*["unmasked"] * 11, extra={"face_change": None}))

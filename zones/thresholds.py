@@ -52,7 +52,7 @@ class MaskRule(Model):
     min_change: Share = Field(
         default=0.02,
         title="Sign of life",
-        description="Change of the picture around a face between two looks that a living person causes, 0..1.",
+        description="Least change of the picture around a face between two looks, 0..1.",
     )
     min_changing_share: Share = Field(
         default=0.25,

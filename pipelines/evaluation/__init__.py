@@ -1,0 +1,1 @@
+"""Accuracy against truth, measured through the code that runs in production."""

@@ -1,0 +1,108 @@
+"""Intervals that say how far a figure may be off because the test data were few.
+
+The percentile bootstrap (Efron 1979): what was drawn independently (images, people, blocks of time) is
+drawn anew with replacement, as many as there were, and the figure is computed again; of many such figures
+the middle 95 % are the interval. A draw is a vector of how often each unit was drawn, so figures made of
+sums need no copy of the data.
+
+A bootstrap cannot show what it has never seen: of 3 right out of 3 it makes the interval 1 to 1. There, and
+where there are too few units to draw from, shares get the exact binomial interval (Clopper and Pearson
+1934) and counts per hour the exact Poisson one (Garwood 1936), and say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta, chi2
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+RESAMPLES = 1000
+SEED = 0
+FEWEST = 2
+"""Units from which on drawing anew says something."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; None where it is not known.
+
+    Attributes:
+        interval: how the interval came about: "bootstrap", "exact", or None where there is none.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    interval: Literal["bootstrap", "exact"] | None = None
+
+    def to_dict(self) -> dict[str, float | str | None]:
+        """The estimate for JSON, to 6 digits after the point."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        rounded = {name: None if v is None else round(v, 6) for name, v in numbers.items()}
+        return {**rounded, "interval": self.interval}
+
+
+def draws(units: int, resamples: int = RESAMPLES, seed: int = SEED) -> Ints:
+    """How often each unit is drawn, (resamples, units); each row sums to `units`.
+
+    The same numbers give the same draws.
+    """
+    if units == 0:
+        return np.zeros((resamples, 0), dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.int64)
+
+
+def figure(value: float | None, resampled: Floats, units: int) -> Estimate:
+    """A figure and what it was in the draws; NaN stands for draws in which it was not defined.
+
+    Args:
+        value: on all the data.
+        resampled: (R,) in each draw.
+        units: how many there were to draw from; fewer than FEWEST give no interval.
+    """
+    known = resampled[~np.isnan(resampled)]
+    if value is None or np.isnan(value):
+        return Estimate(None)
+    if units < FEWEST or len(known) == 0:
+        return Estimate(float(value))
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(known, [tail, 100 - tail])
+    return Estimate(float(value), float(low), float(high), "bootstrap")
+
+
+def share(part: int, whole: int, resampled: Floats, units: int) -> Estimate:
+    """A share `part` / `whole` of counts; exact where the bootstrap can say nothing."""
+    if whole == 0:
+        return Estimate(None)
+    if units >= FEWEST and 0 < part < whole:
+        return figure(part / whole, resampled, units)
+    tail = (1 - LEVEL) / 2
+    low = float(beta.ppf(tail, part, whole - part + 1)) if part > 0 else 0.0
+    high = float(beta.ppf(1 - tail, part + 1, whole - part)) if part < whole else 1.0
+    return Estimate(part / whole, low, high, "exact")
+
+
+def per_hour(count: int, hours: float, resampled: Floats, units: int) -> Estimate:
+    """A count per hour; exact where the bootstrap can say nothing."""
+    if hours <= 0:
+        return Estimate(None)
+    if units >= FEWEST and count > 0:
+        return figure(count / hours, resampled, units)
+    tail = (1 - LEVEL) / 2
+    low = float(chi2.ppf(tail, 2 * count)) / 2 if count > 0 else 0.0
+    high = float(chi2.ppf(1 - tail, 2 * (count + 1))) / 2
+    return Estimate(count / hours, low / hours, high / hours, "exact")
+
+
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Elementwise part / whole, NaN where whole is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)

@@ -106,7 +106,7 @@ class Incident:
         start, end: microseconds UTC, both inclusive.
         tracks: the people in it.
         distance_min, distance_median: metres on the ground; None = not measured.
-        distance_se: standard error of the distance from calibration, metres.
+        distance_se: standard error of the smallest distance, of foot points and calibration, metres.
         mask_state: masked, unmasked, incorrect or None = not assessed.
         assessable_share: share of samples whose face could be assessed, 0..1.
         detector_confidence, rule_confidence: 0..1.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from zones.calibration import Calibration
@@ -12,13 +13,19 @@ from zones.facility import CalibrationSpec, Camera
 
 FOOT_SIGMA = 0.03
 """Standard deviation of a detected foot point, as a share of the box height. A box bottom moves by a
-few percent of a person's height from frame to frame (shadow, stride); [D], refined by `calibrate`."""
+few percent of a person's height from frame to frame (shadow, stride); [D]."""
 
 
 @lru_cache(maxsize=256)
 def calibration_of(spec: CalibrationSpec, aspect: float) -> Calibration:
-    """The homography fitted to a camera's calibration points, fitted once per specification."""
+    """The plane of a camera's calibration, fitted once per specification."""
     return Calibration.from_spec(spec, aspect)
+
+
+def foot_sigma(box_height: npt.NDArray[np.float64], aspect: float) -> npt.NDArray[np.float64]:
+    """Standard deviation (N, 2) of foot points, normalised, from box heights (N,) in frame heights."""
+    sigma = FOOT_SIGMA * box_height
+    return np.column_stack([sigma / aspect, sigma])
 
 
 def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
@@ -34,9 +41,9 @@ def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
         rows = ((observations["width"] == width) & (observations["height"] == height)).to_numpy()
         part = observations if rows.all() else observations.filter(rows)
         points = part.select("foot_x", "foot_y").to_numpy() / (width, height)
-        sigma_px = FOOT_SIGMA * (part["y2"] - part["y1"]).to_numpy()
-        sigma = np.column_stack([sigma_px / width, sigma_px / height])
-        where, error = calibration_of(camera.calibration, float(width / height)).locate(points, sigma)
+        aspect = float(width / height)
+        sigma = foot_sigma((part["y2"] - part["y1"]).to_numpy().astype(np.float64) / height, aspect)
+        where, error = calibration_of(camera.calibration, aspect).locate(points, sigma)
         ground[rows] = np.column_stack([where, error])
     columns = [
         pl.Series(name, ground[:, i], dtype=pl.Float32).fill_nan(None)

@@ -9,8 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from zones.calibration.spec import CalibrationSpec
 from zones.credentials import has_credentials
-from zones.geometry import area, crossing_edges, extents, spread
+from zones.geometry import area, crossing_edges, extents
+from zones.points import Point
 from zones.schedule import ALWAYS
 from zones.thresholds import Share
 from zones.validation import Model, describe, refuse
@@ -19,8 +21,6 @@ from zones.validation import Model, describe, refuse
 MIN_AREA = 1e-5
 # Points whose extent across their line is no more than rounding lie on it.
 _FLAT = 1e-9
-# Calibration points nearer to one line than this (short to long extent) leave the homography undetermined.
-MIN_SPREAD = 2e-3
 # Ids become folder and file names, hence the narrow alphabet.
 _IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
@@ -94,12 +94,6 @@ def _check_identifier(text: str) -> str:
     return text
 
 
-def _check_point(point: tuple[float, float]) -> tuple[float, float]:
-    if not all(0 <= value <= 1 for value in point):
-        refuse(f"expected a point inside the frame (x and y from 0 to 1), got {list(point)}")
-    return point
-
-
 def _check_polygon(polygon: tuple[Point, ...]) -> tuple[Point, ...]:
     if polygon[0] == polygon[-1]:
         refuse("expected each point once, got the first point again at the end", len(polygon) - 1)
@@ -145,9 +139,6 @@ def _check_source(source: str) -> str:
     return source
 
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Unit = Annotated[Number, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
-Point = Annotated[tuple[Unit, Unit], AfterValidator(_check_point)]
 Polygon = Annotated[tuple[Point, ...], Field(min_length=3, max_length=200), AfterValidator(_check_polygon)]
 Identifier = Annotated[
     str,
@@ -218,37 +209,6 @@ class Line(Model):
         title="Denied",
         description="Deny this direction to every role that the type denies by default.",
     )
-
-
-class CalibrationPoint(Model):
-    """A mark on the floor: where it is in the image, and where it was measured on the ground."""
-
-    image: Point = Field(title="Image", description="[x, y], 0..1 of the frame, x right, y down.")
-    ground: tuple[Number, Number] = Field(
-        title="Ground", description="[x, y] in metres, any origin and axes."
-    )
-
-
-class CalibrationSpec(Model):
-    """Marks that fix the ground plane, and marks kept apart to check it."""
-
-    points: tuple[CalibrationPoint, ...] = Field(min_length=4, max_length=200, title="Points")
-    check: tuple[CalibrationPoint, ...] = Field(
-        default=(),
-        max_length=200,
-        title="Check points",
-        description="Not used in the fit; their mean error is reported.",
-    )
-
-    @model_validator(mode="after")
-    def _fixes_a_plane(self) -> Self:
-        for field in ("image", "ground"):
-            if spread([getattr(point, field) for point in self.points]) < MIN_SPREAD:
-                refuse(
-                    f"expected 4 points of which no 3 lie on one line, got {field} points too near one",
-                    "points",
-                )
-        return self
 
 
 class Camera(Model):

@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from zones.calibration.spec import CalibrationPoint, CalibrationSpec
 from zones.camera import (
-    CalibrationPoint,
-    CalibrationSpec,
     Camera,
     Direction,
     Effect,
@@ -21,7 +20,6 @@ from zones.camera import (
     Name,
     Pair,
     Place,
-    Point,
     Role,
     Rule,
     Zone,
@@ -30,6 +28,7 @@ from zones.camera import (
 )
 from zones.credentials import mentions_credentials
 from zones.loading import read_document
+from zones.points import Point
 from zones.schedule import ALWAYS, Window
 from zones.thresholds import ContactRule, EvidenceRule, GatheringRule, MaskRule, Rules, ZoneRule
 from zones.validation import FacilityError, Model, describe, explain, nearest, refuse

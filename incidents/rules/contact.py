@@ -37,6 +37,9 @@ def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> tuple
     instead, which must be exceeded. Two outsiders are no pair; residents who came out of one door within
     SAME_ROOM_S are none either.
 
+    A pair whose distance has a standard error over `max_distance_se_m` is not assessable at that instant,
+    unless it is clearly apart: that instant counts as a loss of sight, and a notice says how many there were.
+
     Rule confidence: the mean probability that the true distance is under `distance_m`, given its
     standard error, times the smaller role confidence.
     """
@@ -48,7 +51,15 @@ def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> tuple
     table = _pair_table(camera)
     reach = rule.release_m + WALKING_M_S * rule.max_gap_s / 2
     watched = np.asarray((table >= 0).any(axis=1), dtype=np.bool_)
-    pairs = near_pairs(samples, metric & watched[samples.role], table >= 0, reach)
+    pairs = near_pairs(samples, camera, metric & watched[samples.role], table >= 0, reach)
+    unsure = pairs.unsure(rule.release_m, rule.max_distance_se_m)
+    if unsure.any():
+        notices.append(
+            f"camera {camera.id}: {int(unsure.sum())} of {len(pairs)} times that two people were seen within "
+            f"{reach:.1f} m, their distance was not known to within {rule.max_distance_se_m:g} m: "
+            "not assessable, contact is not judged then"
+        )
+        pairs = pairs.take(~unsure)
     if len(pairs) == 0:
         return [], notices
     subkind = table[samples.role[pairs.a], samples.role[pairs.b]]
@@ -106,6 +117,7 @@ def _finding(
     both = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     subkind = SUBKINDS[_subkind(samples.role[pairs.a[0]], samples.role[pairs.b[0]])]
     closeness = float(pairs.closeness(rule.distance_m).mean())
+    nearest = int(np.argmin(pairs.distance))
     return Finding(
         kind=KIND,
         subkind=subkind.value,
@@ -117,9 +129,9 @@ def _finding(
         severity=contact_severity(
             [name for name, _ in roles], unmasked="unmasked" in masks, touched=touched, long=long
         ),
-        distance_min=round(float(pairs.distance.min()), 4),
+        distance_min=round(float(pairs.distance[nearest]), 4),
         distance_median=round(float(np.median(pairs.distance)), 4),
-        distance_se=round(float(np.median(pairs.se)), 4),
+        distance_se=round(float(pairs.se[nearest]), 4),
         mask_state=_together(masks),
         assessable_share=assessable_share(samples, both),
         detector_confidence=round(float(samples.score[both].mean()), 6),
@@ -130,6 +142,7 @@ def _finding(
             "min_s": min_s,
             "max_gap_s": rule.max_gap_s,
             "max_calibration_error_m": rule.max_calibration_error_m,
+            "max_distance_se_m": rule.max_distance_se_m,
             "touch_m": rule.touch_m,
             "touch_s": rule.touch_s,
             "merge_s": rules.merge_s,

@@ -40,7 +40,7 @@ class Finding:
         severity: critical, high, medium or low.
         distance_min: smallest ground distance, m, or None.
         distance_median: median ground distance, m, or None.
-        distance_se: median standard error of those distances, m, or None.
+        distance_se: standard error of the smallest distance, m, or None.
         mask_state: masked, incorrect, unmasked, or None (not assessed, or of no concern).
         assessable_share: assessed of attempted mask samples, 0..1, or None (none attempted).
         detector_confidence: mean score of the detections, 0..1.

@@ -33,7 +33,7 @@ def judge_gatherings(samples: Samples, facility: Facility, camera: Camera) -> tu
     notices = [f"camera {camera.id} is uncalibrated ({reason}): gathering is not judged"] if reason else []
     eligible = metric & role_mask(samples, Role.RESIDENT)
     both = np.array([role is Role.RESIDENT for role in ROLES])
-    links = near_pairs(samples, eligible, both[:, None] & both, rule.distance_m)
+    links = near_pairs(samples, camera, eligible, both[:, None] & both, rule.distance_m)
     if len(links) == 0:
         return [], notices
     rows, group = _groups(links, rule.min_people)
@@ -133,7 +133,7 @@ def _finding(samples: Samples, own: Ints, links: Pairs, facility: Facility) -> F
         severity=gathering_severity(),
         distance_min=round(float(linked.distance.min()), 4),
         distance_median=round(float(np.median(linked.distance)), 4),
-        distance_se=round(float(np.median(linked.se)), 4),
+        distance_se=round(float(linked.se[np.argmin(linked.distance)]), 4),
         mask_state=None,
         assessable_share=None,
         detector_confidence=round(float(samples.score[own].mean()), 6),

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from incidents.rules.episode import Bools, Floats, Ints
 from incidents.rules.samples import Samples
-from vision.ground import calibration_of
+from vision.ground import calibration_of, foot_sigma
 from zones.facility import Camera, ContactRule
 
 
@@ -21,7 +21,8 @@ class Pairs:
         a: (P,) rows of the one, b: of the other; a person's code (`path`) is the smaller in a.
         b: (P,).
         distance: (P,) on the ground, m.
-        se: (P,) standard error of the distance, m: those of both positions combined as independent.
+        se: (P,) standard error of the distance, m: of both foot points and of the calibration, which moves
+            both together; see `zones.calibration.Calibration.distances`.
     """
 
     a: Ints
@@ -44,8 +45,15 @@ class Pairs:
         # Without any error, a distance on the limit itself (0 / 0) is not under it.
         return np.asarray(ndtr(np.where(np.isnan(z), -np.inf, z)), dtype=np.float64)
 
+    def unsure(self, apart_m: float, max_se_m: float) -> Bools:
+        """Pairs (P,) that cannot be judged: an error over `max_se_m`, and not clearly over `apart_m`.
 
-def near_pairs(samples: Samples, eligible: Bools, wanted: Bools, reach_m: float) -> Pairs:
+        Clearly is by two standard errors: such a pair is known to be apart however large its error.
+        """
+        return np.asarray(~(self.se <= max_se_m) & ~(self.distance - 2 * self.se > apart_m), dtype=np.bool_)
+
+
+def near_pairs(samples: Samples, camera: Camera, eligible: Bools, wanted: Bools, reach_m: float) -> Pairs:
     """All pairs of eligible people nearer than `reach_m` at the same instant.
 
     Memory grows with the rows and with the pairs found, not with the square of a crowd: neighbours in
@@ -53,6 +61,7 @@ def near_pairs(samples: Samples, eligible: Bools, wanted: Bools, reach_m: float)
 
     Args:
         samples: N rows.
+        camera: whose calibration tells the error of a distance.
         eligible: (N,) rows to look at; those without a ground position are left out.
         wanted: (R, R) symmetric, by role code: which roles make a pair.
         reach_m: upper bound, not included.
@@ -75,7 +84,25 @@ def near_pairs(samples: Samples, eligible: Bools, wanted: Bools, reach_m: float)
     a, b = parts[0].astype(np.int64), parts[1].astype(np.int64)
     # The rows are sorted by person, so the lower row is the lower code.
     a, b = np.minimum(a, b), np.maximum(a, b)
-    return Pairs(a, b, parts[2].astype(np.float64), np.hypot(samples.ground_se[a], samples.ground_se[b]))
+    return Pairs(a, b, parts[2].astype(np.float64), _errors(samples, camera, a, b))
+
+
+def _errors(samples: Samples, camera: Camera, a: Ints, b: Ints) -> Floats:
+    """Standard error (P,), m, of the distance between rows `a` and `b`; NaN without a calibration."""
+    error = np.full(len(a), np.nan)
+    if camera.calibration is None or len(a) == 0:
+        return error
+    height = samples.box[:, 3] - samples.box[:, 1]
+    for aspect in samples.aspects():
+        here = np.flatnonzero(samples.aspect[a] == aspect)
+        one, other = a[here], b[here]
+        _, error[here] = calibration_of(camera.calibration, aspect).distances(
+            samples.foot[one],
+            samples.foot[other],
+            foot_sigma(height[one], aspect),
+            foot_sigma(height[other], aspect),
+        )
+    return error
 
 
 def metric_rows(samples: Samples, camera: Camera, rule: ContactRule) -> tuple[Bools, str | None]:
@@ -94,5 +121,8 @@ def metric_rows(samples: Samples, camera: Camera, rule: ContactRule) -> tuple[Bo
         elif np.isfinite(error):
             reason = f"check error {error:.2f} m, expected at most {rule.max_calibration_error_m:.2f} m"
         else:
-            reason = "check error not known: expected check points, or more than four calibration points"
+            reason = (
+                "check error not known: expected check points, or more than four calibration points, "
+                "or check lengths beside a rectangle"
+            )
     return good, reason

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tsai import PETS_VIEW_001
 
 from zones.calibration import Calibration, CalibrationError
+from zones.calibration.marks import MARK_SIGMA
 from zones.errors import LazarettoError
 from zones.facility import CalibrationPoint, CalibrationSpec
 
@@ -101,30 +102,65 @@ def test_ground_behind_the_camera_has_no_image() -> None:
     assert not np.isnan(calibration.image([camera + 50 * away])).any()
 
 
-def test_the_standard_error_is_that_of_simulated_noise() -> None:
-    calibration = corridor()
-    assert calibration.check_error < 1e-9
-    points = np.array([(0.2, 0.9), (0.5, 0.7), (0.8, 0.5), (0.5, 0.4)])
-    sigma = np.array([(0.004, 0.002), (0.001, 0.003), (0.003, 0.003), (0.002, 0.002)])
-    position, error = calibration.locate(points, sigma)
+def test_the_standard_errors_are_those_of_simulated_noise() -> None:
+    """Marks and foot points are both displaced at random: the marks once per fit, and all feet share it."""
+    true = corridor()
+    points = np.array([(0.2, 0.9), (0.3, 0.88), (0.5, 0.7), (0.8, 0.5), (0.5, 0.4)])
+    sigma = np.array([(0.004, 0.002), (0.001, 0.003), (0.001, 0.003), (0.003, 0.003), (0.002, 0.002)])
+    ground = apply(CORRIDOR, MARKS)
     generator = np.random.default_rng(7)
-    for i in range(len(points)):
-        noisy = points[i] + generator.normal(size=(20_000, 2)) * sigma[i]
-        spread = np.sqrt(((calibration.ground(noisy) - position[i]) ** 2).sum(axis=1).mean())
-        assert error[i] == pytest.approx(spread, rel=0.15)
+    found = []
+    for _ in range(1500):
+        image = MARKS + generator.normal(size=MARKS.shape) * MARK_SIGMA / (ASPECT, 1)
+        plane = Calibration.from_spec(spec(image, ground), ASPECT)
+        found.append(plane.ground(points + generator.normal(size=points.shape) * sigma))
+    offset = np.array(found) - true.ground(points)
+    position, error = true.locate(points, sigma)
+    assert error == pytest.approx(np.sqrt((offset**2).sum(axis=2).mean(axis=0)), rel=0.1)
+    one, other = np.array([0, 2, 3, 0]), np.array([1, 0, 4, 4])
+    distance, se = true.distances(points[one], points[other], sigma[one], sigma[other])
+    assert distance == pytest.approx(np.hypot(*(position[one] - position[other]).T))
+    apart = np.hypot(*np.moveaxis(np.array(found)[:, one] - np.array(found)[:, other], 2, 0))
+    assert se == pytest.approx(apart.std(axis=0), rel=0.1)
 
 
-def test_the_check_error_adds_in_quadrature() -> None:
+def test_an_error_that_all_share_hardly_tells_on_a_short_distance() -> None:
+    calibration = corridor()
+    points = np.array([(0.4, 0.6), (0.42, 0.6), (0.7, 0.9)])
+    _, error = calibration.locate(points, (0, 0))
+    _, se = calibration.distances(points[[0, 0]], points[[1, 2]], (0, 0), (0, 0))
+    assert se[0] < 0.3 * error[0]
+    assert se[0] < se[1]
+
+
+def test_two_at_one_place_have_the_mean_error_of_all_directions() -> None:
+    point, sigma = np.array([(0.5, 0.6)]), (0.002, 0.002)
+    distance, se = corridor().distances(point, point, sigma, sigma)
+    _, error = corridor().locate(point, sigma)
+    assert distance.tolist() == [0]
+    assert 0 < se[0] < error[0] * 1.01
+
+
+def test_what_check_points_show_beyond_the_known_error_is_added() -> None:
     ground = apply(CORRIDOR, MARKS)
     ground[4:] += [(0.3, 0.4), (0.0, 0.1)]
     calibration = Calibration.from_spec(spec(MARKS, ground, check=2), ASPECT)
     assert calibration.check_error == pytest.approx(0.3)
-    points, sigma = MARKS[:3], np.full((3, 2), 0.002)
-    _, error = calibration.locate(points, sigma)
-    _, exact = corridor().locate(points, sigma)
-    assert error == pytest.approx(np.sqrt(exact**2 + 0.3**2))
-    _, none = calibration.locate(points, np.zeros((3, 2)))
-    assert none == pytest.approx([0.3] * 3)
+    # Where it was checked, with the error of a mark, an error is on the whole what the check says.
+    sigma = (MARK_SIGMA / ASPECT, MARK_SIGMA)
+    _, error = calibration.locate(MARKS[4:], sigma)
+    assert np.sqrt((error**2).mean()) == pytest.approx(0.3)
+    _, se = calibration.distances(MARKS[:1], MARKS[1:2], sigma, sigma)
+    assert se[0] >= calibration.unexplained > 0.25
+
+
+def test_marks_that_do_not_fit_say_how_wrong_they_are() -> None:
+    generator = np.random.default_rng(1)
+    ground = apply(CORRIDOR, MARKS)
+    exact = Calibration.from_spec(spec(MARKS, ground), ASPECT)
+    rough = Calibration.from_spec(spec(MARKS + generator.normal(0, 0.01, MARKS.shape), ground), ASPECT)
+    point = np.array([(0.5, 0.6)])
+    assert rough.locate(point, (0, 0))[1][0] > 2 * exact.locate(point, (0, 0))[1][0]
 
 
 def test_without_check_points_each_mark_is_predicted_by_the_others() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from rule_scenes import NOON, Person, box_zone, line, plane, samples_of, scene, stay
+from rule_scenes import NOON, PX_PER_M, Person, box_zone, line, plane, samples_of, scene, stay
 
 from incidents.rules.contact import judge_contact
-from zones.facility import Pair, Role, ZoneType
+from zones.facility import ContactRule, Pair, Role, Rules, ZoneType
 
 S = 1_000_000
 NURSE = Role.STAFF_PPE
@@ -46,8 +48,8 @@ def test_a_nurse_near_a_resident():
     assert finding.severity == "medium"
     assert finding.distance_min == pytest.approx(1.5, abs=1e-3)
     assert finding.distance_median == pytest.approx(1.5, abs=1e-3)
-    # Each foot point: 3 % of a box of 1.625 m in x and y, independent; two of them.
-    assert finding.distance_se == pytest.approx(0.03 * 1.625 * 2, rel=0.01)
+    # Two foot points, each 3 % of a box of 1.625 m along the line between them; the marks add little.
+    assert finding.distance_se == pytest.approx(0.03 * 1.625 * 2**0.5, rel=0.01)
     assert 0.85 < finding.rule_confidence <= 0.9
     assert finding.mask_state is None and finding.assessable_share is None
 
@@ -198,6 +200,47 @@ class TestSameRoom:
         facility = scene(box_zone("door", ZoneType.ROOM_DOOR, 1, 5, 3, 7))
         resident, nurse = self.leave(5)
         assert len(judge(resident, Person(**{**nurse.__dict__, "role": NURSE}), facility=facility)) == 1
+
+
+class TestDistanceError:
+    """People in boxes so high that their foot points are known to some decimetres only."""
+
+    def rough(self, distance_m: float, box_m: float, end: float = 30.0) -> tuple[Person, Person]:
+        box = {"y1": 480 - box_m * PX_PER_M, "y2": 480.0}
+        return tuple(replace(person, extra=box) for person in pair(distance_m, end))
+
+    def judge(self, *people: Person, rules: Rules | None = None):
+        facility = scene(rules=rules)
+        return judge_contact(samples_of(people, facility), facility, facility.cameras[0])
+
+    @pytest.mark.parametrize(("box_m", "count"), [(11.0, 1), (12.5, 0)])
+    def test_a_distance_not_known_to_half_a_metre_is_not_judged_and_that_is_said(self, box_m, count):
+        # 3 % of the box, times the root of two: 0.47 and 0.53 m.
+        findings, notices = self.judge(*self.rough(1.2, box_m))
+        assert len(findings) == count
+        assert notices == (
+            []
+            if count
+            else [
+                "camera cam-1: 151 of 151 times that two people were seen within 4.4 m, their distance was "
+                "not known to within 0.5 m: not assessable, contact is not judged then"
+            ]
+        )
+
+    def test_the_bound_is_configured_and_recorded(self):
+        rules = Rules(contact=ContactRule(max_distance_se_m=1.0))
+        (finding,), notices = self.judge(*self.rough(1.2, 12.5), rules=rules)
+        assert notices == [] and finding.thresholds["max_distance_se_m"] == 1.0
+        assert finding.distance_se == pytest.approx(0.53, abs=0.01)
+
+    def test_who_is_clearly_apart_is_apart_however_large_the_error(self):
+        _, notices = self.judge(*self.rough(4.0, 14.0))
+        assert notices == []
+
+    def test_the_smallest_distance_comes_with_its_own_error(self):
+        (finding,) = judge(*meeting((0, 1.5), (10, 1.5), (12, 0.7), (14, 1.5), (30, 1.5)))
+        assert finding.distance_min == pytest.approx(0.7, abs=1e-3)
+        assert finding.distance_se == pytest.approx(0.03 * 1.625 * 2**0.5, rel=0.02)
 
 
 class TestCalibration:

@@ -25,7 +25,7 @@ def test_are_those_of_a_plain_comparison(people):
     eligible = samples.role != ROLES.index(Role.UNKNOWN)
     wanted = ANY.copy()
     wanted[0, 0] = False
-    found = near_pairs(samples, eligible, wanted, 2.5)
+    found = near_pairs(samples, scene().cameras[0], eligible, wanted, 2.5)
     expected = {
         (a, b)
         for a in range(len(samples))
@@ -39,8 +39,9 @@ def test_are_those_of_a_plain_comparison(people):
 
 
 def test_leave_out_people_without_a_ground_position():
-    samples = samples_of([stay(1, 6, 6, 0, 1), stay(2, 7, 6, 0, 1)], scene(calibrated=False))
-    assert len(near_pairs(samples, np.ones(len(samples), bool), ANY, 5.0)) == 0
+    bare = scene(calibrated=False)
+    samples = samples_of([stay(1, 6, 6, 0, 1), stay(2, 7, 6, 0, 1)], bare)
+    assert len(near_pairs(samples, bare.cameras[0], np.ones(len(samples), bool), ANY, 5.0)) == 0
 
 
 def test_closeness_is_the_probability_of_a_distance_under_the_limit():

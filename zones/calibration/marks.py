@@ -1,0 +1,122 @@
+"""A calibration from marks on the floor, or from the four corners of a known rectangle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from zones.calibration.homography import HORIZON, Array, CalibrationError, apply, project, solve
+from zones.calibration.spec import CalibrationSpec, MeasuredLength, RectangleSpec
+
+if TYPE_CHECKING:
+    from zones.calibration.plane import Calibration
+
+    Plane = TypeVar("Plane", bound=Calibration)
+
+MARK_SIGMA = 0.002
+"""Standard deviation of a mark in the image, in frame heights: about one pixel of 576 [D]. Marks that are
+missed by more than this say themselves how good they are."""
+
+
+def fit(make: Callable[..., Plane], spec: CalibrationSpec, aspect: float) -> Plane:
+    """Fit the marks or the rectangle of a specification, and check it by what was kept apart for that.
+
+    Raises:
+        CalibrationError: they do not fix the plane.
+    """
+    if spec.rectangle is not None:
+        image, ground = rectangle_marks(spec.rectangle)
+        homography, inverse, factor = _plane(image * (aspect, 1), ground)
+        checked = make(homography, inverse, aspect, math.inf, factor)
+        return _checked_by_lengths(make, checked, spec.rectangle.check)
+    points = spec.points or ()
+    image = np.array([mark.image for mark in points], dtype=np.float64).reshape(-1, 2) * (aspect, 1)
+    ground = np.array([mark.ground for mark in points], dtype=np.float64).reshape(-1, 2)
+    homography, inverse, factor = _plane(image, ground)
+    if spec.check:
+        at = np.array([mark.image for mark in spec.check], dtype=np.float64)
+        true = np.array([mark.ground for mark in spec.check], dtype=np.float64)
+        missed = _miss(project(homography, at * (aspect, 1)), true)
+    else:
+        at, missed = image / (aspect, 1), leave_one_out(image, ground)
+    known = len(missed) > 0 and bool(np.isfinite(missed).all())
+    error = float(missed.mean()) if known else math.inf
+    own = make(homography, inverse, aspect, error, factor).locate(at, (MARK_SIGMA / aspect, MARK_SIGMA))[1]
+    return make(homography, inverse, aspect, error, factor, _rest(error, own))
+
+
+def rectangle_marks(rectangle: RectangleSpec) -> tuple[Array, Array]:
+    """The corners as marks: image (4, 2), normalised, and ground (4, 2), m, the first corner at (0, 0)."""
+    width, length = rectangle.width, rectangle.length
+    ground = np.array([(0, 0), (width, 0), (width, length), (0, length)], dtype=np.float64)
+    return np.array(rectangle.corners, dtype=np.float64), ground
+
+
+def leave_one_out(image: Array, ground: Array) -> Array:
+    """Distance (K,), m, of each mark from where the others put it; K < N where some others cannot."""
+    missed = []
+    for i in range(len(image)):
+        rest = np.arange(len(image)) != i
+        try:
+            homography, _, _ = _plane(image[rest], ground[rest])
+        except CalibrationError:
+            continue
+        missed.append(float(_miss(project(homography, image[i : i + 1]), ground[i : i + 1])[0]))
+    return np.array(missed, dtype=np.float64)
+
+
+def _plane(image: Array, ground: Array) -> tuple[Array, Array, Array]:
+    """Homography, inverse and factor from marks (x * aspect, y) and m."""
+    homography, factor = solve(image, ground, MARK_SIGMA)
+    scale = apply(homography, image)[1]
+    # The sign of a homography is free; a scale that changes its sign puts marks beyond the horizon.
+    sign = np.sign(scale.sum())
+    homography, factor, scale = homography * sign, factor * sign, scale * sign
+    if not (scale > HORIZON * scale.max()).all():
+        first = int(np.argmin(scale))
+        raise CalibrationError(
+            f"expected all calibration points on one side of the horizon, got points[{first}] beyond it "
+            "(are two points swapped?)"
+        )
+    homography, factor = homography / scale.max(), factor / scale.max()
+    inverse = np.linalg.inv(homography)
+    inverse = inverse / apply(inverse, ground)[1].max()
+    return homography, inverse, factor * _excess(inverse, image, ground)
+
+
+def _excess(inverse: Array, image: Array, ground: Array) -> float:
+    """How many times MARK_SIGMA the marks are really off, from their residuals in the image; at least 1."""
+    spare = 2 * len(image) - 8
+    if spare <= 0:
+        return 1.0
+    residual = project(inverse, ground) - image
+    return max(1.0, math.sqrt(float((residual**2).sum()) / spare) / MARK_SIGMA)
+
+
+def _checked_by_lengths(
+    make: Callable[..., Plane], plane: Plane, lengths: tuple[MeasuredLength, ...]
+) -> Plane:
+    if not lengths:
+        return make(plane.homography, plane.inverse, plane.aspect, math.inf, plane.factor, math.inf)
+    ends = np.array([length.image for length in lengths], dtype=np.float64)
+    sigma = (MARK_SIGMA / plane.aspect, MARK_SIGMA)
+    found, own = plane.distances(ends[:, 0], ends[:, 1], sigma, sigma)
+    missed = np.abs(found - np.array([length.length for length in lengths]))
+    error = float(missed.mean()) if np.isfinite(missed).all() else math.inf
+    return make(plane.homography, plane.inverse, plane.aspect, error, plane.factor, _rest(error, own))
+
+
+def _miss(found: Array, true: Array) -> Array:
+    offset = found - true
+    return np.asarray(np.hypot(offset[:, 0], offset[:, 1]), dtype=np.float64)
+
+
+def _rest(error: float, own: Array) -> float:
+    """What an observed mean error leaves once the errors that are known of (K,) are taken off."""
+    if not math.isfinite(error):
+        return math.inf
+    known = float(np.mean(own**2)) if np.isfinite(own).all() else 0.0
+    return math.sqrt(max(0.0, error**2 - known))

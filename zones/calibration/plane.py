@@ -1,0 +1,126 @@
+"""The plane of the floor as one camera sees it: positions, distances, and the error of both in metres."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from zones.calibration.homography import Array, CalibrationError, apply, jacobian, pairs, project
+from zones.calibration.spec import CalibrationSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The plane of the floor as one camera sees it, however it was found.
+
+    Image points are normalised: x and y from 0 to 1, x right, y down. `aspect` (width over height of the
+    frame) gives both axes the same unit. Ground points are in metres, in the axes of the marks.
+
+    The error of a ground position has three parts: the foot point's (given with it); the calibration's
+    own, which all positions share and which therefore tells on a distance by no more than it stretches
+    it; and, where check points are missed by more than both explain, the rest, taken as independent.
+    """
+
+    homography: Array
+    """(3, 3): (x * aspect, y, 1) to the ground, with a scale that is positive below the horizon."""
+    inverse: Array
+    """(3, 3): ground to image, with a scale that is positive before the camera."""
+    aspect: float
+    check_error: float
+    """m. Of marks: the mean distance by which check points are missed; without any, each mark is predicted
+    by the others. Of a rectangle: the mean error of the check lengths. Of walking people: the expected error
+    of a distance of 2 m among them (see `zones.calibration.walking`). Infinite when none is possible (four
+    marks or a rectangle, and nothing to check them by): such a camera counts as uncalibrated."""
+    factor: Array = field(default_factory=lambda: np.zeros((9, 0)))
+    """(9, K): F F' is the covariance of the elements of `homography`, row by row."""
+    unexplained: float = 0.0
+    """m: what check points show of a position's error beyond its covariance (lens, uneven floor)."""
+
+    @classmethod
+    def from_spec(cls, spec: CalibrationSpec, frame_aspect: float = 4 / 3) -> Self:
+        """The plane of a camera's calibration; raises CalibrationError when it does not fix one."""
+        from zones.calibration import marks, pinhole
+
+        if not (math.isfinite(frame_aspect) and frame_aspect > 0):
+            raise CalibrationError(f"expected a frame aspect above 0, got {frame_aspect:g}")
+        if spec.walking is not None:
+            return cls(*pinhole.plane(spec.walking, frame_aspect))
+        return marks.fit(cls, spec, frame_aspect)
+
+    def ground(self, points: npt.ArrayLike) -> Array:
+        """Ground position (N, 2), m, of normalised image points (N, 2); NaN at or above the horizon."""
+        return project(self.homography, pairs(points) * (self.aspect, 1))
+
+    def image(self, ground: npt.ArrayLike) -> Array:
+        """Normalised image position (N, 2) of ground points (N, 2), m; NaN for points behind the camera.
+
+        Points before the camera but out of its view come out beyond 0..1.
+        """
+        return project(self.inverse, pairs(ground)) / (self.aspect, 1)
+
+    def locate(self, points: npt.ArrayLike, sigma: npt.ArrayLike) -> tuple[Array, Array]:
+        """Ground position (N, 2), m, and its standard error (N,), m, of normalised image points (N, 2).
+
+        `sigma` (N, 2) is the standard deviation of the image points, normalised, x and y independent. It is
+        carried through the Jacobian J of the homography to first order, and so is the covariance of the
+        homography; the standard error is the root mean square distance from the true position.
+        Too small close to the horizon, where the ground is far from linear in the image. NaN above it.
+        """
+        image = pairs(points) * (self.aspect, 1)
+        position, foot, own = self._errors(image, sigma)
+        square = np.einsum("nij,nij->n", foot, foot) + np.einsum("nij,nij->n", own, own)
+        error = np.sqrt(square + self.unexplained**2)
+        error[np.isnan(position[:, 0])] = np.nan
+        return position, error
+
+    def distances(
+        self, one: npt.ArrayLike, other: npt.ArrayLike, sigma_one: npt.ArrayLike, sigma_other: npt.ArrayLike
+    ) -> tuple[Array, Array]:
+        """Distance (N,), m, and its standard error (N,), m, between image points `one` and `other` (N, 2).
+
+        Arguments as those of `locate`. The error is that along the line between the two: of both foot
+        points, independent, and of the calibration, which moves both together. Between points at one
+        place, which have no line between them, it is the mean over all directions. NaN above the horizon.
+        """
+        ends = [pairs(points) * (self.aspect, 1) for points in (one, other)]
+        (a, foot_a, own_a), (b, foot_b, own_b) = (
+            self._errors(end, sigma) for end, sigma in zip(ends, (sigma_one, sigma_other), strict=True)
+        )
+        offset = b - a
+        distance = np.hypot(offset[:, 0], offset[:, 1])
+        apart = np.concatenate([foot_a, foot_b, own_b - own_a], axis=2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            along = offset / distance[:, None]
+        moved = np.einsum("ni,nij->nj", along, apart)
+        square = np.einsum("nj,nj->n", moved, moved)
+        every = np.einsum("nij,nij->n", apart, apart) / 2
+        square = np.where(distance > 0, square, every)
+        # Of an independent error, half lies along any line; two positions have it.
+        error = np.sqrt(square + self.unexplained**2)
+        error[np.isnan(distance)] = np.nan
+        return np.asarray(distance, dtype=np.float64), error
+
+    def _errors(self, image: Array, sigma: npt.ArrayLike) -> tuple[Array, Array, Array]:
+        """Positions (N, 2) of points (x * aspect, y), and what one standard deviation moves them by.
+
+        Of each coordinate of the foot point (N, 2, 2), and of each direction of `factor` (N, 2, K).
+        """
+        deviation = np.broadcast_to(np.asarray(sigma, dtype=np.float64), image.shape) * (self.aspect, 1)
+        position = project(self.homography, image)
+        foot = jacobian(self.homography, image, position) * deviation[:, None, :]
+        own = shifts(self.homography, self.factor, image, position)
+        return position, foot, own
+
+
+def shifts(homography: Array, factor: Array, image: Array, position: Array) -> Array:
+    """How far (N, 2, K) each column of a factor of the covariance of a homography moves `position` (N, 2)."""
+    scale = apply(homography, image)[1]
+    point = np.column_stack([image, np.ones(len(image))])
+    moved = np.einsum("nj,ajk->nak", point, factor.reshape(3, 3, -1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = (moved[:, :2] - position[:, :, None] * moved[:, 2:]) / scale[:, None, None]
+    return np.asarray(own, dtype=np.float64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.exporting import openvino
 from models.registry import Weights
-from models.runtime import yolo
+from models.runtimes.network import STRIDE, Network
 
 
 @dataclass(frozen=True)
@@ -74,30 +73,105 @@ class Predictor:
             classes: class indices to keep; None keeps all.
 
         Raises:
-            ModelError: the weights cannot be loaded.
+            ModelError: the weights cannot be loaded, or are not a detector's.
         """
-        if imgsz % 32 or imgsz <= 0:
-            raise ModelError(f"expected an image size that is a multiple of 32, got {imgsz}")
         self.weights = weights
-        self._model = yolo(openvino(weights) if device.kind == "cpu" else weights.path)
-        self._arguments: dict[str, Any] = {
-            "imgsz": imgsz,
-            "conf": confidence,
-            "classes": classes,
-            "device": str(device),
-            "half": device.kind == "cuda",
-            "verbose": False,
-        }
+        self._network = _load(weights, device, imgsz, "detect", "pose")
+        self._imgsz, self._confidence, self._classes = imgsz, confidence, classes
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes that the weights tell apart, by index."""
-        names: dict[int, str] = self._model.names
-        return tuple(names[index] for index in sorted(names))
+        return self._network.classes
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """Detect in images (each H x W x 3 BGR): per image, rows of x1, y1, x2, y2, score, class (px)."""
-        if not images:
-            return []
-        results = self._model.predict(list(images), batch=len(images), **self._arguments)
-        return [np.asarray(result.boxes.data.cpu().numpy()[:, :6], dtype=np.float32) for result in results]
+        found = self._network.boxes(images, self._imgsz, self._confidence, self._classes)
+        return [rows[:, :6] for rows in found]
+
+
+@dataclass(frozen=True)
+class Poses:
+    """What was found in one image.
+
+    Attributes:
+        boxes: (N, 5) rows of x1, y1, x2, y2 (px), score.
+        keypoints: (N, K, 3) x, y (px) and score of each point; (N, K, 2) where the network gives no score.
+    """
+
+    boxes: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+
+
+class Poser:
+    """Weights of one class with keypoints on a device: images in, boxes with their points out."""
+
+    def __init__(self, weights: Weights, device: Device, imgsz: int, confidence: float):
+        """Load weights for images whose longer side is brought to `imgsz` px (as a detector's).
+
+        Args:
+            weights: a pose network's.
+            device: where to run.
+            imgsz: px, a multiple of 32.
+            confidence: boxes below this score are dropped.
+
+        Raises:
+            ModelError: the weights cannot be loaded, or are not a pose network's.
+        """
+        self.weights = weights
+        self._network = _load(weights, device, imgsz, "pose")
+        self._imgsz, self._confidence = imgsz, confidence
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by index."""
+        return self._network.classes
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Poses]:
+        """Look at images (each H x W x 3 BGR, any size): what was found in each, strongest first."""
+        shape = self._network.keypoints
+        return [
+            Poses(rows[:, :5], rows[:, 6:].reshape(len(rows), *shape))
+            for rows in self._network.boxes(images, self._imgsz, self._confidence)
+        ]
+
+
+class Classifier:
+    """Weights of a classifier on a device: square crops in, class probabilities out.
+
+    A crop is brought to `imgsz` px (averaged areas if it shrinks, bilinear if it grows), its channels are
+    put in RGB order and divided by 255. Nothing else: no crop from the centre, no mean, no deviation.
+    """
+
+    def __init__(self, weights: Weights, device: Device, imgsz: int):
+        """Load weights for crops of `imgsz` x `imgsz` px (a multiple of 32).
+
+        Raises:
+            ModelError: the weights cannot be loaded, or are not a classifier's.
+        """
+        self.weights = weights
+        self._network = _load(weights, device, imgsz, "classify")
+        self._imgsz = imgsz
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by index."""
+        return self._network.classes
+
+    def __call__(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Judge square crops (each S x S x 3 BGR, any S): probabilities (N, classes), rows sum to 1.
+
+        Raises:
+            ModelError: a crop is not square.
+        """
+        return self._network.shares(crops, self._imgsz)
+
+
+def _load(weights: Weights, device: Device, imgsz: int, *tasks: str) -> Network:
+    if imgsz % STRIDE or imgsz <= 0:
+        raise ModelError(f"expected an image size that is a multiple of {STRIDE}, got {imgsz}")
+    path = openvino(weights) if device.kind == "cpu" else weights.path
+    network = Network(path, str(device), device.kind == "cuda")
+    if network.task not in tasks:
+        raise ModelError(f"{weights.name}: expected weights of the kind {tasks[0]}, got {network.task}")
+    return network

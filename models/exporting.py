@@ -18,6 +18,7 @@ import numpy as np
 from models.errors import ModelError
 from models.registry import Weights
 from models.runtime import yolo
+from models.runtimes.network import Network
 
 
 def cache_folder() -> Path:
@@ -50,7 +51,7 @@ def openvino(weights: Weights) -> Path:
                 # torch.jit, which OpenVINO's converter uses, announces its retirement on every export.
                 warnings.simplefilter("ignore", FutureWarning)
                 made = Path(yolo(copy).export(format="openvino", dynamic=True, verbose=False))
-            yolo(made).predict(np.zeros((64, 96, 3), np.uint8), imgsz=96, verbose=False)
+            Network(made, "cpu", False).run(np.zeros((1, 64, 96, 3), np.uint8))
             if not target.is_dir():
                 made.replace(target)
     except OSError as error:

@@ -2,14 +2,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import made_networks
 import numpy as np
 import pytest
 import torch
 
 from models import exporting
-from models.devices import Device, Predictor
+from models.devices import Classifier, Device, Poser, Predictor
 from models.errors import ModelError
 from models.registry import resolve
+from models.runtime import yolo
+
+ROOT = Path(__file__).parents[2]
+FACE = ROOT.parent / "shared" / "weights" / "yolov8n-face_deq.pt"
+SCENE = ROOT / "data" / "keyframe.jpg"
+needs_face = pytest.mark.skipif(not FACE.is_file(), reason=f"needs the face detector {FACE}")
+
+
+def picture(width: int, height: int) -> np.ndarray:
+    image = cv2.imread(str(SCENE))
+    assert image is not None
+    return cv2.resize(image, (width, height))
 
 
 @pytest.mark.parametrize("flag", ["gpu", "cuda:x", "cpu:0", "", "auto:1", "mps"])
@@ -38,6 +52,73 @@ def test_nobody_in_a_blank_image_and_nothing_for_no_image() -> None:
     assert predict.classes == ("person",)
     assert [rows.shape for rows in predict([np.zeros((240, 320, 3), np.uint8)])] == [(0, 6)]
     assert predict([]) == []
+
+
+def test_boxes_are_those_of_ultralytics_for_every_shape() -> None:
+    predict = Predictor(resolve("person"), Device("cpu"), 416, 0.1, None)
+    reference = yolo(exporting.openvino(resolve("person")))
+    counts = []
+    for width, height in ((768, 576), (333, 500), (97, 640), (31, 33), (800, 20)):
+        image = picture(width, height)
+        expected = reference.predict(image, imgsz=416, conf=0.1, verbose=False)[0].boxes.data.numpy()
+        assert predict([image])[0] == pytest.approx(expected, abs=1e-3)
+        counts.append(len(expected))
+    assert max(counts) >= 3
+
+
+def test_pictures_of_several_shapes_go_in_one_call() -> None:
+    predict = Predictor(resolve("person"), Device("cpu"), 416, 0.3, None)
+    images = [picture(768, 576), picture(700, 600), picture(800, 500)]
+    together, alone = predict(images), [predict([image])[0] for image in images]
+    for rows, expected in zip(together, alone, strict=True):
+        # Wider borders move a box by a few pixels; a box of another picture would lie elsewhere.
+        sure = expected[expected[:, 4] > 0.5]
+        assert len(sure) >= 1
+        for box in sure[:, :4]:
+            assert np.abs(rows[:, :4] - box).max(axis=1).min() < 12
+
+
+@needs_face
+def test_faces_come_with_their_landmarks_as_ultralytics_finds_them() -> None:
+    faces = sorted((ROOT.parent / "shared/data/face_mask/images/val").iterdir())[:4]
+    look = Poser(resolve(str(FACE)), Device("cpu"), 192, 0.25)
+    reference = yolo(exporting.openvino(resolve(str(FACE))), "pose")
+    for path in faces:
+        image = cv2.imread(str(path))
+        expected = reference.predict(image, imgsz=192, conf=0.25, verbose=False)[0]
+        found = look([image])[0]
+        assert len(found.boxes) > 0
+        assert found.boxes == pytest.approx(expected.boxes.data.numpy()[:, :5], abs=1e-3)
+        assert found.keypoints == pytest.approx(expected.keypoints.data.numpy(), abs=1e-3)
+    blank = look([np.zeros((50, 60, 3), np.uint8)])[0]
+    assert (blank.boxes.shape, blank.keypoints.shape) == ((0, 5), (0, 5, 3))
+    assert look([]) == []
+
+
+def test_a_classifier_says_what_the_network_says_of_the_plain_crop(tmp_path: Path) -> None:
+    net = made_networks.classifier(tmp_path / "net.pt")
+    crops = made_networks.pictures(5, 64)
+    with torch.no_grad():
+        output = net(made_networks.as_input(crops))
+    expected = (output[0] if isinstance(output, tuple) else output).numpy()
+    classify = Classifier(resolve(str(tmp_path / "net.pt")), Device("cpu"), 64)
+    assert classify.classes == made_networks.CLASSES
+    said = classify(list(crops))
+    assert said.dtype == np.float32
+    assert said == pytest.approx(expected, abs=1e-3)
+    assert np.ptp(said, axis=0).max() > 0.2  # the pictures are told apart: equal answers would prove nothing
+    enlarged = [crop.repeat(2, 0).repeat(2, 1) for crop in crops]
+    assert classify(enlarged) == pytest.approx(said, abs=1e-3)
+    assert classify([]).shape == (0, 4)
+    with pytest.raises(ModelError, match="expected a square crop, got 64 x 63 px"):
+        classify([crops[0][:63]])
+
+
+def test_weights_of_another_kind_are_refused() -> None:
+    with pytest.raises(ModelError, match="person: expected weights of the kind pose, got detect"):
+        Poser(resolve("person"), Device("cpu"), 192, 0.25)
+    with pytest.raises(ModelError, match="person: expected weights of the kind classify, got detect"):
+        Classifier(resolve("person"), Device("cpu"), 96)
 
 
 def test_an_export_is_made_once_and_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

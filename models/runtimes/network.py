@@ -1,0 +1,187 @@
+"""A network in whatever form it runs, without ultralytics' predictor around it.
+
+The predictor costs several milliseconds per call (results, timers, data sets of images in memory), more
+than a nano network takes for a head or a face. Here an image is brought to its size, the network is run
+by ultralytics' backend of the form at hand (torch, OpenVINO, ONNX, TensorRT), and the rest is arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.runtime import quiet_ultralytics
+
+Image = NDArray[np.uint8]
+"""H x W x 3, BGR."""
+
+STRIDE = 32
+"""Sides of a detector's input are multiples of this many px."""
+GREY = 114
+"""What fills an input beside the picture: as in the training of every YOLO."""
+OVERLAP = 0.7
+"""IoU above which the weaker of two boxes of a class is dropped: ultralytics' default."""
+MOST = 300
+"""Boxes per image, at most: ultralytics' default."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in a network's input.
+
+    Attributes:
+        across, down: px of the input per px of the picture; they differ by the rounding of its sides.
+        left, top: px of the input beside and above it.
+        width, height: of the picture, px.
+    """
+
+    across: float
+    down: float
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def back(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points (..., 2) of the input as points of the picture, kept inside it."""
+        moved = (points - np.array([self.left, self.top], np.float32)) / [self.across, self.down]
+        return np.asarray(np.clip(moved, 0, [self.width, self.height]), dtype=np.float32)
+
+
+class Network:
+    """Weights or an export of them, loaded for one device."""
+
+    def __init__(self, path: Path, device: str, half: bool) -> None:
+        """Load `path` (a .pt file or an export) for a device as torch names it; `half`: half precision.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        quiet_ultralytics()
+        import torch  # late: seconds to import
+        from ultralytics.nn.autobackend import AutoBackend
+
+        try:
+            self._net: Any = AutoBackend(str(path), device=torch.device(device), fp16=half, verbose=False)
+        except Exception as error:  # each runtime has its own; the user needs to know which file it was
+            raise ModelError(f"expected a network in {path}, it cannot be loaded: {error}") from error
+        self._device = device
+        self._half = half
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by index."""
+        names: dict[int, str] = self._net.names
+        return tuple(names[index] for index in sorted(names))
+
+    @property
+    def task(self) -> str:
+        """What the network was trained for: detect, pose, classify ..."""
+        net = getattr(self._net.backend, "model", None)
+        return str(self._net.task or getattr(net, "task", "") or "detect")
+
+    @property
+    def keypoints(self) -> tuple[int, int]:
+        """Points per box of a pose network, and values per point (x, y, and score if 3); else 0, 0."""
+        shape = getattr(self._net, "kpt_shape", None)
+        return (int(shape[0]), int(shape[1])) if shape else (0, 0)
+
+    def run(self, inputs: NDArray[np.uint8]) -> Any:
+        """Run on inputs (N, H, W, 3), BGR: the first output as a tensor on the device."""
+        import torch
+
+        with torch.inference_mode():
+            if self._device == "cpu":
+                # 0..1, RGB, planes first, in one pass of compiled code
+                blob = cv2.dnn.blobFromImages(list(inputs), 1 / 255, swapRB=True)
+                output = self._net(torch.from_numpy(blob))
+            else:
+                planes = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2).flip(1)
+                output = self._net((planes.half() if self._half else planes.float()) / 255)
+        return output[0] if isinstance(output, list | tuple) else output
+
+    def boxes(
+        self, images: Sequence[Image], imgsz: int, confidence: float, classes: list[int] | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Find boxes: per image, rows of x1, y1, x2, y2, score, class, then the values of each keypoint.
+
+        Args:
+            images: of any size each; brought to `imgsz` px on the longer side, aspect ratio kept.
+            imgsz: px, a multiple of 32.
+            confidence: boxes below this score are dropped.
+            classes: class indices to keep; None keeps all.
+        """
+        if not images:
+            return []
+        from ultralytics.utils.nms import non_max_suppression
+
+        inputs, placements = letterbox(images, imgsz)
+        found = non_max_suppression(
+            self.run(inputs),
+            confidence,
+            OVERLAP,
+            classes,
+            max_det=MOST,
+            nc=len(self._net.names),
+            end2end=bool(getattr(self._net, "end2end", False)),
+        )
+        return [self._place(rows.float().cpu().numpy(), p) for rows, p in zip(found, placements, strict=True)]
+
+    def _place(self, rows: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+        rows[:, :4] = placement.back(rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
+        if self.task == "pose":
+            points = rows[:, 6:].reshape(len(rows), *self.keypoints)
+            points[..., :2] = placement.back(points[..., :2])
+        return rows
+
+    def shares(self, crops: Sequence[Image], side: int) -> NDArray[np.float32]:
+        """Class probabilities (N, classes) of square crops, brought to `side` px by `resize`."""
+        if not len(crops):
+            return np.zeros((0, len(self.classes)), np.float32)
+        output = self.run(np.stack([resize(crop, side) for crop in crops]))
+        return np.asarray(output.float().cpu().numpy(), dtype=np.float32)
+
+
+def resize(crop: Image, side: int) -> Image:
+    """Bring a square crop to side x side px: averaged areas if it shrinks, bilinear if it grows.
+
+    Raises:
+        ModelError: the crop is not square.
+    """
+    if crop.shape[0] != crop.shape[1]:
+        raise ModelError(f"expected a square crop, got {crop.shape[1]} x {crop.shape[0]} px")
+    if crop.shape[0] == side:
+        return crop
+    how = cv2.INTER_AREA if crop.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=how), np.uint8)
+
+
+def letterbox(images: Sequence[Image], imgsz: int) -> tuple[NDArray[np.uint8], list[Placement]]:
+    """Bring images to one input (N, H, W, 3): longer sides to `imgsz` px, grey beside them.
+
+    Height and width are the least multiples of 32 px that hold every picture, which lie in their middle.
+    """
+    sizes = []
+    for image in images:
+        high, wide = image.shape[:2]
+        scale = imgsz / max(high, wide)
+        sizes.append((max(1, round(wide * scale)), max(1, round(high * scale))))
+    width = -(-max(wide for wide, _ in sizes) // STRIDE) * STRIDE
+    height = -(-max(high for _, high in sizes) // STRIDE) * STRIDE
+    inputs = np.full((len(images), height, width, 3), GREY, np.uint8)
+    placements = []
+    for target, image, (wide, high) in zip(inputs, images, sizes, strict=True):
+        left, top = (width - wide) // 2, (height - high) // 2
+        size_y, size_x = image.shape[:2]
+        placements.append(Placement(wide / size_x, high / size_y, left, top, size_x, size_y))
+        if (size_x, size_y) != (wide, high):
+            image = np.asarray(cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
+        target[top : top + high, left : left + wide] = image
+    return inputs, placements

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from vision.frames import SECOND, Frame
+from vision.masks import head_region
+from vision.roles.crops import PER_TRACK, BodyCrop, TrackAlbum, cut, for_viewing
+
+NOISE = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+BOX = np.array([100.0, 40.0, 150.0, 200.0])
+
+
+def frame(t: int = 0) -> Frame:
+    return Frame(NOISE, t, t // SECOND, "yard")
+
+
+def test_a_crop_holds_the_person_a_little_around_and_the_place_of_the_box() -> None:
+    crop = cut(frame(), "a", BOX)
+    x1, y1, x2, y2 = crop.inside.astype(int)
+    assert np.array_equal(crop.image[y1:y2, x1:x2], NOISE[40:200, 100:150])
+    assert crop.image.shape[0] > 160 and crop.image.shape[1] > 50
+
+
+@pytest.mark.parametrize("box", [[-20, -9, 30, 90], [300, 200, 400, 300], [0, 0, 320, 240]])
+def test_a_box_that_leaves_the_frame_is_cut_where_the_frame_ends(box: list[float]) -> None:
+    crop = cut(frame(), "a", np.array(box, dtype=float))
+    assert crop.image.size and for_viewing(crop)[:2] == b"\xff\xd8"
+
+
+def test_heads_are_hidden_for_viewing_those_of_bystanders_too() -> None:
+    other = BOX + np.array([35, 10, 35, 10])
+    crop = cut(frame(), "a", BOX, [other])
+    shown = cv2.imdecode(np.frombuffer(for_viewing(crop), np.uint8), cv2.IMREAD_COLOR)
+    scale = shown.shape[0] / crop.image.shape[0]
+
+    def detail(region: tuple[int, int, int, int]) -> float:
+        x1, y1, x2, y2 = (round(v * scale) for v in region)
+        return float(cv2.Laplacian(shown[y1:y2, x1:x2], cv2.CV_64F).std())
+
+    legs = (20, 120, 50, 155)
+    assert len(crop.heads) == 2
+    for head in crop.heads:
+        assert detail(head) < 0.5 * detail(legs)
+    left, top, right, bottom = head_region(BOX, 320, 240)
+    assert crop.heads[0][2] - crop.heads[0][0] == pytest.approx(right - left, abs=2)
+    assert crop.heads[0][3] - crop.heads[0][1] == pytest.approx(bottom - top, abs=2)
+
+
+def test_an_album_spreads_over_any_length_of_time_and_keeps_the_largest() -> None:
+    album = TrackAlbum(2 * SECOND)
+    for second in range(3600):
+        if album.due(second * SECOND):
+            tall = 100 if second != 2048 else 190
+            album.add(cut(frame(second * SECOND), "a", np.array([10.0, 10.0, 60.0, 10.0 + tall])))
+    best: list[BodyCrop] = album.best()
+    assert 3 < len(best) <= PER_TRACK
+    assert best[0].t == 0 and best[-1].t > 3000 * SECOND
+    gaps = np.diff([crop.t for crop in best])
+    assert gaps.min() > 0.2 * gaps.max()
+
+
+def test_a_short_track_keeps_what_it_has() -> None:
+    album = TrackAlbum(2 * SECOND)
+    for second in (0, 1, 2, 3):
+        if album.due(second * SECOND):
+            album.add(cut(frame(second * SECOND), "a", BOX))
+    assert [crop.t // SECOND for crop in album.best()] == [0, 2]

@@ -1,0 +1,9 @@
+"""Who people are: resident, staff or outsider, as far as is known, and never a guess.
+
+`features` and `fitting` learn what roles wear at a site, `model` is what remains of that, `reading` looks
+at people with it, and `assignment` weighs the readings of a track with where the person came from.
+"""
+
+from vision.roles.assignment import KNOWN_FROM, assign_roles
+
+__all__ = ["KNOWN_FROM", "assign_roles"]

@@ -7,11 +7,22 @@ through `yolo()`. A user who wants a model by name from the internet sets YOLO_O
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from ultralytics import YOLO
+
+
+def no_telemetry() -> None:
+    """Keep OpenVINO and NNCF from reporting every import and conversion to their makers.
+
+    They do so through the package openvino_telemetry, unless a file in the user's home says no, and go
+    without where it cannot be imported. Cameras of a quarantine facility are nobody else's business.
+    """
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
 
 
 def quiet_ultralytics() -> None:

@@ -1,48 +1,59 @@
-"""Which processor runs the models: one flag, `--device auto|cpu|cuda|cuda:N`."""
+"""Which processor runs the models, in which form: `--device auto|cpu|cuda|cuda:N`, `--runtime auto|...`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.exporting import openvino
 from models.registry import Weights
+from models.runtimes.choosing import AUTO, fastest
+from models.runtimes.forms import Form
 from models.runtimes.network import STRIDE, Network
 
 
 @dataclass(frozen=True)
 class Device:
-    """A processor: `kind` is cpu or cuda; `index` is the GPU's number."""
+    """A processor, and the form in which networks run on it.
+
+    Attributes:
+        kind: cpu or cuda.
+        index: the GPU's number.
+        runtime: auto for the fastest verified form, or the name of one (see `runtimes.forms.Form`).
+    """
 
     kind: str
     index: int = 0
+    runtime: str = AUTO
 
     @classmethod
-    def choose(cls, text: str = "auto") -> Device:
-        """Read the flag; `auto` takes the first GPU where there is one.
+    def choose(cls, text: str = "auto", runtime: str = AUTO) -> Device:
+        """Read the flags; the device `auto` is the first GPU where there is one.
 
         Raises:
-            ModelError: the flag is none of auto, cpu, cuda, cuda:N, or that GPU does not exist.
+            ModelError: the device is none of auto, cpu, cuda, cuda:N, that GPU does not exist, or there is
+                no such form.
         """
+        if runtime != AUTO:
+            Form.parse(runtime)
         match = re.fullmatch(r"(auto|cpu|cuda)(?::(\d+))?", text)
         if match is None or (match[2] and match[1] != "cuda"):
             raise ModelError(f"expected a device among auto, cpu, cuda, cuda:N, got {text!r}")
         if match[1] == "cpu":
-            return cls("cpu")
+            return cls("cpu", runtime=runtime)
         import torch  # seconds to import: not for a flag that says cpu
 
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = int(match[2] or 0)
         if match[1] == "auto" and count == 0:
-            return cls("cpu")
+            return cls("cpu", runtime=runtime)
         if index >= count:
             raise ModelError(f"expected a CUDA GPU number {index}, found {count} GPU(s) on this machine")
-        return cls("cuda", index)
+        return cls("cuda", index, runtime)
 
     @property
     def batch(self) -> int:
@@ -55,10 +66,7 @@ class Device:
 
 
 class Predictor:
-    """Weights on a device: images in, boxes out.
-
-    On a CPU the OpenVINO export runs; on a GPU torch in half precision.
-    """
+    """Weights on a device: images in, boxes out."""
 
     def __init__(
         self, weights: Weights, device: Device, imgsz: int, confidence: float, classes: list[int] | None
@@ -75,8 +83,7 @@ class Predictor:
         Raises:
             ModelError: the weights cannot be loaded, or are not a detector's.
         """
-        self.weights = weights
-        self._network = _load(weights, device, imgsz, "detect", "pose")
+        self.weights, self._network = _load(weights, device, imgsz, "detect", "pose")
         self._imgsz, self._confidence, self._classes = imgsz, confidence, classes
 
     @property
@@ -118,8 +125,7 @@ class Poser:
         Raises:
             ModelError: the weights cannot be loaded, or are not a pose network's.
         """
-        self.weights = weights
-        self._network = _load(weights, device, imgsz, "pose")
+        self.weights, self._network = _load(weights, device, imgsz, "pose")
         self._imgsz, self._confidence = imgsz, confidence
 
     @property
@@ -149,8 +155,7 @@ class Classifier:
         Raises:
             ModelError: the weights cannot be loaded, or are not a classifier's.
         """
-        self.weights = weights
-        self._network = _load(weights, device, imgsz, "classify")
+        self.weights, self._network = _load(weights, device, imgsz, "classify")
         self._imgsz = imgsz
 
     @property
@@ -167,11 +172,12 @@ class Classifier:
         return self._network.shares(crops, self._imgsz)
 
 
-def _load(weights: Weights, device: Device, imgsz: int, *tasks: str) -> Network:
+def _load(weights: Weights, device: Device, imgsz: int, *tasks: str) -> tuple[Weights, Network]:
+    """The network in the form that suits the device, and the weights with the name of that form."""
     if imgsz % STRIDE or imgsz <= 0:
         raise ModelError(f"expected an image size that is a multiple of {STRIDE}, got {imgsz}")
-    path = openvino(weights) if device.kind == "cpu" else weights.path
-    network = Network(path, str(device), device.kind == "cuda")
+    runtime = fastest(weights, str(device), imgsz, device.runtime)
+    network = runtime.load()
     if network.task not in tasks:
         raise ModelError(f"{weights.name}: expected weights of the kind {tasks[0]}, got {network.task}")
-    return network
+    return replace(weights, runtime=runtime.name), network

@@ -1,59 +1,167 @@
-"""Exports: the same weights in the form that a device runs fastest.
-
-OpenVINO on a CPU runs a nano detector about three times as fast as torch. An export is made once,
-on first use, from verified weights, into a cache named after their digest, so a changed file can
-never meet an old export.
-"""
+"""Exports on a user's word: made, held against their source, and kept only if they lose next to nothing."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from models.errors import ModelError
 from models.registry import Weights
-from models.runtime import yolo
-from models.runtimes.network import Network
+from models.runtimes import calibration, making, plain, store, verification
+from models.runtimes.examples import Examples, held_out, own, training
+from models.runtimes.forms import Form
+from models.runtimes.network import STRIDE, Image, Network
+
+TASKS = ("detect", "pose", "classify")
+FRAMES = 200
+"""Calibration pictures by default: fewer than the 300 that NNCF takes by default, to spare a CPU the time."""
 
 
-def cache_folder() -> Path:
-    """Where exports are kept: LAZARETTO_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("LAZARETTO_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "lazaretto"
+@dataclass(frozen=True)
+class Job:
+    """An export to make.
+
+    Attributes:
+        weights: of what.
+        form: as what.
+        imgsz: px at which it will run.
+        device: as torch names it, with `batch` images per call.
+        data: folder with the public sources, whose held-out images verify it; or
+        images, labels: labelled images of the user's own, see `examples.own`.
+        footage: files and folders to take calibration frames from; without them, the training images
+            below `data`.
+        frames: how many.
+    """
+
+    weights: Weights
+    form: Form
+    imgsz: int
+    device: str = "cpu"
+    batch: int = 1
+    data: Path | None = None
+    images: Path | None = None
+    labels: Path | None = None
+    footage: tuple[Path, ...] = ()
+    frames: int = FRAMES
 
 
-def openvino(weights: Weights) -> Path:
-    """The OpenVINO export of weights (dynamic shapes, so that each camera keeps its aspect ratio).
+def export(job: Job, say: Callable[[str], None] = lambda _: None) -> store.Export:
+    """Make an export, measure it against its source, and keep it.
 
-    Made if missing: in a temporary folder, tried on one image, then renamed into place, so that a kill
-    or a second process never leaves half an export.
+    Args:
+        job: what to make.
+        say: called with a line per step.
 
     Raises:
-        ModelError: the weights cannot be exported or the cache cannot be written.
+        ModelError: it cannot be made or measured, or loses more than a point; nothing is left behind.
     """
-    target = cache_folder() / "openvino" / weights.sha256[:16] / f"{weights.path.stem}_openvino_model"
-    if target.is_dir():
-        return target
+    kind = job.device.partition(":")[0]
+    if job.imgsz % STRIDE or job.imgsz <= 0:
+        raise ModelError(f"expected an image size that is a multiple of {STRIDE}, got {job.imgsz}")
+    making.refuse(job.form, kind)
+    source = Network(job.weights.path, job.device, False)
+    if source.task not in TASKS:
+        raise ModelError(
+            f"{job.weights.name}: expected weights of the kind {', '.join(TASKS)}, got {source.task}"
+        )
+    examples = _examples(job, source)
+    frames = _frames(job, examples) if job.form.precision == "int8" else []
+    target = store.place(job.weights.sha256, job.form, job.imgsz)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            copy = Path(folder) / weights.path.name
-            shutil.copyfile(weights.path, copy)
-            with warnings.catch_warnings():
-                # torch.jit, which OpenVINO's converter uses, announces its retirement on every export.
-                warnings.simplefilter("ignore", FutureWarning)
-                made = Path(yolo(copy).export(format="openvino", dynamic=True, verbose=False))
-            Network(made, "cpu", False).run(np.zeros((1, 64, 96, 3), np.uint8))
-            if not target.is_dir():
-                made.replace(target)
+        with store.workspace(target) as work:
+            made = work / target.name
+            made.mkdir()
+            say(f"exporting {job.weights.name} as {job.form}")
+            path = making.make(job.weights, job.form, job.imgsz, job.device, job.batch, frames, made)
+            record = _measure(job, source, Network(path, job.device, False), examples, len(frames), made, say)
+            verification.check(record.source, record.export, record.metric)
+            folder = store.keep(made, record)
     except OSError as error:
-        raise ModelError(f"cannot export {weights.name} below {target.parent}: {error}") from error
-    return target
+        raise ModelError(f"cannot export {job.weights.name} below {target.parent}: {error}") from error
+    return store.Export(folder, folder / path.name, record)
+
+
+def _measure(
+    job: Job,
+    source: Network,
+    exported: Network,
+    examples: Examples,
+    frames: int,
+    made: Path,
+    say: Callable[[str], None],
+) -> store.Record:
+    say(f"measuring it against its source on {examples.text}")
+    accuracy = verification.accuracy(examples, [source, exported], job.imgsz)
+    say("timing it in turns with the form that would run without it")
+    cpu = job.device == "cpu"
+    without = Network(plain.openvino(job.weights) if cpu else job.weights.path, job.device, not cpu)
+    pictures = [example.image for example in islice(examples.read(), 24)]
+    times = verification.in_turns(without, exported, pictures, job.imgsz, job.batch)
+    return store.Record(
+        weights=job.weights.name,
+        source_sha256=job.weights.sha256,
+        export_sha256=store.digest(made),
+        form=str(job.form),
+        task=source.task,
+        imgsz=job.imgsz,
+        device=job.device.partition(":")[0],
+        processor=verification.processor(job.device),
+        metric=accuracy.metric,
+        source=round(accuracy.values[0], 6),
+        export=round(accuracy.values[1], 6),
+        data=examples.text,
+        images=accuracy.images,
+        objects=accuracy.objects,
+        calibration=_named(job) if frames else None,
+        frames=frames,
+        plain_ms=round(times.plain_ms, 3),
+        export_ms=round(times.export_ms, 3),
+        speed=round(times.speed, 3),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(job.form),
+    )
+
+
+def _examples(job: Job, source: Network) -> Examples:
+    if job.images is not None:
+        return own(job.images, job.labels, source.classes, source.task)
+    if job.data is not None:
+        return held_out(job.weights.name, job.data)
+    raise ModelError(
+        "expected labelled images to verify the export with (--data, or --images and --labels), got none: an "
+        "export that was not measured against its source is never used"
+    )
+
+
+def _frames(job: Job, examples: Examples) -> Sequence[Image]:
+    if job.footage:
+        if examples.folder is not None:
+            held = examples.folder.resolve()
+            for file in calibration.files(job.footage):
+                if file.resolve().is_relative_to(held):
+                    raise ModelError(
+                        f"expected calibration frames other than the labelled images, got {file}"
+                    )
+        return calibration.sample(job.footage, job.frames)
+    if job.data is not None:
+        return training(job.weights.name, job.data, job.frames)
+    raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+
+
+def _named(job: Job) -> str:
+    return ", ".join(path.name for path in job.footage) or f"training images of {job.weights.name}"
+
+
+def _versions(form: Form) -> dict[str, str]:
+    used = [
+        "ultralytics",
+        "torch",
+        {"openvino": "openvino", "onnx": "onnxruntime", "engine": "tensorrt"}[form.format],
+    ]
+    if form.precision == "int8" and form.format != "engine":
+        used.append("nncf")
+    return {name: metadata.version(name) for name in used}

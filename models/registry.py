@@ -30,6 +30,8 @@ class Weights:
         sha256: of the file, hexadecimal.
         classes: names by index; None where only loading the file would tell.
         ours: listed in the manifest and verified against it.
+        runtime: the form in which they were loaded (openvino, torch-half, openvino-int8 with the start of
+            its digest ...), which decides over their answers too; empty before.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Weights:
     sha256: str
     classes: tuple[str, ...] | None
     ours: bool
+    runtime: str = ""
 
 
 def installed() -> list[Weights]:

@@ -96,7 +96,9 @@ def analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress = l
 
 def _analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress) -> Outcome:
     weights = {"person": eyes.detector.weights, "face_mask": eyes.masks.weights}
-    models = {purpose: {"name": w.name, "sha256": w.sha256} for purpose, w in weights.items()}
+    models = {
+        purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime} for purpose, w in weights.items()
+    }
     settings = {
         "fps": eyes.settings.fps,
         "imgsz": eyes.settings.imgsz,

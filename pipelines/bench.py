@@ -60,6 +60,7 @@ class Job:
     fps: float
     imgsz: int
     loop_imgsz: int
+    runtime: str = "auto"
 
 
 def measure(workload: str, job: Job) -> Figures:
@@ -124,7 +125,7 @@ def _pipeline(job: Job) -> Callable[[], int]:
     if faults:
         raise faults[0]
     settings = PerceptionSettings(fps=job.fps, imgsz=job.imgsz)
-    eyes = Eyes.load(Device.choose(job.device), settings, Models(job.person, job.face_mask))
+    eyes = Eyes.load(Device.choose(job.device, job.runtime), settings, Models(job.person, job.face_mask))
     eyes.warm_up()
 
     def work() -> int:

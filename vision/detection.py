@@ -28,9 +28,9 @@ class PersonDetector:
         Raises:
             ModelError: the weights cannot be loaded, or their class 0 is not a person.
         """
-        self.weights = weights
         self.batch = device.batch
         self._predict = Predictor(weights, device, imgsz, CANDIDATE_SCORE, [PERSON])
+        self.weights = self._predict.weights
         if self._predict.classes[PERSON] != "person":
             raise ModelError(
                 f"{weights.name}: expected weights whose class 0 is 'person', "

@@ -79,10 +79,10 @@ class MaskReader:
         Raises:
             ModelError: the weights cannot be loaded, or their classes are not masked, unmasked, incorrect.
         """
-        self.weights = weights
         self._batch = device.batch
         # Low scores are read too: the probability of a state is its share among the scores of one face.
         self._predict = Predictor(weights, device, imgsz, 0.02, None)
+        self.weights = self._predict.weights
         if self._predict.classes != STATES:
             raise ModelError(
                 f"{weights.name}: expected weights with the classes {', '.join(STATES)}, "

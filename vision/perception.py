@@ -42,8 +42,8 @@ class PerceptionSettings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
 
     def fingerprint(self, *weights: Weights) -> str:
-        """What, beside the pixels, decides the observations: settings and weights, as 16 hex digits."""
-        text = json.dumps([asdict(self), [w.sha256 for w in weights]], sort_keys=True)
+        """What, beside the pixels, decides the observations: settings, weights, their form; 16 hex digits."""
+        text = json.dumps([asdict(self), [[w.sha256, w.runtime] for w in weights]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

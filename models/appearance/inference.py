@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from models.appearance.network import DIMENSION, HEIGHT, WIDTH, AppearanceNet, load
 from models.devices import Device
 from models.errors import ModelError
-from models.exporting import cache_folder
 from models.registry import Weights
+from models.runtimes.store import cache_folder
 
 
 class Embedder:

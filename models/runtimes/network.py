@@ -163,6 +163,13 @@ def resize(crop: Image, side: int) -> Image:
     return np.asarray(cv2.resize(crop, (side, side), interpolation=how), np.uint8)
 
 
+def square(image: Image) -> Image:
+    """The central square of an image."""
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
+
 def letterbox(images: Sequence[Image], imgsz: int) -> tuple[NDArray[np.uint8], list[Placement]]:
     """Bring images to one input (N, H, W, 3): longer sides to `imgsz` px, grey beside them.
 

@@ -46,6 +46,9 @@ def analyze(
         str | None, typer.Option(help="Where results go [LAZARETTO_HOME or ./lazaretto-home].")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="auto (the fastest verified), or torch, openvino, openvino-int8, onnx ...")
+    ] = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)] = 5.0,
     imgsz: Annotated[
         int, typer.Option(help="Longer side for person detection, px.", min=160, max=1920)
@@ -73,7 +76,7 @@ def analyze(
         raise typer.Exit(2)
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
     with Ledger.open(place.ledger) as ledger:
-        eyes = Eyes.load(Device.choose(device), settings, Models(person, face_mask))
+        eyes = Eyes.load(Device.choose(device, runtime), settings, Models(person, face_mask))
         with _progress() as progress:
             outcome = run_analysis(Request(site, footage, place, began, source_fps), ledger, eyes, progress)
         outcome.faults[:0] = faults

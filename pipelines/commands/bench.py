@@ -18,6 +18,9 @@ def bench(
     facility: Annotated[str, typer.Option(help="The facility file (YAML).")],
     camera: Annotated[str, typer.Option(help="The camera that the video is of.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="auto (the fastest verified), or torch, openvino, openvino-int8, onnx ...")
+    ] = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.")] = 5.0,
     imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 416,
     loop_imgsz: Annotated[
@@ -28,7 +31,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Time this pipeline against decoding alone and against YOLO(...).track on every frame."""
-    job = Job(video, facility, camera, person, face_mask, device, fps, imgsz, loop_imgsz)
+    job = Job(video, facility, camera, person, face_mask, device, fps, imgsz, loop_imgsz, runtime)
     figures = {workload: measure(workload, job) for workload in WORKLOADS}
     loop = figures["loop"].speed
     rows = [

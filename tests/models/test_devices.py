@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from models import exporting
 from models.devices import Classifier, Device, Poser, Predictor
 from models.errors import ModelError
 from models.registry import resolve
 from models.runtime import yolo
+from models.runtimes import plain
 
 ROOT = Path(__file__).parents[2]
 FACE = ROOT.parent / "shared" / "weights" / "yolov8n-face_deq.pt"
@@ -56,7 +56,7 @@ def test_nobody_in_a_blank_image_and_nothing_for_no_image() -> None:
 
 def test_boxes_are_those_of_ultralytics_for_every_shape() -> None:
     predict = Predictor(resolve("person"), Device("cpu"), 416, 0.1, None)
-    reference = yolo(exporting.openvino(resolve("person")))
+    reference = yolo(plain.openvino(resolve("person")))
     counts = []
     for width, height in ((768, 576), (333, 500), (97, 640), (31, 33), (800, 20)):
         image = picture(width, height)
@@ -82,7 +82,7 @@ def test_pictures_of_several_shapes_go_in_one_call() -> None:
 def test_faces_come_with_their_landmarks_as_ultralytics_finds_them() -> None:
     faces = sorted((ROOT.parent / "shared/data/face_mask/images/val").iterdir())[:4]
     look = Poser(resolve(str(FACE)), Device("cpu"), 192, 0.25)
-    reference = yolo(exporting.openvino(resolve(str(FACE))), "pose")
+    reference = yolo(plain.openvino(resolve(str(FACE))), "pose")
     for path in faces:
         image = cv2.imread(str(path))
         expected = reference.predict(image, imgsz=192, conf=0.25, verbose=False)[0]
@@ -121,13 +121,20 @@ def test_weights_of_another_kind_are_refused() -> None:
         Classifier(resolve("person"), Device("cpu"), 96)
 
 
-def test_an_export_is_made_once_and_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plain_export_is_made_once_and_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
-    made = exporting.openvino(resolve("person"))
+    made = plain.openvino(resolve("person"))
     first = {path: path.stat().st_mtime_ns for path in made.iterdir()}
-    assert exporting.openvino(resolve("person")) == made
+    assert plain.openvino(resolve("person")) == made
     assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == first
-    assert [path.name for path in made.parent.iterdir()] == [made.name]
+    assert sorted(path.name for path in made.parent.iterdir()) == [made.name, "sha256"]
+    assert [path.name for path in made.parent.parent.iterdir()] == ["openvino"]
+    network = made / "person.bin"
+    content = bytearray(network.read_bytes())
+    content[1000] ^= 1
+    network.write_bytes(content)
+    with pytest.raises(ModelError, match="is not the one made from person: expected SHA-256"):
+        Predictor(resolve("person"), Device("cpu"), 320, 0.25, None)
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(
@@ -136,4 +143,4 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
     (tmp_path / "cache").write_text("a file")
     monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ModelError, match="cannot export person below"):
-        exporting.openvino(resolve("person"))
+        plain.openvino(resolve("person"))

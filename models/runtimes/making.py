@@ -1,0 +1,187 @@
+"""Making an export: by ultralytics, and its INT8 arithmetic by NNCF.
+
+INT8 leaves the decoding of boxes in floating point, as ultralytics does: pixels (0..640) and scores (0..1)
+end in one tensor there, and one scale of 256 steps for both rounds the scores away. The convolutions before
+it, all of the work, are quantised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from models.registry import Weights
+from models.runtime import yolo
+from models.runtimes.forms import Form
+from models.runtimes.network import Image, Network, letterbox, resize, square
+
+
+def refuse(form: Form, device_kind: str) -> None:
+    """Say why a form cannot be made here, if it cannot.
+
+    Raises:
+        ModelError: a GPU or a package is missing, or the form does not run on that device.
+    """
+    if form.format == "engine" and device_kind != "cuda":
+        raise ModelError("expected a CUDA GPU for --format engine (TensorRT), got the device cpu")
+    if form.format == "openvino" and device_kind != "cpu":
+        raise ModelError("expected --device cpu for --format openvino, got a GPU: choose onnx or engine")
+    missing = [m for m in _MAKING[form.format] if importlib.util.find_spec(m) is None]
+    if missing:
+        extra = "pip install tensorrt" if missing[0] == "tensorrt" else "pip install 'lazaretto[onnx]'"
+        raise ModelError(f"expected the package {missing[0]} for --format {form.format}: {extra}")
+    if form.precision == "int8" and form.format != "engine" and importlib.util.find_spec("nncf") is None:
+        raise ModelError("expected the package nncf for --int8: pip install 'lazaretto[int8]'")
+
+
+_MAKING: dict[str, tuple[str, ...]] = {
+    "openvino": (),
+    "onnx": ("onnx", "onnxruntime", "onnxslim"),
+    "engine": ("onnx", "onnxslim", "tensorrt"),
+}
+
+
+def make(
+    weights: Weights, form: Form, imgsz: int, device: str, batch: int, frames: Sequence[Image], folder: Path
+) -> Path:
+    """Export weights into an empty folder.
+
+    Args:
+        weights: what to export.
+        form: in which form.
+        imgsz: px; every export takes any multiple of 32 all the same, an engine up to this one.
+        device: as torch names it.
+        batch: images per call of an engine, at most.
+        frames: calibration pictures, for INT8.
+        folder: where to.
+
+    Returns:
+        The path that loads, in `folder`.
+
+    Raises:
+        ModelError: it cannot be made.
+    """
+    refuse(form, "cpu" if device == "cpu" else "cuda")
+    copy = folder / weights.path.name
+    shutil.copyfile(weights.path, copy)
+    arguments: dict[str, Any] = {"format": form.format, "dynamic": True, "imgsz": imgsz, "device": device}
+    if form.precision == "half":
+        arguments["quantize"] = 16
+    if form.format == "engine":
+        arguments["batch"] = batch
+        if form.precision == "int8":
+            arguments |= {"quantize": 8, "data": str(_as_data_set(frames, folder / "calibration"))}
+    try:
+        with warnings.catch_warnings(), _silent():
+            # torch.jit, which the converters use, announces its retirement on every export.
+            warnings.simplefilter("ignore")
+            made = Path(str(yolo(copy).export(verbose=False, **arguments)))
+            if form.precision == "int8" and form.format != "engine":
+                quantise(made, frames, imgsz)
+    except OSError:
+        raise
+    except Exception as error:  # whatever a converter raises, the user needs to know what did not work
+        raise ModelError(f"cannot export {weights.name} as {form}: {error}") from error
+    target = folder / form.file(weights.path.stem)
+    if made != target:
+        made.replace(target)
+    for path in folder.iterdir():
+        if path != target:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return target
+
+
+def quantise(path: Path, frames: Sequence[Image], imgsz: int) -> None:
+    """Turn an OpenVINO or ONNX export into INT8 in place, calibrated with pictures.
+
+    Each picture keeps its aspect ratio, as a camera's do, so the export takes any shape as before.
+
+    Raises:
+        ModelError: there are no pictures.
+    """
+    if not frames:
+        raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    network = Network(path, "cpu", False)
+    data = nncf.Dataset(range(len(frames)), lambda n: _planes(frames[n], imgsz, network.task))
+    options = {"preset": nncf.QuantizationPreset.MIXED, "subset_size": len(frames)}
+    if path.is_dir():
+        import openvino
+
+        # save_model may not write over the file that the model still reads its weights from.
+        file = next(path.glob("*.xml"))
+        core = openvino.Core()
+        core.set_property({"ENABLE_MMAP": False})
+        model = core.read_model(file)
+        names = [op.get_friendly_name() for op in model.get_ordered_ops()]
+        made = nncf.quantize(model, data, ignored_scope=_decoding(names, network.task), **options)
+        openvino.save_model(made, file, compress_to_fp16=False)
+        return
+    import onnx
+
+    model = onnx.load(path)
+    names = [node.name for node in model.graph.node]
+    inputs = nncf.Dataset(range(len(frames)), lambda n: {"images": _planes(frames[n], imgsz, network.task)})
+    made = nncf.quantize(model, inputs, ignored_scope=_decoding(names, network.task), **options)
+    onnx.save(made, path)
+
+
+def _decoding(names: Sequence[str], task: str) -> Any:
+    """The operations that turn the last layer's maps into boxes, for NNCF to leave alone (None: no such).
+
+    ultralytics numbers layers model.N; what the last does itself, outside its convolutions, is decoding.
+    """
+    import nncf
+
+    if task == "classify":
+        return None
+    layers = [
+        int(found[1]) for name in names if (found := re.match(r"(?:__module\.|/)model\.(\d+)[./]", name))
+    ]
+    if not layers:
+        raise ModelError(
+            "expected an export whose layers are numbered as ultralytics numbers them, found none"
+        )
+    last = max(layers)
+    own = re.compile(rf"__module\.model\.{last}(/|\.dfl).*|/model\.{last}/([^/]+|dfl/.*)")
+    return nncf.IgnoredScope(names=[name for name in names if own.fullmatch(name)])
+
+
+def _planes(frame: Image, imgsz: int, task: str) -> NDArray[np.float32]:
+    """A picture as a network takes it: (1, 3, H, W), RGB, 0..1."""
+    inputs = [resize(square(frame), imgsz)] if task == "classify" else list(letterbox([frame], imgsz)[0])
+    return np.asarray(cv2.dnn.blobFromImages(inputs, 1 / 255, swapRB=True), np.float32)
+
+
+def _as_data_set(frames: Sequence[Image], folder: Path) -> Path:
+    """Calibration pictures as the data set that ultralytics asks for to build an engine; returns its file."""
+    if not frames:
+        raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+    (folder / "images").mkdir(parents=True)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(folder / "images" / f"{number:05d}.png"), frame)
+    data = folder / "data.yaml"
+    data.write_text(f"path: {folder}\ntrain: images\nval: images\nnames:\n  0: any\n")
+    return data
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what converters print out of the command's own output: they write to both streams."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield

@@ -1,0 +1,185 @@
+"""Where exports lie, and that each is the one that was verified.
+
+`CACHE/exports/DIGEST/FORM-SIZE/` holds one export of the weights with that digest and, beside it, its
+record. A folder appears whole, by one rename; what a kill leaves behind begins with a dot and is swept
+up by the next export.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+from models.registry import Weights, sha256
+from models.runtimes.forms import Form
+
+RECORD = "record.json"
+ASIDE = {RECORD, "sha256"}
+"""Files of an export's folder that tell of it and are no part of it."""
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of an export: written once, when it was verified.
+
+    Attributes:
+        weights: name of the weights that it was made from, and `source_sha256` their digest.
+        export_sha256: digest of the export's files, see `digest`.
+        form: its name, see `forms.Form`.
+        task: detect, pose or classify.
+        imgsz: px; figures hold for this size, and the pipeline uses the export at no other.
+        device, processor: cpu or cuda, and the processor's name: the speed holds for these.
+        metric: mAP50 of boxes, or top-1 accuracy of a classifier.
+        source, export: the metric of both on the same images, by the same code.
+        data, images, objects: what they were measured on.
+        calibration, frames: what an INT8 export was calibrated with; None and 0 for the others.
+        plain_ms, export_ms: median time of one call in the form that would run without this export, and in
+            this one, taken in turns.
+        speed: median of the ratios of the two times of each turn; above 1 the export is faster.
+        made: when, ISO 8601 UTC.
+        versions: of the packages that made it.
+    """
+
+    weights: str
+    source_sha256: str
+    export_sha256: str
+    form: str
+    task: str
+    imgsz: int
+    device: str
+    processor: str
+    metric: str
+    source: float
+    export: float
+    data: str
+    images: int
+    objects: int
+    calibration: str | None
+    frames: int
+    plain_ms: float
+    export_ms: float
+    speed: float
+    made: str
+    versions: dict[str, str]
+
+    @property
+    def lost(self) -> float:
+        """How much of the metric the export lost, 0..1; negative if it gained."""
+        return self.source - self.export
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export in the store: its folder, the path that loads, and its record."""
+
+    folder: Path
+    path: Path
+    record: Record
+
+
+def cache_folder() -> Path:
+    """Where exports are kept: LAZARETTO_CACHE, else the user's cache folder."""
+    chosen = os.environ.get("LAZARETTO_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "lazaretto"
+
+
+def place(source_sha256: str, form: Form, imgsz: int) -> Path:
+    """The folder of an export, whether it is there or not."""
+    return cache_folder() / "exports" / source_sha256[:16] / f"{form}-{imgsz}"
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and the contents of all files below a folder, those in ASIDE left out."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in ASIDE:
+            total.update(f"{name}\0{sha256(path)}\n".encode())
+    return total.hexdigest()
+
+
+def exports(weights: Weights) -> list[Export]:
+    """The exports of weights, unverified yet (see `verified`), in the order of their folders' names.
+
+    A folder without a record that this version can read is none.
+    """
+    parent = place(weights.sha256, Form("openvino"), 0).parent
+    found = []
+    for file in sorted(parent.glob(f"[!.]*/{RECORD}")):
+        record = _read(file)
+        if record is not None and record.source_sha256 == weights.sha256:
+            path = file.parent / Form.parse(record.form).file(weights.path.stem)
+            found.append(Export(file.parent, path, record))
+    return found
+
+
+def verified(export: Export) -> Export:
+    """The export, if its files are those that were verified.
+
+    Raises:
+        ModelError: they are not.
+    """
+    found = digest(export.folder)
+    if found != export.record.export_sha256:
+        raise ModelError(
+            f"the export in {export.folder} is not the verified one: expected SHA-256 "
+            f"{export.record.export_sha256[:12]}..., got {found[:12]}...; remove the folder or export anew"
+        )
+    return export
+
+
+@contextmanager
+def workspace(near: Path) -> Iterator[Path]:
+    """A folder to make an export in, beside its place; gone afterwards, or after a kill the next time."""
+    near.parent.mkdir(parents=True, exist_ok=True)
+    for left in near.parent.glob(".making-*"):
+        if not _alive(left.name.split("-")[1]):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=near.parent, prefix=f".making-{os.getpid()}-") as folder:
+        yield Path(folder)
+
+
+def keep(made: Path, record: Record) -> Path:
+    """Put a folder with an export in its place, with its record, in place of an older one.
+
+    Returns:
+        The folder.
+    """
+    target = place(record.source_sha256, Form.parse(record.form), record.imgsz)
+    (made / RECORD).write_text(json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1) + "\n")
+    if target.exists():
+        target.replace(made.parent / "replaced")
+    made.replace(target)
+    return target
+
+
+def _read(file: Path) -> Record | None:
+    try:
+        fields: dict[str, Any] = json.loads(file.read_text())
+        return Record(**fields) if fields.pop("schema") == SCHEMA else None
+    except (ValueError, TypeError, KeyError, OSError):
+        # Another version's, or none: the pipeline goes on with the form that needs no record.
+        return None
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True

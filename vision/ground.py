@@ -13,7 +13,9 @@ from zones.facility import CalibrationSpec, Camera
 
 FOOT_SIGMA = 0.03
 """Standard deviation of a detected foot point, as a share of the box height. A box bottom moves by a
-few percent of a person's height from frame to frame (shadow, stride); [D]."""
+few percent of a person's height from frame to frame (shadow, stride); [D]. On 187 people of 159 still
+images that the detector was not trained on, at 416 px: 0.019 down the picture by the median deviation, but
+0.053 by the root mean square, for a few boxes miss the feet altogether; 0.023 across."""
 
 
 @lru_cache(maxsize=256)

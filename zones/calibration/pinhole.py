@@ -28,7 +28,7 @@ def plane(spec: WalkingSpec, aspect: float) -> tuple[Array, Array, float, float,
     """Homography, inverse, aspect, check error and factor: the fields of `Calibration`."""
     p = parameters(spec)
     matrix = homography(p, aspect)
-    inverse = np.linalg.inv(matrix)
+    inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     ahead = np.array([(0.0, 1e6)])  # so far ahead that it lies before the camera at any pitch
     inverse = np.asarray(inverse * np.sign(apply(inverse, ahead)[1][0]), dtype=np.float64)
     value, vector = np.linalg.eigh(np.asarray(spec.covariance, dtype=np.float64))

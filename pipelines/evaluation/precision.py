@@ -87,16 +87,24 @@ class Pool:
     """The matched detections of one class over a set of images, ready to be counted with weights."""
 
     def __init__(self, images: Sequence[Matched]) -> None:
-        """Sort the detections of all images by descending score."""
+        """Sort the detections of all images by descending score.
+
+        What is ignored at every threshold is dropped, and so is what comes after the last right one:
+        neither can change precision at any recall that is reached.
+        """
         self.truths = np.array([image.truths for image in images], dtype=np.int64)
-        score = np.concatenate([image.score for image in images] or [np.zeros(0)])
-        order = np.argsort(-score, kind="stable")
-        self.score = score[order]
-        self._image = np.repeat(np.arange(len(images)), [len(image.score) for image in images])[order]
-        empty = np.zeros((len(THRESHOLDS), 0), np.bool_)
-        self._right = np.concatenate([image.right for image in images] or [empty], axis=1)[:, order]
-        counts = np.concatenate([image.counts for image in images] or [empty], axis=1)[:, order]
-        self._wrong = counts & ~self._right
+        order = np.argsort(-np.concatenate([image.score for image in images] or [np.zeros(0)]), kind="stable")
+        image = np.repeat(np.arange(len(images)), [len(item.score) for item in images])
+        none = np.zeros((len(THRESHOLDS), 0), np.bool_)
+        right = np.concatenate([item.right for item in images] or [none], axis=1)
+        counts = np.concatenate([item.counts for item in images] or [none], axis=1)
+        order = order[counts[:, order].any(axis=0)]
+        hits = np.flatnonzero(right[:, order].any(axis=0))
+        order = order[: hits[-1] + 1] if len(hits) else order[:0]
+        self._image, self._right = image[order], right[:, order][:, hits].astype(np.int64)
+        self._wrong = (counts & ~right)[:, order].astype(np.int64)
+        # Precision matters where something right is found; each of these ends a stretch of detections.
+        self._hits, self._begins = hits, np.concatenate([[0], hits[:-1] + 1]) if len(hits) else hits
 
     def average_precision(self, weights: Ints | None = None) -> Floats:
         """Average precision (T,) when image i counts `weights[i]` times (once each, where left out).
@@ -107,28 +115,18 @@ class Pool:
         truths = int(weights @ self.truths)
         if truths == 0:
             return np.full(len(THRESHOLDS), np.nan)
-        if not len(self._image):
-            return np.zeros(len(THRESHOLDS))
+        result = np.zeros(len(THRESHOLDS))
+        if not len(self._hits):
+            return result
         times = weights[self._image]
-        drawn = times > 0
-        times = times[drawn]
-        right = np.cumsum(self._right[:, drawn] * times, axis=1)
-        wrong = np.cumsum(self._wrong[:, drawn] * times, axis=1)
-        if right.shape[1] == 0:
-            return np.zeros(len(THRESHOLDS))
+        right = np.cumsum(self._right * times[self._hits], axis=1)
+        wrong = np.cumsum(np.add.reduceat(self._wrong * times, self._begins, axis=1), axis=1)
         precision = right / np.maximum(right + wrong, 1)
         # From the right: precision at a recall is the best at that recall or a higher one.
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        result = np.zeros(len(THRESHOLDS))
-        # The smallest number found whose recall is at least each of RECALLS.
+        # The smallest number of right ones whose recall is at least each of RECALLS.
         needed = np.ceil(RECALLS * truths - 1e-9)
         for t in range(len(THRESHOLDS)):
             place = np.searchsorted(right[t], needed, side="left")
-            reached = place < right.shape[1]
-            result[t] = precision[t, place[reached]].sum() / len(RECALLS)
+            result[t] = precision[t, place[place < right.shape[1]]].sum() / len(RECALLS)
         return result
-
-    def operating_point(self, score: float) -> tuple[int, int]:
-        """How many of the true boxes are found at IoU 0.5 from a score on, and how many false ones are."""
-        kept = self.score >= score
-        return int(self._right[0, kept].sum()), int(self._wrong[0, kept].sum())

@@ -59,9 +59,9 @@ def test_no_false_alarm_in_two_hours_bounds_the_rate() -> None:
     assert found.high == pytest.approx(3.6889 / 2, abs=1e-3) and found.interval == "exact"
 
 
-def test_one_unit_gives_no_bootstrap() -> None:
-    assert figure(0.7, np.full(10, 0.7), 1) == Estimate(0.7)
-    assert per_hour(2, 1.0, np.full(10, 2.0), 1).interval == "exact"
+def test_a_few_units_give_no_bootstrap() -> None:
+    assert figure(0.7, np.full(10, 0.7), 4) == Estimate(0.7)
+    assert per_hour(2, 1.0, np.full(10, 2.0), 4).interval == "exact"
     assert share(1, 2, np.full(10, 0.5), 1).interval == "exact"
 
 

@@ -78,14 +78,6 @@ def test_finding_nothing_is_zero() -> None:
     assert pool.average_precision().tolist() == [0.0] * 10
 
 
-def test_right_and_wrong_from_a_score_on() -> None:
-    truth = boxes((0, 0, 10, 10), (50, 50, 60, 60))
-    found = boxes((0, 0, 10, 10, 0.9), (80, 80, 90, 90, 0.6), (50, 50, 60, 60, 0.3))
-    pool = Pool([match_image(found, truth)])
-    assert pool.operating_point(0.5) == (1, 1)
-    assert pool.operating_point(0.1) == (2, 1)
-
-
 corners = hnp.arrays(np.int64, st.tuples(st.integers(0, 6), st.just(4)), elements=st.integers(0, 30))
 
 

@@ -1,0 +1,89 @@
+"""`lazaretto evaluate tracking`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.evaluate.options import (
+    DeviceFlag,
+    FaceMask,
+    Fps,
+    ImgSz,
+    JsonFlag,
+    Person,
+    ResamplesFlag,
+    SeedFlag,
+    SourceFps,
+    emit,
+    looked,
+    open_eyes,
+    progress,
+    site,
+    table,
+    weights_of,
+)
+from pipelines.evaluation.bootstrap import SEED
+from pipelines.evaluation.report import Report, cell
+
+SLOW_RESAMPLES = 200
+"""Draws of whole scenes, each of which takes a tenth of a second to score."""
+
+
+def tracking(
+    video: Annotated[Path, typer.Argument(help="A video file.")],
+    truth: Annotated[Path, typer.Option(help="True tracks, MOT text; frame 1 is the first of the video.")],
+    block: Annotated[float, typer.Option(help="Seconds of a block of frames.", min=1, max=3600)] = 10.0,
+    source_fps: SourceFps = None,
+    fps: Fps = 5.0,
+    imgsz: ImgSz = 416,
+    device: DeviceFlag = "auto",
+    person: Person = "person",
+    face_mask: FaceMask = "face_mask",
+    resamples: ResamplesFlag = SLOW_RESAMPLES,
+    seed: SeedFlag = SEED,
+    to: JsonFlag = None,
+) -> None:
+    """HOTA, MOTA and IDF1 of the tracks that the pipeline makes, on the frames that it analyses.
+
+    Blocks of consecutive frames are drawn anew: the intervals say how much a figure owes to the moments of
+    this one video, not what another camera would give.
+    """
+    from pipelines.evaluation.footage import watch
+    from pipelines.evaluation.formats import read_mot
+    from pipelines.evaluation.tracking import COUNTED, measure
+
+    true = read_mot(truth)
+    eyes = open_eyes(fps, imgsz, device, person, face_mask)
+    with progress("video") as tell:
+        watched = watch(video, eyes, site(None, None)[1], start=0, source_fps=source_fps, tell=tell)
+    with progress("intervals") as tell:
+        found = measure(watched, true, block_s=block, resamples=resamples, seed=seed, tell=tell)
+    title = f"Tracking: {found.frames} frames ({found.rate:.1f} a second), {found.people} true people"
+    shown = table(title, "figure", "value")
+    for name, estimate in found.figures.items():
+        shown.add_row(name.replace("_", " "), cell(estimate, 0 if name in COUNTED else 3))
+    report = Report(
+        question="tracking",
+        settings={
+            **looked(eyes, source_fps),
+            "video": str(video),
+            "truth": str(truth),
+            "block_s": block,
+        },
+        weights=weights_of(eyes),
+        seed=seed,
+        resamples=resamples,
+        unit=f"block of {block:g} s",
+        units=found.blocks,
+        counts={
+            "frames": found.frames,
+            "frames_per_second": round(found.rate, 2),
+            "true_boxes": found.truth,
+            "true_people": found.people,
+        },
+        figures=found.figures,
+    )
+    emit(report, [shown], to)

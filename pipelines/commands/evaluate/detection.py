@@ -14,8 +14,10 @@ from pipelines.commands.evaluate.options import (
     ResamplesFlag,
     SeedFlag,
     emit,
+    open_eyes,
     progress,
     table,
+    weights_of,
 )
 from pipelines.evaluation.bootstrap import RESAMPLES, SEED
 from pipelines.evaluation.report import Report, cell
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from models.registry import Weights
     from pipelines.evaluation.detection import Detect
 
+WHOLE_IMGSZ = 640
+PIPELINE_IMGSZ = 416
+"""What `lazaretto analyze` looks for people at."""
+
 
 def detection(
     images: Annotated[Path, typer.Argument(help="A folder of images, folders in it included.")],
@@ -33,7 +39,10 @@ def detection(
         str | None,
         typer.Option(help="Names of the labels' classes: a,b,c; or data.yaml or classes.txt [classes.txt]."),
     ] = None,
-    weights: Annotated[str, typer.Option(help="person, face_mask, or a .pt file.")] = "person",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Ours or a .pt file [person; face_mask with --through-pipeline]."),
+    ] = None,
     through_pipeline: Annotated[
         bool,
         typer.Option(
@@ -41,7 +50,10 @@ def detection(
             help="Faces as the pipeline sees them: people first, then masks in each head region.",
         ),
     ] = False,
-    imgsz: Annotated[int, typer.Option(help="Longer side for detection, px.", min=96, max=1920)] = 640,
+    imgsz: Annotated[
+        int | None,
+        typer.Option(help="Longer side for detection, px [640; as analyze with --through-pipeline].", min=96),
+    ] = None,
     bands: Annotated[str, typer.Option(help="Heights in px between the bands of sizes.")] = "20,32,64",
     device: DeviceFlag = "auto",
     resamples: ResamplesFlag = RESAMPLES,
@@ -60,7 +72,8 @@ def detection(
     known = class_names(labels, names)
     edges = _heights(bands)
     evaluation.bands(edges)
-    detect, classes, used = _detector(weights, through_pipeline, device, imgsz)
+    size = imgsz or (PIPELINE_IMGSZ if through_pipeline else WHOLE_IMGSZ)
+    detect, classes, used = _detector(weights, through_pipeline, device, size)
     with progress("images") as tell:
         found = evaluation.measure(
             items, detect, classes, known, edges=edges, resamples=resamples, seed=seed, tell=tell
@@ -81,7 +94,7 @@ def detection(
             "names": list(known),
             "weights": weights,
             "through_pipeline": through_pipeline,
-            "imgsz": imgsz,
+            "imgsz": size,
             "bands": list(edges),
             "device": device,
         },
@@ -111,16 +124,17 @@ def _heights(text: str) -> list[float]:
 
 
 def _detector(
-    weights: str, through_pipeline: bool, device: str, imgsz: int
+    weights: str | None, through_pipeline: bool, device: str, imgsz: int
 ) -> tuple[Detect, tuple[str, ...], dict[str, Weights]]:
     """What looks at the images, the names of its classes, and its weights."""
     from models.devices import Predictor
     from models.registry import resolve
     from pipelines.evaluation.detection import LOWEST_SCORE
 
-    predictor = Predictor(resolve(weights), Device.choose(device), imgsz, LOWEST_SCORE, None)
-    return (
-        lambda image: predictor([image])[0],
-        predictor.classes,
-        {"detection": predictor.weights},
-    )
+    if through_pipeline:
+        from pipelines.evaluation.faces import CLASSES, faces_of
+
+        eyes = open_eyes(5.0, imgsz, device, "person", weights or "face_mask")
+        return faces_of(eyes), CLASSES, weights_of(eyes)
+    predictor = Predictor(resolve(weights or "person"), Device.choose(device), imgsz, LOWEST_SCORE, None)
+    return lambda image: predictor([image])[0], predictor.classes, {"detection": predictor.weights}

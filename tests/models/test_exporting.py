@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import made_networks
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import datasets, exporting
+from models.devices import Classifier, Device
+from models.errors import ModelError
+from models.exporting import Job
+from models.registry import Weights, resolve
+from models.runtimes import choosing, making, store, verification
+from models.runtimes.examples import Example, Examples
+from models.runtimes.forms import Form
+from models.runtimes.network import Network
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared"
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier, the pictures that it is surest of (labelled by it), and others to calibrate with."""
+    folder = tmp_path_factory.mktemp("bench")
+    net = made_networks.classifier(folder / "net.pt")
+    pictures = made_networks.pictures(300, SIDE, seed=3)
+    with torch.no_grad():
+        output = net(made_networks.as_input(pictures))
+    said = (output[0] if isinstance(output, tuple) else output).numpy()
+    for name in made_networks.CLASSES:
+        (folder / "labelled" / name).mkdir(parents=True)
+    ordered = np.sort(said, axis=1)
+    for number in np.argsort(ordered[:, -2] - ordered[:, -1])[:80]:
+        name = made_networks.CLASSES[int(said[number].argmax())]
+        cv2.imwrite(str(folder / "labelled" / name / f"{number}.png"), pictures[number])
+    (folder / "footage").mkdir()
+    for number, picture in enumerate(made_networks.pictures(16, SIDE, seed=4)):
+        cv2.imwrite(str(folder / "footage" / f"{number}.png"), picture)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(bench: Path) -> Weights:
+    return resolve(str(bench / "net.pt"))
+
+
+def job(bench: Path, weights: Weights, form: str, **changes: Any) -> Job:
+    given = Job(weights, Form.parse(form), SIDE, images=bench / "labelled", footage=(bench / "footage",))
+    return replace(given, **changes)
+
+
+@pytest.fixture(scope="module")
+def cache(bench: Path, weights: Weights) -> Iterator[Path]:
+    """A cache with two exports, made for real."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAZARETTO_CACHE", str(bench / "cache"))
+        exporting.export(job(bench, weights, "openvino-half"))
+        exporting.export(job(bench, weights, "onnx"))
+        yield bench / "cache"
+
+
+@pytest.fixture
+def copied(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that cache, to spoil."""
+    shutil.copytree(cache, tmp_path / "cache")
+    monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def rewrite(export: store.Export, /, **fields: object) -> None:
+    file = export.folder / store.RECORD
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def found(weights: Weights, form: str) -> store.Export:
+    return next(export for export in store.exports(weights) if export.record.form == form)
+
+
+def chosen(weights: Weights, imgsz: int = SIDE, wanted: str = "auto") -> str:
+    return choosing.fastest(weights, "cpu", imgsz, wanted).name.split()[0]
+
+
+def test_an_export_carries_what_it_was_measured_at(cache: Path, weights: Weights) -> None:
+    record = found(weights, "onnx").record
+    assert (record.metric, record.source, record.export, record.images) == ("top-1", 1.0, 1.0, 80)
+    assert (record.source_sha256, record.task, record.imgsz) == (weights.sha256, "classify", SIDE)
+    assert record.plain_ms > 0 and record.export_ms > 0 and record.speed > 0
+    assert {"onnxruntime", "torch"} <= set(record.versions)
+    folders = sorted(path.name for path in (cache / "exports" / weights.sha256[:16]).iterdir())
+    assert folders == ["onnx-64", "openvino", "openvino-half-64"]
+
+
+def test_every_form_answers_alike(copied: Path, weights: Weights) -> None:
+    crops = list(made_networks.pictures(6, SIDE, seed=7))
+    answers = {
+        form: Classifier(weights, Device("cpu", runtime=form), SIDE)(crops)
+        for form in ("torch", "openvino", "openvino-half", "onnx")
+    }
+    assert np.ptp(answers["torch"], axis=0).max() > 0.2
+    for form, answer in answers.items():
+        assert answer == pytest.approx(answers["torch"], abs=0.02), form
+
+
+def test_the_fastest_verified_form_is_taken_and_named(copied: Path, weights: Weights) -> None:
+    rewrite(found(weights, "onnx"), speed=1.6)
+    rewrite(found(weights, "openvino-half"), speed=1.2)
+    assert chosen(weights) == "onnx"
+    used = Classifier(weights, Device("cpu"), SIDE).weights
+    assert used.runtime == f"onnx {found(weights, 'onnx').record.export_sha256[:16]}"
+    rewrite(found(weights, "openvino-half"), speed=1.7)
+    assert chosen(weights) == "openvino-half"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"speed": 0.97},
+        {"export": 0.98},
+        {"device": "cuda"},
+        {"processor": "another"},
+        {"schema": 2},
+        {"source_sha256": "0" * 64},
+    ],
+)
+def test_the_plain_form_runs_where_no_other_was_verified_to_be_better(
+    copied: Path, weights: Weights, fields: dict[str, object]
+) -> None:
+    for form in ("onnx", "openvino-half"):
+        rewrite(found(weights, form), **{"speed": 1.5, **fields})
+    assert chosen(weights) == "openvino"
+
+
+def test_an_export_counts_for_the_size_at_which_it_was_measured(copied: Path, weights: Weights) -> None:
+    rewrite(found(weights, "onnx"), speed=1.6)
+    assert chosen(weights, 96) == "openvino"
+
+
+def test_records_that_cannot_be_read_are_no_exports(copied: Path, weights: Weights) -> None:
+    for export in store.exports(weights):
+        (export.folder / store.RECORD).write_text("{")
+    assert store.exports(weights) == []
+    assert chosen(weights) == "openvino"
+
+
+def test_a_cache_of_an_older_version_is_left_alone(copied: Path, weights: Weights) -> None:
+    old = copied / "openvino" / weights.sha256[:16] / "net_openvino_model"
+    old.mkdir(parents=True)
+    (old / "net.xml").write_text("not a network")
+    assert Classifier(weights, Device("cpu"), SIDE)(list(made_networks.pictures(1, SIDE))).shape == (1, 4)
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino-half"])
+def test_a_tampered_export_is_refused(copied: Path, weights: Weights, form: str) -> None:
+    export = found(weights, form)
+    rewrite(export, speed=9.0)
+    file = max((p for p in export.folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(ModelError, match="is not the verified one: expected SHA-256"):
+        Classifier(weights, Device("cpu"), SIDE)
+
+
+def test_a_file_slipped_into_an_export_is_refused(copied: Path, weights: Weights) -> None:
+    export = found(weights, "openvino-half")
+    rewrite(export, speed=9.0)
+    (export.path / "another.xml").write_text("")
+    with pytest.raises(ModelError, match="is not the verified one"):
+        Classifier(weights, Device("cpu"), SIDE)
+
+
+def test_a_named_form_must_be_there(copied: Path, weights: Weights) -> None:
+    assert chosen(weights, wanted="openvino") == "openvino"
+    assert chosen(weights, wanted="torch") == "torch"
+    with pytest.raises(ModelError, match="expected a verified export of net as openvino-int8 at 64 px"):
+        chosen(weights, wanted="openvino-int8")
+    for name in ("", "tensorrt", "openvino-full", "openvino-", "onnx-int4"):
+        with pytest.raises(ModelError, match="expected a runtime among auto, torch, openvino, onnx, engine"):
+            Device.choose("cpu", name)
+
+
+def test_int8_that_wrecks_a_network_is_refused_and_leaves_nothing(
+    bench: Path, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An untrained network does not survive it; calibrated with black pictures, even less does.
+    monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "black").mkdir()
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / "black" / f"{number}.png"), np.zeros((SIDE, SIDE, 3), np.uint8))
+    wrecked = job(bench, weights, "openvino-int8", footage=(tmp_path / "black",))
+    with pytest.raises(
+        ModelError, match=r"refused: expected to lose at most 1 point of top-1, got top-1 0\.\d"
+    ):
+        exporting.export(wrecked)
+    assert store.exports(weights) == []
+    left = [p.name for p in (tmp_path / "cache" / "exports" / weights.sha256[:16]).iterdir()]
+    assert left == ["openvino"]  # the plain form, which the export was timed against
+
+
+def test_an_export_of_other_weights_is_refused(
+    bench: Path, weights: Weights, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_networks.classifier(tmp_path / "net.pt", seed=2)
+    other, honest = resolve(str(tmp_path / "net.pt")), making.make
+    monkeypatch.setattr(making, "make", lambda _, *rest: honest(other, *rest))
+    before = found(weights, "onnx").record
+    with pytest.raises(ModelError, match="the export is refused"):
+        exporting.export(job(bench, weights, "onnx"))
+    assert found(weights, "onnx").record == before  # the one that was there is still there
+
+
+@given(st.floats(0.1, 1), st.floats(-0.5, 0.5))
+def test_more_than_a_point_is_too_much(source: float, lost: float) -> None:
+    if lost > 0.01 + 1e-6:
+        with pytest.raises(ModelError, match="refused"):
+            verification.check(source, source - lost, "mAP50")
+    elif lost < 0.01:
+        verification.check(source, source - lost, "mAP50")
+
+
+def test_labels_of_something_else_prove_nothing() -> None:
+    with pytest.raises(ModelError, match=r"expected labelled images on which the source reaches mAP50 0\.1"):
+        verification.check(0.02, 0.02, "mAP50")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"images": None}, "expected labelled images to verify the export with"),
+        ({"images": Path("nowhere")}, "expected a folder of labelled images, got nowhere"),
+        ({"images": None, "data": SHARED}, "expected --images with labelled images of your own for 'net'"),
+        ({"imgsz": 100}, "expected an image size that is a multiple of 32, got 100"),
+        ({"form": Form("engine")}, "expected a CUDA GPU for --format engine"),
+        (
+            {"form": Form("openvino", "int8"), "footage": ()},
+            "expected calibration frames for --int8, got none",
+        ),
+        (
+            {"form": Form("openvino", "int8"), "footage": (ROOT / "README.md",)},
+            "expected calibration frames in images, videos or folders",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(
+    bench: Path,
+    weights: Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    sentence: str,
+) -> None:
+    if changes.get("data") and not SHARED.is_dir():
+        pytest.skip(f"needs the public data in {SHARED}")
+    monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ModelError, match=sentence) as caught:
+        exporting.export(replace(job(bench, weights, "openvino"), **changes))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_calibrating_with_the_labelled_images_is_refused(bench: Path, weights: Weights) -> None:
+    held = (bench / "labelled" / made_networks.CLASSES[0],)
+    with pytest.raises(ModelError, match="expected calibration frames other than the labelled images"):
+        exporting.export(job(bench, weights, "openvino-int8", footage=held))
+
+
+def test_a_kill_leaves_nothing_half_made_and_the_next_export_sweeps_up(
+    bench: Path, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "cache" / "exports" / weights.sha256[:16]
+    command = [sys.executable, "-m", "pipelines", "models", "export", str(weights.path), "--format", "onnx"]
+    process = subprocess.Popen(
+        [*command, "--images", str(bench / "labelled"), "--imgsz", str(SIDE)],
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(".making-*/*/net.*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(folder.glob(".making-*"))
+    assert store.exports(weights) == []
+    exporting.export(job(bench, weights, "onnx"))
+    assert sorted(path.name for path in folder.iterdir()) == ["onnx-64", "openvino"]
+    assert [export.record.form for export in store.exports(weights)] == ["onnx"]
+
+
+class Scripted:
+    """A detector that answers what it is told, picture by picture."""
+
+    task = "detect"
+
+    def __init__(self, answers: list[list[list[float]]]) -> None:
+        self._answers = [np.array(rows, np.float32).reshape(-1, 6) for rows in answers]
+        self._next = 0
+
+    def boxes(self, images: list[np.ndarray], imgsz: int, confidence: float) -> list[np.ndarray]:
+        self._next += 1
+        return [self._answers[self._next - 1]]
+
+
+def test_average_precision_counts_found_boxes_of_the_classes_that_occur() -> None:
+    truth = np.array([[0, 10, 10, 50, 90], [2, 60, 10, 90, 90]], np.float64)
+    examples = Examples("drawn", lambda: iter([Example(np.zeros((100, 100, 3), np.uint8), truth)] * 20))
+    both = [[10, 10, 50, 90, 0.9, 0], [60, 10, 90, 90, 0.8, 2], [0, 0, 40, 40, 0.99, 1]]
+    half = [[10, 10, 50, 90, 0.9, 0], [60, 10, 75, 50, 0.8, 2]]
+    networks: Any = [Scripted([both] * 20), Scripted([half] * 20), Scripted([[]] * 20)]
+    measured = verification.accuracy(examples, networks, 96)
+    assert measured.values == pytest.approx((1.0, 0.5, 0.0), abs=0.001)
+    assert (measured.metric, measured.images, measured.objects) == ("mAP50", 20, 40)
+    few = Examples("drawn", lambda: iter([Example(np.zeros((9, 9, 3), np.uint8), truth)] * 19))
+    with pytest.raises(ModelError, match="expected at least 20 labelled images"):
+        verification.accuracy(few, [networks[0].__class__([both] * 19)], 96)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the public data in {SHARED}")
+def test_a_detector_in_int8_finds_the_same_people_in_every_shape(tmp_path: Path) -> None:
+    weights, sources = resolve("person"), datasets.Sources.under(SHARED)
+    people = [(image, boxes) for _, image, boxes in datasets.labelled(sources.data / "pennfudan")]
+    path = making.make(
+        weights, Form("openvino", "int8"), 320, "cpu", 1, [image for image, _ in people[:12]], tmp_path
+    )
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+    assert (path / "person.bin").stat().st_size < 4.5e6  # a byte per weight of the convolutions
+    examples = Examples(
+        "pennfudan", lambda: (Example(i, np.column_stack([b[:, :1] * 0, b[:, 1:]])) for i, b in people[60:84])
+    )
+    networks = [Network(weights.path, "cpu", False), Network(path, "cpu", False)]
+    before, after = verification.accuracy(examples, networks, 320).values
+    assert before > 0.8
+    assert after > before - 0.03  # 24 images: one box is more than a point
+    tall = cv2.resize(people[0][0], (200, 420))
+    assert len(networks[1].boxes([tall], 320, 0.25)[0]) > 0

@@ -25,8 +25,6 @@ from models.errors import ModelError
 Boxes = NDArray[np.float64]
 """Rows of (class, x1, y1, x2, y2), pixels."""
 
-MASK_CLASSES = ("masked", "unmasked", "incorrect")
-UNMASKED = 1.0
 
 Labeller = Callable[[NDArray[np.uint8]], Boxes]
 
@@ -174,52 +172,6 @@ def people(sources: Sources) -> Iterable[tuple[str, int, str, NDArray[np.uint8],
             yield source, number, name, image, truth
 
 
-def build_face_mask(folder: Path, sources: Sources, faces: Labeller, seed: int = 0) -> Path:
-    """Faces and their masks: whole images, and regions around heads as a camera would see them.
-
-    Beside the labelled images: degraded crops around labelled faces (small, blurred, compressed),
-    single faces of mask_crops, and people without masks (photographs from before 2020) whose faces
-    the face detector `faces` finds and whose turned heads are the negatives.
-    """
-    writer = SetWriter(folder, MASK_CLASSES)
-    rng = random.Random(seed)
-    data = sources.data
-    for name, image, boxes in labelled(data / "face_mask", "val"):
-        writer.add("val", name, image, boxes)
-    for name, image, boxes in labelled(data / "face_mask", "train"):
-        writer.add("train", name, image, boxes)
-        if (boxes[:, 0] == 2).any():
-            writer.add("train", f"{name}_again", image, boxes)
-        seen = [row for row in boxes if row[4] - row[2] >= 24]
-        for number, row in enumerate(rng.sample(seen, min(len(seen), 3 if len(seen) > 4 else 1))):
-            if row[0] == 2 or rng.random() < 0.6:
-                crop, inside = _around(image, boxes, row[1:], rng)
-                writer.add("train", f"{name}_head{number}", crop, inside, quality=rng.randint(40, 92))
-    for state, index in (("with_mask", 0), ("without_mask", 1)):
-        paths = sorted((data / "mask_crops" / state).iterdir())
-        for path in rng.sample(paths, 250):
-            bordered = cv2.copyMakeBorder(read_image(path), *(24,) * 4, cv2.BORDER_REPLICATE)
-            face_image = np.asarray(bordered, dtype=np.uint8)
-            found = faces(face_image)[:1]
-            if len(found):
-                found[:, 0] = index
-                writer.add("train", f"crop_{state}_{path.stem}", face_image, found)
-    for source in ("coco128", "pennfudan"):
-        for name, image, boxes in labelled(data / source):
-            found = faces(image)
-            found[:, 0] = UNMASKED
-            writer.add("train", f"{source}_{name}", _limit(image), _fit(found, image))
-            people = boxes[(boxes[:, 0] == 0) & (boxes[:, 4] - boxes[:, 2] > 120)]
-            for number, row in enumerate(people[:1]):
-                width, height = row[3] - row[1], row[4] - row[2]
-                head = np.array([row[1] + width * 0.2, row[2], row[3] - width * 0.2, row[2] + height * 0.16])
-                crop, inside = _around(image, found, head, rng)
-                writer.add(
-                    "train", f"{source}_{name}_head{number}", crop, inside, quality=rng.randint(40, 92)
-                )
-    return writer.finish({"seed": seed, "sources": ["face_mask", "mask_crops", "coco128", "pennfudan"]})
-
-
 def _class_index(folder: Path, name: str) -> int:
     names = (folder / "classes.txt").read_text().lower().split("\n")
     if name not in names:
@@ -258,31 +210,3 @@ def iou(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.floa
     common = np.prod(np.clip(high - low, 0, None), axis=1)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
     return np.asarray(common / np.maximum(areas - common, 1e-9))
-
-
-def _around(
-    image: NDArray[np.uint8], boxes: Boxes, box: NDArray[np.float64], rng: random.Random
-) -> tuple[NDArray[np.uint8], Boxes]:
-    """A square region around a head, as the pipeline would cut it, degraded as a CCTV stream would."""
-    centre = (box[:2] + box[2:]) / 2
-    side = float(max(box[2:] - box[:2])) * rng.uniform(1.6, 3.2)
-    centre = centre + np.array([rng.uniform(-0.15, 0.15), rng.uniform(-0.1, 0.25)]) * side
-    height, width = image.shape[:2]
-    x1, y1 = (int(max(0, v)) for v in centre - side / 2)
-    x2, y2 = int(min(width, centre[0] + side / 2)), int(min(height, centre[1] + side / 2))
-    crop = image[y1:y2, x1:x2]
-    moved = boxes.copy()
-    moved[:, 1:] -= (x1, y1, x1, y1)
-    middle = (moved[:, 1:3] + moved[:, 3:5]) / 2
-    inside = moved[((middle > 0) & (middle < (x2 - x1, y2 - y1))).all(axis=1)]
-    if rng.random() < 0.6:
-        face = float(box[3] - box[1])
-        scale = min(1.0, rng.uniform(14, 60) / max(face, 1.0))
-        size = (max(16, int(crop.shape[1] * scale)), max(16, int(crop.shape[0] * scale)))
-        scale_x, scale_y = size[0] / crop.shape[1], size[1] / crop.shape[0]
-        crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        inside[:, [1, 3]] *= scale_x
-        inside[:, [2, 4]] *= scale_y
-    if rng.random() < 0.3:
-        crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.5, 1.5)), dtype=np.uint8)
-    return crop, inside

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 
 from models import datasets
 from models.errors import ModelError
+from models.faces.evaluation import MaskFigures, evaluate_mask, face_test_set
+from models.registry import Weights
 from models.runtime import yolo
 
 
@@ -35,30 +36,32 @@ class DetectionFigures:
     best_f1_score: float
 
 
-def evaluate(name: str, weights: Path, data_root: Path, imgsz: int) -> DetectionFigures:
+def evaluate(name: str, weights: Weights, data_root: Path, imgsz: int) -> DetectionFigures | MaskFigures:
     """Measure weights on the held-out images of a recipe, as the recipe's card states them.
 
-    `face_mask`: the test split, which comes from another source than the training images. `person`:
-    human labels of the images held out of training (every eighth of four sources), without the
-    teacher's additions.
+    `face` and `mask`: the test split of face_mask, which comes from another source than the training
+    images. `person`: human labels of the images held out of training (every eighth of four sources),
+    without the teacher's additions.
 
     Raises:
         ModelError: unknown name, or data missing.
     """
     sources = datasets.Sources.under(data_root)
     with tempfile.TemporaryDirectory() as folder:
-        if name == "face_mask":
-            data, text = _face_mask_test(Path(folder), sources), "face_mask/test (Kaggle 853), whole images"
+        if name == "mask":
+            return evaluate_mask(weights, sources)
+        if name == "face":
+            data, text = face_test_set(Path(folder) / "set", sources), "face_mask/test, whole images"
         elif name == "person":
             data, text = datasets.build_person_held_out(Path(folder) / "set", sources), "held-out eighths"
         else:
-            raise ModelError(f"expected face_mask or person, got {name!r}")
-        return _measure(weights, data, text, imgsz)
+            raise ModelError(f"expected person, face or mask, got {name!r}")
+        return _measure(weights.path, data, text, imgsz)
 
 
 def _measure(weights: Path, data: Path, text: str, imgsz: int) -> DetectionFigures:
     model = yolo(weights)
-    people_only = None if len(model.names) <= len(datasets.MASK_CLASSES) else [0]
+    people_only = None if len(model.names) == 1 else [0]
     result = model.val(
         data=str(data),
         split="val",
@@ -83,13 +86,3 @@ def _measure(weights: Path, data: Path, text: str, imgsz: int) -> DetectionFigur
         {n: round(float(v), 4) for n, v in zip(names, box.ap, strict=True)},
         round(float(box.px[int(curve.argmax())]), 3),
     )
-
-
-def _face_mask_test(folder: Path, sources: datasets.Sources) -> Path:
-    # Copied, not linked: ultralytics writes a cache beside the labels, and the source may be read-only.
-    for kind in ("images", "labels"):
-        shutil.copytree(sources.data / "face_mask" / kind / "test", folder / kind / "val")
-    names = "".join(f"  {i}: {name}\n" for i, name in enumerate(datasets.MASK_CLASSES))
-    data = folder / "data.yaml"
-    data.write_text(f"path: {folder}\ntrain: images/val\nval: images/val\nnames:\n{names}")
-    return data

@@ -30,8 +30,11 @@ def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
     model = (content.get("ema") or content["model"]).half().eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    model.args = {"task": "detect", "imgsz": int(content["train_args"]["imgsz"])}
+    arguments = content["train_args"]
+    model.args = {"task": arguments.get("task", "detect"), "imgsz": int(arguments["imgsz"])}
     model.yaml = {k: v for k, v in model.yaml.items() if k != "yaml_file"}
+    for trace in ("pt_path", "criterion"):  # of the file it was loaded from, and of its training
+        model.__dict__.pop(trace, None)
     kept = {
         "model": model,
         "train_args": dict(model.args),

@@ -1,8 +1,8 @@
 """Recipes: how each of our weights came to be, as code that anyone with the data can run again.
 
-Both detectors start from published pretrained networks whose head is *grafted*, not thrown away:
-the class outputs that already mean what we need are copied into the new head, so that training
-refines a working detector instead of learning one anew.
+The detectors start from published pretrained networks whose head is *grafted*, not thrown away: the
+class output that already means what we need is copied into the new head, so that training refines a
+working detector instead of learning one anew.
 """
 
 from __future__ import annotations
@@ -14,15 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models import datasets
+from models import datasets, registry, teachers
 from models.errors import ModelError
+from models.faces import regions
+from models.faces import training as mask_training
 from models.runtime import quiet_ultralytics, yolo
-
-TEACHERS = ("yolov8n_deq.pt", "yolo26n_deq.pt", "yolo11n_deq.pt")
-FACE_INIT = "yolov8n-face_deq.pt"
 
 
 @dataclass(frozen=True)
@@ -34,18 +30,23 @@ class Recipe:
         names: classes, in order.
         init: file of the initialisation below the weights folder.
         architecture: ultralytics model file that the head is built for.
-        head_classes: classes of the initialisation whose outputs the new classes start from.
+        head_class: class of the initialisation whose output the only class starts from; None where the
+            initialisation already has the classes wanted.
         build: makes the data set; see `datasets`.
         settings: ultralytics' training arguments.
+        task: what ultralytics calls the kind of network: detect or pose.
+        keep: share of the initialisation in the weights that are kept; see `blend`.
     """
 
     name: str
     names: tuple[str, ...]
     init: str
     architecture: str
-    head_classes: tuple[int, ...]
+    head_class: int | None
     build: Callable[[Path, datasets.Sources], Path]
     settings: dict[str, Any] = field(default_factory=dict)
+    task: str = "detect"
+    keep: float = 0.0
 
 
 COMMON = {
@@ -72,20 +73,40 @@ RECIPES: dict[str, Recipe] = {
         ("person",),
         "yolo11n_deq.pt",
         "yolo11n.yaml",
-        (0,),
-        lambda folder, sources: datasets.build_person(folder, sources, person_teacher(sources)),
+        0,
+        lambda folder, sources: datasets.build_person(folder, sources, teachers.people_by_vote(sources)),
         {"epochs": 1, "imgsz": 480, "lr0": 1e-4, "lrf": 0.05, "mosaic": 0.3, "close_mosaic": 0, "scale": 0.5},
     ),
-    "face_mask": Recipe(
-        "face_mask",
-        datasets.MASK_CLASSES,
-        FACE_INIT,
-        "yolov8n.yaml",
-        (0, 0, 0),
-        lambda folder, sources: datasets.build_face_mask(folder, sources, face_teacher(sources)),
-        {"epochs": 2, "imgsz": 320, "lr0": 8e-4, "lrf": 0.1, "mosaic": 0.4, "close_mosaic": 1, "scale": 0.5},
+    "face": Recipe(
+        "face",
+        ("face",),
+        teachers.FACE_TEACHER,
+        "yolov8n-pose.yaml",
+        None,
+        lambda folder, sources: regions.build(
+            folder,
+            sources,
+            teachers.faces(sources),
+            teachers.people(registry.resolve("person").path, 0.15),
+        ),
+        {
+            "epochs": 4,
+            "imgsz": 192,
+            "batch": 16,
+            "nbs": 16,
+            "lr0": 2e-4,
+            "lrf": 0.05,
+            "warmup_epochs": 0.2,
+            "mosaic": 0.3,
+            "close_mosaic": 1,
+            "scale": 0.4,
+        },
+        "pose",
+        keep=0.5,
     ),
 }
+OTHERS: dict[str, Callable[[Path, Path], Path]] = {"mask": mask_training.train}
+"""Recipes that are no ultralytics training: called with the data and the work folder."""
 
 
 def recipe(name: str) -> Recipe:
@@ -95,7 +116,7 @@ def recipe(name: str) -> Recipe:
         ModelError: there is none; the message lists those that exist.
     """
     if name not in RECIPES:
-        raise ModelError(f"expected a recipe among {', '.join(RECIPES)}, got {name!r}")
+        raise ModelError(f"expected a recipe among {', '.join((*RECIPES, *OTHERS))}, got {name!r}")
     return RECIPES[name]
 
 
@@ -107,34 +128,62 @@ def train(name: str, data_root: Path, work: Path) -> Path:
     Raises:
         ModelError: unknown recipe, or data missing.
     """
+    if name in OTHERS:
+        return OTHERS[name](data_root, work)
     chosen = recipe(name)
     sources = datasets.Sources.under(data_root)
     folder = work / name
     data = datasets.built(folder / "data") or chosen.build(folder / "data", sources)
     last = folder / "run" / "weights" / "last.pt"
     best = folder / "run" / "weights" / "best.pt"
-    trainer = grafting_trainer(chosen)
+    final = best if not chosen.keep else folder / "blended.pt"
     if (folder / "finished.json").is_file():
-        return best
+        return final
+    trainer = None if chosen.head_class is None else grafting_trainer(chosen)
     if last.is_file():
-        yolo(last).train(trainer=trainer, resume=True)
+        yolo(last, task=chosen.task).train(trainer=trainer, resume=True)
     else:
         initial = sources.weights / chosen.init
         if not initial.is_file():
             raise ModelError(f"expected the initialisation {initial}, found none")
-        trainer.initial = initial
-        model = yolo(chosen.architecture)
         arguments = {**COMMON, **chosen.settings, "data": str(data), "device": "cpu"}
-        model.train(
-            trainer=trainer, project=str(folder), name="run", exist_ok=True, pretrained=False, **arguments
-        )
-    settings = {"recipe": name, "init": chosen.init, **COMMON, **chosen.settings}
+        arguments |= {"project": str(folder), "name": "run", "exist_ok": True}
+        if trainer is None:
+            yolo(initial, task=chosen.task).train(**arguments)
+        else:
+            trainer.initial = initial
+            yolo(chosen.architecture).train(trainer=trainer, pretrained=False, **arguments)
+    if chosen.keep:
+        blend(best, sources.weights / chosen.init, chosen, final)
+    settings = {"recipe": name, "init": chosen.init, "keep": chosen.keep, **COMMON, **chosen.settings}
     (folder / "finished.json").write_text(json.dumps(settings, indent=1))
-    return best
+    return final
+
+
+def blend(checkpoint: Path, initial: Path, chosen: Recipe, target: Path) -> None:
+    """Write a checkpoint whose weights lie between those of a training and its initialisation.
+
+    What a short training on few images adds is kept while less of what many images taught is lost
+    (Wortsman et al. 2022, robust fine-tuning by weight averaging).
+    """
+    import torch
+
+    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    model = (content.get("ema") or content["model"]).float()
+    before = yolo(initial, task=chosen.task).model.float().state_dict()
+    after = model.state_dict()
+    mixed = {
+        name: (1 - chosen.keep) * value + chosen.keep * before[name]
+        if value.dtype.is_floating_point
+        else value
+        for name, value in after.items()
+    }
+    model.load_state_dict(mixed)
+    torch.save({**content, "model": model.half(), "ema": None}, target)
 
 
 def grafting_trainer(chosen: Recipe) -> Any:
-    """A trainer class whose model starts as the initialisation with its class outputs rearranged."""
+    """A trainer class whose model starts as the initialisation, of its classes only the one wanted."""
     quiet_ultralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
 
@@ -152,7 +201,7 @@ def grafting_trainer(chosen: Recipe) -> Any:
 
 
 def graft(initial: Path, chosen: Recipe) -> Any:
-    """Build the recipe's detector and fill it from an initialisation, class outputs rearranged.
+    """Build the recipe's detector and fill it from an initialisation, of its classes only the one wanted.
 
     The hidden layers of an ultralytics head are as wide as its number of classes asks; they are kept
     as wide as the initialisation has them, so that all of its weights carry over.
@@ -174,18 +223,12 @@ def graft(initial: Path, chosen: Recipe) -> Any:
         )
     model.load_state_dict(theirs)
     target = model.model[-1]
-    noise = torch.Generator().manual_seed(chosen.settings.get("seed", COMMON["seed"]))
-    index = list(chosen.head_classes)
+    index = [chosen.head_class]
     for branch in target.cv3:
         old = branch[-1]
         new: Any = torch.nn.Conv2d(old.in_channels, len(index), 1)
         with torch.no_grad():
-            rows = old.weight[index]
-            if len(set(index)) < len(index):
-                # Classes that start as the same output would send no gradient that tells them apart to the
-                # layers below, which a face detector has taught to ignore masks: noise breaks the tie.
-                rows = rows + torch.randn(rows.shape, generator=noise) * old.weight.std()
-            new.weight.copy_(rows)
+            new.weight.copy_(old.weight[index])
             new.bias[:] = old.bias[index]
         branch[-1] = new
     target.nc = model.nc = len(index)
@@ -195,40 +238,3 @@ def graft(initial: Path, chosen: Recipe) -> Any:
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     return model
-
-
-def person_teacher(sources: datasets.Sources, imgsz: int = 640, agree: float = 0.4) -> datasets.Labeller:
-    """People found by three pretrained detectors together: boxes and scores averaged.
-
-    A box is kept from the mean score `agree` on; a detector that sees nothing there counts as 0, so that
-    one detector's fancy is not enough.
-    """
-    detectors = [yolo(sources.weights / name) for name in TEACHERS]
-
-    def label(image: NDArray[np.uint8]) -> datasets.Boxes:
-        found = []
-        for detector in detectors:
-            boxes = detector.predict(image, imgsz=imgsz, conf=0.15, classes=[0], verbose=False)[0].boxes
-            found.append(np.column_stack([boxes.conf.numpy(), boxes.xyxy.numpy()]))
-        rows = np.vstack(found)
-        rows = rows[np.argsort(-rows[:, 0])]
-        merged = []
-        while len(rows):
-            same = datasets.iou(rows[:, 1:], rows[0, 1:]) > 0.6
-            group, rows = rows[same], rows[~same]
-            if group[:, 0].sum() / len(detectors) >= agree:
-                merged.append(np.r_[0.0, np.average(group[:, 1:], axis=0, weights=group[:, 0])])
-        return np.array(merged).reshape(-1, 5)
-
-    return label
-
-
-def face_teacher(sources: datasets.Sources, imgsz: int = 640, confidence: float = 0.4) -> datasets.Labeller:
-    """Faces found by a pretrained face detector, class 0, best first."""
-    detector = yolo(sources.weights / FACE_INIT, task="pose")
-
-    def label(image: NDArray[np.uint8]) -> datasets.Boxes:
-        boxes = detector.predict(image, imgsz=imgsz, conf=confidence, verbose=False)[0].boxes
-        return np.column_stack([np.zeros(len(boxes)), boxes.xyxy.numpy()]).astype(np.float64)
-
-    return label

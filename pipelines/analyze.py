@@ -95,14 +95,15 @@ def analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress = l
 
 
 def _analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress) -> Outcome:
-    weights = {"person": eyes.detector.weights, "face_mask": eyes.masks.weights}
     models = {
-        purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime} for purpose, w in weights.items()
+        purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime}
+        for purpose, w in eyes.weights.items()
     }
     settings = {
         "fps": eyes.settings.fps,
         "imgsz": eyes.settings.imgsz,
         "head_imgsz": eyes.settings.head_imgsz,
+        "face_imgsz": eyes.settings.face_imgsz,
         "device": str(eyes.device),
         "sources": [str(item.path) for item in request.footage],
     }
@@ -130,7 +131,7 @@ def _analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress) -
 
 
 def _open(request: Request, eyes: Eyes, outcome: Outcome) -> Iterator[Stream]:
-    looked = eyes.settings.fingerprint(eyes.detector.weights, eyes.masks.weights)
+    looked = eyes.settings.fingerprint(*eyes.weights.values())
     keys = set()
     for item in request.footage:
         try:

@@ -55,7 +55,8 @@ class Job:
     facility: str
     camera: str
     person: str
-    face_mask: str
+    face: str
+    mask: str
     device: str
     fps: float
     imgsz: int
@@ -125,7 +126,8 @@ def _pipeline(job: Job) -> Callable[[], int]:
     if faults:
         raise faults[0]
     settings = PerceptionSettings(fps=job.fps, imgsz=job.imgsz)
-    eyes = Eyes.load(Device.choose(job.device, job.runtime), settings, Models(job.person, job.face_mask))
+    models = Models(job.person, job.face, job.mask)
+    eyes = Eyes.load(Device.choose(job.device, job.runtime), settings, models)
     eyes.warm_up()
 
     def work() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -100,6 +100,19 @@ def write_video(
             else:
                 frame.pts = index
             container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def encode(path: Path, images: Iterable[np.ndarray], fps: int) -> Path:
+    """Encode BGR pictures of one size (H x W x 3) as H.264 at a constant rate."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.pix_fmt = "yuv420p"
+        for number, image in enumerate(images):
+            if number == 0:
+                stream.height, stream.width = image.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return path
 

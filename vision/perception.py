@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -17,10 +17,13 @@ from vision.detection import PersonDetector
 from vision.frames import SECOND, Frame
 from vision.ground import locate
 from vision.masks import MaskReader, MaskReading
+from vision.stillness import Stillness
 from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
 
 NOT_SAMPLED = "not_sampled"
+COMPARABLE_S = 3.0
+"""Looks at a face further apart than this say nothing of life: the light has changed, or the camera moved."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class PerceptionSettings:
     Attributes:
         fps: analysed frames per second, at most.
         imgsz: px of the longer side for person detection.
-        head_imgsz: px of the longer side of a head region for the mask detector.
+        head_imgsz: px of the longer side of a head region, in which the face is looked for.
+        face_imgsz: px of the square around a face for the mask classifier.
         mask_hz: looks at each head per second, at most.
         tracker: see `TrackerSettings`.
     """
@@ -38,6 +42,7 @@ class PerceptionSettings:
     fps: float = 5.0
     imgsz: int = 416
     head_imgsz: int = 192
+    face_imgsz: int = 96
     mask_hz: float = 2.0
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
 
@@ -52,16 +57,17 @@ class Models:
     """Which weights a run uses, each by our name, by the path of a file, or by an ultralytics name."""
 
     person: str = "person"
-    face_mask: str = "face_mask"
+    face: str = "face"
+    mask: str = "mask"
 
 
 class Eyes:
     """The models, loaded once and shared by every camera of a run."""
 
     def __init__(
-        self, person: Weights, face_mask: Weights, device: Device, settings: PerceptionSettings
+        self, person: Weights, face: Weights, mask: Weights, device: Device, settings: PerceptionSettings
     ) -> None:
-        """Load both detectors.
+        """Load the models.
 
         Raises:
             ModelError: weights cannot be loaded or have other classes.
@@ -69,7 +75,7 @@ class Eyes:
         self.settings = settings
         self.device = device
         self.detector = PersonDetector(person, device, settings.imgsz)
-        self.masks = MaskReader(face_mask, device, settings.head_imgsz)
+        self.masks = MaskReader(face, mask, device, settings.head_imgsz, settings.face_imgsz)
 
     @classmethod
     def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> Eyes:
@@ -79,7 +85,18 @@ class Eyes:
             ModelError: weights are missing, tampered with, or of another kind.
         """
         models = models or Models()
-        return cls(resolve(models.person), resolve(models.face_mask), device, settings)
+        return cls(resolve(models.person), resolve(models.face), resolve(models.mask), device, settings)
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """What is loaded, by purpose."""
+        face, mask = self.masks.weights
+        return {"person": self.detector.weights, "face": face, "mask": mask}
+
+    def faces(self, image: np.ndarray) -> np.ndarray:
+        """Every face that the pipeline would look at in an image (H x W x 3 BGR); see `MaskReader.faces`."""
+        [people] = self.detector([Frame(image, 0, 0, "")])
+        return self.masks.faces(image, people)
 
     def warm_up(self) -> None:
         """Run each model once, so that compiling is over before footage arrives."""
@@ -97,6 +114,7 @@ class Perception:
         self._camera = camera
         self._tracker = PersonTracker(stream, eyes.settings.fps, eyes.settings.tracker)
         self._last_look: dict[int, int] = {}
+        self._stillness = Stillness(round(COMPARABLE_S * SECOND))
 
     def detect(self, frames: Sequence[Frame]) -> list[np.ndarray]:
         """Find people in frames of one size: per frame, float32 rows of x1, y1, x2, y2 (px), score."""
@@ -151,8 +169,11 @@ class Perception:
         for number, reading in zip(
             due, self._eyes.masks.read([(frame.image, boxes[n, :4]) for n in due]), strict=True
         ):
-            readings[number] = reading
-            self._last_look[int(tracks[number])] = frame.t
+            track = int(tracks[number])
+            change = self._stillness.change(track, frame.t, frame.image, reading.face)
+            readings[number] = replace(reading, change=change)
+            self._last_look[track] = frame.t
+        self._stillness.forget_before(frame.t)
         return readings
 
 
@@ -171,4 +192,4 @@ def _rows(
         x1, y1, x2, y2, score = box
         seen = (frame.camera, frame.t, frame.index, track, width, height, x1, y1, x2, y2, score)
         masks = reading.probabilities or (None, None, None)
-        yield (*seen, (x1 + x2) / 2, y2, reading.face_height, *masks, reading.reason)
+        yield (*seen, (x1 + x2) / 2, y2, reading.face_height, reading.change, *masks, reading.reason)

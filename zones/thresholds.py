@@ -50,7 +50,7 @@ class MaskRule(Model):
         description="Mask assessments per track and second.",
     )
     min_change: Share = Field(
-        default=0.02,
+        default=0.01,
         title="Sign of life",
         description="Least change of the picture around a face between two looks, 0..1.",
     )

@@ -11,6 +11,8 @@ import numpy as np
 
 from models import datasets
 from models.errors import ModelError
+from models.faces.crops import square
+from models.faces.evaluation import LEAST_PX
 from models.runtimes.calibration import IMAGES
 from models.runtimes.network import Image
 
@@ -95,15 +97,24 @@ def own(images: Path, labels: Path | None, classes: tuple[str, ...], task: str) 
     return Examples(images.name, lambda: _by_file(images, labels, len(classes)), images)
 
 
-Labelled = tuple[Image, datasets.Boxes]
+Labelled = tuple[Image, datasets.Boxes | int]
 
 
 def _people(sources: datasets.Sources, wanted: Callable[[int], bool]) -> Iterable[Labelled]:
     return ((image, truth) for _, n, _, image, truth in datasets.people(sources) if wanted(n))
 
 
-def _masks(sources: datasets.Sources, split: str) -> Iterable[Labelled]:
-    return ((image, truth) for _, image, truth in datasets.labelled(sources.data / "face_mask", split))
+def _faces(sources: datasets.Sources, split: str) -> Iterable[Labelled]:
+    for _, image, truth in datasets.labelled(sources.data / "face_mask", split):
+        truth[:, 0] = 0
+        yield image, truth
+
+
+def _worn(sources: datasets.Sources, split: str) -> Iterable[Labelled]:
+    """Squares around labelled faces, and what is worn."""
+    for _, image, truth in datasets.labelled(sources.data / "face_mask", split):
+        for row in truth[truth[:, 4] - truth[:, 2] >= LEAST_PX]:
+            yield square(image, row[1:], 96), int(row[0])
 
 
 _HELD_OUT: dict[str, tuple[str, Callable[[datasets.Sources], Iterable[Labelled]]]] = {
@@ -111,11 +122,13 @@ _HELD_OUT: dict[str, tuple[str, Callable[[datasets.Sources], Iterable[Labelled]]
         "person, held-out eighths",
         lambda sources: _people(sources, lambda number: number % datasets.HELD_OUT == 0),
     ),
-    "face_mask": ("face_mask/test", lambda sources: _masks(sources, "test")),
+    "face": ("face_mask/test, faces", lambda sources: _faces(sources, "test")),
+    "mask": ("face_mask/test, squares around faces", lambda sources: _worn(sources, "test")),
 }
 _TRAINING: dict[str, Callable[[datasets.Sources], Iterable[Labelled]]] = {
     "person": lambda sources: _people(sources, lambda number: number % datasets.HELD_OUT != 0),
-    "face_mask": lambda sources: _masks(sources, "train"),
+    "face": lambda sources: _faces(sources, "train"),
+    "mask": lambda sources: _worn(sources, "train"),
 }
 
 

@@ -56,7 +56,8 @@ def analyze(
     person: Annotated[
         str, typer.Option(help="Person weights: ours, a .pt file, or an ultralytics name.")
     ] = "person",
-    face_mask: Annotated[str, typer.Option(help="Face-mask weights: ours or a .pt file.")] = "face_mask",
+    face: Annotated[str, typer.Option(help="Face weights: ours or a .pt file.")] = "face",
+    mask: Annotated[str, typer.Option(help="Mask weights: ours or a .pt file.")] = "mask",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Analyse footage; interrupted, the same command goes on where it was."""
@@ -76,7 +77,7 @@ def analyze(
         raise typer.Exit(2)
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
     with Ledger.open(place.ledger) as ledger:
-        eyes = Eyes.load(Device.choose(device, runtime), settings, Models(person, face_mask))
+        eyes = Eyes.load(Device.choose(device, runtime), settings, Models(person, face, mask))
         with _progress() as progress:
             outcome = run_analysis(Request(site, footage, place, began, source_fps), ledger, eyes, progress)
         outcome.faults[:0] = faults

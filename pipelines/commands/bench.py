@@ -27,11 +27,12 @@ def bench(
         int, typer.Option(help="The same for the loop; 640 is ultralytics' default.")
     ] = 640,
     person: Annotated[str, typer.Option(help="Person weights.")] = "person",
-    face_mask: Annotated[str, typer.Option(help="Face-mask weights.")] = "face_mask",
+    face: Annotated[str, typer.Option(help="Face weights.")] = "face",
+    mask: Annotated[str, typer.Option(help="Mask weights.")] = "mask",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Time this pipeline against decoding alone and against YOLO(...).track on every frame."""
-    job = Job(video, facility, camera, person, face_mask, device, fps, imgsz, loop_imgsz, runtime)
+    job = Job(video, facility, camera, person, face, mask, device, fps, imgsz, loop_imgsz, runtime)
     figures = {workload: measure(workload, job) for workload in WORKLOADS}
     loop = figures["loop"].speed
     rows = [

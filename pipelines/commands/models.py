@@ -141,7 +141,7 @@ def export(
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="person or face_mask")], data: Data, work: Work = Path("runs")
+    name: Annotated[str, typer.Argument(help="person, face or mask")], data: Data, work: Work = Path("runs")
 ) -> None:
     """Train weights by their recipe; interrupted, the same command goes on from the last epoch."""
     from models.training import train as run_training
@@ -151,7 +151,7 @@ def train(
 
 @app.command()
 def evaluate(
-    name: Annotated[str, typer.Argument(help="person or face_mask: which held-out images to use")],
+    name: Annotated[str, typer.Argument(help="person, face or mask: which held-out images to use")],
     data: Data,
     weights: Annotated[
         str | None, typer.Option(help="Weights to measure; ours of that name by default.")
@@ -161,12 +161,12 @@ def evaluate(
     """Measure weights on images they have not seen; prints JSON."""
     from models.evaluation import evaluate as measure
 
-    print(json.dumps(asdict(measure(name, registry.resolve(weights or name).path, data, imgsz)), indent=1))
+    print(json.dumps(asdict(measure(name, registry.resolve(weights or name), data, imgsz)), indent=1))
 
 
 @app.command()
 def publish(
-    name: Annotated[str, typer.Argument(help="person or face_mask")],
+    name: Annotated[str, typer.Argument(help="person, face or mask")],
     checkpoint: Annotated[Path, typer.Argument(help="The checkpoint that `train` printed.")],
 ) -> None:
     """Keep a checkpoint as the weights of a name in this checkout."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from vision.frames import Frame
-from vision.masks import head_region
+from vision.heads import head_region
 
 SURROUND = 0.1
 """Of the box, kept on each side: readers of appearance look a little beyond it."""

@@ -17,7 +17,6 @@ from pipelines.commands.evaluate.options import (
     open_eyes,
     progress,
     table,
-    weights_of,
 )
 from pipelines.evaluation.bootstrap import RESAMPLES, SEED
 from pipelines.evaluation.report import Report, cell
@@ -39,10 +38,7 @@ def detection(
         str | None,
         typer.Option(help="Names of the labels' classes: a,b,c; or data.yaml or classes.txt [classes.txt]."),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(help="Ours or a .pt file [person; face_mask with --through-pipeline]."),
-    ] = None,
+    weights: Annotated[str, typer.Option(help="person, face, or a .pt file.")] = "person",
     through_pipeline: Annotated[
         bool,
         typer.Option(
@@ -132,9 +128,9 @@ def _detector(
     from pipelines.evaluation.detection import LOWEST_SCORE
 
     if through_pipeline:
-        from pipelines.evaluation.faces import CLASSES, faces_of
+        from vision.masks import STATES
 
-        eyes = open_eyes(5.0, imgsz, device, "person", weights or "face_mask")
-        return faces_of(eyes), CLASSES, weights_of(eyes)
-    predictor = Predictor(resolve(weights or "person"), Device.choose(device), imgsz, LOWEST_SCORE, None)
+        eyes = open_eyes(5.0, imgsz, device, ("person", "face", "mask"))
+        return eyes.faces, STATES, eyes.weights
+    predictor = Predictor(resolve(weights), Device.choose(device), imgsz, LOWEST_SCORE, None)
     return lambda image: predictor([image])[0], predictor.classes, {"detection": predictor.weights}

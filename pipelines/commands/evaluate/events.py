@@ -12,10 +12,11 @@ from rich.table import Table
 from incidents.scoring import BIAS, TOLERANCE_S
 from pipelines.commands.evaluate.options import (
     DeviceFlag,
-    FaceMask,
+    Face,
     Fps,
     ImgSz,
     JsonFlag,
+    Mask,
     Person,
     ResamplesFlag,
     SeedFlag,
@@ -66,7 +67,8 @@ def events(
     imgsz: ImgSz = 416,
     device: DeviceFlag = "auto",
     person: Person = "person",
-    face_mask: FaceMask = "face_mask",
+    face: Face = "face",
+    mask: Mask = "mask",
     resamples: ResamplesFlag = RESAMPLES,
     seed: SeedFlag = SEED,
     to: JsonFlag = None,
@@ -100,7 +102,7 @@ def events(
                 "or --home with --events"
             )
         footage = _Footage(video, *site(facility, camera), _moment(start), source_fps)
-        case, eyes = _of_video(footage, truth_tracks, events_file, (fps, imgsz, device, person, face_mask))
+        case, eyes = _of_video(footage, truth_tracks, events_file, (fps, imgsz, device, (person, face, mask)))
         used = weights_of(eyes)
         settings |= {
             **looked(eyes, source_fps),
@@ -206,7 +208,7 @@ def _of_video(
     footage: _Footage,
     truth_tracks: Path | None,
     events_file: Path | None,
-    how: tuple[float, int, str, str, str],
+    how: tuple[float, int, str, tuple[str, str, str]],
 ) -> tuple[Case, Eyes]:
     """Read the truth before the models are loaded: a slip in it is told at once."""
     from pipelines.evaluation import events as evaluation

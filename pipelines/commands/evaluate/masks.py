@@ -11,10 +11,11 @@ from rich.table import Table
 
 from pipelines.commands.evaluate.options import (
     DeviceFlag,
-    FaceMask,
+    Face,
     Fps,
     ImgSz,
     JsonFlag,
+    Mask,
     Person,
     ResamplesFlag,
     SeedFlag,
@@ -46,7 +47,8 @@ def masks(
     imgsz: ImgSz = 416,
     device: DeviceFlag = "auto",
     person: Person = "person",
-    face_mask: FaceMask = "face_mask",
+    face: Face = "face",
+    mask: Mask = "mask",
     resamples: ResamplesFlag = RESAMPLES,
     seed: SeedFlag = SEED,
     to: JsonFlag = None,
@@ -67,7 +69,7 @@ def masks(
     if missing := next((clip for clip in clips if clip.name not in told), None):
         raise TruthError(f"{truth}: expected the truth of {missing.name}, got {', '.join(told)}")
     where_from, where = site(facility, camera)
-    eyes = open_eyes(fps, imgsz, device, person, face_mask)
+    eyes = open_eyes(fps, imgsz, device, (person, face, mask))
     results: list[evaluation.ClipOutcome] = []
     for clip in clips:
         with progress(clip.name) as tell:

@@ -31,11 +31,12 @@ DeviceFlag = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Fps = Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)]
 ImgSz = Annotated[int, typer.Option(help="Longer side for person detection, px.", min=160, max=1920)]
 Person = Annotated[str, typer.Option(help="Person weights.")]
-FaceMask = Annotated[str, typer.Option(help="Face-mask weights.")]
+Face = Annotated[str, typer.Option(help="Face weights.")]
+Mask = Annotated[str, typer.Option(help="Mask weights.")]
 
 
-def open_eyes(fps: float, imgsz: int, device: str, person: str, face_mask: str) -> Eyes:
-    """The models of a run, as `lazaretto analyze` loads them.
+def open_eyes(fps: float, imgsz: int, device: str, models: tuple[str, str, str]) -> Eyes:
+    """The models of a run (person, face, mask), as `lazaretto analyze` loads them.
 
     Raises:
         ModelError: weights or device are not to be had.
@@ -43,12 +44,12 @@ def open_eyes(fps: float, imgsz: int, device: str, person: str, face_mask: str) 
     from vision.perception import Eyes, Models, PerceptionSettings  # torch is loaded here, not for `--help`
 
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
-    return Eyes.load(Device.choose(device), settings, Models(person=person, face_mask=face_mask))
+    return Eyes.load(Device.choose(device), settings, Models(*models))
 
 
 def weights_of(eyes: Eyes) -> dict[str, Weights]:
     """The weights of a run by purpose."""
-    return {"person": eyes.detector.weights, "face_mask": eyes.masks.weights}
+    return eyes.weights
 
 
 def looked(eyes: Eyes, source_fps: float | None) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def looked(eyes: Eyes, source_fps: float | None) -> dict[str, Any]:
         "fps": settings.fps,
         "imgsz": settings.imgsz,
         "head_imgsz": settings.head_imgsz,
+        "face_imgsz": settings.face_imgsz,
         "mask_hz": settings.mask_hz,
         "device": str(eyes.device),
         "source_fps": source_fps,

@@ -9,10 +9,11 @@ import typer
 
 from pipelines.commands.evaluate.options import (
     DeviceFlag,
-    FaceMask,
+    Face,
     Fps,
     ImgSz,
     JsonFlag,
+    Mask,
     Person,
     ResamplesFlag,
     SeedFlag,
@@ -41,7 +42,8 @@ def tracking(
     imgsz: ImgSz = 416,
     device: DeviceFlag = "auto",
     person: Person = "person",
-    face_mask: FaceMask = "face_mask",
+    face: Face = "face",
+    mask: Mask = "mask",
     resamples: ResamplesFlag = SLOW_RESAMPLES,
     seed: SeedFlag = SEED,
     to: JsonFlag = None,
@@ -56,7 +58,7 @@ def tracking(
     from pipelines.evaluation.tracking import COUNTED, measure
 
     true = read_mot(truth)
-    eyes = open_eyes(fps, imgsz, device, person, face_mask)
+    eyes = open_eyes(fps, imgsz, device, (person, face, mask))
     with progress("video") as tell:
         watched = watch(video, eyes, site(None, None)[1], start=0, source_fps=source_fps, tell=tell)
     with progress("intervals") as tell:

@@ -129,7 +129,7 @@ def test_nobody_there():
     assert judge_masks(samples_of([], facility), facility, facility.cameras[0]) == []
 
 
-@pytest.mark.parametrize(("change", "fires"), [(0.0, False), (0.019, False), (0.02, True), (0.3, True)])
+@pytest.mark.parametrize(("change", "fires"), [(0.0, False), (0.009, False), (0.01, True), (0.3, True)])
 def test_a_painted_face_never_changes_and_raises_nothing(change, fires):
     person = states(*["unmasked"] * 60, hz=2.0, extra={"face_change": change})
     assert bool(judge(person, hz=2.0)) is fires

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vision.frames import SECOND, Frame
-from vision.masks import head_region
+from vision.heads import head_region
 from vision.roles.crops import PER_TRACK, BodyCrop, TrackAlbum, cut, for_viewing
 
 NOISE = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)

@@ -1,0 +1,1 @@
+"""How the two face models are taught: where faces are, and whether each is masked."""

@@ -1,0 +1,70 @@
+"""Pretrained networks that label what people did not: more boxes, and the landmarks of faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import datasets
+from models.faces.crops import Image
+from models.faces.gathering import Faces, FaceTeacher, PersonTeacher
+from models.runtime import yolo
+
+PERSON_TEACHERS = ("yolov8n_deq.pt", "yolo26n_deq.pt", "yolo11n_deq.pt")
+FACE_TEACHER = "yolov8n-face_deq.pt"
+
+
+def people_by_vote(sources: datasets.Sources, imgsz: int = 640, agree: float = 0.4) -> datasets.Labeller:
+    """People found by three pretrained detectors together: boxes and scores averaged.
+
+    A box is kept from the mean score `agree` on; a detector that sees nothing there counts as 0, so that
+    one detector's fancy is not enough.
+    """
+    detectors = [yolo(sources.weights / name) for name in PERSON_TEACHERS]
+
+    def label(image: NDArray[np.uint8]) -> datasets.Boxes:
+        found = []
+        for detector in detectors:
+            boxes = detector.predict(image, imgsz=imgsz, conf=0.15, classes=[0], verbose=False)[0].boxes
+            found.append(np.column_stack([boxes.conf.numpy(), boxes.xyxy.numpy()]))
+        rows = np.vstack(found)
+        rows = rows[np.argsort(-rows[:, 0])]
+        merged = []
+        while len(rows):
+            same = datasets.iou(rows[:, 1:], rows[0, 1:]) > 0.6
+            group, rows = rows[same], rows[~same]
+            if group[:, 0].sum() / len(detectors) >= agree:
+                merged.append(np.r_[0.0, np.average(group[:, 1:], axis=0, weights=group[:, 0])])
+        return np.array(merged).reshape(-1, 5)
+
+    return label
+
+
+def people(weights: Path, confidence: float) -> PersonTeacher:
+    """People found by one detector whose class 0 is a person: boxes (N, 4), px."""
+    detector = yolo(weights)
+
+    def find(image: Image) -> NDArray[np.float64]:
+        found = detector.predict(image, imgsz=640, conf=confidence, classes=[0], verbose=False)[0].boxes
+        return np.asarray(found.xyxy.numpy(), np.float64)
+
+    return find
+
+
+def faces(sources: datasets.Sources) -> FaceTeacher:
+    """Faces and landmarks found by a pretrained face detector, best first."""
+    detector = yolo(sources.weights / FACE_TEACHER, task="pose")
+
+    def find(image: Image, imgsz: int, confidence: float) -> Faces:
+        found = detector.predict(image, imgsz=imgsz, conf=confidence, verbose=False)[0]
+        if not len(found.boxes):
+            return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 3))
+        return (
+            np.asarray(found.boxes.xyxy.numpy(), np.float64),
+            np.asarray(found.boxes.conf.numpy(), np.float64),
+            np.asarray(found.keypoints.data.numpy(), np.float64),
+        )
+
+    return find

@@ -60,14 +60,15 @@ def test_the_field_of_view_of_the_data_sheet_helps() -> None:
 
 
 def test_the_stated_error_is_the_real_one() -> None:
-    """Six times, other people: two thirds within one standard error, nearly all within two."""
+    """Six times, other people: most distances within one standard error, nearly all within two."""
     within = []
     for seed in range(6):
         true, distance, se = judge(fit_walking(walk(Pinhole(), 12, 100 + seed), KNOWN), Pinhole())
         off = np.abs(distance - true) / se
         within.append([(off < 1).mean(), (off < 2).mean()])
     one, two = np.mean(within, axis=0)
-    assert one > 0.6 and two > 0.9
+    # Of 24 times 0.82 and 1.00; six times are a noisy sample, as all distances of one share its error.
+    assert 0.5 < one < 0.95 and two > 0.9
 
 
 def test_scale_follows_the_stated_height() -> None:

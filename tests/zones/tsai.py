@@ -28,11 +28,7 @@ class TsaiCamera:
 
     def project(self, world: npt.ArrayLike, distorted: bool = True) -> Array:
         """Pixel positions (N, 2) of world points (N, 3) in mm; the lens bends them unless told not to."""
-        sin, cos = np.sin(self.rotation), np.cos(self.rotation)
-        rx = np.array([[1, 0, 0], [0, cos[0], -sin[0]], [0, sin[0], cos[0]]])
-        ry = np.array([[cos[1], 0, sin[1]], [0, 1, 0], [-sin[1], 0, cos[1]]])
-        rz = np.array([[cos[2], -sin[2], 0], [sin[2], cos[2], 0], [0, 0, 1]])
-        camera = np.asarray(world, dtype=np.float64) @ (rz @ ry @ rx).T + self.translation
+        camera = self._turned(np.asarray(world, dtype=np.float64)) + self.translation
         undistorted = self.focal * camera[:, :2] / camera[:, 2:]
         sensor = self._distort(undistorted) if distorted else undistorted
         pixels: Array = sensor / (self.dpx / self.sx, self.dpy) + (self.cx, self.cy)
@@ -46,6 +42,25 @@ class TsaiCamera:
             radius -= (radius * (1 + self.kappa1 * radius**2) - target) / (1 + 3 * self.kappa1 * radius**2)
         ratio: Array = np.divide(radius, target, out=np.ones_like(target), where=target > 0)
         return np.asarray(undistorted * ratio[:, None], dtype=np.float64)
+
+    def ground(self, image: npt.ArrayLike) -> Array:
+        """Places (N, 2) on the floor, in metres, of normalised image points (N, 2); the lens is undone."""
+        points = np.asarray(image, dtype=np.float64) * (self.width, self.height) - (self.cx, self.cy)
+        sensor = points * (self.dpx / self.sx, self.dpy)
+        radius2 = (sensor**2).sum(axis=1, keepdims=True)
+        rays = np.column_stack([sensor * (1 + self.kappa1 * radius2) / self.focal, np.ones(len(sensor))])
+        # The floor's two axes and its origin, as the camera sees them.
+        axes = np.column_stack([self._turned(np.eye(3)[:2]).T, self.translation])
+        floor = rays @ np.linalg.inv(axes).T
+        return np.asarray(floor[:, :2] / floor[:, 2:] / 1000, dtype=np.float64)
+
+    def _turned(self, world: Array) -> Array:
+        """Points (N, 3) in the camera's directions."""
+        sin, cos = np.sin(self.rotation), np.cos(self.rotation)
+        rx = np.array([[1, 0, 0], [0, cos[0], -sin[0]], [0, sin[0], cos[0]]])
+        ry = np.array([[cos[1], 0, sin[1]], [0, 1, 0], [-sin[1], 0, cos[1]]])
+        rz = np.array([[cos[2], -sin[2], 0], [sin[2], cos[2], 0], [0, 0, 1]])
+        return np.asarray(world @ (rz @ ry @ rx).T, dtype=np.float64)
 
     def floor(self, ground: npt.ArrayLike, distorted: bool = True) -> Array:
         """Normalised image positions (N, 2) of points (N, 2) on the floor, in metres."""

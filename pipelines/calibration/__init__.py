@@ -1,0 +1,1 @@
+"""Finding a camera's calibration, and telling how good it is."""

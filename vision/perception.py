@@ -13,10 +13,13 @@ import polars as pl
 from models.devices import Device
 from models.registry import Weights, resolve
 from vision import observations
+from vision.appearance import AppearanceReader
 from vision.detection import PersonDetector
 from vision.frames import SECOND, Frame
 from vision.ground import locate
 from vision.masks import MaskReader, MaskReading
+from vision.roles.model import COLUMNS, read_model
+from vision.roles.reading import RoleReader, worth_reading
 from vision.stillness import Stillness
 from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
@@ -36,6 +39,7 @@ class PerceptionSettings:
         head_imgsz: px of the longer side of a head region, in which the face is looked for.
         face_imgsz: px of the square around a face for the mask classifier.
         mask_hz: looks at each head per second, at most.
+        role_hz: looks at what each person wears per second, at most.
         tracker: see `TrackerSettings`.
     """
 
@@ -44,6 +48,7 @@ class PerceptionSettings:
     head_imgsz: int = 192
     face_imgsz: int = 96
     mask_hz: float = 2.0
+    role_hz: float = 0.5
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
 
     def fingerprint(self, *weights: Weights) -> str:
@@ -54,11 +59,16 @@ class PerceptionSettings:
 
 @dataclass(frozen=True)
 class Models:
-    """Which weights a run uses, each by our name, by the path of a file, or by an ultralytics name."""
+    """Which weights a run uses, each by our name, by the path of a file, or by an ultralytics name.
+
+    `roles` is the file of a role model, or None: then roles come from zones and cameras alone.
+    """
 
     person: str = "person"
     face: str = "face"
     mask: str = "mask"
+    appearance: str = "appearance"
+    roles: Weights | None = None
 
 
 class Eyes:
@@ -76,6 +86,8 @@ class Eyes:
         self.device = device
         self.detector = PersonDetector(person, device, settings.imgsz)
         self.masks = MaskReader(face, mask, device, settings.head_imgsz, settings.face_imgsz)
+        self.appearance: AppearanceReader | None = None
+        self.roles: RoleReader | None = None
 
     @classmethod
     def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> Eyes:
@@ -83,15 +95,26 @@ class Eyes:
 
         Raises:
             ModelError: weights are missing, tampered with, or of another kind.
+            RoleError: the role model is none, or was trained on other features.
         """
         models = models or Models()
-        return cls(resolve(models.person), resolve(models.face), resolve(models.mask), device, settings)
+        eyes = cls(resolve(models.person), resolve(models.face), resolve(models.mask), device, settings)
+        if models.roles is not None:
+            eyes.appearance = AppearanceReader(resolve(models.appearance), device)
+            eyes.roles = RoleReader(read_model(models.roles.path), models.roles, eyes.appearance)
+        return eyes
 
     @property
     def weights(self) -> dict[str, Weights]:
-        """What is loaded, by purpose."""
+        """The weights in use, by what they are for; all of them decide the observations."""
         face, mask = self.masks.weights
-        return {"person": self.detector.weights, "face": face, "mask": mask}
+        optional = {"appearance": self.appearance, "roles": self.roles}
+        return {
+            "person": self.detector.weights,
+            "face": face,
+            "mask": mask,
+            **{name: reader.weights for name, reader in optional.items() if reader is not None},
+        }
 
     def faces(self, image: np.ndarray) -> np.ndarray:
         """Every face that the pipeline would look at in an image (H x W x 3 BGR); see `MaskReader.faces`."""
@@ -103,6 +126,8 @@ class Eyes:
         blank = np.zeros((96, 128, 3), np.uint8)
         self.detector([Frame(blank, 0, 0, "")])
         self.masks.read([(blank, np.array([0.0, 0.0, 96.0, 96.0]))])
+        if self.roles is not None:
+            self.roles.read([(blank, np.array([0.0, 0.0, 96.0, 96.0]))])
 
 
 class Perception:
@@ -114,6 +139,7 @@ class Perception:
         self._camera = camera
         self._tracker = PersonTracker(stream, eyes.settings.fps, eyes.settings.tracker)
         self._last_look: dict[int, int] = {}
+        self._last_role: dict[int, int] = {}
         self._stillness = Stillness(round(COMPARABLE_S * SECOND))
 
     def detect(self, frames: Sequence[Frame]) -> list[np.ndarray]:
@@ -124,7 +150,7 @@ class Perception:
         return found
 
     def observe(self, frames: Sequence[Frame], detections: Sequence[np.ndarray]) -> list[Row]:
-        """Follow people over frames, given what `detect` found in them, and look at heads that are due.
+        """Follow people over frames, given what `detect` found in them; look at heads and clothes as due.
 
         Returns:
             Rows for `tabulate`: a table for every frame would cost more than following its people.
@@ -132,7 +158,8 @@ class Perception:
         rows: list[Row] = []
         for frame, found in zip(frames, detections, strict=True):
             tracked, tracks = self._tracker.update(found, frame.t)
-            rows += _rows(frame, tracked, tracks, self._look(frame, tracked, tracks))
+            roles = self._read_roles(frame, tracked, tracks)
+            rows += _rows(frame, tracked, tracks, self._look(frame, tracked, tracks), roles)
         return rows
 
     def tabulate(self, rows: Sequence[Row]) -> pl.DataFrame:
@@ -156,6 +183,27 @@ class Perception:
         looked = seen.filter(pl.col("mask_reason").is_null() | (pl.col("mask_reason") != NOT_SAMPLED))
         for track, t in looked.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows():
             self._last_look[track] = t
+        read = seen.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in COLUMNS))
+        for track, t in read.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows():
+            self._last_role[track] = t
+
+    def _read_roles(self, frame: Frame, boxes: np.ndarray, tracks: np.ndarray) -> list[RoleShares]:
+        """What people wear says of their roles, where it is due and can be seen; else nothing."""
+        shares: list[RoleShares] = [(None,) * len(COLUMNS)] * len(tracks)
+        if self._eyes.roles is None or not len(tracks):
+            return shares
+        interval = round(0.9 * SECOND / self._eyes.settings.role_hz)
+        due = [
+            n
+            for n in np.flatnonzero(worth_reading(boxes)).tolist()
+            if frame.t - self._last_role.get(int(tracks[n]), -(SECOND**2)) >= interval
+        ]
+        for n, row in zip(
+            due, self._eyes.roles.read([(frame.image, boxes[n, :4]) for n in due]).tolist(), strict=True
+        ):
+            shares[n] = tuple(None if np.isnan(share) else share for share in row)
+            self._last_role[int(tracks[n])] = frame.t
+        return shares
 
     def _look(self, frame: Frame, boxes: np.ndarray, tracks: np.ndarray) -> list[MaskReading]:
         # 10 % early is on time: at 3.5 analysed frames/s a strict half second would halve the rate.
@@ -180,16 +228,24 @@ class Perception:
 Row = tuple[object, ...]
 """One person in one frame: the values of `_ROW_SCHEMA`, in its order."""
 
-_LATER = ("ground_x", "ground_y", "ground_se", *(n for n in observations.SCHEMA if n.startswith("role_")))
+RoleShares = tuple[float | None, ...]
+"""Probabilities of the roles of COLUMNS; None = not known."""
+
+_LATER = ("ground_x", "ground_y", "ground_se")
 _ROW_SCHEMA = {n: kind for n, kind in observations.SCHEMA.items() if n not in _LATER} | {"t": pl.Int64()}
 
 
 def _rows(
-    frame: Frame, boxes: np.ndarray, tracks: np.ndarray, readings: Sequence[MaskReading]
+    frame: Frame,
+    boxes: np.ndarray,
+    tracks: np.ndarray,
+    readings: Sequence[MaskReading],
+    roles: Sequence[RoleShares],
 ) -> Iterator[Row]:
     height, width = frame.image.shape[:2]
-    for box, track, reading in zip(boxes.tolist(), tracks.tolist(), readings, strict=True):
+    for box, track, reading, shares in zip(boxes.tolist(), tracks.tolist(), readings, roles, strict=True):
         x1, y1, x2, y2, score = box
         seen = (frame.camera, frame.t, frame.index, track, width, height, x1, y1, x2, y2, score)
         masks = reading.probabilities or (None, None, None)
-        yield (*seen, (x1 + x2) / 2, y2, reading.face_height, reading.change, *masks, reading.reason)
+        change = reading.change
+        yield (*seen, (x1 + x2) / 2, y2, reading.face_height, change, *masks, reading.reason, *shares)

@@ -23,6 +23,7 @@ from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import Footage, assign
 from pipelines.commands.tables import coverage_table, incident_table
 from pipelines.home import Home
+from pipelines.teaching.site import find, said_of
 from vision.frames import SECOND, from_iso, to_iso
 from zones.errors import LazarettoError
 from zones.facility import load_facility
@@ -58,6 +59,11 @@ def analyze(
     ] = "person",
     face: Annotated[str, typer.Option(help="Face weights: ours or a .pt file.")] = "face",
     mask: Annotated[str, typer.Option(help="Mask weights: ours or a .pt file.")] = "mask",
+    roles: Annotated[
+        str,
+        typer.Option(help="Role model: auto (the home's), none, ppe (ours, general, weak), or its file."),
+    ] = "auto",
+    appearance: Annotated[str, typer.Option(help="Appearance weights: ours or a .pt file.")] = "appearance",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Analyse footage; interrupted, the same command goes on where it was."""
@@ -76,16 +82,19 @@ def analyze(
         _complain(faults)
         raise typer.Exit(2)
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
+    learned = find(place, site, roles)
     with Ledger.open(place.ledger) as ledger:
-        eyes = Eyes.load(Device.choose(device, runtime), settings, Models(person, face, mask))
+        models = Models(person, face, mask, appearance, learned)
+        eyes = Eyes.load(Device.choose(device, runtime), settings, models)
         with _progress() as progress:
             outcome = run_analysis(Request(site, footage, place, began, source_fps), ledger, eyes, progress)
         outcome.faults[:0] = faults
-        result = _result(ledger, outcome, place)
+        result = _result(ledger, outcome, place) | {"roles": said_of(learned)}
         if as_json:
             print(json.dumps(result, ensure_ascii=False, indent=1))
         else:
             _print(ledger, outcome, place)
+            Console().print(said_of(learned), style="dim", highlight=False)
     for warning in outcome.warnings:
         print(f"lazaretto: {warning}", file=sys.stderr)
     _complain(outcome.faults)

@@ -45,6 +45,7 @@ class RoleFeatures:
     def __init__(self, appearance: Appearance) -> None:
         """Use a reader of appearances."""
         self._appearance = appearance
+        self.dimension_of_appearance = appearance.dimension
         self.dimension = appearance.dimension + COLOURS
         self.identity = FeatureIdentity(
             appearance=appearance.weights.sha256, colour=COLOUR, dimension=self.dimension

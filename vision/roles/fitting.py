@@ -39,11 +39,14 @@ class Labelled:
         features: (N, D).
         classes: (N,) number of the class of each.
         tracks: (N,) who is on it; equal for crops of one person in one stretch of footage.
+        groups: (N,) what must not be on both sides of the cross-validation, where that is more than a
+            track, such as all the people in one picture; None = the tracks.
     """
 
     features: np.ndarray
     classes: np.ndarray
     tracks: Sequence[str]
+    groups: Sequence[str] | None = None
 
 
 def fit(
@@ -73,7 +76,8 @@ def fit(
     chosen, tracks = np.asarray(labelled.classes), np.asarray(labelled.tracks, dtype=str)
     x = np.asarray(labelled.features, dtype=np.float64)
     counts = _counts(chosen, tracks, classes)
-    folds = _folds(chosen, tracks, len(classes))
+    groups = tracks if labelled.groups is None else np.asarray(labelled.groups, dtype=str)
+    folds = _folds(chosen, groups, len(classes))
     logits, away = np.zeros((len(x), len(classes))), np.zeros(len(x))
     for fold in range(folds.max() + 1):
         apart = folds == fold
@@ -169,17 +173,19 @@ def _counts(
     return tuple(LabelCount(crops=int((chosen == k).sum()), tracks=people[k]) for k in range(len(classes)))
 
 
-def _folds(chosen: np.ndarray, tracks: np.ndarray, classes: int) -> np.ndarray:
-    """Fold (N,) of each crop: people of each class are dealt out in turn, so that none lacks in training."""
+def _folds(chosen: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
+    """Fold (N,) of each crop: groups of each class are dealt out in turn, so that none lacks in training."""
     rng = np.random.default_rng(0)
-    people = [np.unique(tracks[chosen == k]) for k in range(classes)]
-    count = min(FOLDS, *(len(names) for names in people))
-    fold = {
-        name: number % count
-        for names in people
-        for number, name in enumerate(rng.permutation(names).tolist())
+    foremost = {
+        str(name): int(np.bincount(chosen[groups == name], minlength=classes).argmax())
+        for name in np.unique(groups)
     }
-    return np.array([fold[track] for track in tracks.tolist()])
+    dealt = [[name for name, k in foremost.items() if k == wanted] for wanted in range(classes)]
+    count = min(FOLDS, *(max(LEAST_TRACKS, len(names)) for names in dealt))
+    fold = {
+        name: number % count for names in dealt for number, name in enumerate(rng.permutation(names).tolist())
+    }
+    return np.array([fold[group] for group in groups.tolist()])
 
 
 def _weights(chosen: np.ndarray, tracks: np.ndarray) -> np.ndarray:

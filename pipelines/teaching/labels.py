@@ -1,0 +1,188 @@
+"""Labels of crops, as a file that a person can write and the page writes: where, who, and which role.
+
+A label holds a place in footage, never a picture or a vector of anybody.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from vision import observations
+from vision.files import open_source
+from vision.frames import SECOND, Frame
+from vision.roles.crops import PER_TRACK, BodyCrop, cut
+from vision.roles.model import ROLES, RoleError
+from zones.facility import Facility, Role
+
+Px = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Label(BaseModel):
+    """One label: a person in one frame of a video, or a whole track of the observation log.
+
+    `video` is a path, taken from the folder of the labels file; `frame` counts decoded frames from 0, `time`
+    seconds from the first one. `track` names the person: crops of one person share it, and are never on
+    both sides when the result is checked. Without a box, `track` is one of the home's observation log.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    video: str = Field(min_length=1)
+    track: str = Field(min_length=1, max_length=200)
+    role: Role
+    frame: int | None = Field(default=None, ge=0)
+    time: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    box: tuple[Px, Px, Px, Px] | None = None
+    source_fps: float | None = Field(default=None, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if self.role not in ROLES:
+            raise ValueError(f"expected a role among {', '.join(ROLES)}, got {self.role.value!r}")
+        if self.box is not None:
+            if (self.frame is None) == (self.time is None):
+                raise ValueError("expected a frame or a time beside the box, and not both")
+            if self.box[2] - self.box[0] < 4 or self.box[3] - self.box[1] < 4:
+                raise ValueError("expected a box as x1, y1, x2, y2 in px, at least 4 px wide and high")
+        elif self.frame is not None or self.time is not None:
+            raise ValueError("expected a box beside the frame or time")
+        return self
+
+
+_LABELS = TypeAdapter(list[Label])
+
+
+def read_labels(path: Path) -> list[Label]:
+    """Read a labels file: JSON (a list of labels) or CSV (columns as the labels' fields; x1, y1, x2, y2).
+
+    Raises:
+        RoleError: it cannot be read, or a label in it is not one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = _csv_rows(text) if path.suffix.lower() == ".csv" else json.loads(text)
+        labels = _LABELS.validate_python(rows)
+    except OSError as error:
+        raise RoleError(f"{path}: cannot read the labels: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place, *rest = [str(part) for part in first["loc"]] or ["labels"]
+        where = f"label {int(place) + 1}" if place.isdecimal() else place
+        raise RoleError(f"{path}: {' '.join([where, *rest])}: {first['msg']}") from error
+    except ValueError as error:
+        raise RoleError(f"{path}: expected a labels file in JSON or CSV, got {error}") from error
+    if not labels:
+        raise RoleError(f"{path}: expected at least one label, got none")
+    return labels
+
+
+def to_json(labels: Sequence[Label]) -> str:
+    """The content of a labels file."""
+    rows = [label.model_dump(mode="json", exclude_none=True) for label in labels]
+    return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
+
+
+def cut_labelled(
+    labels: Sequence[Label], folder: Path, facility: Facility, home: Path | None = None
+) -> list[tuple[Label, BodyCrop]]:
+    """Cut the labelled people out of the footage again.
+
+    Args:
+        labels: what to cut.
+        folder: of the labels file; relative videos are below it.
+        facility: its time zone dates the footage.
+        home: whose observation log has the tracks that are labelled without a box.
+
+    Raises:
+        RoleError: a label names a frame that a video does not have, or a track that the log does not have.
+        SourceError: a video cannot be read.
+    """
+    found: list[tuple[Label, BodyCrop]] = []
+    placed = [label for label in labels if label.box is not None]
+    placed += _from_log([label for label in labels if label.box is None], home)
+    for video, fps in sorted({(label.video, label.source_fps or 0.0) for label in placed}):
+        wanted = [item for item in placed if (item.video, item.source_fps or 0.0) == (video, fps)]
+        source = open_source(folder / video, "labels", None, fps or None, facility.timezone)
+        waiting = sorted(wanted, key=lambda label: (label.frame or 0, label.time or 0.0))
+        for item in source.frames():
+            if not waiting:
+                break
+            if isinstance(item, Frame):
+                here = [label for label in waiting if _reached(label, item, source.info.start_us)]
+                found += [(label, _cut(label, item)) for label in here]
+                waiting = [label for label in waiting if label not in here]
+        if waiting:
+            where = waiting[0].frame if waiting[0].time is None else f"{waiting[0].time:g} s"
+            raise RoleError(f"{video}: expected footage up to frame {where}, where a label is, got less")
+    return found
+
+
+def _reached(label: Label, frame: Frame, start: int) -> bool:
+    if label.time is not None:
+        return frame.t - start >= round(label.time * SECOND) - 1000
+    return label.frame == frame.index
+
+
+def _cut(label: Label, frame: Frame) -> BodyCrop:
+    height, width = frame.image.shape[:2]
+    x1, y1, x2, y2 = label.box or (0.0, 0.0, 0.0, 0.0)
+    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        raise RoleError(
+            f"{label.video}: expected boxes inside the frame of {width} x {height} px, "
+            f"got {list(label.box or ())}"
+        )
+    return cut(frame, label.track, np.array([x1, y1, x2, y2]))
+
+
+def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
+    """Labels of whole tracks, as labels of some of their boxes in the observation log."""
+    if not labels:
+        return []
+    parts = sorted((home / observations.ROOT).glob("*/*/[!.]*.parquet")) if home is not None else []
+    ids = {label.track: _track_id(label.track) for label in labels}
+    seen = pl.concat(
+        [observations.empty()]
+        + [
+            pl.read_parquet(part, schema=observations.SCHEMA, missing_columns="insert").filter(
+                pl.col("track").is_in([n for n in ids.values() if n is not None])
+            )
+            for part in parts
+        ]
+    ).sort("t")
+    placed: list[Label] = []
+    for label in labels:
+        rows = seen.filter(pl.col("track") == ids[label.track])
+        if rows.is_empty():
+            raise RoleError(
+                f"{label.video}: expected a box, or a track of the observation log of {home or 'a home'}, "
+                f"got track {label.track!r}"
+            )
+        for row in rows.gather_every(max(1, -(-rows.height // PER_TRACK))).to_dicts():
+            box = (row["x1"], row["y1"], row["x2"], row["y2"])
+            placed.append(label.model_copy(update={"frame": row["frame"], "box": box}))
+    return placed
+
+
+def _track_id(text: str) -> int | None:
+    try:
+        return int(text, 16) if len(text) == 16 else None
+    except ValueError:
+        return None
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for row in csv.DictReader(io.StringIO(text)):
+        given: dict[str, Any] = {name: value for name, value in row.items() if value not in (None, "")}
+        corners = [given.pop(name) for name in ("x1", "y1", "x2", "y2") if name in given]
+        rows.append(given | ({"box": corners} if corners else {}))
+    return rows

@@ -66,12 +66,13 @@ def figure(value: float | None, resampled: Floats, units: int) -> Estimate:
     Args:
         value: on all the data.
         resampled: (R,) in each draw.
-        units: how many there were to draw from; fewer than FEWEST give no interval.
+        units: how many there were to draw from; fewer than FEWEST give no interval, and neither do draws
+            that are all alike.
     """
     known = resampled[~np.isnan(resampled)]
     if value is None or np.isnan(value):
         return Estimate(None)
-    if units < FEWEST or len(known) == 0:
+    if units < FEWEST or len(known) == 0 or known.min() == known.max():
         return Estimate(float(value))
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(known, [tail, 100 - tail])

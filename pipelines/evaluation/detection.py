@@ -162,12 +162,14 @@ def _cells(
         pools = {name: Pool(matched[name, band]) for name in classes}
         values = np.array([pool.average_precision() for pool in pools.values()])
         resampled = np.array([[p.average_precision(weights) for p in pools.values()] for weights in drawn])
+        # Images that show none of it cannot tell how well it is found.
+        shown = np.array([pool.truths > 0 for pool in pools.values()])
         objects = [int(pool.truths.sum()) for pool in pools.values()]
         for c, name in enumerate(classes):
-            result[name][band] = _cell(objects[c], values[c], resampled[:, c], drawn.shape[1])
+            result[name][band] = _cell(objects[c], values[c], resampled[:, c], int(shown[c].sum()))
         # A class without objects has no average precision: the mean is over the others.
         result[MEAN][band] = _cell(
-            sum(objects), _mean(values, axis=0), _mean(resampled, axis=1), drawn.shape[1]
+            sum(objects), _mean(values, axis=0), _mean(resampled, axis=1), int(shown.any(axis=0).sum())
         )
     return result
 

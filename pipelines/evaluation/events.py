@@ -87,12 +87,20 @@ class KindFigures:
 
 @dataclass(frozen=True)
 class EventFigures:
-    """Figures by kind, `ALL` last; blocks: how many the intervals were drawn from."""
+    """Figures by kind, and what lies behind them.
+
+    Attributes:
+        kinds: `ALL` last.
+        blocks: how many the intervals were drawn from.
+        outside: alarms outside the time of which the truth is known, not judged.
+        missed, false_alarms: in order of time.
+    """
 
     kinds: Mapping[str, KindFigures]
     blocks: int
     outside: int
-    """Alarms outside the time of which the truth is known: not judged."""
+    missed: tuple[Event, ...]
+    false_alarms: tuple[Alarm, ...]
 
 
 def events_of(findings: Iterable[Finding], camera: str) -> list[Event]:
@@ -279,7 +287,18 @@ def figures(
         found = match(events, alarms, tolerance)
         summary = score(events, alarms, float(blocks.hours.sum()), tolerance=tolerance, bias=bias)
         result[kind] = _kind(summary, blocks.count(events, alarms, found), blocks.hours, drawn, bias)
-    return EventFigures(result, len(blocks.hours), len(case.alarms) - len(judged))
+    final = match(case.events, judged, tolerance)
+    return EventFigures(
+        result,
+        len(blocks.hours),
+        len(case.alarms) - len(judged),
+        tuple(sorted((case.events[e] for e in final.missed), key=_when)),
+        tuple(sorted((judged[a] for a in final.false_alarms), key=_when)),
+    )
+
+
+def _when(item: Event | Alarm) -> tuple[int, str, str]:
+    return item.start, item.camera, item.kind
 
 
 @dataclass(frozen=True)

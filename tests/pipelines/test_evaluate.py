@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import cv2
 import pytest
 
-from tests.pipelines.running import ROOT, YARD, lazaretto
+from models.registry import FOLDER, sha256
+from tests.footage import picture
+from tests.pipelines.running import FACILITY, ROOT, YARD, lazaretto, one_sentence
 
 SHARED = ROOT.parent / "shared"
 PETS = SHARED / "data" / "pets2009"
@@ -42,9 +47,83 @@ def test_truth_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     assert ran.code == 2 and "truth.txt: line 1: expected MOT text" in ran.err
 
 
+def test_detection_states_what_it_measured_with_and_gives_the_same_again(tmp_path: Path) -> None:
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), picture(number, 320, 240))
+        (tmp_path / "labels" / f"{number}.txt").write_text("0 0.5 0.5 0.2 0.5\n")
+    how = (
+        *("evaluate", "detection", tmp_path / "images", "--labels", tmp_path / "labels"),
+        *("--names", "person,cat", "--imgsz", "160", "--device", "cpu"),
+    )
+    printed = lazaretto(*how, "--json", "-")
+    assert printed.code == 0, printed.err
+    report = printed.json
+    assert report["weights"]["detection"]["sha256"] == sha256(FOLDER / "person.pt")
+    assert report["settings"]["imgsz"] == 160 and report["bootstrap"]["seed"] == 0
+    assert report["counts"]["objects"] == {
+        "person": {"all": 6, "< 20 px": 0, "20 to 32 px": 0, "32 to 64 px": 0, ">= 64 px": 6}
+    }
+    value = report["figures"]["person"]["all"]["map50"]
+    assert 0 <= value["low"] <= value["value"] <= value["high"] <= 1
+    assert report["notes"] == ["the weights do not know the class cat: left out"]
+    written = lazaretto(*how, "--json", tmp_path / "out.json")
+    assert written.code == 0 and "mAP50-95" in written.out and "95 % intervals" in written.out
+    assert (tmp_path / "out.json").read_text() == printed.out
+
+
+def test_the_incidents_of_a_home_are_scored_against_what_a_person_wrote(
+    analysed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    home, _ = analysed
+    incidents = lazaretto("incidents", "list", "--camera", "yard", "--json", "--home", home).json
+    true = [{"kind": i["kind"], "zone": i["zone"], "start": i["start"]} for i in incidents]
+    # One that never happened, and one that is left out.
+    ghost = {"kind": "gathering", "start": "2026-11-24T08:00:20+07:00"}
+    truth = tmp_path / "events.json"
+    camera = {"camera": "yard", "events": [*true[1:], ghost]}
+    truth.write_text(json.dumps({"schema": 1, "cameras": [camera]}))
+    ran = lazaretto("evaluate", "events", "--home", home, "--events", truth, "--json", "-", "--bias", "2")
+    assert ran.code == 0, ran.err
+    counts, figures = ran.json["counts"]["kinds"]["all"], ran.json["figures"]["all"]
+    assert counts["events"] == counts["alarms"] == len(incidents)
+    assert counts["found"] == len(incidents) - 1 == counts["events"] - counts["missed"]
+    assert figures["recall"]["value"] == pytest.approx(counts["found"] / counts["events"], abs=1e-6)
+    assert ran.json["counts"]["camera_hours"] == pytest.approx(113.6 / 3600, abs=1e-3)
+    table = lazaretto("evaluate", "events", "--home", home, "--events", truth)
+    assert table.code == 0 and "false alarms per camera-hour" in table.out
+
+
+def test_the_form_of_a_truth_file_is_printed() -> None:
+    ran = lazaretto("evaluate", "schema", "events")
+    assert ran.code == 0 and "cameras" in ran.json["properties"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("events",), "expected a VIDEO with --facility and either --truth-tracks or --events"),
+        (("events", "--home", "h", "--truth-tracks", "t"), "expected --events FILE beside --home"),
+        (
+            ("events", YARD, "--facility", FACILITY, "--events", "e.json"),
+            "expected --camera, one of yard, lobby",
+        ),
+        (
+            ("events", YARD, "--facility", FACILITY, "--camera", "yard", "--events", "none.json"),
+            "none.json: expected a JSON file",
+        ),
+        (("masks", YARD, "--truth", "none.json"), "none.json: expected a JSON file"),
+        (("detection", "none", "--labels", "none"), "none: expected a folder, got none"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
+    ran = lazaretto("evaluate", *arguments)
+    assert ran.code == 2 and said in one_sentence(ran)
+
+
 def test_bench_prints_each_workload_and_its_ratio_to_the_loop(tmp_path: Path) -> None:
     from tests.footage import write_video
-    from tests.pipelines.running import FACILITY
 
     video = write_video(tmp_path / "20261124T080000Z.mp4", 30)
     ran = lazaretto(

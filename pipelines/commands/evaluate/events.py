@@ -31,15 +31,18 @@ from pipelines.commands.evaluate.options import (
 )
 from pipelines.evaluation.bootstrap import RESAMPLES, SEED
 from pipelines.evaluation.report import Report, cell
-from vision.frames import SECOND, from_iso
+from vision.frames import SECOND, from_iso, to_iso
 from zones.errors import LazarettoError
 
 if TYPE_CHECKING:
+    from incidents.scoring import Alarm, Event
     from models.registry import Weights
     from pipelines.evaluation.events import Case, EventFigures
     from vision.perception import Eyes
     from zones.facility import Camera, Facility
 
+SHOWN = 30
+"""Lines of a table of what went wrong; the JSON holds all."""
 StartFlag = Annotated[str | None, typer.Option(help="When the video begins: 2026-11-24T08:00:00+07:00.")]
 
 
@@ -141,6 +144,8 @@ def events(
                 }
                 for kind, item in found.kinds.items()
             },
+            "missed": [_named(item) for item in found.missed],
+            "false_alarms": [_named(item) for item in found.false_alarms],
         },
         figures={
             kind: {
@@ -154,7 +159,7 @@ def events(
         },
         notes=_notes(case, found),
     )
-    emit(report, [_counted(found, hours), _rated(found, bias)], to)
+    emit(report, [_counted(found, hours), _rated(found, bias), *_wrong(found)], to)
 
 
 def _counted(found: EventFigures, hours: float) -> Table:
@@ -182,6 +187,24 @@ def _rated(found: EventFigures, bias: float) -> Table:
             cell(item.median_delay_s, 1),
         )
     return made
+
+
+def _named(item: Event | Alarm) -> dict[str, str | None]:
+    return {"camera": item.camera, "kind": item.kind, "zone": item.zone, "start": to_iso(item.start)}
+
+
+def _wrong(found: EventFigures) -> list[Table]:
+    """What to look at: the events missed and the false alarms, the first of them if there are many."""
+    rows = [("missed", item) for item in found.missed] + [("false alarm", a) for a in found.false_alarms]
+    if not rows:
+        return []
+    title = "What went wrong" + (f", the first {SHOWN} of {len(rows)}" if len(rows) > SHOWN else "")
+    made = table(title, "")
+    for column in ("start (UTC)", "camera", "kind", "zone"):
+        made.add_column(column, no_wrap=True)
+    for word, item in rows[:SHOWN]:
+        made.add_row(word, to_iso(item.start)[:19], item.camera, item.kind.replace("_", " "), item.zone or "")
+    return [made]
 
 
 def _notes(case: Case, found: EventFigures) -> tuple[str, ...]:

@@ -63,8 +63,7 @@ def tracking(
         watched = watch(video, eyes, site(None, None)[1], start=0, source_fps=source_fps, tell=tell)
     with progress("intervals") as tell:
         found = measure(watched, true, block_s=block, resamples=resamples, seed=seed, tell=tell)
-    title = f"Tracking: {found.frames} frames ({found.rate:.1f} a second), {found.people} true people"
-    shown = table(title, "figure", "value")
+    shown = table("Tracking", "figure", "value")
     for name, estimate in found.figures.items():
         shown.add_row(name.replace("_", " "), cell(estimate, 0 if name in COUNTED else 3))
     report = Report(
@@ -87,5 +86,9 @@ def tracking(
             "true_people": found.people,
         },
         figures=found.figures,
+        notes=(
+            f"{found.frames} frames ({found.rate:.1f} per second of footage), {found.people} true people in "
+            f"{found.truth} true boxes",
+        ),
     )
     emit(report, [shown], to)

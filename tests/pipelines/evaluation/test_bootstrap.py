@@ -77,6 +77,10 @@ def test_what_is_not_known_stays_so() -> None:
     }
 
 
+def test_draws_that_are_all_alike_give_no_interval() -> None:
+    assert figure(1.0, np.ones(100), 50) == Estimate(1.0)
+
+
 def test_draws_without_a_figure_are_left_out() -> None:
     found = figure(0.5, np.array([np.nan, 0.4, 0.6, np.nan]), 5)
     assert (found.low, found.high) == (pytest.approx(0.405), pytest.approx(0.595))

@@ -69,6 +69,15 @@ def test_the_same_seed_gives_the_same_intervals_and_they_hold_the_figure(tmp_pat
     assert one.low < one.value < one.high
 
 
+def test_a_band_that_few_images_show_has_no_interval(tmp_path: Path) -> None:
+    items = images(tmp_path, [label(0, 0, 0, 10)] * 3 + [label(0, 0, 0, 40)] * 8)
+    rows = [[(0, 0, 10, 10, 0.9, 0)] if n % 2 else [] for n in range(3)]
+    rows += [[(0, 0, 40, 40, 0.9, 0)] if n % 2 else [] for n in range(8)]
+    cells = measure(items, answers(*rows), ("x",), ("x",), resamples=50, seed=0).cells["x"]
+    assert cells["< 20 px"].ap50.value is not None and cells["< 20 px"].ap50.interval is None
+    assert cells["32 to 64 px"].ap50.interval == "bootstrap"
+
+
 def test_classes_go_by_name_and_what_the_weights_do_not_know_is_told(tmp_path: Path) -> None:
     items = images(tmp_path, [label(1, 0, 0, 50) + label(0, 100, 100, 50)])
     detect = answers([(0, 0, 50, 50, 0.9, 2)])

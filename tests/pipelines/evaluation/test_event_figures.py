@@ -56,6 +56,7 @@ def test_figures_by_kind_and_altogether() -> None:
     assert everything.false_alarms_per_hour.value == pytest.approx(1.0)
     assert everything.median_delay_s.value == 3.0
     assert found.blocks == 120
+    assert found.missed == (events[1],) and found.false_alarms == (alarms[1], alarms[2])
     for estimate in (zone.recall, zone.precision, zone.f, everything.false_alarms_per_hour):
         low, high = estimate.low, estimate.high
         assert low is not None and high is not None and low <= estimate.value <= high and low < high

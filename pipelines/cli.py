@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from models.errors import ModelError
-from pipelines.commands import analyze, bench, calibrate, evaluate, incidents, models
+from pipelines.commands import analyze, bench, calibrate, evaluate, incidents, models, roles
 from zones.errors import LazarettoError
 
 BAD_INPUT = 2
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command("analyze")(analyze.analyze)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(models.app, name="models")
+app.add_typer(roles.app, name="roles")
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(evaluate.app, name="evaluate")
 app.command("bench")(bench.bench)

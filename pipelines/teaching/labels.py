@@ -160,7 +160,7 @@ def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
     ).sort("t")
     placed: list[Label] = []
     for label in labels:
-        rows = seen.filter(pl.col("track") == ids[label.track])
+        rows = seen.filter(pl.col("track").eq_missing(ids[label.track]))
         if rows.is_empty():
             raise RoleError(
                 f"{label.video}: expected a box, or a track of the observation log of {home or 'a home'}, "

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 ALIKE = 0.9
-"""Quantile of the distances between crops of one track: tracks no further apart on average look alike."""
-FALLBACK = 0.15
-"""Distance used where no track has two crops [D]; 0 is the same, 1 is unrelated."""
+"""Quantile of how far the second half of a track looks from its first: tracks no further apart on average
+are taken for people in the same clothes."""
+HALVED = 4
+"""Crops of a track that make halves worth comparing."""
+FALLBACK = 0.05
+"""Distance used where no track has that many [D]; 0 is the same, 1 is unrelated."""
 
 
 def by_appearance(features: np.ndarray, tracks: Sequence[str], dimension: int) -> list[list[str]]:
     """Groups of tracks whose people look alike, the largest first.
 
     Average linkage (Sokal and Michener 1958) of cosine distances between the tracks' mean features. How
-    near is alike, the footage itself says: as near as crops of one track are to each other.
+    near is alike, the footage itself says: as near as one person is to the same person a while later.
 
     Args:
         features: (N, D) of crops, as `RoleFeatures.read` gives them.
-        tracks: (N,) the track of each crop.
+        tracks: (N,) the track of each crop; crops of a track stand in order of time.
         dimension: how many of the first columns are the appearance vector.
     """
     names, means = _means(features, tracks, dimension)
@@ -57,10 +60,13 @@ def _vectors(features: np.ndarray, dimension: int) -> np.ndarray:
 
 def _alike(features: np.ndarray, tracks: Sequence[str], dimension: int) -> float:
     of, vectors = np.asarray(tracks, dtype=str), _vectors(features, dimension)
-    distances: list[float] = []
-    for name in set(tracks):
+    distances = []
+    for name in sorted(set(tracks)):
         own = vectors[of == name]
-        distances += (1 - own @ own.T)[np.triu_indices(len(own), 1)].tolist()
+        if len(own) >= HALVED:
+            first, second = own[: len(own) // 2].mean(axis=0), own[len(own) // 2 :].mean(axis=0)
+            cosine = float(first @ second) / float(np.linalg.norm(first) * np.linalg.norm(second))
+            distances.append(max(1 - cosine, 1e-6))
     return float(np.quantile(distances, ALIKE)) if distances else FALLBACK
 
 

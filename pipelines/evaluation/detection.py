@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pipelines.evaluation.bootstrap import Estimate, draws, figure
 from pipelines.evaluation.formats import Labelled, TruthError, read_label
-from pipelines.evaluation.precision import Floats, Matched, Pool, match_image, overlaps
+from pipelines.evaluation.precision import Floats, Matched, Pool, match_image
 
 Image = npt.NDArray[np.uint8]
 Detect = Callable[[Image], npt.NDArray[np.float32]]
@@ -30,8 +30,6 @@ ALL = "all"
 MEAN = "mean"
 LOWEST_SCORE = 0.001
 """Detections from this score on are asked for, as ultralytics' own validation does."""
-SAME_OBJECT_IOU = 0.5
-"""Boxes of several regions of an image that overlap by this much are of one object [D]."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +75,6 @@ def bands(edges: Sequence[float]) -> dict[str, tuple[float, float] | None]:
     names += [f"{low:g} to {high:g} px" for low, high in pairwise(edges)]
     names += [f">= {edges[-1]:g} px"] if edges else []
     return {ALL: None, **(dict(zip(names, pairwise(limits), strict=True)) if edges else {})}
-
-
-def merge_regions(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Of boxes (x1, y1, x2, y2, score, class) seen in several regions, one per object: the surest.
-
-    Whatever its class: one face seen twice is one face.
-    """
-    left = rows[np.argsort(-rows[:, 4], kind="stable")]
-    kept = []
-    while len(left):
-        kept.append(left[0])
-        same = overlaps(left[:1, :4].astype(np.float64), left[:, :4].astype(np.float64))[0]
-        left = left[1:][same[1:] < SAME_OBJECT_IOU]
-    return np.array(kept, dtype=np.float32).reshape(-1, 6)
 
 
 def measure(

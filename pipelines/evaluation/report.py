@@ -48,7 +48,8 @@ class Report:
             "question": self.question,
             "settings": dict(self.settings),
             "weights": {
-                purpose: {"name": item.name, "sha256": item.sha256} for purpose, item in self.weights.items()
+                purpose: {"name": item.name, "sha256": item.sha256, "runtime": item.runtime}
+                for purpose, item in self.weights.items()
             },
             "bootstrap": {
                 "level": LEVEL,

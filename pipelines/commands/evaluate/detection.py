@@ -88,7 +88,7 @@ def detection(
             "images": str(images),
             "labels": str(labels),
             "names": list(known),
-            "weights": weights,
+            "weights": None if through_pipeline else weights,
             "through_pipeline": through_pipeline,
             "imgsz": size,
             "bands": list(edges),
@@ -120,7 +120,7 @@ def _heights(text: str) -> list[float]:
 
 
 def _detector(
-    weights: str | None, through_pipeline: bool, device: str, imgsz: int
+    weights: str, through_pipeline: bool, device: str, imgsz: int
 ) -> tuple[Detect, tuple[str, ...], dict[str, Weights]]:
     """What looks at the images, the names of its classes, and its weights."""
     from models.devices import Predictor

@@ -27,7 +27,6 @@ from pipelines.commands.evaluate.options import (
     progress,
     site,
     table,
-    weights_of,
 )
 from pipelines.evaluation.bootstrap import RESAMPLES, SEED
 from pipelines.evaluation.report import Report, cell
@@ -106,7 +105,7 @@ def events(
             )
         footage = _Footage(video, *site(facility, camera), _moment(start), source_fps)
         case, eyes = _of_video(footage, truth_tracks, events_file, (fps, imgsz, device, (person, face, mask)))
-        used = weights_of(eyes)
+        used = eyes.weights
         settings |= {
             **looked(eyes, source_fps),
             "video": str(video),

@@ -26,7 +26,6 @@ from pipelines.commands.evaluate.options import (
     progress,
     site,
     table,
-    weights_of,
 )
 from pipelines.evaluation.bootstrap import RESAMPLES, SEED
 from pipelines.evaluation.report import Report, cell
@@ -89,7 +88,7 @@ def masks(
             "facility_version": where_from.version,
             "camera": where.id,
         },
-        weights=weights_of(eyes),
+        weights=eyes.weights,
         seed=seed,
         resamples=resamples,
         unit="person",

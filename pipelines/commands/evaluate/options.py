@@ -18,7 +18,6 @@ from zones.errors import LazarettoError
 from zones.facility import Camera, Facility, Identity, Place, load_facility
 
 if TYPE_CHECKING:
-    from models.registry import Weights
     from vision.perception import Eyes
 
 JsonFlag = Annotated[
@@ -45,11 +44,6 @@ def open_eyes(fps: float, imgsz: int, device: str, models: tuple[str, str, str])
 
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
     return Eyes.load(Device.choose(device), settings, Models(*models))
-
-
-def weights_of(eyes: Eyes) -> dict[str, Weights]:
-    """The weights of a run by purpose."""
-    return eyes.weights
 
 
 def looked(eyes: Eyes, source_fps: float | None) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from pipelines.commands.evaluate.options import (
     progress,
     site,
     table,
-    weights_of,
 )
 from pipelines.evaluation.bootstrap import SEED
 from pipelines.evaluation.report import Report, cell
@@ -74,7 +73,7 @@ def tracking(
             "truth": str(truth),
             "block_s": block,
         },
-        weights=weights_of(eyes),
+        weights=eyes.weights,
         seed=seed,
         resamples=resamples,
         unit=f"block of {block:g} s",

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipelines.evaluation.detection import ALL, MEAN, bands, measure, merge_regions
+from pipelines.evaluation.detection import ALL, MEAN, bands, measure
 from pipelines.evaluation.formats import Labelled, TruthError, labelled_images
 from pipelines.evaluation.precision import Pool, match_image, overlaps
 
@@ -105,17 +105,6 @@ def test_bands_must_increase(edges: list[float]) -> None:
 
 def test_without_edges_there_is_one_band() -> None:
     assert bands([]) == {ALL: None}
-
-
-def test_one_face_seen_in_two_regions_is_one_face() -> None:
-    rows = np.array(
-        [(0, 0, 40, 40, 0.6, 0), (2, 1, 41, 42, 0.8, 1), (100, 0, 140, 40, 0.3, 0), (20, 20, 60, 60, 0.5, 0)],
-        np.float32,
-    )
-    merged = merge_regions(rows)
-    assert merged[:, 4].tolist() == pytest.approx([0.8, 0.5, 0.3])
-    assert merge_regions(merged).tolist() == merged.tolist()
-    assert merge_regions(np.zeros((0, 6), np.float32)).shape == (0, 6)
 
 
 def test_average_precision_agrees_with_that_of_ultralytics() -> None:

@@ -83,8 +83,9 @@ def share(part: int, whole: int, resampled: Floats, units: int) -> Estimate:
     """A share `part` / `whole` of counts; exact where the bootstrap can say nothing."""
     if whole == 0:
         return Estimate(None)
-    if units >= FEWEST and 0 < part < whole:
-        return figure(part / whole, resampled, units)
+    drawn = figure(part / whole, resampled, units)
+    if drawn.interval is not None and 0 < part < whole:
+        return drawn
     tail = (1 - LEVEL) / 2
     low = float(beta.ppf(tail, part, whole - part + 1)) if part > 0 else 0.0
     high = float(beta.ppf(1 - tail, part + 1, whole - part)) if part < whole else 1.0
@@ -95,8 +96,9 @@ def per_hour(count: int, hours: float, resampled: Floats, units: int) -> Estimat
     """A count per hour; exact where the bootstrap can say nothing."""
     if hours <= 0:
         return Estimate(None)
-    if units >= FEWEST and count > 0:
-        return figure(count / hours, resampled, units)
+    drawn = figure(count / hours, resampled, units)
+    if drawn.interval is not None and count > 0:
+        return drawn
     tail = (1 - LEVEL) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count > 0 else 0.0
     high = float(chi2.ppf(1 - tail, 2 * (count + 1))) / 2

@@ -6,6 +6,8 @@ Then the figures say what detection and tracking cost, whatever the zones and th
 roles by looks are not in such tracks: kinds that need faces are not judged, and roles come from the zone
 of origin and the camera's default, for truth and alarms alike.
 
+Who it was is not asked: an alarm about one person finds an event of another in the same zone and time.
+
 Intervals come from blocks of analysed time (10 s), drawn anew: an event counts where it begins, a false
 alarm where it begins, and hours come with the blocks. Of very much time, the blocks are longer, so that there
 are no more than MOST_BLOCKS. Shares of all or nothing get exact intervals.

@@ -77,8 +77,10 @@ def test_what_is_not_known_stays_so() -> None:
     }
 
 
-def test_draws_that_are_all_alike_give_no_interval() -> None:
+def test_draws_that_are_all_alike_tell_nothing() -> None:
     assert figure(1.0, np.ones(100), 50) == Estimate(1.0)
+    # One of two, both of one block: every draw that has any has both.
+    assert share(1, 2, np.full(100, 0.5), 50).interval == "exact"
 
 
 def test_draws_without_a_figure_are_left_out() -> None:

@@ -172,6 +172,12 @@ def walking(
         warnings = (
             f"the focal length is known to {found.focal_se:.0%} only, and so is depth: give --field-of-view",
         )
+    if field_of_view is None and found.focal_unusual > 2:
+        warnings = (
+            *warnings,
+            f"the focal length found, {found.spec.focal:.2f} frame heights, is unusual for a surveillance "
+            "camera: compare a measured distance, or give --field-of-view",
+        )
     told = {
         "people": found.spec.people,
         "boxes_seen": found.seen,

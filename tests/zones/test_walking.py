@@ -54,6 +54,7 @@ def test_the_field_of_view_of_the_data_sheet_helps() -> None:
     people = walk(camera, 20, 2)
     without, known = fit_walking(people, KNOWN), fit_walking(people, Assumed(1.65, 0.08, view))
     assert known.focal_se < 0.06 < without.focal_se
+    assert known.focal_unusual < 2 < fit_walking(people, Assumed(1.65, 0.08, view / 2)).focal_unusual
     assert known.spec.check_error_m < without.spec.check_error_m
     true, distance, _ = judge(known, camera)
     assert np.abs(distance - true).mean() < 0.12

@@ -88,6 +88,7 @@ class Walked:
         shape_residual: root mean square relative height residual by place, of people left out of the fit.
         distance_se_m: expected error of a distance of REFERENCE_M among the people, from the covariance.
         focal_se: standard error of the focal length, relative.
+        focal_unusual: how many standard deviations it lies from what was expected beforehand.
     """
 
     spec: WalkingSpec
@@ -97,6 +98,7 @@ class Walked:
     shape_residual: float
     distance_se_m: float
     focal_se: float
+    focal_unusual: float
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def fit_walking(people: People, assumed: Assumed) -> Walked:
     count = len(np.unique(data.who))
     spec = _spec(p, covariance, assumed, count, len(data.boxes), float(np.sqrt((residual**2).mean())), 1.0)
     expected = _distance_se(spec, data, people.aspect)
+    expected_focal, focal_sigma = assumed.focal(people.aspect)
     # What the people left out show beside what the covariance expects: heights, the one thing that is known.
     check = math.hypot(expected, REFERENCE_M * shape)
     return Walked(
@@ -157,6 +160,7 @@ def fit_walking(people: People, assumed: Assumed) -> Walked:
         shape_residual=shape,
         distance_se_m=expected,
         focal_se=math.sqrt(covariance[FOCAL, FOCAL]),
+        focal_unusual=abs(p[FOCAL] - expected_focal) / focal_sigma,
     )
 
 

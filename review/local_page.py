@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,6 +110,11 @@ class LocalPage:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     page: LocalPage
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away before its answer comes is no fault; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

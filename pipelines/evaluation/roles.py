@@ -60,7 +60,11 @@ def read_wearers(path: Path) -> list[Wearer]:
         found = [Wearer(int(row["track"]), row["person"], Role(row["role"])) for row in rows]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise TruthError(f"{path}: expected a CSV file with track, person and role, got {error!r}") from error
-    if len({item.track for item in found}) != len(found) or any(item.role not in ROLES for item in found):
+    if (
+        not found
+        or len({item.track for item in found}) != len(found)
+        or any(item.role not in ROLES for item in found)
+    ):
         raise TruthError(f"{path}: expected every track once, with a role among {', '.join(ROLES)}")
     return found
 

@@ -39,6 +39,7 @@ const TEXTS = {
       `${percent(h.tracks_unknown)} chưa xác định.`,
   },
 };
+const MOST_SHOWN = 27;
 const ROLES = { r: "resident", p: "staff_ppe", s: "staff_no_ppe", o: "outsider" };
 
 const asked = new URLSearchParams(location.search).get("lang");
@@ -53,6 +54,12 @@ let queue = Promise.resolve();
 
 function percent(share) {
   return new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: 1 }).format(share);
+}
+
+// Of many, some from the first to the last: a group is judged at a glance.
+function spread(items) {
+  if (items.length <= MOST_SHOWN) return items;
+  return Array.from({ length: MOST_SHOWN }, (_, n) => items[Math.round(n * (items.length - 1) / (MOST_SHOWN - 1))]);
 }
 
 function element(tag, content, attributes = {}) {
@@ -82,7 +89,7 @@ function show() {
   const name = group && (group.answer ? text[group.answer] : text.waiting);
   document.getElementById("where").textContent = group
     ? text.where(at + 1, state.groups.length, group.people, group.crops.length, name) : "";
-  const pictures = (group ? group.crops : []).map((n) => element("img", "", { src: `crop/${n}`, alt: "" }));
+  const pictures = spread(group ? group.crops : []).map((n) => element("img", "", { src: `crop/${n}`, alt: "" }));
   document.getElementById("crops").replaceChildren(...pictures);
   for (const button of document.querySelectorAll("#keys [data-role]")) {
     button.setAttribute("aria-pressed", String(Boolean(group) && button.dataset.role === group.answer));

@@ -151,7 +151,8 @@ def test_roles_are_taught_with_the_keyboard(served: Served, lang: str) -> None:
             "Ai mặc gì tại cơ sở này" if lang == "vi" else "Who wears what at this facility"
         )
         api.expect(tab.locator("#crops img")).to_have_count(9)
-        tab.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        for image in tab.locator("#crops img").all():
+            api.expect(image).not_to_have_js_property("naturalWidth", 0)
 
         tab.keyboard.press("x")  # t0 | t1 t2
         api.expect(where).to_contain_text("1 trên 4" if lang == "vi" else "1 of 4")

@@ -17,6 +17,11 @@ PER_TRACK = 8
 """Crops kept of each track, spread over its time."""
 SHOWN_HEIGHT = 240
 """px of a crop as people see it."""
+HEAD = 0.22
+"""Share of a standing person's box that is hidden from its top: the head is about 1/7.5 of the stature (the
+classical canon), with room for a detector that cuts into the hair and for people who bend."""
+STANDING = 1.8
+"""Height over width from which a box shows a standing person; of others, all that may be a head is hidden."""
 MOSAIC = 5
 """Tiles on the shorter side of a hidden head: too few to know a face by."""
 
@@ -54,7 +59,7 @@ def cut(frame: Frame, track: str, box: np.ndarray, others: Sequence[np.ndarray] 
     bottom = int(np.clip(np.ceil(y2 + above), top + 2, height))
     heads = []
     for someone in (box, *others):
-        a, b, c, d = head_region(someone[:4], width, height)
+        a, b, c, d = _head(someone, width, height)
         a, b, c, d = max(a, left) - left, max(b, top) - top, min(c, right) - left, min(d, bottom) - top
         if c > a and d > b:
             heads.append((a, b, c, d))
@@ -67,6 +72,13 @@ def cut(frame: Frame, track: str, box: np.ndarray, others: Sequence[np.ndarray] 
         inside=np.array([x1 - left, y1 - top, x2 - left, y2 - top]),
         heads=tuple(heads),
     )
+
+
+def _head(box: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = head_region(box[:4], width, height)
+    if box[3] - box[1] >= STANDING * (box[2] - box[0]):
+        y2 = min(y2, int(np.clip(np.ceil(box[1] + HEAD * (box[3] - box[1])), y1, height)))
+    return x1, y1, x2, y2
 
 
 def for_viewing(crop: BodyCrop) -> bytes:

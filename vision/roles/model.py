@@ -6,6 +6,7 @@ people of a role, counts, and how good it was on people it had not seen.
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
@@ -115,8 +116,11 @@ class RoleModel(_Strict):
         return self
 
     def to_json(self) -> str:
-        """The content of its file."""
-        return self.model_dump_json(indent=1) + "\n"
+        """The content of its file, one field a line."""
+        fields = self.model_dump(mode="json").items()
+        return (
+            "{\n" + ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in fields) + "\n}\n"
+        )
 
 
 def read_model(path: Path) -> RoleModel:

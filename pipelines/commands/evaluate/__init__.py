@@ -11,6 +11,7 @@ import typer
 from pipelines.commands.evaluate.detection import detection
 from pipelines.commands.evaluate.events import events
 from pipelines.commands.evaluate.masks import masks
+from pipelines.commands.evaluate.roles import roles
 from pipelines.commands.evaluate.tracking import tracking
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app.command("detection")(detection)
 app.command("tracking")(tracking)
 app.command("masks")(masks)
 app.command("events")(events)
+app.command("roles")(roles)
 
 
 class Form(StrEnum):

@@ -31,7 +31,7 @@ def scene(apart: float) -> tuple[Read, list[Wearer]]:
     wearers, rows, owner = [], [], []
     for k, role in enumerate(ROLES):
         for track in range(6):
-            centre = apart * np.eye(3, SIZE)[k] + rng.normal(0, 1, SIZE)
+            centre = apart * (np.arange(SIZE) % 3 == k) + rng.normal(0, 1, SIZE)
             rows.append(centre + rng.normal(0, 0.3, (8, SIZE)))
             owner += [len(wearers)] * 8
             wearers.append(Wearer(len(wearers), f"{role}-{track // 2}", role))
@@ -39,8 +39,8 @@ def scene(apart: float) -> tuple[Read, list[Wearer]]:
 
 
 def test_roles_that_differ_are_told_and_those_that_do_not_are_left_unknown() -> None:
-    far = measure(*scene(40.0), RoleFeatures(Nobody()), draws=6)
-    near = measure(*scene(0.0), RoleFeatures(Nobody()), draws=6)
+    far = measure(*scene(4.0), RoleFeatures(Nobody()), draws=3)
+    near = measure(*scene(0.0), RoleFeatures(Nobody()), draws=3)
     assert far["other tracks"]["right"]["mean"] == 1.0
     assert far["other tracks"]["unknown"]["mean"] < 0.4
     assert near["other tracks"]["wrong"]["mean"] < 0.4 < near["other tracks"]["unknown"]["mean"]
@@ -64,9 +64,9 @@ def test_the_wearers_of_the_sample_footage_are_nineteen_tracks_of_ten_people() -
     assert all(len({w.role for w in wearers if w.person == item.person}) == 1 for item in wearers)
 
 
-@pytest.mark.parametrize("content", ["", "track,role\n1,resident\n", "track,person,role\n1,A,king\n"])
+@pytest.mark.parametrize("content", ["", "track,role\n1,resident\n", "track,person,role\n1,A,unknown\n"])
 def test_a_file_that_says_nothing_of_wearers_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "wearers.csv"
-    file.write_text(content + ("1,A,unknown\n" if not content else ""))
+    file.write_text(content)
     with pytest.raises(TruthError, match="expected"):
         read_wearers(file)

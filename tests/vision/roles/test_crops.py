@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from vision.frames import SECOND, Frame
-from vision.heads import head_region
 from vision.roles.crops import PER_TRACK, BodyCrop, TrackAlbum, cut, for_viewing
 
 NOISE = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
@@ -43,9 +42,15 @@ def test_heads_are_hidden_for_viewing_those_of_bystanders_too() -> None:
     assert len(crop.heads) == 2
     for head in crop.heads:
         assert detail(head) < 0.5 * detail(legs)
-    left, top, right, bottom = head_region(BOX, 320, 240)
-    assert crop.heads[0][2] - crop.heads[0][0] == pytest.approx(right - left, abs=2)
-    assert crop.heads[0][3] - crop.heads[0][1] == pytest.approx(bottom - top, abs=2)
+    x1, y1, x2, y2 = crop.heads[0]
+    left, top, right, bottom = crop.inside
+    assert x1 <= left and y1 <= top and x2 >= right
+    assert 0.2 * (bottom - top) < y2 - top < 0.25 * (bottom - top)
+
+
+def test_of_a_bust_more_is_hidden_for_more_of_it_is_head() -> None:
+    crop = cut(frame(), "a", np.array([100.0, 40.0, 200.0, 150.0]))
+    assert crop.heads[0][3] - crop.inside[1] > 0.8 * 110
 
 
 def test_an_album_spreads_over_any_length_of_time_and_keeps_the_largest() -> None:

@@ -114,6 +114,8 @@ def quantise(path: Path, frames: Sequence[Image], imgsz: int) -> None:
     """
     if not frames:
         raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+    # NNCF makes torch look for a CUDA compiler, which warns where there is none.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     import nncf
 
     nncf.set_log_level(logging.ERROR)

@@ -180,9 +180,7 @@ def ppe(
     if output is not None:
         write_atomic(output, model.to_json().encode())
     if publish:
-        path = registry.FOLDER / f"{site.GENERAL}.json"
-        write_atomic(path, model.to_json().encode())
-        registry.register(site.GENERAL, path, ("staff_ppe", "other"))
+        write_atomic(site.GENERAL_FILE, model.to_json().encode())
     print(json.dumps({**figures, "cross-validation": model.held_out.model_dump()}, indent=1))
 
 

@@ -33,6 +33,9 @@ ON_PERSON = 0.6
 """Share of a garment's box that must lie in a person's."""
 NEAR_COPY = 12
 """Of the 64 bits of two pictures' difference hashes: pictures that differ in no more are one group."""
+EVEN = 1 / (1 + len(CLASSES[1]))
+"""Probability of staff in PPE where a picture says neither way."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -113,6 +116,7 @@ def _by_kind(found: np.ndarray, worn: np.ndarray) -> dict[str, dict[str, float |
     return {
         str(kind): {
             "people": int((worn == kind).sum()),
+            "likelier than not": round(float((found[worn == kind] > EVEN).mean()), 3),
             f"staff_ppe at {KNOWN_FROM}": round(float((found[worn == kind] >= KNOWN_FROM).mean()), 3),
         }
         for kind in np.unique(worn)

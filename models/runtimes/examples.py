@@ -53,7 +53,7 @@ def held_out(name: str, root: Path) -> Examples:
             f"{' and '.join(sorted(_HELD_OUT))} alone"
         )
     text, pictures = _HELD_OUT[name]
-    return Examples(text, lambda: (Example(image, truth) for image, truth in pictures(sources)))
+    return Examples(text, lambda: iter(pictures(sources)))
 
 
 def training(name: str, root: Path, count: int) -> list[Image]:
@@ -68,7 +68,7 @@ def training(name: str, root: Path, count: int) -> list[Image]:
     every = _TRAINING[name](sources)
     total = sum(1 for _ in _TRAINING[name](sources))
     step = max(1, total // count)
-    return [image for image, _ in islice(every, 0, step * count, step)]
+    return [example.image for example in islice(every, 0, step * count, step)]
 
 
 def own(images: Path, labels: Path | None, classes: tuple[str, ...], task: str) -> Examples:
@@ -97,38 +97,62 @@ def own(images: Path, labels: Path | None, classes: tuple[str, ...], task: str) 
     return Examples(images.name, lambda: _by_file(images, labels, len(classes)), images)
 
 
-Labelled = tuple[Image, datasets.Boxes | int]
+Pictures = Callable[[datasets.Sources], Iterable[Example]]
 
 
-def _people(sources: datasets.Sources, wanted: Callable[[int], bool]) -> Iterable[Labelled]:
-    return ((image, truth) for _, n, _, image, truth in datasets.people(sources) if wanted(n))
+def _people(wanted: Callable[[int], bool]) -> Pictures:
+    return lambda sources: (
+        Example(image, truth) for _, n, _, image, truth in datasets.people(sources) if wanted(n)
+    )
 
 
-def _faces(sources: datasets.Sources, split: str) -> Iterable[Labelled]:
-    for _, image, truth in datasets.labelled(sources.data / "face_mask", split):
-        truth[:, 0] = 0
-        yield image, truth
+def _head_regions(split: str) -> Pictures:
+    """What the face finder is shown: what is around each face, here cut by the label, with all its faces."""
+
+    def pictures(sources: datasets.Sources) -> Iterator[Example]:
+        for image, boxes in _faces(sources, split):
+            height, width = image.shape[:2]
+            for box in boxes:
+                middle, half = (box[:2] + box[2:]) / 2, 1.2 * max(box[2:] - box[:2])
+                x1, y1 = (int(max(0, v)) for v in middle - half)
+                x2, y2 = (int(v) for v in np.minimum(middle + half, [width, height]))
+                low, high = np.maximum(boxes[:, :2], [x1, y1]), np.minimum(boxes[:, 2:], [x2, y2])
+                share = np.prod(np.clip(high - low, 0, None), axis=1) / np.prod(
+                    boxes[:, 2:] - boxes[:, :2], axis=1
+                )
+                seen = np.hstack([low, high])[share >= 0.5] - [x1, y1, x1, y1]
+                yield Example(image[y1:y2, x1:x2], np.column_stack([np.zeros(len(seen)), seen]))
+
+    return pictures
 
 
-def _worn(sources: datasets.Sources, split: str) -> Iterable[Labelled]:
-    """Squares around labelled faces, and what is worn."""
-    for _, image, truth in datasets.labelled(sources.data / "face_mask", split):
-        for row in truth[truth[:, 4] - truth[:, 2] >= LEAST_PX]:
-            yield square(image, row[1:], 96), int(row[0])
+def _face_crops(split: str) -> Pictures:
+    """What the mask classifier is shown: the square around each face."""
+
+    def pictures(sources: datasets.Sources) -> Iterator[Example]:
+        for _, image, rows in datasets.labelled(sources.data / "face_mask", split):
+            for row in rows[rows[:, 4] - rows[:, 2] >= LEAST_PX]:
+                yield Example(square(image, row[1:], CROP), int(row[0]))
+
+    return pictures
 
 
-_HELD_OUT: dict[str, tuple[str, Callable[[datasets.Sources], Iterable[Labelled]]]] = {
-    "person": (
-        "person, held-out eighths",
-        lambda sources: _people(sources, lambda number: number % datasets.HELD_OUT == 0),
-    ),
-    "face": ("face_mask/test, faces", lambda sources: _faces(sources, "test")),
-    "mask": ("face_mask/test, squares around faces", lambda sources: _worn(sources, "test")),
+def _faces(sources: datasets.Sources, split: str) -> Iterator[tuple[Image, datasets.Boxes]]:
+    for _, image, rows in datasets.labelled(sources.data / "face_mask", split):
+        yield image, rows[rows[:, 4] - rows[:, 2] >= LEAST_PX, 1:]
+
+
+CROP = 96
+"""px of a crop for the mask classifier before it is brought to the size asked for."""
+_HELD_OUT: dict[str, tuple[str, Pictures]] = {
+    "person": ("person, held-out eighths", _people(lambda number: number % datasets.HELD_OUT == 0)),
+    "face": ("face_mask/test, around each face", _head_regions("test")),
+    "mask": ("face_mask/test, labelled faces", _face_crops("test")),
 }
-_TRAINING: dict[str, Callable[[datasets.Sources], Iterable[Labelled]]] = {
-    "person": lambda sources: _people(sources, lambda number: number % datasets.HELD_OUT != 0),
-    "face": lambda sources: _faces(sources, "train"),
-    "mask": lambda sources: _worn(sources, "train"),
+_TRAINING: dict[str, Pictures] = {
+    "person": _people(lambda number: number % datasets.HELD_OUT != 0),
+    "face": _head_regions("train"),
+    "mask": _face_crops("train"),
 }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from models import datasets
+from models.appearance.evaluation import AppearanceFigures
+from models.appearance.evaluation import evaluate as evaluate_appearance
 from models.errors import ModelError
 from models.faces.evaluation import MaskFigures, evaluate_mask, face_test_set
 from models.registry import Weights
@@ -36,12 +38,14 @@ class DetectionFigures:
     best_f1_score: float
 
 
-def evaluate(name: str, weights: Weights, data_root: Path, imgsz: int) -> DetectionFigures | MaskFigures:
+def evaluate(
+    name: str, weights: Weights, data_root: Path, imgsz: int
+) -> DetectionFigures | MaskFigures | AppearanceFigures:
     """Measure weights on the held-out images of a recipe, as the recipe's card states them.
 
     `face` and `mask`: the test split of face_mask, which comes from another source than the training
     images. `person`: human labels of the images held out of training (every eighth of four sources),
-    without the teacher's additions.
+    without the teacher's additions. `appearance`: held-out people, and PETS 2009 where it is at hand.
 
     Raises:
         ModelError: unknown name, or data missing.
@@ -50,12 +54,14 @@ def evaluate(name: str, weights: Weights, data_root: Path, imgsz: int) -> Detect
     with tempfile.TemporaryDirectory() as folder:
         if name == "mask":
             return evaluate_mask(weights, sources)
+        if name == "appearance":
+            return evaluate_appearance(weights, sources)
         if name == "face":
             data, text = face_test_set(Path(folder) / "set", sources), "face_mask/test, whole images"
         elif name == "person":
             data, text = datasets.build_person_held_out(Path(folder) / "set", sources), "held-out eighths"
         else:
-            raise ModelError(f"expected person, face or mask, got {name!r}")
+            raise ModelError(f"expected person, face, mask or appearance, got {name!r}")
         return _measure(weights.path, data, text, imgsz)
 
 

@@ -26,6 +26,8 @@ def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
     import torch
     from ultralytics import __version__
 
+    if name == "appearance":
+        return _publish_appearance(name, checkpoint, folder)
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = (content.get("ema") or content["model"]).half().eval()
     for parameter in model.parameters():
@@ -50,3 +52,13 @@ def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
         raise ModelError(f"expected weights of at most {MOST_BYTES} bytes, got {size}")
     temporary.replace(target)
     return register(name, target, tuple(model.names.values()))
+
+
+def _publish_appearance(name: str, checkpoint: Path, folder: Path) -> Weights:
+    """No ultralytics checkpoint: plain tensors, written anew in half precision."""
+    from models.appearance import network
+
+    net = network.load(checkpoint)
+    target = folder / f"{name}.pt"
+    network.save(net, target)
+    return register(name, target, ())

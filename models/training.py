@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models import datasets, registry, teachers
+from models.appearance import training as appearance_training
 from models.errors import ModelError
 from models.faces import regions
 from models.faces import training as mask_training
@@ -105,7 +106,10 @@ RECIPES: dict[str, Recipe] = {
         keep=0.5,
     ),
 }
-OTHERS: dict[str, Callable[[Path, Path], Path]] = {"mask": mask_training.train}
+OTHERS: dict[str, Callable[[Path, Path], Path]] = {
+    "mask": mask_training.train,
+    "appearance": appearance_training.train,
+}
 """Recipes that are no ultralytics training: called with the data and the work folder."""
 
 

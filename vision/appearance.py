@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
+from models.appearance.cutting import cut
 from models.appearance.inference import Embedder
-from models.appearance.network import DIMENSION, HEIGHT, WIDTH
+from models.appearance.network import DIMENSION
 from models.devices import Device
 from models.registry import Weights
-
-MARGIN = 0.04
-"""Of the box, added on each side: a detector's tight box cuts off shoulders and feet."""
 
 
 class AppearanceReader:
@@ -47,16 +44,3 @@ class AppearanceReader:
             part = people[first : first + self._batch]
             vectors.append(self._embed(np.stack([cut(image, box) for image, box in part])))
         return np.concatenate(vectors)
-
-
-def cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The crop (HEIGHT x WIDTH x 3) of a person in `box` (x1, y1, x2, y2, px) of an image."""
-    height, width = image.shape[:2]
-    x1, y1, x2, y2 = (float(v) for v in box[:4])
-    aside, above = MARGIN * (x2 - x1), MARGIN * (y2 - y1)
-    left, top = int(np.clip(x1 - aside, 0, width - 2)), int(np.clip(y1 - above, 0, height - 2))
-    right = int(np.clip(np.ceil(x2 + aside), left + 2, width))
-    bottom = int(np.clip(np.ceil(y2 + above), top + 2, height))
-    crop = image[top:bottom, left:right]
-    shrinks = crop.shape[0] > HEIGHT
-    return cv2.resize(crop, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

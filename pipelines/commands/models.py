@@ -141,7 +141,9 @@ def export(
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="person, face or mask")], data: Data, work: Work = Path("runs")
+    name: Annotated[str, typer.Argument(help="person, face, mask or appearance")],
+    data: Data,
+    work: Work = Path("runs"),
 ) -> None:
     """Train weights by their recipe; interrupted, the same command goes on from the last epoch."""
     from models.training import train as run_training
@@ -151,7 +153,9 @@ def train(
 
 @app.command()
 def evaluate(
-    name: Annotated[str, typer.Argument(help="person, face or mask: which held-out images to use")],
+    name: Annotated[
+        str, typer.Argument(help="person, face, mask or appearance: which held-out images to use")
+    ],
     data: Data,
     weights: Annotated[
         str | None, typer.Option(help="Weights to measure; ours of that name by default.")
@@ -166,7 +170,7 @@ def evaluate(
 
 @app.command()
 def publish(
-    name: Annotated[str, typer.Argument(help="person, face or mask")],
+    name: Annotated[str, typer.Argument(help="person, face, mask or appearance")],
     checkpoint: Annotated[Path, typer.Argument(help="The checkpoint that `train` printed.")],
 ) -> None:
     """Keep a checkpoint as the weights of a name in this checkout."""

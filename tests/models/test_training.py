@@ -24,7 +24,7 @@ needs_shared = pytest.mark.skipif(
 
 
 def test_unknown_recipes_and_missing_data_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="among person, face, mask, got 'dog'"):
+    with pytest.raises(ModelError, match="among person, face, mask, appearance, got 'dog'"):
         training.recipe("dog")
     for name in ("person", "face", "mask"):
         with pytest.raises(ModelError, match=r"expected a folder data/ below"):

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from models.appearance import network
+from models.appearance.cutting import cut
 from models.devices import Device
 from models.errors import ModelError
 from models.registry import FOLDER, resolve
-from vision.appearance import AppearanceReader, cut
+from vision.appearance import AppearanceReader
 
 
 @pytest.fixture(scope="module")

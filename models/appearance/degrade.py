@@ -1,0 +1,70 @@
+"""How a surveillance camera and a detector spoil the picture of a person, at random."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.appearance.crops import SURROUND
+from models.appearance.network import HEIGHT, WIDTH
+
+Image = NDArray[np.uint8]
+
+
+def degrade(crop: Image, other: Image, rng: np.random.Generator) -> Image:
+    """A kept crop as the pipeline would get it: HEIGHT x WIDTH x 3.
+
+    The box sits badly, something (a post, or `other`, the crop of another person) may hide a part, the
+    person may be far away, blurred, compressed, in other light, and seen from the mirrored side.
+    """
+    image = _shifted(crop, rng)
+    if rng.random() < 0.4:
+        image = _hidden(image, other, rng)
+    tall = int(np.exp(rng.uniform(np.log(24), np.log(HEIGHT))))
+    if tall < HEIGHT:
+        image = _resize(image, max(8, tall // 2), tall)
+    if rng.random() < 0.4:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
+    if rng.random() < 0.7:
+        _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 92))])
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    gain, lift = rng.uniform(0.75, 1.3), rng.uniform(-20, 20)
+    balance = rng.uniform(0.94, 1.06, 3)
+    lit = np.clip(image.astype(np.float32) * gain * balance + lift, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        lit = lit[:, ::-1]
+    return _resize(np.ascontiguousarray(lit), WIDTH, HEIGHT)
+
+
+def _shifted(crop: Image, rng: np.random.Generator) -> Image:
+    """The person's box, displaced and scaled by what a detector does: a few percent, rarely more."""
+    height, width = crop.shape[:2]
+    share = SURROUND / (1 + 2 * SURROUND)
+    edges = np.array([share, share, 1 - share, 1 - share]) + rng.normal(0, 0.04, 4)
+    if rng.random() < 0.15:
+        edges[3] -= rng.uniform(0, 0.3)  # legs behind furniture: the box ends above them
+    x1, y1, x2, y2 = (np.clip(edges, 0, 1) * (width, height, width, height)).astype(int)
+    return crop[y1:y2, x1:x2]
+
+
+def _hidden(image: Image, other: Image, rng: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    image = image.copy()
+    if rng.random() < 0.35:  # a post
+        left, across = int(rng.uniform(0, 0.8) * width), max(2, int(rng.uniform(0.1, 0.3) * width))
+        image[:, left : left + across] = rng.integers(0, 255, 3)
+        return image
+    patch = _resize(other, width, height)
+    shift = int(rng.uniform(0.55, 0.95) * width) * (1 if rng.random() < 0.5 else -1)
+    if shift > 0:
+        image[:, shift:] = patch[:, : width - shift]
+    else:
+        image[:, :shift] = patch[:, -shift:]
+    return image
+
+
+def _resize(image: Image, width: int, height: int) -> Image:
+    shrinks = height < image.shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)

@@ -1,8 +1,9 @@
-"""What an interrupted analysis needs to go on: every detection since its camera's footage began.
+"""What an interrupted analysis needs to go on: what its tracker was given since its camera's footage began.
 
-A tracker's state cannot be written down safely, but it follows from its input, which is small. Going on
-replays that input through a new tracker without touching a pixel: milliseconds a frame, a small part of
-what the analysis took. The files are removed once the footage is analysed to its end.
+A tracker's state has many parts, but it follows from its input, which is small. Going on replays that
+input through a new tracker without touching a pixel: milliseconds a frame, a small part of what the
+analysis took. The files hold what people looked like, which is written nowhere else; they are removed
+once the footage is analysed to its end.
 """
 
 from __future__ import annotations
@@ -15,30 +16,42 @@ import numpy as np
 import polars as pl
 
 from vision.observations import ObservationError, write_parquet
+from vision.perception import Sighting
 
-SCHEMA = {"t": pl.Int64(), "index": pl.Int64(), "people": pl.List(pl.Array(pl.Float32, 5))}
+SCHEMA = {
+    "t": pl.Int64(),
+    "index": pl.Int64(),
+    "size": pl.Array(pl.Int32, 2),
+    "people": pl.List(pl.Array(pl.Float32, 5)),
+    "looked": pl.List(pl.Int32),
+    "looks": pl.Binary(),
+}
+LOOK = np.dtype("<f2")
+"""Of the numbers in `looks`."""
 
 
-def write(
-    home: Path,
-    stream: str,
-    seq: int,
-    times: Sequence[int],
-    indices: Sequence[int],
-    people: Sequence[np.ndarray],
-) -> None:
-    """Write the detections of one stretch: per analysed frame its time, its index and its rows.
+def write(home: Path, stream: str, seq: int, sightings: Sequence[Sighting]) -> None:
+    """Write what the tracker was given of the analysed frames of one stretch.
 
     Raises:
         ObservationError: the disk refuses it.
     """
-    rows = [[[float(v) for v in row] for row in frame] for frame in people]
-    table = pl.DataFrame({"t": list(times), "index": list(indices), "people": rows}, schema=SCHEMA)
-    write_parquet(_path(home, stream, seq), table)
+    rows = [
+        (
+            item.t,
+            item.index,
+            list(item.size),
+            [[float(v) for v in row] for row in item.rows],
+            list(item.numbers),
+            item.looks.astype(LOOK).tobytes(),
+        )
+        for item in sightings
+    ]
+    write_parquet(_path(home, stream, seq), pl.DataFrame(rows, schema=SCHEMA, orient="row"))
 
 
-def read(home: Path, stream: str, seq: int) -> tuple[list[int], list[int], list[np.ndarray]]:
-    """Read what `write` wrote: times, indices and rows of x1, y1, x2, y2 (px), score.
+def read(home: Path, stream: str, seq: int) -> list[Sighting]:
+    """Read what `write` wrote.
 
     Raises:
         ObservationError: it is gone or torn.
@@ -48,8 +61,17 @@ def read(home: Path, stream: str, seq: int) -> tuple[list[int], list[int], list[
         table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ObservationError(f"{path}: expected the detections of a stretch, got {error}") from error
-    people = [np.array(frame, dtype=np.float32).reshape(-1, 5) for frame in table["people"].to_list()]
-    return table["t"].to_list(), table["index"].to_list(), people
+    return [
+        Sighting(
+            t,
+            index,
+            (size[0], size[1]),
+            np.array(people, dtype=np.float32).reshape(-1, 5),
+            tuple(looked),
+            np.frombuffer(looks, LOOK).reshape(len(looked), -1) if looked else np.zeros((0, 0), LOOK),
+        )
+        for t, index, size, people, looked, looks in table.iter_rows()
+    ]
 
 
 def forget(home: Path, stream: str) -> None:

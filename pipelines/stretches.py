@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from pipelines import retrace
@@ -20,7 +18,7 @@ from vision import observations
 from vision.decoding import Loss, LossKind, Position
 from vision.files import FileSource
 from vision.frames import SECOND, Frame
-from vision.perception import Eyes, Perception, Row
+from vision.perception import Eyes, Perception, Row, Sighting
 from vision.prefetch import Prefetch
 
 STRETCH = 60 * SECOND
@@ -64,12 +62,10 @@ class Desk:
 
 @dataclass
 class _Draft:
-    """A stretch that is not yet written: its frames' times, indices and people, and its coverage."""
+    """A stretch that is not yet written: what was seen in its frames, and its coverage."""
 
     start: int | None = None
-    times: list[int] = field(default_factory=list)
-    indices: list[int] = field(default_factory=list)
-    people: list[np.ndarray] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
 
@@ -119,21 +115,21 @@ class StreamAnalysis:
                 elif item.t >= floor:  # else: a moment that the file before this one has shown already
                     self._take(item, batch)
         self._digest()
-        if self._draft.times:
+        if self._draft.sightings:
             info = self._stream.source.info
             rate = self._stream.source.fps or info.average_rate or 1.0
-            self._cover_until(self._draft.times[-1] + max(1, round(SECOND / rate)))
+            self._cover_until(self._draft.sightings[-1].t + max(1, round(SECOND / rate)))
         self._commit()
 
     def _go_back(self) -> None:
         """Bring tracker and position to the end of the last stretch that the ledger has."""
         desk = self._desk
         for stretch in desk.ledger.stretches(self._stream.key):
-            times, indices, people = retrace.read(desk.home, self._stream.key, stretch.seq)
+            sightings = retrace.read(desk.home, self._stream.key, stretch.seq)
             seen = observations.read(desk.home, self._camera, stretch.start, stretch.end)
-            self._perception.retrace(times, people, seen)
-            if times:
-                self._after = Position(index=indices[-1], t=times[-1])
+            self._perception.retrace(sightings, seen)
+            if sightings:
+                self._after = Position(index=sightings[-1].index, t=sightings[-1].t)
             self._seq = stretch.seq + 1
             self.reached = stretch.end
 
@@ -158,10 +154,7 @@ class StreamAnalysis:
         if not frames:
             return
         people = self._perception.detect(frames)
-        self._draft.rows += self._perception.observe(frames, people)
-        self._draft.people += people
-        self._draft.times += [frame.t for frame in frames]
-        self._draft.indices += [frame.index for frame in frames]
+        self._draft.rows += self._perception.observe(frames, people, self._draft.sightings)
         self.frames += len(frames)
         self._desk.tell(self._stream, frames[-1].t)
 
@@ -183,11 +176,11 @@ class StreamAnalysis:
         if not draft.intervals:
             return
         desk, key = self._desk, self._stream.key
-        retrace.write(desk.home, key, self._seq, draft.times, draft.indices, draft.people)
+        retrace.write(desk.home, key, self._seq, draft.sightings)
         part = ""
         if draft.rows:
             table = self._perception.tabulate(draft.rows)
-            part = observations.write_part(desk.home, table, self._camera, draft.times[0]).as_posix()
+            part = observations.write_part(desk.home, table, self._camera, draft.sightings[0].t).as_posix()
         desk.ledger.commit_stretch(
             stream_key=key,
             camera=self._camera,
@@ -195,7 +188,7 @@ class StreamAnalysis:
             source=str(self._stream.source.info.path),
             start=draft.intervals[0].start,
             end=self.reached,
-            frames=len(draft.times),
+            frames=len(draft.sightings),
             part=part,
             coverage=draft.intervals,
             run_id=desk.run,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import supervision as sv
 
 from models.devices import Device, Predictor
 from models.errors import ModelError
@@ -40,9 +39,3 @@ class PersonDetector:
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
         """Per frame, the people found: float32 rows of x1, y1, x2, y2 (px), score."""
         return [rows[:, :5] for rows in self._predict([frame.image for frame in frames])]
-
-
-def as_detections(rows: np.ndarray) -> sv.Detections:
-    """Rows of x1, y1, x2, y2, score as supervision's detections."""
-    rows = rows.astype(np.float64)
-    return sv.Detections(xyxy=rows[:, :4], confidence=rows[:, 4], class_id=np.zeros(len(rows), dtype=int))

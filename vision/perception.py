@@ -15,13 +15,13 @@ from models.registry import Weights, resolve
 from vision import observations
 from vision.appearance import AppearanceReader
 from vision.detection import PersonDetector
+from vision.following import PersonTracker, TrackerSettings
 from vision.frames import SECOND, Frame
 from vision.ground import locate
 from vision.masks import MaskReader, MaskReading
 from vision.roles.model import COLUMNS, read_model
 from vision.roles.reading import RoleReader, worth_reading
 from vision.stillness import Stillness
-from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
 
 NOT_SAMPLED = "not_sampled"
@@ -75,7 +75,13 @@ class Eyes:
     """The models, loaded once and shared by every camera of a run."""
 
     def __init__(
-        self, person: Weights, face: Weights, mask: Weights, device: Device, settings: PerceptionSettings
+        self,
+        person: Weights,
+        face: Weights,
+        mask: Weights,
+        appearance: Weights,
+        device: Device,
+        settings: PerceptionSettings,
     ) -> None:
         """Load the models.
 
@@ -86,7 +92,7 @@ class Eyes:
         self.device = device
         self.detector = PersonDetector(person, device, settings.imgsz)
         self.masks = MaskReader(face, mask, device, settings.head_imgsz, settings.face_imgsz)
-        self.appearance: AppearanceReader | None = None
+        self.appearance = AppearanceReader(appearance, device)
         self.roles: RoleReader | None = None
 
     @classmethod
@@ -98,9 +104,15 @@ class Eyes:
             RoleError: the role model is none, or was trained on other features.
         """
         models = models or Models()
-        eyes = cls(resolve(models.person), resolve(models.face), resolve(models.mask), device, settings)
+        eyes = cls(
+            resolve(models.person),
+            resolve(models.face),
+            resolve(models.mask),
+            resolve(models.appearance),
+            device,
+            settings,
+        )
         if models.roles is not None:
-            eyes.appearance = AppearanceReader(resolve(models.appearance), device)
             eyes.roles = RoleReader(read_model(models.roles.path), models.roles, eyes.appearance)
         return eyes
 
@@ -108,12 +120,12 @@ class Eyes:
     def weights(self) -> dict[str, Weights]:
         """The weights in use, by what they are for; all of them decide the observations."""
         face, mask = self.masks.weights
-        optional = {"appearance": self.appearance, "roles": self.roles}
         return {
             "person": self.detector.weights,
             "face": face,
             "mask": mask,
-            **{name: reader.weights for name, reader in optional.items() if reader is not None},
+            "appearance": self.appearance.weights,
+            **({"roles": self.roles.weights} if self.roles is not None else {}),
         }
 
     def faces(self, image: np.ndarray) -> np.ndarray:
@@ -126,8 +138,52 @@ class Eyes:
         blank = np.zeros((96, 128, 3), np.uint8)
         self.detector([Frame(blank, 0, 0, "")])
         self.masks.read([(blank, np.array([0.0, 0.0, 96.0, 96.0]))])
+        self.appearance.read([(blank, np.array([0.0, 0.0, 96.0, 96.0]))])
         if self.roles is not None:
             self.roles.read([(blank, np.array([0.0, 0.0, 96.0, 96.0]))])
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What the tracker was given of one analysed frame: enough to follow people again without its pixels.
+
+    Attributes:
+        t: stream time, microseconds; index: of the frame in its source.
+        size: of the frame, width and height, px.
+        rows: (N, 5) what `detect` found.
+        numbers: of the rows whose appearance was looked at.
+        looks: (len(numbers), D) float16, what they look like.
+    """
+
+    t: int
+    index: int
+    size: tuple[int, int]
+    rows: np.ndarray
+    numbers: tuple[int, ...]
+    looks: np.ndarray
+
+    def look(self, numbers: Sequence[int]) -> np.ndarray:
+        """What was seen when these rows were looked at."""
+        assert tuple(numbers) == self.numbers, "the tracker asks the same of the same frames"
+        return self.looks.astype(np.float32)
+
+
+class _Looks:
+    """Looks at the people of a frame, and keeps what was seen.
+
+    In half precision: what is kept must be the very thing that the tracker was told, and small.
+    """
+
+    def __init__(self, reader: AppearanceReader, frame: Frame, rows: np.ndarray) -> None:
+        self._reader, self._frame, self._rows = reader, frame, rows
+        self.numbers: tuple[int, ...] = ()
+        self.vectors = np.zeros((0, reader.dimension), np.float16)
+
+    def __call__(self, numbers: Sequence[int]) -> np.ndarray:
+        self.numbers = tuple(numbers)
+        people = [(self._frame.image, self._rows[number, :4]) for number in numbers]
+        self.vectors = self._reader.read(people).astype(np.float16)
+        return self.vectors.astype(np.float32)
 
 
 class Perception:
@@ -137,7 +193,7 @@ class Perception:
         """Begin a stream of a camera; `stream` names it, for ids that are stable over repeated runs."""
         self._eyes = eyes
         self._camera = camera
-        self._tracker = PersonTracker(stream, eyes.settings.fps, eyes.settings.tracker)
+        self._tracker = PersonTracker(stream, eyes.settings.tracker, camera.calibration)
         self._last_look: dict[int, int] = {}
         self._last_role: dict[int, int] = {}
         self._stillness = Stillness(round(COMPARABLE_S * SECOND))
@@ -149,15 +205,29 @@ class Perception:
             found += self._eyes.detector(frames[first : first + self._eyes.detector.batch])
         return found
 
-    def observe(self, frames: Sequence[Frame], detections: Sequence[np.ndarray]) -> list[Row]:
+    def observe(
+        self,
+        frames: Sequence[Frame],
+        detections: Sequence[np.ndarray],
+        record: list[Sighting] | None = None,
+    ) -> list[Row]:
         """Follow people over frames, given what `detect` found in them; look at heads and clothes as due.
+
+        Args:
+            frames: in order of time.
+            detections: what `detect` found in each.
+            record: what the tracker was given of each frame is added to it, for `retrace`.
 
         Returns:
             Rows for `tabulate`: a table for every frame would cost more than following its people.
         """
         rows: list[Row] = []
         for frame, found in zip(frames, detections, strict=True):
-            tracked, tracks = self._tracker.update(found, frame.t)
+            looks = _Looks(self._eyes.appearance, frame, found)
+            size = frame.image.shape[1], frame.image.shape[0]
+            tracked, tracks = self._tracker.update(found, frame.t, size, looks)
+            if record is not None:
+                record.append(Sighting(frame.t, frame.index, size, found, looks.numbers, looks.vectors))
             roles = self._read_roles(frame, tracked, tracks)
             rows += _rows(frame, tracked, tracks, self._look(frame, tracked, tracks), roles)
         return rows
@@ -170,16 +240,15 @@ class Perception:
         ]
         return locate(table.with_columns(empty), self._camera).select(list(observations.SCHEMA))
 
-    def retrace(self, times: Sequence[int], detections: Sequence[np.ndarray], seen: pl.DataFrame) -> None:
+    def retrace(self, sightings: Sequence[Sighting], seen: pl.DataFrame) -> None:
         """Bring the state to where an interrupted run left it, from what that run wrote down.
 
         Args:
-            times: of every analysed frame since the stream began, microseconds.
-            detections: what `detect` found in each.
+            sightings: what `observe` recorded of every analysed frame since the stream began.
             seen: the observations made of them.
         """
-        for t, rows in zip(times, detections, strict=True):
-            self._tracker.update(rows, t)
+        for sighting in sightings:
+            self._tracker.update(sighting.rows, sighting.t, sighting.size, sighting.look)
         looked = seen.filter(pl.col("mask_reason").is_null() | (pl.col("mask_reason") != NOT_SAMPLED))
         for track, t in looked.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows():
             self._last_look[track] = t

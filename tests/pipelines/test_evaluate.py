@@ -27,8 +27,10 @@ def test_people_are_followed_through_the_yard_at_five_frames_a_second_or_fewer()
     assert ran.code == 0, ran.err
     counts, figures = ran.json["counts"], ran.json["figures"]
     assert counts["frames"] == 398 and counts["frames_per_second"] <= 5
-    assert figures["mota"]["value"] >= 0.82
-    assert figures["idf1"]["value"] >= 0.75
+    # Measured: 0.867, 0.918, 8. Another processor rounds otherwise, and one confusion costs 0.05 of IDF1.
+    assert figures["mota"]["value"] >= 0.85
+    assert figures["idf1"]["value"] >= 0.87
+    assert figures["switches"]["value"] <= 14
 
 
 @needs_shared

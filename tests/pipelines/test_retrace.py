@@ -9,27 +9,37 @@ from hypothesis import strategies as st
 
 from pipelines import retrace
 from vision.observations import ObservationError
+from vision.perception import Sighting
 
-frames = st.lists(
-    st.lists(st.tuples(*[st.floats(0, 4000, width=32)] * 4, st.floats(0, 1, width=32)), max_size=3),
-    max_size=6,
-)
+rows = st.lists(st.tuples(*[st.floats(0, 4000, width=32)] * 4, st.floats(0, 1, width=32)), max_size=3)
+frames = st.lists(st.tuples(rows, st.booleans()), max_size=6)
+
+
+def sighting(t: int, people: list[tuple[float, ...]], looked: bool) -> Sighting:
+    numbers = tuple(range(len(people))) if looked else ()
+    looks = np.random.default_rng(t).normal(size=(len(numbers), 8)).astype(np.float16)
+    return Sighting(t, t // 7, (640, 480), np.array(people, np.float32).reshape(-1, 5), numbers, looks)
 
 
 @settings(max_examples=30, deadline=None)
 @given(frames)
-def test_detections_come_back_to_the_last_bit(tmp_path_factory: pytest.TempPathFactory, people: list) -> None:  # type: ignore[type-arg]
+def test_what_the_tracker_was_given_comes_back_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, seen: list[tuple[list[tuple[float, ...]], bool]]
+) -> None:
     home = tmp_path_factory.mktemp("home")
-    rows = [np.array(frame, dtype=np.float32).reshape(-1, 5) for frame in people]
-    times = list(range(0, 200_000 * len(rows), 200_000))
-    retrace.write(home, "stream", 3, times, list(range(len(rows))), rows)
-    read_times, indices, read = retrace.read(home, "stream", 3)
-    assert (read_times, indices) == (times, list(range(len(rows))))
-    assert len(read) == len(rows) and all(np.array_equal(a, b) for a, b in zip(read, rows, strict=True))
+    given = [sighting(200_000 * n, *frame) for n, frame in enumerate(seen)]
+    retrace.write(home, "stream", 3, given)
+    back = retrace.read(home, "stream", 3)
+    assert len(back) == len(given)
+    for one, other in zip(given, back, strict=True):
+        assert (one.t, one.index, one.size, one.numbers) == (other.t, other.index, other.size, other.numbers)
+        assert np.array_equal(one.rows, other.rows) and one.rows.dtype == other.rows.dtype
+        if one.numbers:
+            assert np.array_equal(one.look(one.numbers), other.look(other.numbers))
 
 
 def test_what_is_gone_is_named_and_forgetting_twice_is_no_fault(tmp_path: Path) -> None:
-    retrace.write(tmp_path, "stream", 0, [0], [0], [np.zeros((0, 5), np.float32)])
+    retrace.write(tmp_path, "stream", 0, [sighting(0, [], False)])
     retrace.forget(tmp_path, "stream")
     retrace.forget(tmp_path, "stream")
     with pytest.raises(ObservationError, match=r"000000\.parquet: expected the detections of a stretch"):

@@ -1,0 +1,72 @@
+"""What is followed does not depend on whether the run was interrupted."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from models.devices import Device
+from vision.files import open_source
+from vision.frames import SECOND, Frame
+from vision.perception import Eyes, Perception, PerceptionSettings, Sighting
+from zones.facility import Camera, load_facility
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def eyes() -> Eyes:
+    return Eyes.load(Device("cpu"), PerceptionSettings())
+
+
+@pytest.fixture(scope="module")
+def yard() -> Camera:
+    return load_facility(ROOT / "data" / "facility.yaml").camera("yard")
+
+
+@pytest.fixture(scope="module")
+def frames(yard: Camera) -> list[Frame]:
+    source = open_source(ROOT / "data" / "yard.mp4", yard.id, 0, None)
+    return [f for f in islice(source.frames(None, SECOND // 5), 60) if isinstance(f, Frame)]
+
+
+def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
+    eyes: Eyes, yard: Camera, frames: list[Frame]
+) -> None:
+    whole, first = Perception(eyes, yard, "s"), Perception(eyes, yard, "s")
+    people = whole.detect(frames)
+    expected = whole.tabulate(whole.observe(frames, people))
+    record: list[Sighting] = []
+    before = first.tabulate(first.observe(frames[:40], people[:40], record))
+    assert sum(len(sighting.numbers) for sighting in record) > 10, "it looked at people"
+    second = Perception(eyes, yard, "s")
+    second.retrace(record, before)
+    after = second.tabulate(second.observe(frames[40:], people[40:]))
+    assert (
+        before.vstack(after)
+        .drop("face_change", strict=False)
+        .equals(expected.drop("face_change", strict=False))
+    )
+
+
+def test_nothing_of_what_people_look_like_is_in_the_log(
+    eyes: Eyes, yard: Camera, frames: list[Frame]
+) -> None:
+    perception = Perception(eyes, yard, "s")
+    table = perception.tabulate(perception.observe(frames[:10], perception.detect(frames[:10])))
+    assert len(table) and all(not kind.is_nested() and str(kind) != "Binary" for kind in table.dtypes)
+
+
+def test_the_weights_and_settings_of_following_are_part_of_the_fingerprint(eyes: Eyes) -> None:
+    from dataclasses import replace
+
+    weights = eyes.weights
+    assert weights["appearance"].name == "appearance"
+    settings = eyes.settings
+    known = settings.fingerprint(*weights.values())
+    other = replace(weights["appearance"], sha256="0" * 64)
+    assert settings.fingerprint(*{**weights, "appearance": other}.values()) != known
+    slower = replace(settings, tracker=replace(settings.tracker, coast_s=2.0))
+    assert slower.fingerprint(*weights.values()) != known

@@ -9,16 +9,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from incidents.rules.episode import Bools, Ints, microseconds
+from incidents.rules.episode import Bools, Floats, Ints, clock, microseconds
 from incidents.rules.samples import ROLES, Samples
+from vision.frames import SECOND
 from zones.facility import Role
 
 MAX_S = 3.0
 """A successor begins at most this long after the other track ended [D]."""
 MAX_M = 1.0
-"""... and at most this far from there on the ground [D]."""
+"""... and at most this far on the ground from where the other ended, or would have walked on to [D]."""
 MAX_HEIGHTS = 0.5
 """... or, where the ground is not known, this many heights of the person's box [D]."""
+PACE_S = 1.0
+"""How somebody walks is seen in the last second before, and the first second after, a switch [D]."""
+LEAST_S = 0.4
+"""Less than this says nothing of how somebody walks [D]."""
+FASTEST_M = 2.5
+"""m/s: what looks faster is a box that jumped, not a walk [D]."""
+RIVAL = 2.0
+"""A link is in doubt when another one of either track is not at least this many times as far off [D]."""
+RIVAL_M = 0.3
+"""... or not by so many metres more: as good as equal, for feet jitter by that [D]."""
 EDGE = 0.01
 """A box this near to an edge of the frame, in frame heights, is of somebody who leaves or enters the view."""
 CERTAINTY = 0.9
@@ -30,11 +41,11 @@ _UNKNOWN = ROLES.index(Role.UNKNOWN)
 def follow(samples: Samples, known_from: float) -> Samples:
     """Give tracks that succeed each other one path, and re-sort by (path, t).
 
-    A track succeeds another when it begins within MAX_S of the other's end and near to it, both away from
-    the edges of the frame, and no third track could as well be either of the two: a doubtful link is
-    none. It takes over the other's role, at CERTAINTY times its confidence, when that is still at least
-    `known_from` and more than its own; when it has another role of its own that is as sure, it is
-    somebody else.
+    A track succeeds another when it begins within MAX_S of the other's end and near to it, or to where
+    either would have walked meanwhile, both away from the edges of the frame, and no third track could as
+    well be either of the two: a doubtful link is none. It takes over the other's role, at CERTAINTY times
+    its confidence, when that is still at least `known_from` and more than its own; when it has another
+    role of its own that is as sure, it is somebody else.
 
     Expects samples in which each track is a path.
     """
@@ -74,12 +85,39 @@ def _links(samples: Samples, first: Ints, last: Ints) -> list[tuple[int, int]]:
     count = np.searchsorted(born, gone + microseconds(MAX_S), side="right") - low
     one = np.repeat(ends, count)
     other = begins[np.arange(len(one)) - np.repeat(np.cumsum(count) - count - low, count)]
-    near = _near(samples, last[one], first[other])
-    one, other = one[near], other[near]
-    single = (np.bincount(one)[one] == 1) & (np.bincount(other)[other] == 1)
-    one, other = one[single], other[single]
+    off = _miss(samples, last[one], first[other])
+    near = off <= MAX_M
+    one, other, off = one[near], other[near], off[near]
+    next_but_one = _explained(one, other)
+    one, other, off = one[~next_but_one], other[~next_but_one], off[~next_but_one]
+    sure = _unrivalled(one, off) & _unrivalled(other, off)
+    one, other = one[sure], other[sure]
     order = np.argsort(samples.t[first[other]], kind="stable")
     return list(zip(one[order].tolist(), other[order].tolist(), strict=True))
+
+
+def _explained(one: Ints, other: Ints) -> Bools:
+    """Which links (L,) skip a track that may stand between: a chain of two switches is no doubtful one."""
+    after: dict[int, set[int]] = {}
+    for a, b in zip(one.tolist(), other.tolist(), strict=True):
+        after.setdefault(a, set()).add(b)
+    skips = (
+        any(b in after.get(between, ()) for between in after[a])
+        for a, b in zip(one.tolist(), other.tolist(), strict=True)
+    )
+    return np.fromiter(skips, dtype=np.bool_, count=len(one))
+
+
+def _unrivalled(track: Ints, off: Floats) -> Bools:
+    """Which links (L,), `off` by so much, are far better than every other one of the same `track` (L,)."""
+    result = np.ones(len(track), dtype=np.bool_)
+    order = np.lexsort((off, track))
+    same = track[order][1:] == track[order][:-1]
+    result[order[1:]] = ~same  # not the best of its track
+    best, second = order[:-1][same], order[1:][same]
+    close = off[second] < np.maximum(RIVAL * off[best], off[best] + RIVAL_M)
+    result[best[close]] = False
+    return result
 
 
 def _clear_of_edges(samples: Samples) -> Bools:
@@ -89,9 +127,39 @@ def _clear_of_edges(samples: Samples) -> Bools:
     )
 
 
-def _near(samples: Samples, one: Ints, other: Ints) -> Bools:
-    metres = np.hypot(*(samples.ground[one] - samples.ground[other]).T)
-    foot = samples.isotropic()
-    height = np.minimum(*(samples.box[rows, 3] - samples.box[rows, 1] for rows in (one, other)))
-    heights = np.hypot(*(foot[one] - foot[other]).T) / height
-    return np.asarray(np.where(np.isnan(metres), heights <= MAX_HEIGHTS, metres <= MAX_M), dtype=np.bool_)
+def _miss(samples: Samples, end: Ints, begin: Ints) -> Floats:
+    """How far (L,) links miss, from rows `end` to rows `begin`, m; half a height counts as MAX_M.
+
+    Between the two, the person walked on as before for a while and stood, or stood and then came as
+    afterwards; the least of both.
+    """
+    metric = ~np.isnan(samples.ground[end] + samples.ground[begin]).any(axis=1)
+    height = np.minimum(*(samples.box[rows, 3] - samples.box[rows, 1] for rows in (end, begin)))
+    feet = samples.isotropic()
+
+    def place(rows: Ints) -> Floats:
+        scaled = feet[rows] * (MAX_M / MAX_HEIGHTS / height)[:, None]
+        return np.where(metric[:, None], samples.ground[rows], scaled)
+
+    # Rows up to PACE_S before the end and after the begin, of the same paths.
+    pace = microseconds(PACE_S)
+    moments = clock(samples.path, samples.t, pace)
+    earlier = np.searchsorted(moments, moments[end] - pace)
+    later = np.searchsorted(moments, moments[begin] + pace, side="right") - 1
+    gap = (samples.t[begin] - samples.t[end]) / SECOND
+    misses = []
+    for start, stop, way in ((earlier, end, 1), (begin, later, -1)):
+        seconds = (samples.t[stop] - samples.t[start]) / SECOND
+        walk = _velocity(place(stop) - place(start), seconds) * gap[:, None] * way
+        off = (place(begin) - place(end)) * way
+        # How much of that walk brings the person nearest to the other end of the gap.
+        share = np.clip((off * walk).sum(axis=1) / np.maximum((walk**2).sum(axis=1), 1e-9), 0, 1)
+        misses.append(np.hypot(*(off - share[:, None] * walk).T))
+    return np.minimum(*misses)
+
+
+def _velocity(step: Floats, seconds: Floats) -> Floats:
+    """Velocities (L, 2), m/s, of steps (L, 2); zero where too little was seen, or it was no walk."""
+    velocity = step / np.maximum(seconds, LEAST_S)[:, None]
+    walked = (seconds >= LEAST_S) & (np.hypot(*velocity.T) <= FASTEST_M)  # not of NaN either
+    return np.where(walked[:, None], velocity, 0.0)

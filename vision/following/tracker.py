@@ -73,6 +73,7 @@ class PersonTracker:
         self._begun = 0
         self._people = 0
         self._doubted: int | None = None
+        self._last = 0
         self._floor = Floor(None, (0, 0))
 
     @property
@@ -121,6 +122,7 @@ class PersonTracker:
         self._name(matched, t)
         crossing.settle(self._tracks, {track.key: track for track in [*self._tracks, *self._lost]}, t)
         self._retire(t)
+        self._last = t
         return self._report(matched, scores)
 
     def _predict(self, t: int, floor: Floor) -> None:
@@ -146,7 +148,8 @@ class PersonTracker:
         sure = np.clip(scores, 0.02, 0.98)
         ghost = np.minimum(0.0, np.log(sure / (1 - sure)))
         odds = density + (np.log(room) - motion.OTHER_SIZE)[:, None] + ghost
-        unseen = np.array([t - track.seen >= UNSEEN for track in self._tracks])
+        # A person seen in the last frame is expected, however long ago that was.
+        unseen = np.array([track.seen < self._last and t - track.seen >= UNSEEN for track in self._tracks])
         odds[unseen] = tempered(odds[unseen]) - [stranger(box, size) for box in boxes]
         return odds, views
 

@@ -156,6 +156,16 @@ def test_a_walking_person_is_one_track_from_the_second_sight_on() -> None:
     assert all(len(ids) == 1 for ids in seen[1:])
 
 
+@pytest.mark.parametrize("step_s", [0.2, 0.5, 1.0])
+def test_a_person_at_the_edge_is_expected_in_the_next_frame_however_rare_frames_are(step_s: float) -> None:
+    tracker = PersonTracker("s")
+    seen = [
+        tracker.update(person(4 + n % 3 * 3), round(n * step_s * SECOND), (WIDTH, HEIGHT))[1]
+        for n in range(20)
+    ]
+    assert all(ids.tolist() == seen[1].tolist() != [] for ids in seen[1:])
+
+
 def test_a_single_flash_of_the_detector_is_nobody() -> None:
     assert walk(PersonTracker("s"), [100.0, None, None, None]) == [[], [], [], []]
 

@@ -133,13 +133,13 @@ def _miss(samples: Samples, end: Ints, begin: Ints) -> Floats:
     Between the two, the person walked on as before for a while and stood, or stood and then came as
     afterwards; the least of both.
     """
-    metric = ~np.isnan(samples.ground[end] + samples.ground[begin]).any(axis=1)
+    metric = np.asarray(np.isfinite(samples.ground[end] + samples.ground[begin]).all(axis=1))
     height = np.minimum(*(samples.box[rows, 3] - samples.box[rows, 1] for rows in (end, begin)))
     feet = samples.isotropic()
 
     def place(rows: Ints) -> Floats:
         scaled = feet[rows] * (MAX_M / MAX_HEIGHTS / height)[:, None]
-        return np.where(metric[:, None], samples.ground[rows], scaled)
+        return np.asarray(np.where(metric[:, None], samples.ground[rows], scaled))
 
     # Rows up to PACE_S before the end and after the begin, of the same paths.
     pace = microseconds(PACE_S)
@@ -155,11 +155,11 @@ def _miss(samples: Samples, end: Ints, begin: Ints) -> Floats:
         # How much of that walk brings the person nearest to the other end of the gap.
         share = np.clip((off * walk).sum(axis=1) / np.maximum((walk**2).sum(axis=1), 1e-9), 0, 1)
         misses.append(np.hypot(*(off - share[:, None] * walk).T))
-    return np.minimum(*misses)
+    return np.asarray(np.minimum(*misses))
 
 
 def _velocity(step: Floats, seconds: Floats) -> Floats:
     """Velocities (L, 2), m/s, of steps (L, 2); zero where too little was seen, or it was no walk."""
     velocity = step / np.maximum(seconds, LEAST_S)[:, None]
     walked = (seconds >= LEAST_S) & (np.hypot(*velocity.T) <= FASTEST_M)  # not of NaN either
-    return np.where(walked[:, None], velocity, 0.0)
+    return np.asarray(np.where(walked[:, None], velocity, 0.0))

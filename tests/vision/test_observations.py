@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from tests.observing import START, rows
 from vision.frames import SECOND, from_iso, to_iso
-from vision.observations import SCHEMA, ObservationError, empty, part_path, read, write_part
+from vision.observations import (
+    SCHEMA,
+    ObservationError,
+    cameras,
+    empty,
+    hours,
+    hours_held,
+    part_path,
+    read,
+    span,
+    write_part,
+)
 
 
 def test_what_is_written_is_read_back_in_order_of_time(tmp_path: Path) -> None:
@@ -86,3 +97,27 @@ def test_text_sorts_as_time_does(first: int, second: int) -> None:
 def test_times_that_are_none_or_ambiguous_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a time"):
         from_iso(text)
+
+
+def test_hours_come_one_by_one_and_make_up_what_is_read(tmp_path: Path) -> None:
+    times = [START, START + SECOND, START + 2 * 3600 * SECOND]
+    for t in times:
+        write_part(tmp_path, rows([t]), "yard", t)
+    pieces = list(hours(tmp_path, "yard", START, times[-1] + 1))
+    assert [to_iso(hour)[11:13] for hour, _ in pieces] == ["08", "09", "10"]
+    assert pl.concat([part for _, part in pieces]).equals(read(tmp_path, "yard", START, times[-1] + 1))
+    assert [hour for hour, _ in hours(tmp_path, "yard", START + 1, times[-1])] == [pieces[1][0]]
+
+
+def test_what_is_held_is_told_by_camera_and_time(tmp_path: Path) -> None:
+    assert cameras(tmp_path) == () and span(tmp_path, "yard") is None
+    for camera, t in (("yard", START), ("yard", START + 7200 * SECOND), ("gate", START)):
+        write_part(tmp_path, rows([t, t + 5], camera), camera, t)
+    (tmp_path / "observations" / "unused" / "2026-11-24T08").mkdir(parents=True)
+    (tmp_path / "observations" / "yard" / "notes").mkdir()
+    assert cameras(tmp_path) == ("gate", "yard")
+    assert [to_iso(hour) for hour in hours_held(tmp_path, "yard")] == [
+        "2026-11-24T08:00:00.000000Z",
+        "2026-11-24T10:00:00.000000Z",
+    ]
+    assert span(tmp_path, "yard") == (START, START + 7200 * SECOND + 6)

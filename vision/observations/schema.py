@@ -1,0 +1,52 @@
+"""What a row of the observation log says."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from vision.frames import SECOND
+from zones.errors import LazarettoError
+
+SCHEMA: dict[str, pl.DataType] = {
+    "camera": pl.String(),
+    "t": pl.Datetime("us", "UTC"),
+    "frame": pl.Int64(),
+    "track": pl.Int64(),
+    "width": pl.Int32(),
+    "height": pl.Int32(),
+    "x1": pl.Float32(),
+    "y1": pl.Float32(),
+    "x2": pl.Float32(),
+    "y2": pl.Float32(),
+    "score": pl.Float32(),
+    "foot_x": pl.Float32(),
+    "foot_y": pl.Float32(),
+    "ground_x": pl.Float32(),
+    "ground_y": pl.Float32(),
+    "ground_se": pl.Float32(),
+    "face_height": pl.Float32(),
+    "face_change": pl.Float32(),
+    "mask_masked": pl.Float32(),
+    "mask_unmasked": pl.Float32(),
+    "mask_incorrect": pl.Float32(),
+    "mask_reason": pl.String(),
+    "role_resident": pl.Float32(),
+    "role_staff_ppe": pl.Float32(),
+    "role_staff_no_ppe": pl.Float32(),
+    "role_outsider": pl.Float32(),
+}
+"""Columns of the log. px for pixels of the frame, m for metres on the ground; null = not known.
+face_change: how much the picture around the face has changed since the look before (`vision.stillness`)."""
+
+ROOT = "observations"
+"""The folder of the log, below the home."""
+HOUR = 3600 * SECOND
+
+
+class ObservationError(LazarettoError):
+    """The observation log cannot be read or written."""
+
+
+def empty() -> pl.DataFrame:
+    """A log without rows."""
+    return pl.DataFrame(schema=SCHEMA)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from incidents.coverage import WATCHED, CoverageError, Interval, State, clip, normalise, overlay
 from incidents.ledger_file import LedgerError, LedgerFile
 from incidents.ledger_queries import LedgerQueries
+from vision.frames import to_iso
 from zones.credentials import redact
 
 if TYPE_CHECKING:
@@ -206,6 +207,21 @@ class LedgerProgress(LedgerQueries):
             "SELECT 1 FROM streams WHERE key = :key AND completed IS NOT NULL", {"key": stream_key}
         )
         return row is not None
+
+    def stretch_at(self, camera: str, t: int) -> tuple[int, int, str]:
+        """Start and end (microseconds UTC) of the stretch of a camera in which `t` lies, and its run's id.
+
+        Raises:
+            LedgerError: the camera's footage of that moment was not analysed.
+        """
+        row = self._file.row(
+            "SELECT started, ended, run FROM stretches WHERE camera = :camera AND ended > :t "
+            "AND started <= :t ORDER BY ended LIMIT 1",
+            {"camera": camera, "t": t},
+        )
+        if row is None:
+            raise LedgerError(f"expected footage of camera {camera} analysed at {to_iso(t)}, got none")
+        return row["started"], row["ended"], row["run"]
 
     def analysed_overlap(
         self, camera: str, start: int, end: int, except_stream: str | None = None

@@ -118,9 +118,7 @@ def _analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress) -
         for name, streams in by_camera.items():
             camera = request.facility.camera(name)
             job = _CameraJob(request, ledger, eyes, camera, outcome, meter)
-            outcome.cameras.append(
-                job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path))), models)
-            )
+            outcome.cameras.append(job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path)))))
         status = "failed" if outcome.faults else "complete"
     except LazarettoError:
         status = "failed"
@@ -179,7 +177,7 @@ class _CameraJob:
     outcome: Outcome
     meter: _Meter
 
-    def run(self, streams: Sequence[Stream], models: dict[str, dict[str, str]]) -> CameraOutcome:
+    def run(self, streams: Sequence[Stream]) -> CameraOutcome:
         result = CameraOutcome(self.camera)
         done: list[Stream] = []
         perception: Perception | None = None
@@ -211,7 +209,7 @@ class _CameraJob:
             done.append(stream)
             self._extend(result, stream)
         if done and result.window is not None:
-            self._flag(result, done, streams, models)
+            self._flag(result, done, streams)
         return result
 
     def _extend(self, result: CameraOutcome, stream: Stream) -> None:
@@ -239,7 +237,6 @@ class _CameraJob:
         result: CameraOutcome,
         done: Sequence[Stream],
         streams: Sequence[Stream],
-        models: dict[str, dict[str, str]],
     ) -> None:
         stretches = [item for stream in done for item in self.ledger.stretches(stream.key)]
         if not stretches:
@@ -254,7 +251,6 @@ class _CameraJob:
             window,
             footage,
             self.outcome.run,
-            models,
         )
         self.outcome.faults += result.flagged.faults
         if result.flagged.faults:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from incidents.coverage import share_analysed
 from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
+from incidents.judging import judge_log
 from incidents.ledger import Ledger
-from incidents.record import EVIDENCE_KINDS, Incident, Status, from_finding
-from incidents.rules.engine import judge
+from incidents.record import EVIDENCE_KINDS, Incident, Status
 from pipelines.home import Home
-from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.roles import assign_roles
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
-LOOK_BACK = 24 * 3600 * SECOND
-"""How far before new footage the log is judged again, so that an episode that began in footage analysed
-earlier keeps its beginning, and with it its identity."""
-HOUR = 3600 * SECOND
 CUTTERS = 2
 """Clips cut at once: each holds a decoded picture or two, and two keep two cores busy."""
 
@@ -46,7 +40,6 @@ def flag(
     window: tuple[int, int],
     footage: Sequence[ClipSource],
     run: str,
-    models: Mapping[str, Mapping[str, str]],
 ) -> Flagged:
     """Judge a camera's log and enter what overlaps [start, end) of the window (microseconds UTC).
 
@@ -57,31 +50,25 @@ def flag(
     Raises:
         LazarettoError: the log or the ledger cannot be read or written.
     """
-    start, end = window
-    seen = observations.read(home.path, camera.id, start - LOOK_BACK, end)
-    judgement = judge(seen, facility, camera)
-    result = Flagged(notices=list(judgement.notices))
-    due: list[Incident] = []
-    for finding in judgement.findings:
-        if finding.end < start:
-            continue
-        hour = finding.start // HOUR * HOUR
-        share = share_analysed(ledger.coverage(camera.id, hour, hour + HOUR), (hour, hour + HOUR))
-        incident = from_finding(
-            finding, facility=facility, camera=camera, run=run, models=models, coverage_share=share
-        )
-        change = ledger.record(incident, run)
-        result.changes[change] += 1
-        if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
-            due.append(incident)
-    # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
-    with ThreadPoolExecutor(CUTTERS) as pool:
-        waiting = [pool.submit(_secure, home, facility, camera, item, seen, footage) for item in due]
-        for incident, made in zip(due, waiting, strict=True):
-            try:
-                _seal(home, ledger, incident, made.result())
-            except EvidenceError as error:
-                result.faults.append(error)
+    result = Flagged()
+    for judged in judge_log(home.path, ledger, facility, camera, window):
+        result.notices += [text for text in judged.judgement.notices if text not in result.notices]
+        due: list[Incident] = []
+        for incident in judged.incidents:
+            change = ledger.record(incident, run)
+            result.changes[change] += 1
+            if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
+                due.append(incident)
+        # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
+        with ThreadPoolExecutor(CUTTERS) as pool:
+            waiting = [
+                pool.submit(_secure, home, facility, camera, item, judged.piece.seen, footage) for item in due
+            ]
+            for incident, made in zip(due, waiting, strict=True):
+                try:
+                    _seal(home, ledger, incident, made.result())
+                except EvidenceError as error:
+                    result.faults.append(error)
     return result
 
 

@@ -1,0 +1,280 @@
+"""Two versions of a facility's rules over the same log: what would be gained, lost and changed, and the
+precision and recall that the reviewers' verdicts imply for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from incidents.local_time import local_iso
+from incidents.record import Incident, Status
+from vision.frames import SECOND
+
+NEAR = 60 * SECOND
+"""Incidents of the same people at most this far apart can be one event that the rules time differently: as
+far as episodes merge by default [D]."""
+CONFIRMED = frozenset({Status.CONFIRMED, Status.REPORTED})
+
+_TOLD = ("zone", "subkind", "severity", "start", "end", "tracks", "mask_state", "distance_min")
+"""What a reviewer would see differ. Thresholds differ because the rules were edited, and say nothing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One event under the old rules, the new ones, or both.
+
+    Attributes:
+        old, new: what each raise; None = nothing.
+        verdict: confirmed, false_alarm, inconclusive, or None: nobody has decided yet.
+        recorded: id of the incident in the ledger that the verdict is of, None = not in the ledger.
+        differences: fields that differ where both raise it, each as (name, old, new).
+    """
+
+    old: Incident | None
+    new: Incident | None
+    verdict: str | None
+    recorded: str | None
+    differences: tuple[tuple[str, Any, Any], ...] = ()
+
+    @property
+    def incident(self) -> Incident:
+        """The new one, else the old one."""
+        found = self.new or self.old
+        assert found is not None
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        shown = self.incident
+        return {
+            "id": shown.id,
+            "old_id": self.old.id if self.old else None,
+            "new_id": self.new.id if self.new else None,
+            "recorded": self.recorded,
+            "camera": shown.camera,
+            "kind": shown.kind,
+            "zone": shown.zone,
+            "severity": shown.severity,
+            "start": local_iso(shown.start, shown.timezone),
+            "end": local_iso(shown.end, shown.timezone),
+            "verdict": self.verdict,
+            "differences": {name: {"old": old, "new": new} for name, old, new in self.differences},
+        }
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the verdicts say of the rules of one version, for one kind and zone.
+
+    Attributes:
+        confirmed: events that reviewers confirmed and these rules raise.
+        missed: events that reviewers confirmed and these rules do not raise.
+        false_alarms: raised, and decided to be false.
+        undecided: raised, and not decided, or inconclusive.
+    """
+
+    confirmed: int = 0
+    missed: int = 0
+    false_alarms: int = 0
+    undecided: int = 0
+
+    @property
+    def raised(self) -> int:
+        """Incidents that these rules raise."""
+        return self.confirmed + self.false_alarms + self.undecided
+
+    @property
+    def precision(self) -> tuple[int, int]:
+        """(right, of decided): the share of what they raise that is right, as far as it was decided."""
+        return self.confirmed, self.confirmed + self.false_alarms
+
+    @property
+    def recall(self) -> tuple[int, int]:
+        """(raised, of confirmed): the share of the confirmed events that they raise. Events that no rules
+        have ever raised are known to nobody and not in it: it flatters."""
+        return self.confirmed, self.confirmed + self.missed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; a share of nothing is null."""
+        shares = {
+            name: part / whole if whole else None
+            for name, (part, whole) in (("precision", self.precision), ("recall", self.recall))
+        }
+        counts = {
+            "raised": self.raised,
+            "confirmed": self.confirmed,
+            "missed": self.missed,
+            "false_alarms": self.false_alarms,
+            "undecided": self.undecided,
+        }
+        return {**counts, **shares}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference between two versions of a facility's rules over one log.
+
+    Attributes:
+        same: events that both raise alike.
+        changed: that both raise, but not alike.
+        gained: that only the new rules raise.
+        lost: that only the old ones raise.
+        missed: confirmed in the ledger, and raised by neither.
+        scores: (kind, zone or "") -> the score of the old and of the new rules; ("", "") = of all.
+    """
+
+    same: tuple[Change, ...]
+    changed: tuple[Change, ...]
+    gained: tuple[Change, ...]
+    lost: tuple[Change, ...]
+    missed: tuple[Incident, ...]
+    scores: Mapping[tuple[str, str], tuple[Score, Score]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "same": len(self.same),
+            "changed": [change.to_dict() for change in self.changed],
+            "gained": [change.to_dict() for change in self.gained],
+            "lost": [change.to_dict() for change in self.lost],
+            "confirmed_but_raised_by_neither": [incident.id for incident in self.missed],
+            "scores": [
+                {"kind": kind or None, "zone": zone or None, "old": old.to_dict(), "new": new.to_dict()}
+                for (kind, zone), (old, new) in self.scores.items()
+            ],
+        }
+
+
+def compare(
+    old: Sequence[Incident], new: Sequence[Incident], recorded: Sequence[Incident] = ()
+) -> Comparison:
+    """Compare what two versions of the rules say of the same log.
+
+    Incidents are one event when their ids are equal; else when kind, camera, zone and somebody in them are,
+    and they are at most NEAR apart; else when only the zone differs: drawn anew under another id. Each is
+    matched once, the nearest first. In the same way, verdicts are found in the ledger.
+
+    Args:
+        old, new: what a replay gave.
+        recorded: the ledger's incidents of the cameras and the time replayed.
+    """
+    pairs = list(_matched(old, new))
+    known = {
+        **{id(incident): found for found, incident in _matched(recorded, old) if found and incident},
+        **{id(incident): found for found, incident in _matched(recorded, new) if found and incident},
+    }
+    changes = [_change(a, b, known) for a, b in pairs]
+    raised = {found.id for found in known.values()}
+    silent = [incident for incident in recorded if incident.id not in raised]
+    return Comparison(
+        same=_sorted(c for c in changes if c.old and c.new and not c.differences),
+        changed=_sorted(c for c in changes if c.old and c.new and c.differences),
+        gained=_sorted(c for c in changes if c.old is None),
+        lost=_sorted(c for c in changes if c.new is None),
+        missed=tuple(incident for incident in silent if verdict_of(incident) == Status.CONFIRMED.value),
+        scores=_scores(_events(changes, silent)),
+    )
+
+
+def verdict_of(incident: Incident) -> str | None:
+    """What a reviewer decided: confirmed, false_alarm, inconclusive, or None."""
+    return Status.CONFIRMED.value if incident.status in CONFIRMED else incident.decision
+
+
+def _change(old: Incident | None, new: Incident | None, known: Mapping[int, Incident]) -> Change:
+    found = known.get(id(new)) if new is not None else None
+    if found is None or verdict_of(found) is None:
+        found = (known.get(id(old)) if old is not None else None) or found
+    differences: tuple[tuple[str, Any, Any], ...] = ()
+    if old is not None and new is not None:
+        pairs = ((name, _said(old, name), _said(new, name)) for name in _TOLD)
+        differences = tuple(item for item in pairs if item[1] != item[2])
+    verdict = None if found is None else verdict_of(found)
+    return Change(old, new, verdict, None if found is None else found.id, differences)
+
+
+def _said(incident: Incident, name: str) -> Any:
+    if name in ("start", "end"):
+        return local_iso(getattr(incident, name), incident.timezone)
+    if name == "tracks":
+        return [f"{track.id} {track.role}" for track in incident.tracks]
+    return getattr(incident, name)
+
+
+def _matched(
+    old: Sequence[Incident], new: Sequence[Incident]
+) -> Iterator[tuple[Incident | None, Incident | None]]:
+    """Each incident once, with the one of the other side that is the same event, or None."""
+    left = {incident.id: incident for incident in new}
+    rest = []
+    for incident in old:
+        if incident.id in left:
+            yield incident, left.pop(incident.id)
+        else:
+            rest.append(incident)
+    for with_zone in (True, False):
+        candidates: dict[tuple[str, ...], list[Incident]] = {}
+        for incident in left.values():
+            for key in _keys(incident, with_zone):
+                candidates.setdefault(key, []).append(incident)
+        near = [
+            (apart, incident.id, other.id, incident, other)
+            for incident in rest
+            for other in {
+                o.id: o for key in _keys(incident, with_zone) for o in candidates.get(key, ())
+            }.values()
+            if (apart := _apart(incident, other)) <= NEAR
+        ]
+        used: set[int] = set()
+        for _, _, _, incident, other in sorted(near, key=lambda item: item[:3]):
+            if id(incident) not in used and other.id in left:
+                used.add(id(incident))
+                yield incident, left.pop(other.id)
+        rest = [incident for incident in rest if id(incident) not in used]
+    yield from ((incident, None) for incident in rest)
+    yield from ((None, incident) for incident in left.values())
+
+
+def _keys(incident: Incident, with_zone: bool) -> set[tuple[str, ...]]:
+    zone = (incident.zone or "",) if with_zone else ()
+    return {(incident.camera, incident.kind, track.id, *zone) for track in incident.tracks}
+
+
+def _apart(one: Incident, other: Incident) -> int:
+    """Microseconds between two incidents; less than 0 by how long they overlap."""
+    return max(one.start, other.start) - min(one.end, other.end)
+
+
+def _events(
+    changes: Iterable[Change], silent: Iterable[Incident]
+) -> Iterator[tuple[str, str, str | None, bool, bool]]:
+    """(kind, zone, verdict, raised by the old rules, raised by the new) of events."""
+    for change in changes:
+        shown = change.old or change.incident
+        yield shown.kind, shown.zone or "", change.verdict, change.old is not None, change.new is not None
+    for incident in silent:
+        yield incident.kind, incident.zone or "", verdict_of(incident), False, False
+
+
+def _scores(
+    events: Iterable[tuple[str, str, str | None, bool, bool]],
+) -> dict[tuple[str, str], tuple[Score, Score]]:
+    counts: dict[tuple[str, str], list[dict[str, int]]] = {}
+    for kind, zone, verdict, *by in events:
+        for key in (("", ""), (kind, zone)):
+            for count, raised in zip(counts.setdefault(key, [{}, {}]), by, strict=True):
+                if raised:
+                    name = {"confirmed": "confirmed", "false_alarm": "false_alarms"}.get(
+                        verdict or "", "undecided"
+                    )
+                elif verdict == Status.CONFIRMED.value:
+                    name = "missed"
+                else:
+                    continue
+                count[name] = count.get(name, 0) + 1
+    return {key: (Score(**old), Score(**new)) for key, (old, new) in sorted(counts.items()) if old or new}
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(changes, key=lambda change: (change.incident.start, change.incident.id)))

@@ -15,14 +15,15 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from incidents.ledger_file import LedgerError, LedgerFile
-from incidents.ledger_progress import LedgerProgress, Stretch, now
+from incidents.ledger_progress import Stretch, now
+from incidents.ledger_publications import LedgerPublications, Publication
 from incidents.ledger_queries import CameraEntry, HistoryEntry, Run
 from incidents.record import EVIDENCE_KINDS, NEXT, VERDICTS, Evidence, Incident, Status
 
-__all__ = ["CameraEntry", "HistoryEntry", "Ledger", "LedgerError", "Run", "Stretch"]
+__all__ = ["CameraEntry", "HistoryEntry", "Ledger", "LedgerError", "Publication", "Run", "Stretch"]
 
 
-class Ledger(LedgerProgress):
+class Ledger(LedgerPublications):
     """An open ledger: a context manager, to be used by the thread that opened it.
 
     Other processes and threads open their own; readers never wait, writers take turns.

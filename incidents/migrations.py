@@ -161,6 +161,40 @@ def ledger(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="002_publications")
+def publications(db: Database) -> None:
+    """Which version of a facility's file was put in force by whom, after what comparison."""
+    db.executescript(
+        """
+        CREATE TABLE publications (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            facility TEXT NOT NULL REFERENCES facilities(code),
+            version TEXT NOT NULL REFERENCES facility_versions(sha256),
+            previous TEXT REFERENCES facility_versions(sha256),
+            author TEXT NOT NULL CHECK (author <> ''),
+            at INTEGER NOT NULL,
+            note TEXT NOT NULL,
+            comparison TEXT
+        ) STRICT;
+        CREATE INDEX publications_by_facility ON publications (facility, id);
+        CREATE TRIGGER publications_not_changed BEFORE UPDATE ON publications
+        BEGIN
+            SELECT RAISE(ABORT, 'what was published stays as it was');
+        END;
+        CREATE TRIGGER publications_not_deleted BEFORE DELETE ON publications
+        BEGIN
+            SELECT RAISE(ABORT, 'what was published stays as it was');
+        END;
+        -- INSERT OR REPLACE deletes without firing delete triggers unless a connection asks for it.
+        CREATE TRIGGER publications_not_replaced BEFORE INSERT ON publications
+        WHEN EXISTS (SELECT 1 FROM publications WHERE id = NEW.id)
+        BEGIN
+            SELECT RAISE(ABORT, 'what was published stays as it was');
+        END;
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

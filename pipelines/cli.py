@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from models.errors import ModelError
-from pipelines.commands import analyze, bench, calibrate, evaluate, incidents, models, roles
+from pipelines.commands import analyze, bench, calibrate, evaluate, incidents, models, replay, roles, zones
 from zones.errors import LazarettoError
 
 BAD_INPUT = 2
@@ -27,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("analyze")(analyze.analyze)
+app.command("replay")(replay.replay)
+app.add_typer(zones.app, name="zones")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(models.app, name="models")
 app.add_typer(roles.app, name="roles")

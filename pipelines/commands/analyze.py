@@ -22,11 +22,12 @@ from pipelines.analyze import Progress as ProgressCall
 from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import Footage, assign
 from pipelines.commands.tables import coverage_table, incident_table
+from pipelines.facility_choice import choose_facility
 from pipelines.home import Home
 from pipelines.teaching.site import find, said_of
 from vision.frames import SECOND, from_iso, to_iso
 from zones.errors import LazarettoError
-from zones.facility import load_facility
+from zones.facility import Facility, load_facility
 
 PARTLY = 3
 
@@ -35,7 +36,9 @@ def analyze(
     sources: Annotated[
         list[str], typer.Argument(help="Video files, folders, image sequences; or CAMERA=PATH.")
     ],
-    facility: Annotated[str, typer.Option(help="The facility file (YAML).")],
+    facility: Annotated[
+        str | None, typer.Option(help="The facility file (YAML) [the one in force in the home].")
+    ] = None,
     camera: Annotated[str | None, typer.Option(help="The camera that all sources are of.")] = None,
     start: Annotated[
         str | None, typer.Option(help="When the footage begins: 2026-11-24T08:00:00+07:00.")
@@ -69,14 +72,14 @@ def analyze(
     """Analyse footage; interrupted, the same command goes on where it was."""
     from vision.perception import Eyes, Models, PerceptionSettings  # torch is loaded here, not for `--help`
 
-    site = load_facility(facility)
+    place = Home.choose(home)
+    site = _in_force(place) if facility is None else load_facility(facility)
     began = _moment(start)
     if source_fps is not None and not 0 < source_fps <= 1000:
         raise LazarettoError(f"expected --source-fps above 0 and at most 1000, got {source_fps:g}")
     footage, faults = assign(sources, site, camera)
     if began is not None:
         _refuse_several(footage)
-    place = Home.choose(home)
     place.prepare()
     if not footage:
         _complain(faults)
@@ -89,6 +92,7 @@ def analyze(
         with _progress() as progress:
             outcome = run_analysis(Request(site, footage, place, began, source_fps), ledger, eyes, progress)
         outcome.faults[:0] = faults
+        outcome.warnings += _not_in_force(ledger, site)
         result = _result(ledger, outcome, place) | {"roles": said_of(learned)}
         if as_json:
             print(json.dumps(result, ensure_ascii=False, indent=1))
@@ -100,6 +104,23 @@ def analyze(
     _complain(outcome.faults)
     if outcome.faults:
         raise typer.Exit(PARTLY if any(item.window for item in outcome.cameras) else 2)
+
+
+def _in_force(place: Home) -> Facility:
+    if not place.ledger.exists():
+        return choose_facility(None, None)
+    with Ledger.open(place.ledger, create=False) as ledger:
+        return choose_facility(None, ledger)
+
+
+def _not_in_force(ledger: Ledger, site: Facility) -> list[str]:
+    force = ledger.in_force(site.code)
+    if force is None or force.version == site.version:
+        return []
+    return [
+        f"the facility file is version {site.version[:12]}, but {force.version[:12]} is in force, published "
+        f"by {force.author}"
+    ]
 
 
 def _moment(text: str | None) -> int | None:

@@ -13,22 +13,21 @@ from rich.table import Table
 
 from incidents.export import to_csv, to_json
 from incidents.ledger import Ledger
+from incidents.ledger_progress import now
 from incidents.local_time import local_iso
-from incidents.record import Incident, Status
+from incidents.record import VERDICTS, Incident, Status
+from pipelines.commands.options import Cameras, HomeFlag, moment
 from pipelines.commands.tables import incident_table
 from pipelines.home import Home
-from vision.frames import from_iso
 from zones.errors import LazarettoError
 
 app = typer.Typer(help="Look at the incidents in the ledger.", no_args_is_help=True, rich_markup_mode=None)
 
-HomeFlag = Annotated[str | None, typer.Option("--home", help="[LAZARETTO_HOME or ./lazaretto-home]")]
 Since = Annotated[str | None, typer.Option(help="From this time on: 2026-11-24T08:00:00+07:00.")]
 Until = Annotated[str | None, typer.Option(help="Before this time.")]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="mask_absent, zone_crossing, ...; repeatable.")
 ]
-Cameras = Annotated[list[str] | None, typer.Option("--camera", help="Id of a camera; repeatable.")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help="new, confirmed, ...; repeatable.")]
 
 
@@ -86,6 +85,25 @@ def show(
 
 
 @app.command()
+def decide(
+    incident: Annotated[str, typer.Argument(help="Its id, or a beginning of it that is unique.")],
+    verdict: Annotated[str, typer.Argument(help="confirmed, false_alarm or inconclusive.")],
+    by: Annotated[str, typer.Option(help="Who decides.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    home: HomeFlag = None,
+) -> None:
+    """Enter what a reviewer decided of an incident; it cannot be taken back."""
+    verdicts = sorted(status.value for status in VERDICTS)
+    if verdict not in verdicts:
+        raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
+    with Ledger.open(Home.choose(home).ledger, create=False) as ledger, ledger.transaction():
+        if ledger.incident(incident).status is Status.NEW:
+            ledger.transition(incident, Status.IN_REVIEW, by, None, now())
+        decided = ledger.transition(incident, verdict, by, reason, now())
+    print(f"{decided.id} {decided.status}, decided by {by}")
+
+
+@app.command()
 def export(
     output: Annotated[Path, typer.Argument(help="A file ending in .csv or .json.")],
     home: HomeFlag = None,
@@ -119,17 +137,10 @@ def _found(
         raise LazarettoError(f"--status: expected one of {', '.join(known)}, got {unknown[0]!r}")
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         found = ledger.incidents(
-            since=_moment("--since", since),
-            until=_moment("--until", until),
+            since=moment("--since", since),
+            until=moment("--until", until),
             kinds=kinds or None,
             cameras=cameras or None,
             statuses=[Status(status) for status in statuses] if statuses else None,
         )
     return list(found)
-
-
-def _moment(flag: str, text: str | None) -> int | None:
-    try:
-        return None if text is None else from_iso(text)
-    except ValueError as error:
-        raise LazarettoError(f"{flag}: {error}") from None

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from pipelines.analyze import CameraOutcome
 
 
-def incident_table(incidents: Sequence[Incident]) -> Table:
-    """Incidents as rows; times in the facility's zone. The words are always suspected violation."""
+def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
+    """Incidents as rows; times in the facility's zone. The words are always suspected violation.
+
+    With `with_clips`, it is said where a clip is missing.
+    """
     count = len(incidents)
     table = Table(
         title=f"{count or 'No'} suspected violation{'s' if count != 1 else ''}", title_justify="left"
@@ -37,7 +40,7 @@ def incident_table(incidents: Sequence[Incident]) -> Table:
             f"{incident.duration_s:.0f}",
             f"{incident.camera} {incident.zone or ''}".strip(),
             ", ".join(part for part in about if part),
-            f"{incident.severity}{'' if clip else ', no clip'}",
+            f"{incident.severity}{'' if clip or not with_clips else ', no clip'}",
         )
     return table
 

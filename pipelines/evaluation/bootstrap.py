@@ -86,10 +86,15 @@ def share(part: int, whole: int, resampled: Floats, units: int) -> Estimate:
     drawn = figure(part / whole, resampled, units)
     if drawn.interval is not None and 0 < part < whole:
         return drawn
+    return Estimate(part / whole, *exact_share(part, whole), "exact")
+
+
+def exact_share(part: int, whole: int) -> tuple[float, float]:
+    """The exact binomial interval of a share (Clopper and Pearson 1934); 0 to 1 of nothing."""
     tail = (1 - LEVEL) / 2
     low = float(beta.ppf(tail, part, whole - part + 1)) if part > 0 else 0.0
     high = float(beta.ppf(1 - tail, part + 1, whole - part)) if part < whole else 1.0
-    return Estimate(part / whole, low, high, "exact")
+    return low, high
 
 
 def per_hour(count: int, hours: float, resampled: Floats, units: int) -> Estimate:

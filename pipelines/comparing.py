@@ -1,0 +1,62 @@
+"""Two facility files over one log, with the verdicts of the ledger: what publishing one would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from incidents.comparison import Comparison, compare
+from incidents.ledger import Ledger
+from pipelines.home import Home
+from pipelines.replay import Replay, replay
+from vision.frames import to_iso
+from zones.facility import Facility
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two facility files say of one log.
+
+    Attributes:
+        old, new: the replays.
+        comparison: event by event, with the verdicts.
+    """
+
+    old: Replay
+    new: Replay
+    comparison: Comparison
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        start, end = self.new.window
+        return {
+            "old": self.old.facility.version,
+            "new": self.new.facility.version,
+            "cameras": [camera.camera for camera in self.new.cameras],
+            "start": to_iso(start),
+            "end": to_iso(end),
+            "camera_hours": self.new.hours,
+            **self.comparison.to_dict(),
+        }
+
+
+def difference(
+    home: Home,
+    ledger: Ledger,
+    old: Facility,
+    new: Facility,
+    cameras: Sequence[str] | None = None,
+    window: tuple[int | None, int | None] = (None, None),
+) -> Difference:
+    """Replay both and compare. Cameras that only one of them has are in its replay alone.
+
+    Raises:
+        LazarettoError: as `replay`.
+    """
+    both = [replay(home, ledger, facility, cameras, window) for facility in (old, new)]
+    start = min(item.window[0] for item in both)
+    end = max(item.window[1] for item in both)
+    judged = sorted({camera.camera for item in both for camera in item.cameras})
+    recorded = ledger.incidents(since=start, until=end, cameras=judged)
+    return Difference(both[0], both[1], compare(both[0].incidents, both[1].incidents, recorded))

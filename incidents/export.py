@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from incidents.files import write_atomic
-from incidents.record import COLUMNS, Incident
+from incidents.record import Incident
+from incidents.spreadsheet import COLUMNS, row_of
 from zones.errors import LazarettoError
 
 _BOM = "\ufeff"
@@ -22,7 +23,7 @@ class ExportError(LazarettoError):
 
 
 def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
-    """Write incidents as CSV: UTF-8 with BOM, a header (`record.COLUMNS`), one row each, CRLF.
+    """Write incidents as CSV: UTF-8 with BOM, a header (`spreadsheet.COLUMNS`), one row each, CRLF.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers.
     A file is whole afterwards or as it was; a stream must have been opened with newline="".
@@ -34,7 +35,7 @@ def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
     table.write(_BOM)
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(value) for value in incident.to_row().values()] for incident in incidents)
+    writer.writerows([_cell(value) for value in row_of(incident).values()] for incident in incidents)
     _put(table.getvalue(), target)
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from incidents.coverage import share_analysed
 from incidents.ledger import Ledger
 from incidents.record import Incident, from_finding
-from incidents.rules.engine import Judgement, judge
+from incidents.rules.engine import Exposure, Judgement, judge
 from vision import observations
 from vision.frames import SECOND
 from zones.facility import Camera, Facility, Rules
@@ -55,11 +55,13 @@ class Judged:
         piece: the piece.
         judgement: what the engine said of it, findings that are not its own included.
         incidents: records of its own findings, with `run` left empty, by start.
+        exposures: care to be logged that ends in it.
     """
 
     piece: Piece
     judgement: Judgement
     incidents: tuple[Incident, ...]
+    exposures: tuple[Exposure, ...]
 
 
 def judge_log(
@@ -93,7 +95,8 @@ def judge_log(
             for finding in judgement.findings
             if piece.since <= finding.end < piece.until
         )
-        yield Judged(piece, judgement, incidents)
+        care = tuple(item for item in judgement.exposures if piece.since <= item.end < piece.until)
+        yield Judged(piece, judgement, incidents, care)
 
 
 def pieces(

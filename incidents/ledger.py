@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from incidents.exposures import keep
 from incidents.ledger_file import LedgerError, LedgerFile
 from incidents.ledger_progress import Stretch, now
 from incidents.ledger_publications import LedgerPublications, Publication
 from incidents.ledger_queries import CameraEntry, HistoryEntry, Run
 from incidents.record import EVIDENCE_KINDS, NEXT, VERDICTS, Evidence, Incident, Status
+
+if TYPE_CHECKING:
+    from incidents.rules.exposure import Exposure
 
 __all__ = ["CameraEntry", "HistoryEntry", "Ledger", "LedgerError", "Publication", "Run", "Stretch"]
 
@@ -117,6 +121,16 @@ class Ledger(LedgerPublications):
             )
             self._note(incident.id, moment, "updated", run=run_id, detail=judgement)
             return "updated"
+
+    def record_exposures(
+        self, exposures: Sequence[Exposure], camera: str, facility_version: str, run_id: str
+    ) -> None:
+        """Enter care to be logged, as one change; the same again changes nothing.
+
+        Raises:
+            LedgerError: it cannot be written, or the run or version is unknown.
+        """
+        keep(self._file, exposures, camera, facility_version, run_id)
 
     def attach_evidence(
         self, incident_id: str, kind: str, path: str | PurePosixPath, sha256: str, bytes: int, created: int

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from incidents.coverage import Interval, State, clip, fill, normalise
+from incidents.exposures import ExposureEntry, listed
 from incidents.ledger_file import LedgerError, LedgerFile
 from incidents.record import KINDS, Evidence, Incident, Status
 
@@ -126,6 +127,16 @@ class LedgerQueries:
             row = self._file.rows("SELECT * FROM incidents WHERE id = :id", {"id": full})[0]
             evidence = self._evidence([full])
         return _incident(row, evidence.get(full, ()))
+
+    def exposures(
+        self, since: int | None = None, until: int | None = None, cameras: Collection[str] | None = None
+    ) -> tuple[ExposureEntry, ...]:
+        """The exposure log, by start; filters as those of `incidents`.
+
+        Raises:
+            LedgerError: the times are the wrong way round.
+        """
+        return listed(self._file, since, until, cameras)
 
     def resolve(self, incident_id: str) -> str:
         """The full id for an id or its first digits.

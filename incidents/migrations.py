@@ -195,6 +195,30 @@ def publications(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="003_exposures")
+def exposures(db: Database) -> None:
+    """Care at care stations, which is logged and is no incident as long as it is short."""
+    db.executescript(
+        """
+        CREATE TABLE exposures (
+            id TEXT PRIMARY KEY,
+            facility_version TEXT NOT NULL REFERENCES facility_versions(sha256),
+            camera TEXT NOT NULL,
+            zone TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            ended INTEGER NOT NULL CHECK (ended >= started),
+            held_s REAL NOT NULL,
+            distance_min REAL NOT NULL,
+            distance_median REAL NOT NULL,
+            exceeded INTEGER NOT NULL CHECK (exceeded IN (0, 1)),
+            tracks TEXT NOT NULL,
+            run TEXT NOT NULL REFERENCES runs(id)
+        ) STRICT;
+        CREATE INDEX exposures_by_time ON exposures (started, id);
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from incidents.rules.episode import Finding
     from zones.facility import Camera, Facility
 
-SCHEMA_VERSION = 1
-"""Version of the record's fields; a reader of exports checks it."""
+SCHEMA_VERSION = 2
+"""Version of the record's fields; a reader of exports checks it. 2 added `alerts` and `cumulative_s`."""
 KINDS = ("mask_absent", "mask_incorrect", "zone_crossing", "contact", "gathering")
 SEVERITIES = ("critical", "high", "medium", "low")
 EVIDENCE_KINDS = ("clip", "keyframe", "boxes")
@@ -104,9 +104,13 @@ class Incident:
         camera, zone: ids in the facility file; zone None = the kind has none.
         kind, subkind, severity: see `KINDS` and `SEVERITIES`.
         start, end: microseconds UTC, both inclusive.
+        alerts: moments at which it alerts, microseconds UTC: when its rule was met, then again and again
+            while it lasts; none in records of schema version 1.
         tracks: the people in it.
         distance_min, distance_median: metres on the ground; None = not measured.
         distance_se: standard error of the smallest distance, of foot points and calibration, metres.
+        cumulative_s: of a contact, the longest that one of the two was in contact in all, seconds; see
+            `incidents.rules.cumulative`.
         mask_state: masked, unmasked, incorrect or None = not assessed.
         assessable_share: share of samples whose face could be assessed, 0..1.
         detector_confidence, rule_confidence: 0..1.
@@ -148,6 +152,8 @@ class Incident:
     rule_pack: str
     thresholds: Mapping[str, float | str | None] = field(hash=False)
     coverage_share: float | None
+    alerts: tuple[int, ...] = ()
+    cumulative_s: float | None = None
     schema_version: int = SCHEMA_VERSION
     run: str = ""
     status: Status = Status.NEW
@@ -208,6 +214,7 @@ class Incident:
             "start": local_iso(self.start, self.timezone),
             "end": local_iso(self.end, self.timezone),
             "duration_s": self.duration_s,
+            "alerts": [local_iso(moment, self.timezone) for moment in self.alerts],
             "kind": self.kind,
             "subkind": self.subkind,
             "severity": self.severity,
@@ -217,6 +224,7 @@ class Incident:
                 "median": self.distance_median,
                 "standard_error": self.distance_se,
             },
+            "cumulative_s": self.cumulative_s,
             "mask": {"state": self.mask_state, "assessable_share": self.assessable_share},
             "confidence": {"detector": self.detector_confidence, "rule": self.rule_confidence},
             "models": {purpose: dict(model) for purpose, model in self.models.items()},
@@ -237,37 +245,11 @@ class Incident:
                 "reviewer": self.reviewer,
                 "decision": self.decision,
                 "reason": self.reason,
-                "time": self._decided(),
+                "time": self.decided,
             },
             "facility_action": self.facility_action,
             "report_number": self.report_number,
         }
-
-    def to_row(self) -> dict[str, str | int | float | None]:
-        """The record as one flat row for a spreadsheet; the keys are `COLUMNS`, in that order.
-
-        Several values in one cell are separated by "; ".
-        """
-        clip, keyframe = self.evidence_of_kind("clip"), self.evidence_of_kind("keyframe")
-        people = "; ".join(f"{t.id} {t.role} {_short(t.confidence)}" for t in self.tracks)
-        names = "; ".join(f"{purpose}: {model.get('name', '')}" for purpose, model in self.models.items())
-        digests = "; ".join(f"{purpose}: {model.get('sha256', '')}" for purpose, model in self.models.items())
-        limits = "; ".join(f"{name}={value}" for name, value in self.thresholds.items())
-        start, end = local_iso(self.start, self.timezone), local_iso(self.end, self.timezone)
-        values: tuple[str | int | float | None, ...] = (
-            *(self.id, self.schema_version, self.status.value),
-            *(self.facility_code, self.facility_name, self.managing_body),
-            *(self.camera, self.zone, self.facility_version, start, end, self.duration_s),
-            *(self.kind, self.subkind, self.severity, people),
-            *(self.distance_min, self.distance_median, self.distance_se),
-            *(self.mask_state, self.assessable_share, self.detector_confidence, self.rule_confidence),
-            *(names, digests, self.rule_pack, limits, self.coverage_share),
-            *((clip.path, clip.sha256) if clip else (None, None)),
-            *((keyframe.path, keyframe.sha256) if keyframe else (None, None)),
-            *(self.reviewer, self.decision, self.reason, self._decided()),
-            *(self.facility_action, self.report_number),
-        )
-        return dict(zip(COLUMNS, values, strict=True))
 
     def judgement(self) -> str:
         """What the rules said, without run and follow-up, as canonical JSON: equal text, equal judgement."""
@@ -280,24 +262,18 @@ class Incident:
         """Inverse of `judgement`; `follow_up` are the other fields by name."""
         content = json.loads(text)
         content["tracks"] = tuple(Track(*track) for track in content["tracks"])
+        # Ledgers of schema version 1 do not say when an incident alerts.
+        content["alerts"] = tuple(content.get("alerts", ()))
         return cls(**content, **follow_up)
 
-    def _decided(self) -> str | None:
+    @property
+    def decided(self) -> str | None:
+        """When a reviewer decided, ISO 8601 with the facility's offset."""
         return None if self.decided_at is None else local_iso(self.decided_at, self.timezone)
 
 
-COLUMNS = (
-    *("id", "schema_version", "status", "facility_code", "facility_name", "managing_body"),
-    *("camera", "zone", "facility_version", "start", "end", "duration_s", "kind", "subkind", "severity"),
-    *("tracks", "distance_min_m", "distance_median_m", "distance_se_m", "mask_state", "assessable_share"),
-    *("detector_confidence", "rule_confidence", "models", "models_sha256", "rule_pack", "thresholds"),
-    *("coverage_share", "clip_uri", "clip_sha256", "keyframe_uri", "keyframe_sha256"),
-    *("reviewer", "decision", "reason", "decided_at", "facility_action", "report_number"),
-)
-"""Columns of `Incident.to_row`: everything that the Department of Health asks of a record."""
-
 _NUMBERS = (
-    *("distance_min", "distance_median", "distance_se", "assessable_share"),
+    *("distance_min", "distance_median", "distance_se", "cumulative_s", "assessable_share"),
     *("detector_confidence", "rule_confidence", "coverage_share"),
 )
 _FOLLOW_UP = frozenset(
@@ -343,6 +319,7 @@ def from_finding(
         severity=str(finding.severity),
         start=int(finding.start),
         end=int(finding.end),
+        alerts=finding.alerts,
         tracks=tuple(
             Track(track_id(track), str(role), confidence)
             for track, (role, confidence) in zip(finding.tracks, finding.roles, strict=True)
@@ -350,6 +327,7 @@ def from_finding(
         distance_min=finding.distance_min,
         distance_median=finding.distance_median,
         distance_se=finding.distance_se,
+        cumulative_s=finding.cumulative_s,
         mask_state=finding.mask_state,
         assessable_share=finding.assessable_share,
         detector_confidence=finding.detector_confidence,
@@ -382,10 +360,6 @@ def known(value: float | None) -> float | None:
 
 def _plain(value: float | str | None) -> float | str | None:
     return str(value) if isinstance(value, str) else known(value)
-
-
-def _short(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
 
 
 def _is_hex(text: str, digits: int) -> bool:

@@ -25,9 +25,13 @@ CUTTERS = 2
 
 @dataclass
 class Flagged:
-    """What judging a camera gave; `changes` counts incidents added, updated and unchanged."""
+    """What judging a camera gave; `changes` counts incidents added, updated and unchanged.
+
+    `exposures` counts entries of the exposure log.
+    """
 
     changes: Counter[str] = field(default_factory=Counter)
+    exposures: int = 0
     notices: list[str] = field(default_factory=list)
     faults: list[LazarettoError] = field(default_factory=list)
 
@@ -59,6 +63,8 @@ def flag(
             result.changes[change] += 1
             if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
                 due.append(incident)
+        ledger.record_exposures(judged.exposures, camera.id, facility.version, run)
+        result.exposures += len(judged.exposures)
         # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
         with ThreadPoolExecutor(CUTTERS) as pool:
             waiting = [

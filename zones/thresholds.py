@@ -60,6 +60,10 @@ class MaskRule(Model):
         description="Share of the looks that must show such a change: a painted or printed face shows none.",
     )
 
+    swab_s: Seconds = Field(
+        default=120.0, title="Swab", description="Unmasked at a care station after arriving: no incident, s."
+    )
+
     @model_validator(mode="after")
     def _can_fire(self) -> Self:
         if self.min_span_s > self.window_s:
@@ -128,6 +132,23 @@ class ContactRule(Model):
         default=900.0,
         title="Care",
         description="Staff in PPE with a resident at a care station: log up to this, s.",
+    )
+    long_s: Seconds = Field(
+        default=900.0, gt=0, title="Long contact", description="In all, within the window: severe, s."
+    )
+    long_window_s: Seconds = Field(
+        default=86_400.0, gt=0, title="Window of long contact", description="In which contacts add up, s."
+    )
+    same_room_s: Seconds = Field(
+        default=60.0,
+        title="Same room",
+        description="Residents who leave one door within this share a room, s.",
+    )
+    unknown_rooms: bool = Field(
+        default=True,
+        strict=True,
+        title="Unknown rooms",
+        description="Whether residents not seen to leave any door count as of different rooms.",
     )
 
     @model_validator(mode="after")

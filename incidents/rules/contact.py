@@ -2,40 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from incidents.rules.episode import Bools, Codes, Episodes, Finding, Ints, episodes, microseconds, schmitt
+from incidents.rules.cumulative import LIMIT, Totals
+from incidents.rules.episode import (
+    Bools,
+    Codes,
+    Episodes,
+    Finding,
+    Ints,
+    episodes,
+    microseconds,
+    realerts,
+    schmitt,
+)
+from incidents.rules.exposure import Exposure
 from incidents.rules.mask import worn
 from incidents.rules.pairs import Pairs, metric_rows, near_pairs
 from incidents.rules.position import depth_in
+from incidents.rules.rooms import rooms
 from incidents.rules.samples import ROLES, Samples, assessable_share, role_mask
 from incidents.rules.severity import contact_severity
-from incidents.rules.zone import crossings
+from vision.frames import SECOND
 from zones.facility import Camera, Facility, Pair, Role, ZoneType
-from zones.geometry import signed_distance
 
 KIND = "contact"
 SUBKINDS = (Pair.OUTSIDER_ANY, Pair.STAFF_RESIDENT, Pair.RESIDENT_RESIDENT)
 WALKING_M_S = 1.4
 """Walking speed [D]. A pair is followed this far beyond release, so that one that parts and meets
 again within the bridged gap is seen to part, which an unobserved gap is not."""
-LONG_S = 900.0
-"""Contact of this length in all within LONG_WINDOW_S is high even with masks (11042/BYT-DP)."""
-LONG_WINDOW_S = 86_400.0
-SAME_ROOM_S = 60.0
-"""Residents who leave one door within this time live in one room [D]."""
+LEFT_APART, NOT_KNOWN = "left_apart", "unknown"
+"""How residents in contact are known to be of different rooms: both were seen to leave by a door, and not by
+one within `same_room_s`; or one of them was not, which counts as different unless told otherwise [D]."""
 
 _STAFF = frozenset({Role.STAFF_PPE, Role.STAFF_NO_PPE})
 
 
-def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> tuple[list[Finding], list[str]]:
-    """Findings of contact for the pairs that the camera watches, and notices of what is not judged.
+@dataclass(frozen=True)
+class Contacts:
+    """What was found of contact.
+
+    Attributes:
+        findings: suspected violations.
+        exposures: care at care stations, allowed or not.
+        notices: of what is not judged.
+    """
+
+    findings: tuple[Finding, ...]
+    exposures: tuple[Exposure, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Met:
+    """Contacts of pairs at one place: at a care station, or anywhere else (None)."""
+
+    zone: str | None
+    on: Bools
+    found: Episodes
+    groups: tuple[slice, ...]
+
+
+def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> Contacts:
+    """Findings of contact for the pairs that the camera watches, care to be logged, and notices.
 
     Contact begins under `distance_m`, ends over `release_m`, and must be held for `min_s`; stretches at
     most `max_gap_s` apart are one contact. A loss of sight that short counts as held, a time seen apart
-    does not. Staff in PPE with a resident within a care station are held against `care_station_max_s`
-    instead, which must be exceeded. Two outsiders are no pair; residents who came out of one door within
-    SAME_ROOM_S are none either.
+    does not. Staff in PPE with a resident within a care station are logged, and are an incident only when
+    what merges into one is held for longer than `care_station_max_s`. Two outsiders are no pair; residents
+    who came out of one door within `same_room_s` are none either. Residents of whom that is not known
+    because one of them was not seen to leave any door are taken for residents of different rooms [D].
 
     A pair whose distance has a standard error over `max_distance_se_m` is not assessable at that instant,
     unless it is clearly apart: that instant counts as a loss of sight, and a notice says how many there were.
@@ -45,7 +83,7 @@ def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> tuple
     """
     rule = facility.rules.contact
     if not camera.contact_pairs:
-        return [], []
+        return Contacts((), (), ())
     metric, reason = metric_rows(samples, camera, rule)
     notices = [f"camera {camera.id} is uncalibrated ({reason}): contact is not judged"] if reason else []
     table = _pair_table(camera)
@@ -61,73 +99,180 @@ def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> tuple
         )
         pairs = pairs.take(~unsure)
     if len(pairs) == 0:
-        return [], notices
+        return Contacts((), (), tuple(notices))
     subkind = table[samples.role[pairs.a], samples.role[pairs.b]]
     code = samples.path[pairs.a] * (int(samples.path.max()) + 1) + samples.path[pairs.b]
     key = code * len(SUBKINDS) + subkind
     order = np.lexsort((samples.t[pairs.a], key))
     pairs, key, subkind = pairs.take(order), key[order], subkind[order]
-    apart = (subkind == SUBKINDS.index(Pair.RESIDENT_RESIDENT)) & _same_room(samples, pairs, facility, camera)
-    if apart.any():
-        pairs, key = pairs.take(~apart), key[~apart]
-    return _judge(samples, pairs, key, facility, camera), notices
+    known = np.ones(len(pairs), dtype=np.bool_)
+    residents = subkind == SUBKINDS.index(Pair.RESIDENT_RESIDENT)
+    if residents.any():
+        where = rooms(samples, facility, camera)
+        known = ~residents | where.known(samples, pairs)
+        keep = ~(residents & where.same(samples, pairs, rule.same_room_s))
+        if not rule.unknown_rooms:
+            keep &= known
+        pairs, key, known = pairs.take(keep), key[keep], known[keep]
+    findings, exposures = _judge(samples, pairs, key, known, facility, camera)
+    if findings:
+        notices.append(f"camera {camera.id}: contact in {rule.long_window_s / 3600:g} h: {LIMIT}")
+    return Contacts(tuple(findings), tuple(exposures), tuple(notices))
 
 
-def _judge(samples: Samples, pairs: Pairs, key: Ints, facility: Facility, camera: Camera) -> list[Finding]:
-    rule, merge_us = facility.rules.contact, microseconds(facility.rules.merge_s)
+def _judge(
+    samples: Samples, pairs: Pairs, key: Ints, known: Bools, facility: Facility, camera: Camera
+) -> tuple[list[Finding], list[Exposure]]:
+    rule, rules = facility.rules.contact, facility.rules
     t, gap_us = samples.t[pairs.a], microseconds(rule.max_gap_s)
+    allowed_us = microseconds(rule.care_station_max_s)
     station = _care_station(samples, pairs, facility, camera)
-    touching = pairs.distance < rule.touch_m
-    touches = episodes(key, t, touching, dwell_us=microseconds(rule.touch_s), max_gap_us=gap_us)
+    touches = episodes(
+        key, t, pairs.distance < rule.touch_m, dwell_us=microseconds(rule.touch_s), max_gap_us=gap_us
+    )
     under, over = pairs.distance < rule.distance_m, pairs.distance > rule.release_m
-    findings = []
+    met: list[_Met] = []
+    exposures: list[Exposure] = []
     for place in [-1, *np.unique(station[station >= 0]).tolist()]:
         # What happens elsewhere is, for this place, a pair apart.
         elsewhere = station != place
         on = schmitt(key, t, under & ~elsewhere, over | elsewhere, gap_us)
-        min_s = rule.min_s if place < 0 else rule.care_station_max_s
-        found = episodes(key, t, on, dwell_us=microseconds(min_s), max_gap_us=gap_us, bridge_us=gap_us)
-        if place >= 0:
-            found = found.select(found.held > microseconds(min_s))
+        found = episodes(key, t, on, dwell_us=microseconds(rule.min_s), max_gap_us=gap_us, bridge_us=gap_us)
+        groups = tuple(found.groups(microseconds(rules.merge_s)))
         zone = None if place < 0 else camera.zones[place].id
-        for group in found.groups(merge_us):
-            rows = found.rows(group, on)
-            long = _held_within(found, group) >= microseconds(LONG_S)
-            touched = _overlaps(touches, int(found.key[group.start]), int(t[rows[0]]), int(t[rows[-1]]))
-            findings.append(_finding(samples, pairs.take(rows), zone, min_s, touched, long, facility))
-    return findings
+        if zone is not None:
+            held = [int(found.held[group].sum()) for group in groups]
+            exposures += [
+                _exposure(samples, pairs.take(found.rows(group, on)), zone, us, allowed_us)
+                for group, us in zip(groups, held, strict=True)
+            ]
+            groups = tuple(group for group, us in zip(groups, held, strict=True) if us > allowed_us)
+        met.append(_Met(zone, on, found, groups))
+    totals = _totals(samples, pairs, key, t, met, gap_us)
+    findings = []
+    for item in met:
+        for group in item.groups:
+            rows = item.found.rows(group, item.on)
+            who, end = int(item.found.key[group.start]), int(t[rows[-1]])
+            if item.zone is None:
+                alerts = item.found.alerts(group, item.on, t, microseconds(rules.realert_s))
+            else:
+                late = _after(t, rows, allowed_us, gap_us)
+                alerts = realerts(t[rows[late:]], microseconds(rules.realert_s))
+            near = pairs.take(rows)
+            paths = int(samples.path[near.a[0]]), int(samples.path[near.b[0]])
+            total = totals.longest(paths, end - microseconds(rule.long_window_s), end)
+            seen = _Seen(
+                item.zone,
+                alerts,
+                touched=_overlaps(touches, who, int(t[rows[0]]), end),
+                cumulative_us=total,
+                held_us=int(item.found.held[group].sum()),
+                rooms=LEFT_APART if known[rows].all() else NOT_KNOWN,
+            )
+            findings.append(_finding(samples, near, seen, facility))
+    return findings, exposures
 
 
-def _finding(
-    samples: Samples,
-    pairs: Pairs,
-    zone: str | None,
-    min_s: float,
-    touched: bool,
-    long: bool,
-    facility: Facility,
-) -> Finding:
+def _totals(samples: Samples, pairs: Pairs, key: Ints, t: Ints, met: list[_Met], gap_us: int) -> Totals:
+    """How long everybody was in contacts that are incidents; care that is allowed is logged, not added."""
+    who, start, end = [], [], []
+    for item in met:
+        for group in item.groups:
+            rows = item.found.rows(group, item.on)
+            fresh = np.flatnonzero((np.diff(rows, prepend=-2) > 1) | (np.diff(t[rows], prepend=0) > gap_us))
+            last = np.append(fresh[1:], len(rows)) - 1
+            for side in (pairs.a, pairs.b):
+                who.append(samples.path[side[rows[fresh]]])
+                start.append(t[rows[fresh]])
+                end.append(t[rows[last]])
+    none = np.zeros(0, dtype=np.int64)
+    return Totals.of(*(np.concatenate([none, *parts]) for parts in (who, start, end)))
+
+
+def _after(t: Ints, rows: Ints, held_us: int, gap_us: int) -> int:
+    """The first of the rows (M,) in contact at which they were held for more than `held_us` in all."""
+    steps = np.diff(t[rows], prepend=t[rows[0]])
+    counts = (np.diff(rows, prepend=rows[0] - 1) == 1) & (steps <= gap_us)
+    return int(np.argmax(np.cumsum(np.where(counts, steps, 0)) > held_us))
+
+
+def _people(samples: Samples, pairs: Pairs) -> tuple[tuple[int, ...], tuple[tuple[str, float], ...]]:
+    """Tracks, sorted, and roles of the one pair that these are."""
+    people = sorted((int(samples.track[rows[0]]), samples.role_at(rows)) for rows in (pairs.a, pairs.b))
+    return tuple(track for track, _ in people), tuple(role for _, role in people)
+
+
+def _exposure(samples: Samples, pairs: Pairs, zone: str, held_us: int, allowed_us: int) -> Exposure:
+    tracks, roles = _people(samples, pairs)
+    return Exposure(
+        zone=zone,
+        tracks=tracks,
+        roles=roles,
+        start=int(samples.t[pairs.a[0]]),
+        end=int(samples.t[pairs.a[-1]]),
+        held_s=held_us / SECOND,
+        distance_min=round(float(pairs.distance.min()), 4),
+        distance_median=round(float(np.median(pairs.distance)), 4),
+        exceeded=held_us > allowed_us,
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of a contact beside its samples."""
+
+    zone: str | None
+    alerts: tuple[int, ...]
+    touched: bool
+    cumulative_us: int
+    held_us: int
+    rooms: str
+
+
+def _finding(samples: Samples, pairs: Pairs, seen: _Seen, facility: Facility) -> Finding:
     rules = facility.rules
     rule = rules.contact
     start, end = int(samples.t[pairs.a[0]]), int(samples.t[pairs.a[-1]])
-    people = sorted((int(samples.track[rows[0]]), samples.role_at(rows)) for rows in (pairs.a, pairs.b))
-    roles = tuple(role for _, role in people)
+    tracks, roles = _people(samples, pairs)
     spans = [samples.span(int(samples.path[rows[0]]), start, end) for rows in (pairs.a, pairs.b)]
     masks = [worn(samples, span, rules.mask) for span in spans]
     both = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     subkind = SUBKINDS[_subkind(samples.role[pairs.a[0]], samples.role[pairs.b[0]])]
     closeness = float(pairs.closeness(rule.distance_m).mean())
     nearest = int(np.argmin(pairs.distance))
+    thresholds: dict[str, float | str] = {
+        "distance_m": rule.distance_m,
+        "release_m": rule.release_m,
+        "min_s": rule.min_s if seen.zone is None else rule.care_station_max_s,
+        "max_gap_s": rule.max_gap_s,
+        "max_calibration_error_m": rule.max_calibration_error_m,
+        "max_distance_se_m": rule.max_distance_se_m,
+        "touch_m": rule.touch_m,
+        "touch_s": rule.touch_s,
+        "long_s": rule.long_s,
+        "long_window_s": rule.long_window_s,
+        "merge_s": rules.merge_s,
+        "realert_s": rules.realert_s,
+        "role_confidence": rules.role_confidence,
+    }
+    if subkind is Pair.RESIDENT_RESIDENT:
+        thresholds |= {"same_room_s": rule.same_room_s, "rooms": seen.rooms}
+    if seen.cumulative_us > seen.held_us:
+        thresholds["cumulative_limit"] = LIMIT
     return Finding(
         kind=KIND,
         subkind=subkind.value,
-        zone=zone,
-        tracks=tuple(track for track, _ in people),
+        zone=seen.zone,
+        tracks=tracks,
         roles=roles,
         start=start,
         end=end,
         severity=contact_severity(
-            [name for name, _ in roles], unmasked="unmasked" in masks, touched=touched, long=long
+            [name for name, _ in roles],
+            unmasked="unmasked" in masks,
+            touched=seen.touched,
+            long=seen.cumulative_us >= microseconds(rule.long_s),
         ),
         distance_min=round(float(pairs.distance[nearest]), 4),
         distance_median=round(float(np.median(pairs.distance)), 4),
@@ -136,18 +281,9 @@ def _finding(
         assessable_share=assessable_share(samples, both),
         detector_confidence=round(float(samples.score[both].mean()), 6),
         rule_confidence=round(closeness * min(confidence for _, confidence in roles), 6),
-        thresholds={
-            "distance_m": rule.distance_m,
-            "release_m": rule.release_m,
-            "min_s": min_s,
-            "max_gap_s": rule.max_gap_s,
-            "max_calibration_error_m": rule.max_calibration_error_m,
-            "max_distance_se_m": rule.max_distance_se_m,
-            "touch_m": rule.touch_m,
-            "touch_s": rule.touch_s,
-            "merge_s": rules.merge_s,
-            "role_confidence": rules.role_confidence,
-        },
+        thresholds=thresholds,
+        alerts=seen.alerts,
+        cumulative_s=seen.cumulative_us / SECOND,
     )
 
 
@@ -191,38 +327,6 @@ def _care_station(samples: Samples, pairs: Pairs, facility: Facility, camera: Ca
     return station
 
 
-def _same_room(samples: Samples, pairs: Pairs, facility: Facility, camera: Camera) -> Bools:
-    """(P,) whether both came out of one door within SAME_ROOM_S: began in its zone, or crossed its line."""
-    exits: list[tuple[Ints, Ints]] = []
-    begins = np.flatnonzero(np.diff(samples.path, prepend=-1))
-    for zone in camera.zones:
-        if zone.type is ZoneType.ROOM_DOOR:
-            inside = signed_distance(samples.foot[begins], np.asarray(zone.polygon)) >= 0
-            exits.append((samples.path[begins[inside]], samples.t[begins[inside]]))
-    for line in camera.lines:
-        if line.type is ZoneType.ROOM_DOOR:
-            found = crossings(samples, line, camera, facility.rules.zone)
-            for direction in (1, -1):
-                rows = found.row[found.direction == direction]
-                exits.append((samples.path[rows], samples.t[rows]))
-    together = np.zeros(len(pairs), dtype=np.bool_)
-    for path, t in exits:
-        # Of several exits by one door, the first is the one that tells the room.
-        when = np.full(int(samples.path.max()) + 1, np.nan)
-        when[path[::-1]] = t[::-1]
-        apart = np.abs(when[samples.path[pairs.a]] - when[samples.path[pairs.b]])
-        together |= apart <= microseconds(SAME_ROOM_S)
-    return together
-
-
 def _overlaps(touches: Episodes, key: int, start: int, end: int) -> bool:
     low, high = np.searchsorted(touches.key, [key, key + 1]).tolist()
     return bool(((touches.start[low:high] <= end) & (touches.end[low:high] >= start)).any())
-
-
-def _held_within(found: Episodes, group: slice) -> int:
-    """Microseconds that a pair was in contact within LONG_WINDOW_S up to the end of a group."""
-    end = int(found.end[group.stop - 1])
-    low = int(np.searchsorted(found.key, found.key[group.start]))
-    recent = found.end[low : group.stop] > end - microseconds(LONG_WINDOW_S)
-    return int(found.held[low : group.stop][recent].sum())

@@ -8,6 +8,7 @@ import polars as pl
 
 from incidents.rules.contact import judge_contact
 from incidents.rules.episode import Finding
+from incidents.rules.exposure import Exposure
 from incidents.rules.gathering import judge_gatherings
 from incidents.rules.mask import judge_masks
 from incidents.rules.samples import RuleError, read_samples
@@ -17,7 +18,7 @@ from vision.ground import locate
 from vision.roles import assign_roles
 from zones.facility import Camera, Facility
 
-__all__ = ["Finding", "Judgement", "RuleError", "judge"]
+__all__ = ["Exposure", "Finding", "Judgement", "RuleError", "judge"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,12 @@ class Judgement:
     Attributes:
         findings: sorted by (start, kind, zone, tracks).
         notices: sentences about what was not judged, and why.
+        exposures: care at care stations, which is logged, sorted by (start, zone, tracks).
     """
 
     findings: tuple[Finding, ...]
     notices: tuple[str, ...]
+    exposures: tuple[Exposure, ...] = ()
 
 
 def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Judgement:
@@ -53,18 +56,19 @@ def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Jud
     complete = assign_roles(locate(observations, camera), camera, known_from)
     tracks, repeated = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
     samples = follow(tracks, known_from)
-    contacts, contact_notices = judge_contact(samples, facility, camera)
+    contacts = judge_contact(samples, facility, camera)
     gatherings, gathering_notices = judge_gatherings(samples, facility, camera)
     findings = [
         *judge_masks(samples, facility, camera),
         *judge_zones(samples, facility, camera),
-        *contacts,
+        *contacts.findings,
         *gatherings,
     ]
-    notices = [*zone_notices(camera), *contact_notices, *gathering_notices]
+    notices = [*zone_notices(camera), *contacts.notices, *gathering_notices]
     if repeated:
         notices.append(
             f"camera {camera.id}: {repeated} rows repeat a time of their track; the first of each was judged"
         )
     findings.sort(key=lambda finding: (finding.start, finding.kind, finding.zone or "", finding.tracks))
-    return Judgement(tuple(findings), tuple(notices))
+    exposures = sorted(contacts.exposures, key=lambda item: (item.start, item.zone, item.tracks))
+    return Judgement(tuple(findings), tuple(notices), tuple(exposures))

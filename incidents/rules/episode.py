@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,8 @@ class Finding:
 
     Attributes:
         kind: mask_absent, mask_incorrect, zone_crossing, contact or gathering.
-        subkind: zone_entry, line_crossing, staff_resident, outsider_any, resident_resident or "".
+        subkind: zone_entry, line_crossing, wrong_way, left_room, outsider_entry, staff_resident,
+            outsider_any, resident_resident or "".
         zone: id of the zone or line, or None.
         tracks: sorted; of a person whose track was lost and found under another id, the first one.
         roles: role and confidence, aligned with `tracks`.
@@ -46,6 +47,10 @@ class Finding:
         detector_confidence: mean score of the detections, 0..1.
         rule_confidence: how clearly the condition held, 0..1; each rule says how it is formed.
         thresholds: the thresholds that produced it, by name.
+        alerts: when it alerts, microseconds UTC: at the moment its rule was met, which is when somebody who
+            watches live would know of it, and again every `realert_s` while it lasts. Each follows from what
+            was seen up to then, so that later footage adds some and changes none.
+        cumulative_s: of a contact, see `incidents.rules.cumulative`; None of other kinds.
     """
 
     kind: str
@@ -64,11 +69,18 @@ class Finding:
     detector_confidence: float
     rule_confidence: float
     thresholds: dict[str, float | str]
+    alerts: tuple[int, ...] = ()
+    cumulative_s: float | None = None
 
     def key(self, camera: str) -> str:
         """Stable identity: 16 hex digits of SHA-256 over camera, kind, zone, tracks and start."""
-        parts = (camera, self.kind, self.zone or "", ",".join(map(str, self.tracks)), str(self.start))
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+        return stable_id(camera, self.kind, self.zone, self.tracks, self.start)
+
+
+def stable_id(camera: str, kind: str, zone: str | None, tracks: tuple[int, ...], start: int) -> str:
+    """16 hex digits of SHA-256 over what was seen, where and when: the same footage gives the same id."""
+    parts = (camera, kind, zone or "", ",".join(map(str, tracks)), str(start))
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ class Episodes:
         key: whose they are.
         first: row of the first sample at which the condition held.
         last: row of the last one.
+        met: row at which the dwell was reached: from there on the episode is known to be one.
         start: time of `first`, microseconds.
         end: time of `last`, microseconds.
         held: microseconds that count towards the dwell.
@@ -87,6 +100,7 @@ class Episodes:
     key: Ints
     first: Ints
     last: Ints
+    met: Ints
     start: Ints
     end: Ints
     held: Ints
@@ -97,14 +111,7 @@ class Episodes:
 
     def select(self, keep: Bools) -> Episodes:
         """Those for which `keep` (E,) is true."""
-        return Episodes(
-            self.key[keep],
-            self.first[keep],
-            self.last[keep],
-            self.start[keep],
-            self.end[keep],
-            self.held[keep],
-        )
+        return Episodes(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
     def groups(self, merge_us: int) -> Iterator[slice]:
         """Slices of episodes that make one incident: of one key, at most `merge_us` apart.
@@ -123,6 +130,26 @@ class Episodes:
             for low, high in zip(self.first[group].tolist(), self.last[group].tolist(), strict=True)
         ]
         return np.concatenate(parts)
+
+    def alerts(self, group: slice, on: Bools, t: Ints, realert_us: int) -> tuple[int, ...]:
+        """When a group alerts, microseconds: see `realerts`. `on` and `t` have shape (N,)."""
+        known = [
+            low + np.flatnonzero(on[low : high + 1])
+            for low, high in zip(self.met[group].tolist(), self.last[group].tolist(), strict=True)
+        ]
+        return realerts(t[np.concatenate(known)], realert_us)
+
+
+def realerts(moments: Ints, realert_us: int) -> tuple[int, ...]:
+    """When an incident alerts, of the `moments` (M,), ascending, at which it is known to be going on.
+
+    At the first, and at the first in each further period of `realert_us` since; periods without any, in
+    which it paused, have none.
+    """
+    if len(moments) == 0:
+        return ()
+    period = (moments - moments[0]) // realert_us
+    return tuple(moments[np.flatnonzero(np.diff(period, prepend=-1))].tolist())
 
 
 def microseconds(seconds: float) -> int:
@@ -205,5 +232,12 @@ def episodes(
     time = np.concatenate([np.zeros(min(1, len(t)), np.int64), np.cumsum(np.where(ties, t[1:] - t[:-1], 0))])
     count = np.cumsum(on)
     held = time[last] - time[first]
-    found = Episodes(key[first], first, last, t[first], t[last], held)
-    return found.select((held >= dwell_us) & (count[last] - count[first] + 1 >= min_samples))
+    lasting = (held >= dwell_us) & (count[last] - count[first] + 1 >= min_samples)
+    first, last, held = first[lasting], last[lasting], held[lasting]
+    # Both sums grow at rows of `on` only, so that the row found is one.
+    enough = (
+        np.searchsorted(time, time[first] + dwell_us),
+        np.searchsorted(count, count[first] + min_samples - 1),
+    )
+    met = np.maximum(first, np.maximum(*enough))
+    return Episodes(key[first], first, last, met, t[first], t[last], held)

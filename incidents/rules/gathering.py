@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from incidents.rules.episode import Bools, Finding, Ints, episodes, microseconds
+from incidents.rules.episode import Bools, Finding, Ints, episodes, microseconds, realerts
 from incidents.rules.pairs import Pairs, metric_rows, near_pairs
 from incidents.rules.samples import ROLES, Samples, role_mask
 from incidents.rules.severity import gathering_severity
@@ -41,7 +41,7 @@ def judge_gatherings(samples: Samples, facility: Facility, camera: Camera) -> tu
         return [], notices
     gathering = _follow(samples, rows, group, microseconds(rule.max_gap_s))
     instants = np.unique(samples.t[np.flatnonzero(eligible)])
-    findings: list[tuple[int, set[int], Ints]] = []
+    findings: list[tuple[int, set[int], Ints, Ints]] = []
     key, t, on = _timeline(samples, rows, gathering, instants)
     found = episodes(
         key,
@@ -57,15 +57,23 @@ def judge_gatherings(samples: Samples, facility: Facility, camera: Camera) -> tu
         own = by_gathering[edges[found.key[index]] : edges[found.key[index] + 1]]
         own = own[(samples.t[own] >= found.start[index]) & (samples.t[own] <= found.end[index])]
         people = set(np.unique(samples.path[own]).tolist())
+        known = t[found.met[index] : found.last[index] + 1][on[found.met[index] : found.last[index] + 1]]
         # Broken up and formed again by some of the same people within the merge time: one incident.
-        for number, (end, others, earlier) in enumerate(findings):
+        for number, (end, others, earlier, alive) in enumerate(findings):
             if people & others and int(found.start[index]) - end <= merge_us:
                 merged = max(end, int(found.end[index]))
-                findings[number] = (merged, people | others, np.concatenate([earlier, own]))
+                findings[number] = (
+                    merged,
+                    people | others,
+                    np.concatenate([earlier, own]),
+                    np.concatenate([alive, known]),
+                )
                 break
         else:
-            findings.append((int(found.end[index]), people, own))
-    return [_finding(samples, np.sort(own), links, facility) for _, _, own in findings], notices
+            findings.append((int(found.end[index]), people, own, known))
+    return [
+        _finding(samples, np.sort(own), np.sort(known), links, facility) for _, _, own, known in findings
+    ], notices
 
 
 def _groups(links: Pairs, min_people: int) -> tuple[Ints, Ints]:
@@ -105,7 +113,7 @@ def _components(nodes: int, one: Ints, other: Ints) -> Ints:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def _finding(samples: Samples, own: Ints, links: Pairs, facility: Facility) -> Finding:
+def _finding(samples: Samples, own: Ints, known: Ints, links: Pairs, facility: Facility) -> Finding:
     rules = facility.rules
     rule = rules.gathering
     start, end = int(samples.t[own].min()), int(samples.t[own].max())
@@ -146,5 +154,7 @@ def _finding(samples: Samples, own: Ints, links: Pairs, facility: Facility) -> F
             "max_calibration_error_m": rules.contact.max_calibration_error_m,
             "merge_s": rules.merge_s,
             "role_confidence": rules.role_confidence,
+            "realert_s": rules.realert_s,
         },
+        alerts=realerts(known, microseconds(rules.realert_s)),
     )

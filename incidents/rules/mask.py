@@ -15,6 +15,7 @@ from incidents.rules.episode import (
     clock,
     latch,
     microseconds,
+    realerts,
 )
 from incidents.rules.position import depth_in
 from incidents.rules.samples import INCORRECT, MASKED, UNMASKED, Samples, assessable_share, role_mask
@@ -27,9 +28,6 @@ STATES: Mapping[int, str] = {MASKED: "masked", INCORRECT: "incorrect", UNMASKED:
 
 KINDS: Mapping[int, str] = {UNMASKED: "mask_absent", INCORRECT: "mask_incorrect"}
 """The votes that are violations."""
-
-SWAB_S = 120.0
-"""Somebody who is not staff may be unmasked at a care station this long after arriving: the swab [D]."""
 
 
 def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
@@ -51,7 +49,8 @@ def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Fi
     for vote, kind in KINDS.items():
         agree = np.zeros(len(samples), dtype=np.bool_)
         agree[rows] = samples.vote[rows] == vote
-        found = _windows(samples.take(rows), vote, rule)
+        votes = samples.take(rows)
+        found = _windows(votes, vote, rule)
         for group in found.groups(microseconds(merge_s)):
             start, end = int(found.start[group.start]), int(found.end[group.stop - 1])
             span = samples.span(int(found.key[group.start]), start, end)
@@ -80,10 +79,13 @@ def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Fi
                         "window_s": rule.window_s,
                         "min_span_s": rule.min_span_s,
                         "share": rule.share,
+                        "swab_s": rule.swab_s,
                         "min_change": rule.min_change,
                         "min_changing_share": rule.min_changing_share,
                         "merge_s": merge_s,
+                        "realert_s": facility.rules.realert_s,
                     },
+                    alerts=realerts(votes.t[found.met[group]], microseconds(facility.rules.realert_s)),
                 )
             )
     return findings
@@ -118,7 +120,7 @@ def _windows(votes: Samples, vote: int, rule: MaskRule) -> Episodes:
     # The first agreeing row from `low` on, and the last one up to here.
     first, last = where[count[low[fires]]], where[count[here[fires] + 1] - 1]
     start, end = votes.t[first], votes.t[last]
-    return Episodes(votes.path[first], first, last, start, end, end - start)
+    return Episodes(votes.path[first], first, last, here[fires], start, end, end - start)
 
 
 def _alive(votes: Samples, here: Ints, low: Ints, rule: MaskRule) -> Bools:
@@ -131,7 +133,10 @@ def _alive(votes: Samples, here: Ints, low: Ints, rule: MaskRule) -> Bools:
 
 
 def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
-    """Rows (N,) that are no concern: in an exempt zone or within the hysteresis of it, or at a swab."""
+    """Rows (N,) that are no concern: in an exempt zone or within the hysteresis of it, or at a swab.
+
+    Somebody who is not staff may be unmasked at a care station for `swab_s` after arriving.
+    """
     rule = facility.rules.zone
     exempt = np.zeros(len(samples), dtype=np.bool_)
     if len(samples) == 0:
@@ -145,5 +150,5 @@ def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
             arrives[1:] |= ~there[:-1]
             since = samples.t - samples.t[latch(arrives)]
             staff = role_mask(samples, Role.STAFF_PPE, Role.STAFF_NO_PPE)
-            exempt |= there & ~staff & (since <= microseconds(SWAB_S))
+            exempt |= there & ~staff & (since <= microseconds(facility.rules.mask.swab_s))
     return exempt

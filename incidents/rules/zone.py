@@ -24,12 +24,22 @@ from incidents.rules.episode import (
 from incidents.rules.permission import can_deny, denied
 from incidents.rules.position import Depth, depth_in, sides_of
 from incidents.rules.samples import Samples
-from incidents.rules.severity import zone_severity
-from zones.facility import Camera, Facility, Line, Zone, ZoneRule, ZoneType
+from incidents.rules.severity import OPEN_TYPES, zone_severity
+from zones.facility import Camera, Direction, Effect, Facility, Line, Role, Zone, ZoneRule, ZoneType
+from zones.geometry import signed_distance
 
 KIND = "zone_crossing"
 SHORT_DWELL = frozenset({ZoneType.GATE, ZoneType.PERIMETER, ZoneType.ROOM_DOOR})
 """Types judged by the shorter dwell: people pass them, they do not stay."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a place says of one finding: what was seen, by which thresholds, and whether out of a room."""
+
+    subkind: str
+    thresholds: dict[str, float | str]
+    out: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,12 @@ def zone_notices(camera: Camera) -> list[str]:
         for place in places
         if place.type not in (ZoneType.EXEMPT, ZoneType.CARE_STATION) and not can_deny(place)
     ]
+
+
+def begun_in(samples: Samples, zone: Zone) -> Ints:
+    """Rows at which somebody's path begins in a zone: whoever begins in that of a door came out of it."""
+    begins = np.flatnonzero(np.diff(samples.path, prepend=-1))
+    return begins[signed_distance(samples.foot[begins], np.asarray(zone.polygon)) >= 0]
 
 
 def dwell_of(kind: ZoneType, rule: ZoneRule) -> float:
@@ -139,7 +155,12 @@ def _judge_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera
         samples.path, samples.t, on, dwell_us=microseconds(dwell_s), max_gap_us=microseconds(rule.max_gap_s)
     )
     thresholds: dict[str, float | str] = {"dwell_s": dwell_s, **depth.hysteresis}
-    return _findings(samples, zone, "zone_entry", found, on, depth.deep, facility, lambda _: thresholds)
+    out = samples.path[begun_in(samples, zone)] if zone.type is ZoneType.ROOM_DOOR else samples.path[:0]
+
+    def said(first: int) -> Said:
+        return Said("zone_entry", thresholds, out=bool(np.isin(samples.path[first], out)))
+
+    return _findings(samples, zone, said, found, on, depth.deep, facility)
 
 
 def _judge_line(samples: Samples, line: Line, facility: Facility, camera: Camera) -> list[Finding]:
@@ -148,36 +169,49 @@ def _judge_line(samples: Samples, line: Line, facility: Facility, camera: Camera
     t, row, done = samples.t, found.row, found.done
     wrong = denied(line, facility, samples.role[row], t[row], found.direction)
     row, done = row[wrong], done[wrong]
-    stays = Episodes(samples.path[row], row, done, t[row], t[done], t[done] - t[row])
+    stays = Episodes(samples.path[row], row, done, done, t[row], t[done], t[done] - t[row])
     names = dict(zip(row.tolist(), found.direction[wrong].tolist(), strict=True))
 
-    def thresholds(first: int) -> dict[str, float | str]:
-        direction = "left_to_right" if names[first] > 0 else "right_to_left"
-        return {"dwell_s": dwell_of(line.type, rule), **found.hysteresis, "direction": direction}
+    # Which way is out of a room, only the facility file can say.
+    out = {line.denied, *(item.direction for item in line.rules if item.effect is Effect.DENY)}
+
+    def said(first: int) -> Said:
+        direction = Direction.LEFT_TO_RIGHT if names[first] > 0 else Direction.RIGHT_TO_LEFT
+        used = {"dwell_s": dwell_of(line.type, rule), **found.hysteresis, "direction": direction.value}
+        return Said("line_crossing", used, out=direction in out)
 
     on = np.ones(len(samples), dtype=np.bool_)
-    return _findings(samples, line, "line_crossing", stays, on, found.beyond, facility, thresholds)
+    return _findings(samples, line, said, stays, on, found.beyond, facility)
+
+
+def _subkind(place: Zone | Line, role: str, said: Said) -> str:
+    """Entry from outside and leaving a room have names of their own; else what was seen."""
+    if role == Role.OUTSIDER and place.type in OPEN_TYPES:
+        return "outsider_entry"
+    if role == Role.RESIDENT and place.type is ZoneType.ROOM_DOOR and said.out:
+        return "left_room"
+    return said.subkind
 
 
 def _findings(
     samples: Samples,
     place: Zone | Line,
-    subkind: str,
+    said: Callable[[int], Said],
     found: Episodes,
     on: Bools,
     clear: Bools,
     facility: Facility,
-    thresholds: Callable[[int], dict[str, float | str]],
 ) -> list[Finding]:
     findings = []
     rules = facility.rules
     for group in found.groups(microseconds(rules.merge_s)):
         rows = found.rows(group, on)
         role, confidence = samples.role_at(rows)
+        seen = said(int(rows[0]))
         findings.append(
             Finding(
                 kind=KIND,
-                subkind=subkind,
+                subkind=_subkind(place, role, seen),
                 zone=place.id,
                 tracks=(int(samples.track[rows[0]]),),
                 roles=((role, confidence),),
@@ -192,12 +226,14 @@ def _findings(
                 detector_confidence=round(float(samples.score[rows].mean()), 6),
                 rule_confidence=round(float(clear[rows].mean()) * confidence, 6),
                 thresholds={
-                    **thresholds(int(rows[0])),
+                    **seen.thresholds,
                     "max_gap_s": rules.zone.max_gap_s,
                     "merge_s": rules.merge_s,
                     "role_confidence": rules.role_confidence,
                     "zone_type": place.type.value,
+                    "realert_s": rules.realert_s,
                 },
+                alerts=found.alerts(group, on, samples.t, microseconds(rules.realert_s)),
             )
         )
     return findings

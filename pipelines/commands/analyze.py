@@ -187,6 +187,7 @@ def _camera_result(ledger: Ledger, item: CameraOutcome) -> dict[str, Any]:
         "frames": item.frames,
         "added": item.flagged.changes["added"],
         "updated": item.flagged.changes["updated"],
+        "exposures": item.flagged.exposures,
         "notices": item.flagged.notices,
     }
     if item.window is None:

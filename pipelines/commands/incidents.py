@@ -16,8 +16,9 @@ from incidents.ledger import Ledger
 from incidents.ledger_progress import now
 from incidents.local_time import local_iso
 from incidents.record import VERDICTS, Incident, Status
+from incidents.spreadsheet import row_of
 from pipelines.commands.options import Cameras, HomeFlag, moment
-from pipelines.commands.tables import incident_table
+from pipelines.commands.tables import exposure_table, incident_table
 from pipelines.home import Home
 from zones.errors import LazarettoError
 
@@ -50,6 +51,23 @@ def list_(
 
 
 @app.command()
+def exposures(
+    home: HomeFlag = None,
+    since: Since = None,
+    until: Until = None,
+    camera: Cameras = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the entries as JSON.")] = False,
+) -> None:
+    """List care at care stations, which is logged and no incident while it is short; oldest first."""
+    with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
+        found = ledger.exposures(moment("--since", since), moment("--until", until), camera or None)
+    if as_json:
+        print(json.dumps([entry.to_dict() for entry in found], ensure_ascii=False, indent=2))
+        return
+    Console().print(exposure_table(found))
+
+
+@app.command()
 def show(
     incident: Annotated[str, typer.Argument(help="Its id, or a beginning of it that is unique.")],
     home: HomeFlag = None,
@@ -74,7 +92,7 @@ def show(
         print(json.dumps({**record.to_dict(), "history": entries}, ensure_ascii=False, indent=1))
         return
     table = Table(title=f"Suspected violation {record.id}", title_justify="left", show_header=False)
-    for name, value in record.to_row().items():
+    for name, value in row_of(record).items():
         table.add_row(name, "-" if value is None or value == "" else str(value))
     for entry in entries:
         said = " ".join(str(entry[key]) for key in ("event", "by", "reason") if entry[key])

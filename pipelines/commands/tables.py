@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from incidents.coverage import State, summary
+from incidents.exposures import ExposureEntry
 from incidents.ledger import Ledger
 from incidents.local_time import local_iso
 from incidents.record import Incident
@@ -41,6 +42,27 @@ def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Ta
             f"{incident.camera} {incident.zone or ''}".strip(),
             ", ".join(part for part in about if part),
             f"{incident.severity}{'' if clip or not with_clips else ', no clip'}",
+        )
+    return table
+
+
+def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
+    """The exposure log as rows; times in the facility's zone."""
+    count = len(entries)
+    table = Table(
+        title=f"{count or 'No'} contact{'s' if count != 1 else ''} in care, logged", title_justify="left"
+    )
+    for column in ("id", "start", "held s", "where", "who", "distance", ""):
+        table.add_column(column, justify="right" if column == "held s" else "left")
+    for entry in entries:
+        table.add_row(
+            entry.id[:6],
+            local_iso(entry.start, entry.timezone)[5:19].replace("T", " "),
+            f"{entry.held_s:.0f}",
+            f"{entry.camera} {entry.zone}",
+            ", ".join(f"{track.id[-6:]} {track.role}" for track in entry.tracks),
+            f"at least {entry.distance_min:.1f} m, median {entry.distance_median:.1f} m",
+            "too long, see incidents" if entry.exceeded else "",
         )
     return table
 

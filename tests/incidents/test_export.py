@@ -14,7 +14,8 @@ from ledger_samples import incident
 
 from incidents.export import ExportError, to_csv, to_json
 from incidents.files import write_atomic
-from incidents.record import COLUMNS, Status
+from incidents.record import Status
+from incidents.spreadsheet import COLUMNS
 
 BOM = b"\xef\xbb\xbf"
 

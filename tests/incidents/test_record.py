@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from ledger_samples import MODELS, T0, facility, finding, incident
 
 from incidents.record import (
-    COLUMNS,
     NEXT,
     VERDICTS,
     Evidence,
@@ -20,6 +19,7 @@ from incidents.record import (
     from_finding,
     track_id,
 )
+from incidents.spreadsheet import COLUMNS, row_of
 from vision.frames import SECOND, from_iso
 
 CLIP = Evidence("clip", "evidence/yard/clip.mp4", "c" * 64, 1000, T0)
@@ -27,7 +27,7 @@ CLIP = Evidence("clip", "evidence/yard/clip.mp4", "c" * 64, 1000, T0)
 
 def test_holds_everything_the_department_of_health_asks_for() -> None:
     record = replace(
-        incident(),
+        incident(alerts=(T0 + 10 * SECOND,), cumulative_s=12.5),
         status=Status.CLOSED,
         reviewer="reviewer1",
         decision="confirmed",
@@ -37,7 +37,7 @@ def test_holds_everything_the_department_of_health_asks_for() -> None:
         report_number="12/BC",
         evidence=(CLIP, replace(CLIP, kind="keyframe", path="evidence/yard/key.jpg")),
     ).to_dict()
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["facility"] == {
         "code": "LC-01",
         "name": "Cơ sở cách ly Nậm Loỏng",
@@ -48,6 +48,8 @@ def test_holds_everything_the_department_of_health_asks_for() -> None:
     assert record["start"] == "2026-11-24T15:00:00.000000+07:00"
     assert record["end"] == "2026-11-24T15:00:12.000000+07:00"
     assert record["duration_s"] == 12.0
+    assert record["alerts"] == ["2026-11-24T15:00:10.000000+07:00"]
+    assert record["cumulative_s"] == 12.5
     assert (record["kind"], record["subkind"], record["severity"]) == ("contact", "staff_resident", "high")
     assert record["tracks"] == [
         {"id": "00000000000004d2", "role": "resident", "confidence": 0.9},
@@ -120,12 +122,13 @@ def test_what_is_not_known_is_null_and_json_never_holds_nan(
     )
     text = json.dumps(record.to_dict(), allow_nan=False)
     assert "NaN" not in text and "Infinity" not in text
-    assert not any(value != value for value in record.to_row().values())
+    assert not any(value != value for value in row_of(record).values())
     assert Incident.from_judgement(record.judgement(), run="run") == record
 
 
 def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:
-    row = replace(incident(), evidence=(CLIP,)).to_row()
+    row = row_of(replace(incident(alerts=(T0, T0 + 600 * SECOND)), evidence=(CLIP,)))
+    assert row["alerts"] == "2026-11-24T15:00:00.000000+07:00; 2026-11-24T15:10:00.000000+07:00"
     assert tuple(row) == COLUMNS
     assert all(value is None or isinstance(value, (str, int, float)) for value in row.values())
     assert row["tracks"] == "00000000000004d2 resident 0.90; 7fffffffffffffff staff_ppe 0.75"

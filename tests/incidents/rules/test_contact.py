@@ -9,6 +9,7 @@ import pytest
 from rule_scenes import NOON, PX_PER_M, Person, box_zone, line, plane, samples_of, scene, stay
 
 from incidents.rules.contact import judge_contact
+from incidents.rules.cumulative import LIMIT
 from zones.facility import ContactRule, Pair, Role, Rules, ZoneType
 
 S = 1_000_000
@@ -17,10 +18,11 @@ NURSE = Role.STAFF_PPE
 
 def judge(*people: Person, facility=None, hz: float = 5.0):
     facility = facility or scene()
-    findings, notices = judge_contact(samples_of(people, facility, hz), facility, facility.cameras[0])
+    contacts = judge_contact(samples_of(people, facility, hz), facility, facility.cameras[0])
     if facility.cameras[0].calibration is not None and facility == scene():
-        assert notices == []
-    return findings
+        # What bounds a total is said wherever there is a contact.
+        assert [LIMIT in notice for notice in contacts.notices] == [True] * bool(contacts.findings)
+    return contacts.findings
 
 
 def pair(distance_m: float, end: float, role: Role = NURSE, **more) -> tuple[Person, Person]:
@@ -80,7 +82,7 @@ def test_time_seen_apart_is_bridged_but_does_not_count():
         a, b = before, before + 2.8
         return meeting((0, 1.5), (a, 1.5), (a + 0.2, 3.5), (b - 0.2, 3.5), (b, 1.5), (b + after, 1.5))
 
-    assert judge(*apart(4, 5)) == []
+    assert judge(*apart(4, 5)) == ()
     (finding,) = judge(*apart(6, 6))
     assert times(finding) == (0, pytest.approx(14.8))
 
@@ -94,7 +96,7 @@ def test_apart_for_longer_begins_anew_but_within_a_minute_it_is_one_incident():
 def test_noise_about_the_release_distance_is_nothing():
     rng = np.random.default_rng(3)
     resident, nurse = pair(2.5, 600, jitter=lambda at: rng.normal(0, 0.2, (len(at), 2)))
-    assert judge(resident, nurse) == []
+    assert judge(resident, nurse) == ()
 
 
 @pytest.mark.parametrize(
@@ -159,15 +161,72 @@ class TestGrave:
         assert (first.severity, second.severity) == ("medium", severity)
 
 
+class TestInAll:
+    """The time in contact within 24 hours."""
+
+    def test_is_that_of_a_person_over_all_partners(self):
+        # A nurse with three residents, one after the other, for 6 minutes each.
+        nurse = stay(1, 6, 6, 0, 1300, role=NURSE)
+        residents = [stay(2 + i, 7, 6, 430 * i, 430 * i + 360) for i in range(3)]
+        findings = sorted(judge(nurse, *residents, hz=2.0), key=lambda f: f.start)
+        assert [f.cumulative_s for f in findings] == [360, 720, 1080]
+        assert [f.severity for f in findings] == ["medium", "medium", "high"]
+        # The record says what bounds a total wherever one was used.
+        assert [f.thresholds.get("cumulative_limit") for f in findings] == [None, LIMIT, LIMIT]
+
+    def test_two_partners_at_once_count_once(self):
+        people = stay(1, 6, 6, 0, 600, role=NURSE), stay(2, 7, 6, 0, 600), stay(3, 5, 6, 0, 600)
+        assert [(f.cumulative_s, f.severity) for f in judge(*people, hz=2.0)] == [(600, "medium")] * 2
+
+    def test_only_so_far_back_as_the_window_reaches(self):
+        rules = Rules(contact=ContactRule(long_window_s=1000.0))
+        nurse = stay(1, 6, 6, 0, 1600, role=NURSE)
+        people = nurse, stay(2, 7, 6, 0, 500), stay(3, 7, 6, 1100, 1600)
+        _, last = judge(*people, facility=scene(rules=rules), hz=2.0)
+        assert last.cumulative_s == 500 and last.thresholds["long_window_s"] == 1000
+
+
 class TestCareStation:
     CARE = scene(box_zone("care", ZoneType.CARE_STATION, 4, 4, 9, 8))
 
-    def test_staff_in_ppe_up_to_fifteen_minutes(self):
-        assert judge(*pair(1, 900), facility=self.CARE, hz=2) == []
+    def both(self, *people: Person, facility=None):
+        facility = facility or self.CARE
+        return judge_contact(samples_of(people, facility, 2.0), facility, facility.cameras[0])
+
+    def test_staff_in_ppe_up_to_fifteen_minutes_is_logged_and_no_incident(self):
+        contacts = self.both(*pair(1, 900))
+        assert contacts.findings == ()
+        (entry,) = contacts.exposures
+        assert (entry.zone, entry.tracks, entry.exceeded) == ("care", (1, 2), False)
+        assert [role for role, _ in entry.roles] == ["staff_ppe", "resident"]
+        assert (entry.start - NOON, entry.end - NOON, entry.held_s) == (0, 900 * S, 900.0)
+        assert (entry.distance_min, entry.distance_median) == (pytest.approx(1, abs=1e-3),) * 2
 
     def test_and_no_longer(self):
-        (finding,) = judge(*pair(1, 901), facility=self.CARE, hz=2)
+        contacts = self.both(*pair(1, 901))
+        (finding,) = contacts.findings
         assert (finding.zone, finding.severity, finding.thresholds["min_s"]) == ("care", "high", 900.0)
+        # It is over the limit with the first sample after 15 minutes.
+        assert finding.alerts == (NOON + 900_500_000,)
+        assert [entry.exceeded for entry in contacts.exposures] == [True]
+
+    @pytest.mark.parametrize(("second_s", "count"), [(445, 0), (455, 1)])
+    def test_what_is_one_incident_by_merging_is_one_time_of_care(self, second_s, count):
+        walk = [(0, 1), (450, 1), (450.5, 4), (490, 4), (490.5, 1), (490.5 + second_s, 1)]
+        contacts = self.both(*meeting(*walk))
+        assert len(contacts.findings) == count
+        assert [(e.held_s, e.exceeded) for e in contacts.exposures] == [(450 + second_s, count == 1)]
+
+    def test_passing_by_is_not_logged_and_care_elsewhere_is_no_care(self):
+        assert self.both(*pair(1, 9.5)).exposures == ()
+        assert self.both(*pair(1, 60), facility=scene()).exposures == ()
+
+    def test_care_does_not_add_to_the_time_of_contacts(self):
+        # 14 minutes of care, then 2 minutes of contact beside the station.
+        nurse = Person(1, [(0, 7, 6), (840, 7, 6), (850, 13, 6), (970, 13, 6)], role=NURSE)
+        resident = Person(2, [(0, 6, 6), (840, 6, 6), (850, 12, 6), (970, 12, 6)])
+        (finding,) = self.both(nurse, resident).findings
+        assert finding.severity == "medium" and 118 < finding.cumulative_s < 130
 
     def test_not_without_ppe(self):
         assert len(judge(*pair(1, 12, role=Role.STAFF_NO_PPE), facility=self.CARE)) == 1
@@ -196,6 +255,21 @@ class TestSameRoom:
         door = line("door", ZoneType.ROOM_DOOR, (4, 0), (4, 12))
         assert len(judge(*self.leave(delay), facility=scene(door, contact_pairs=self.PAIRS))) == count
 
+    def test_the_record_says_how_rooms_are_known(self):
+        door, other = (box_zone(name, ZoneType.ROOM_DOOR, 1, y, 3, y + 2) for name, y in (("a", 5), ("b", 8)))
+        one, _ = self.leave(0)
+        two = Person(2, [(0, 2, 9), (6, 8.5, 6), (100, 8.5, 6)])
+        (finding,) = judge(one, two, facility=scene(door, other, contact_pairs=self.PAIRS))
+        assert finding.thresholds["rooms"] == "left_apart"
+        (finding,) = judge(one, two, facility=scene(door, contact_pairs=self.PAIRS))
+        assert finding.thresholds["rooms"] == "unknown"
+
+    def test_unknown_rooms_count_as_different_unless_told_otherwise(self):
+        one, two = pair(1.5, 30, role=Role.RESIDENT)
+        assert len(judge(one, two, facility=scene(contact_pairs=self.PAIRS))) == 1
+        rules = Rules(contact=ContactRule(unknown_rooms=False))
+        assert judge(one, two, facility=scene(contact_pairs=self.PAIRS, rules=rules)) == ()
+
     def test_does_not_excuse_staff(self):
         facility = scene(box_zone("door", ZoneType.ROOM_DOOR, 1, 5, 3, 7))
         resident, nurse = self.leave(5)
@@ -211,7 +285,8 @@ class TestDistanceError:
 
     def judge(self, *people: Person, rules: Rules | None = None):
         facility = scene(rules=rules)
-        return judge_contact(samples_of(people, facility), facility, facility.cameras[0])
+        contacts = judge_contact(samples_of(people, facility), facility, facility.cameras[0])
+        return contacts.findings, [notice for notice in contacts.notices if LIMIT not in notice]
 
     @pytest.mark.parametrize(("box_m", "count"), [(11.0, 1), (12.5, 0)])
     def test_a_distance_not_known_to_half_a_metre_is_not_judged_and_that_is_said(self, box_m, count):
@@ -253,9 +328,9 @@ class TestCalibration:
     )
     def test_without_it_nothing_is_judged_and_that_is_said(self, more, reason):
         facility = scene(**more)
-        findings, notices = judge_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
-        assert findings == []
-        assert notices == [f"camera cam-1 is uncalibrated ({reason}): contact is not judged"]
+        contacts = judge_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
+        assert contacts.findings == ()
+        assert contacts.notices == (f"camera cam-1 is uncalibrated ({reason}): contact is not judged",)
 
     def test_an_error_at_the_limit_is_good_enough(self):
         assert len(judge(*pair(1, 30), facility=scene(calibration=plane(0.249)))) == 1
@@ -263,10 +338,9 @@ class TestCalibration:
     def test_four_points_without_check_points_are_not_enough(self):
         spec = plane().model_copy(update={"check": ()})
         facility = scene(calibration=spec)
-        _, notices = judge_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
-        assert "check error not known" in notices[0]
+        contacts = judge_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
+        assert "check error not known" in contacts.notices[0]
 
     def test_is_said_without_any_observation_too(self):
         facility = scene(calibrated=False)
-        _, notices = judge_contact(samples_of([], facility), facility, facility.cameras[0])
-        assert len(notices) == 1
+        assert len(judge_contact(samples_of([], facility), facility, facility.cameras[0]).notices) == 1

@@ -83,7 +83,10 @@ def test_a_shift_in_time_shifts_the_findings(group, days, micros):
     # Whole days, and less than a second: the curfew is by the clock.
     shift = days * 86_400 * S + micros
     before, after = run(observe(group)), run(observe(group, start=NOON + shift))
-    moved = tuple(replace(f, start=f.start + shift, end=f.end + shift) for f in before.findings)
+    moved = tuple(
+        replace(f, start=f.start + shift, end=f.end + shift, alerts=tuple(t + shift for t in f.alerts))
+        for f in before.findings
+    )
     assert after == replace(before, findings=moved)
 
 

@@ -177,7 +177,7 @@ def test_episodes_are_the_same_however_tracks_are_broken(one, other):
 
     def judged(people: list[Person]) -> list[tuple[object, ...]]:
         samples = follow(samples_of(people, facility), 0.5)
-        found = judge_zones(samples, facility, camera) + judge_contact(samples, facility, camera)[0]
+        found = [*judge_zones(samples, facility, camera), *judge_contact(samples, facility, camera).findings]
         return sorted((f.kind, f.zone or "", len(f.tracks), f.start, f.end) for f in found)
 
     # Two people lost beside each other at once are in doubt, which is for appearance to settle.

@@ -7,7 +7,7 @@ import pytest
 from rule_scenes import MIDNIGHT, NOON, Person, box_zone, line, plane, samples_of, scene, stay
 
 from incidents.rules.zone import judge_zones, zone_notices
-from zones.facility import CalibrationPoint, CalibrationSpec, Direction, Role, ZoneType
+from zones.facility import CalibrationPoint, CalibrationSpec, Direction, Effect, Role, Rule, ZoneType
 
 S = 1_000_000
 STAFF = box_zone("staff", ZoneType.STAFF_ONLY, 4, 4, 8, 8)
@@ -219,6 +219,48 @@ class TestLine:
         )
         (finding,) = judge(scene(PERIMETER, calibration=mirrored), cross((0, 6), (4, 10), (6, 10)))
         assert finding.thresholds["direction"] == "right_to_left"
+
+
+class TestNames:
+    NIGHT = MIDNIGHT - 3600 * S  # 23:00
+
+    @pytest.mark.parametrize("kind", [ZoneType.GATE, ZoneType.PERIMETER])
+    def test_an_outsider_at_gate_or_perimeter_is_an_entry_and_critical(self, kind):
+        place, way = box_zone("g", kind, 4, 4, 8, 8), line("h", kind, (10, 0), (10, 12))
+        stays = stay(1, 6, 6, 0, 9, role=Role.OUTSIDER)
+        walks = Person(2, [(0, 8, 2), (4, 12, 2), (9, 12, 2)], role=Role.OUTSIDER)
+        for finding in judge(scene(place, way), stays, walks):
+            assert (finding.subkind, finding.severity) == ("outsider_entry", "critical")
+        assert judge(scene(STAFF), stays)[0].subkind == "zone_entry"
+        assert {f.subkind for f in judge(scene(place), stay(1, 6, 6, 0, 9))} == {"zone_entry"}
+
+    @pytest.mark.parametrize(
+        ("knots", "subkind"),
+        [
+            ([(0, 6, 6), (5, 6, 6), (8, 12, 6)], "left_room"),
+            ([(0, 12, 6), (3, 6, 6), (9, 6, 6)], "zone_entry"),
+        ],
+        ids=["out of the door", "up to the door"],
+    )
+    def test_a_resident_who_comes_out_of_a_door_at_night_has_left_a_room(self, knots, subkind):
+        facility = scene(box_zone("door-1", ZoneType.ROOM_DOOR, 4, 4, 8, 8))
+        assert judge(facility, Person(7, knots), start=NOON) == []
+        (finding,) = judge(facility, Person(7, knots), start=self.NIGHT)
+        assert (finding.subkind, finding.severity, finding.zone) == (subkind, "high", "door-1")
+        (nurse,) = judge(facility, Person(7, knots, role=Role.STAFF_NO_PPE), start=self.NIGHT)
+        assert nurse.subkind == "zone_entry"
+
+    @pytest.mark.parametrize(
+        ("way", "subkind"),
+        [({"denied": Direction.RIGHT_TO_LEFT}, "left_room"), ({}, "line_crossing"),
+         ({"rules": (Rule(roles=(Role.RESIDENT,), direction=Direction.RIGHT_TO_LEFT, effect=Effect.DENY),)},
+          "left_room")],
+        ids=["denied", "not told which way is out", "by a rule"],
+    )  # fmt: skip
+    def test_the_same_over_the_line_of_a_door_that_says_which_way_is_out(self, way, subkind):
+        door = line("door-2", ZoneType.ROOM_DOOR, (8, 0), (8, 12), **way)
+        (finding,) = judge(scene(door), cross((0, 6), (4, 10), (6, 10)), start=self.NIGHT)
+        assert (finding.subkind, finding.thresholds["direction"]) == (subkind, "right_to_left")
 
 
 def test_notices_name_places_that_can_never_raise_an_incident():

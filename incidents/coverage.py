@@ -135,6 +135,20 @@ def overlay(old: Iterable[Interval], new: Iterable[Interval]) -> tuple[Interval,
     return normalise(pieces)
 
 
+def withdraw(old: Iterable[Interval], window: tuple[int, int], cause: str) -> tuple[Interval, ...]:
+    """What was watched within [start, end) of the window is lost again, and undecodable for that cause."""
+    start, end = window
+    pieces = []
+    for item in old:
+        edges = sorted({item.start, item.end, *(t for t in window if item.start < t < item.end)})
+        for left, right in pairwise(edges):
+            piece = replace(item, start=left, end=right)
+            if item.state in WATCHED and start <= left < end:
+                piece = replace(piece, state=State.UNDECODABLE, cause=cause)
+            pieces.append(piece)
+    return normalise(pieces)
+
+
 def clip(intervals: Iterable[Interval], window: tuple[int, int]) -> tuple[Interval, ...]:
     """What of the intervals lies within [start, end) of the window."""
     start, end = window

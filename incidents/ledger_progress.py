@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from incidents.coverage import WATCHED, CoverageError, Interval, State, clip, normalise, overlay
+from incidents.coverage import WATCHED, CoverageError, Interval, State, clip, normalise, overlay, withdraw
 from incidents.ledger_file import LedgerError, LedgerFile
 from incidents.ledger_queries import LedgerQueries
 from vision.frames import to_iso
@@ -185,6 +185,24 @@ class LedgerProgress(LedgerQueries):
         with self._file.writing():
             self._cover(camera, intervals)
 
+    def withdraw_coverage(self, camera: str, start: int, end: int, cause: str) -> None:
+        """Note that what was watched in [start, end), microseconds UTC, can be judged no more.
+
+        The only way in which watched time shrinks: `record_coverage` never takes any back.
+        """
+        with self._file.writing():
+            old = self._coverage_rows(camera, start, end)
+            self._exchange(camera, old, withdraw(old, (start, end), cause))
+
+    def stretches_within(self, camera: str, start: int, end: int) -> tuple[Stretch, ...]:
+        """What was committed of a camera that reaches into [start, end), in order of time."""
+        rows = self._file.rows(
+            "SELECT * FROM stretches WHERE camera = :camera AND ended > :start AND started < :end "
+            "ORDER BY started, stream, seq",
+            {"camera": camera, "start": start, "end": end},
+        )
+        return tuple(_stretch(row) for row in rows)
+
     def stretches(self, stream_key: str) -> tuple[Stretch, ...]:
         """What was committed of a stream, by number; empty when nothing was."""
         rows = self._file.rows(
@@ -231,14 +249,10 @@ class LedgerProgress(LedgerQueries):
         The same footage under two names, or two recordings of one camera over the same minutes, would
         count people twice. Returns that interval with the other source as its cause, or None.
         """
-        rows = self._file.rows(
-            "SELECT * FROM stretches WHERE camera = :camera AND ended > :start AND started < :end "
-            "AND stream IS NOT :stream",
-            {"camera": camera, "start": start, "end": end, "stream": except_stream},
-        )
         seen = [
             Interval(camera, piece.start, piece.end, piece.state, stretch.source)
-            for stretch in map(_stretch, rows)
+            for stretch in self.stretches_within(camera, start, end)
+            if stretch.stream_key != except_stream
             for piece in clip(stretch.coverage, (max(start, stretch.start), min(end, stretch.end)))
             if piece.state in WATCHED
         ]
@@ -248,7 +262,9 @@ class LedgerProgress(LedgerQueries):
         if not intervals:
             return
         old = self._coverage_rows(camera, intervals[0].start, intervals[-1].end)
-        new = overlay(old, intervals)
+        self._exchange(camera, old, overlay(old, intervals))
+
+    def _exchange(self, camera: str, old: Sequence[Interval], new: Sequence[Interval]) -> None:
         for gone in sorted(set(old) - set(new)):
             self._file.execute(
                 "DELETE FROM coverage WHERE camera = :camera AND started = :start",

@@ -16,8 +16,10 @@ from pipelines.assignment import Footage
 from pipelines.flagging import Flagged, flag
 from pipelines.home import Home
 from pipelines.stretches import Desk, Stream, StreamAnalysis
+from vision import observations
 from vision.files import open_source
 from vision.frames import SECOND, to_iso
+from vision.observations import upkeep
 from vision.perception import Eyes, Perception
 from vision.timeline import SourceError
 from zones.errors import LazarettoError
@@ -260,3 +262,13 @@ class _CameraJob:
                 self.ledger.mark_complete(stream.key)
         for stream in done:
             retrace.forget(self.request.home.path, stream.key)
+        self._compact(window)
+
+    def _compact(self, window: tuple[int, int]) -> None:
+        home = self.request.home.path
+        for hour in observations.hours_held(home, self.camera.id):
+            if hour < window[1] and hour + observations.HOUR > window[0]:
+                try:
+                    upkeep.compact(home, self.camera.id, hour)
+                except LazarettoError as error:
+                    self.outcome.faults.append(error)

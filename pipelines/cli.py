@@ -12,7 +12,18 @@ from typing import NoReturn
 import typer
 
 from models.errors import ModelError
-from pipelines.commands import analyze, bench, calibrate, evaluate, incidents, models, replay, roles, zones
+from pipelines.commands import (
+    analyze,
+    bench,
+    calibrate,
+    evaluate,
+    incidents,
+    log,
+    models,
+    replay,
+    roles,
+    zones,
+)
 from zones.errors import LazarettoError
 
 BAD_INPUT = 2
@@ -30,6 +41,7 @@ app.command("analyze")(analyze.analyze)
 app.command("replay")(replay.replay)
 app.add_typer(zones.app, name="zones")
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(log.app, name="log")
 app.add_typer(models.app, name="models")
 app.add_typer(roles.app, name="roles")
 app.add_typer(calibrate.app, name="calibrate")

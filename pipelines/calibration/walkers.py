@@ -9,16 +9,15 @@ import polars as pl
 
 from pipelines.evaluation.footage import Tell, watch
 from vision import observations
-from vision.frames import SECOND
 from vision.perception import Eyes
 from zones.calibration.people import People
 from zones.errors import LazarettoError
 from zones.facility import Camera, Place
 
-ALWAYS = (0, 4_102_444_800 * SECOND)  # 1970 to 2100
 
-
-def from_log(home: Path, camera: str, window: tuple[int, int] = ALWAYS) -> tuple[People, tuple[int, int]]:
+def from_log(
+    home: Path, camera: str, window: tuple[int, int] = observations.ALWAYS
+) -> tuple[People, tuple[int, int]]:
     """People of a camera's log, and the size of its frames.
 
     Raises:

@@ -147,17 +147,15 @@ def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
     """Labels of whole tracks, as labels of some of their boxes in the observation log."""
     if not labels:
         return []
-    parts = sorted((home / observations.ROOT).glob("*/*/[!.]*.parquet")) if home is not None else []
     ids = {label.track: _track_id(label.track) for label in labels}
-    seen = pl.concat(
-        [observations.empty()]
-        + [
-            pl.read_parquet(part, schema=observations.SCHEMA, missing_columns="insert").filter(
-                pl.col("track").is_in([n for n in ids.values() if n is not None])
-            )
-            for part in parts
-        ]
-    ).sort("t")
+    wanted = pl.col("track").is_in([n for n in ids.values() if n is not None])
+    pieces = []
+    if home is not None:
+        for camera in observations.cameras(home):
+            pieces += [
+                rows.filter(wanted) for _, rows in observations.hours(home, camera, *observations.ALWAYS)
+            ]
+    seen = pl.concat([observations.empty(), *pieces]).sort("t", maintain_order=True)
     placed: list[Label] = []
     for label in labels:
         rows = seen.filter(pl.col("track").eq_missing(ids[label.track]))

@@ -13,6 +13,7 @@ import pytest
 from models import datasets
 from tests.footage import encode
 from tests.pipelines.running import FACILITY, lazaretto
+from vision.observations import ALWAYS, read
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(
@@ -30,8 +31,7 @@ def mask_incidents(video: Path, home: Path) -> list[str]:
 
 
 def readings(home: Path) -> pl.DataFrame:
-    parts = [pl.read_parquet(path) for path in (home / "observations" / "yard").rglob("*.parquet")]
-    return pl.concat(parts).filter(pl.col("mask_masked").is_not_null())
+    return read(home, "yard", *ALWAYS).filter(pl.col("mask_masked").is_not_null())
 
 
 @pytest.mark.parametrize(

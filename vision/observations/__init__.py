@@ -5,13 +5,15 @@ Everything before it is expensive and depends on models; everything after it is 
 
 from vision.observations.files import write_parquet
 from vision.observations.log import cameras, hours, hours_held, part_path, read, span, write_part
-from vision.observations.schema import HOUR, ROOT, SCHEMA, ObservationError, empty
+from vision.observations.schema import ALWAYS, HOUR, ROOT, SCHEMA, ObservationError, TornError, empty
 
 __all__ = [
+    "ALWAYS",
     "HOUR",
     "ROOT",
     "SCHEMA",
     "ObservationError",
+    "TornError",
     "cameras",
     "empty",
     "hours",

@@ -1,29 +1,43 @@
-"""The files of the observation log: where the rows of a camera and hour lie, written and read.
+"""The observation log of a home: where the rows of a camera and hour lie, written and read.
 
-On disk: `observations/<camera>/<YYYY-MM-DD>T<HH>/<start>.parquet`, one part per stretch of footage,
-written to a temporary name, flushed and renamed, so a part is whole or absent. A part never crosses
-an hour. What a crash can leave behind is a temporary file, which readers ignore and writers replace.
+On disk: `observations/<camera>/<YYYY-MM-DD>T<HH>/<start>.parquet`, one part per stretch of footage, none of
+which crosses an hour; and `hour.parquet`, made of parts once there are no more to come
+(`vision.observations.upkeep`). Every file is whole or absent. Where a part and an hour that was made of it
+both exist, because they were just being put together or because the stretch was written anew, the part
+holds: so each row is there once, at any instant.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from vision.frames import SECOND, from_iso, to_iso
-from vision.observations.files import write_parquet
+from vision.observations.files import PART, Stored, encode, load, write_whole
 from vision.observations.schema import HOUR, ROOT, SCHEMA, ObservationError, empty
 
+WHOLE = "hour.parquet"
+"""Name of the file that an hour's parts are put together to."""
+ATTEMPTS = 10
+"""Listings of an hour before reading gives up: each but the last was overtaken by somebody who tidied it."""
 _HOUR_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d")
 
 
 def hour_folder(home: Path, camera: str, hour: int) -> Path:
     """The folder of a camera's rows of the hour in which `hour` (microseconds UTC) lies."""
     return home / ROOT / camera / f"{datetime.fromtimestamp(hour // SECOND, UTC):%Y-%m-%dT%H}"
+
+
+def hour_of(folder: Path) -> int | None:
+    """The start of the hour of a folder, microseconds UTC; None where its name is not that of an hour."""
+    try:
+        return from_iso(f"{folder.name}:00:00Z") if _HOUR_NAME.fullmatch(folder.name) else None
+    except ValueError:
+        return None
 
 
 def part_path(camera: str, start: int) -> Path:
@@ -33,15 +47,30 @@ def part_path(camera: str, start: int) -> Path:
 
 
 def write_part(home: Path, observations: pl.DataFrame, camera: str, start: int) -> Path:
-    """Write one stretch of a camera's log; returns the path relative to `home`.
+    """Write one stretch of a camera's log, rounded as `vision.observations.packing` says.
+
+    A part of the same start is replaced, also in an hour that was put together. Rows of other hours than
+    that of `start` become parts of their own.
+
+    Returns:
+        The path of the part that begins at `start`, relative to `home`.
 
     Raises:
-        ObservationError: the rows do not have the log's schema, or the disk refuses them.
+        ObservationError: the rows do not have the log's schema or are of another camera, or the disk
+            refuses them.
     """
     if observations.schema != pl.Schema(SCHEMA):
         raise ObservationError(f"expected the columns {list(SCHEMA)}, got {observations.columns}")
+    if others := set(observations["camera"].unique().to_list()) - {camera}:
+        raise ObservationError(f"expected observations of camera {camera!r}, got some of {others.pop()!r}")
     relative = part_path(camera, start)
-    write_parquet(home / relative, observations)
+    own = start // HOUR * HOUR
+    hour = (pl.col("t").dt.timestamp("us") // HOUR * HOUR).fill_null(own)
+    pieces = {key: rows for (key,), rows in observations.group_by(hour, maintain_order=True)}
+    data = {relative: encode(pieces.pop(own, observations.clear()))}
+    data |= {part_path(camera, later): encode(rows) for later, rows in pieces.items()}
+    for path, content in data.items():
+        write_whole(home / path, content)
     return relative
 
 
@@ -49,7 +78,7 @@ def read(home: Path, camera: str, start: int, end: int) -> pl.DataFrame:
     """A camera's rows with start <= t < end (microseconds UTC), sorted by time and track.
 
     Raises:
-        ObservationError: a part is torn or is not a Parquet file.
+        TornError: a file of it is torn.
     """
     return pl.concat([empty(), *(rows for _, rows in hours(home, camera, start, end))])
 
@@ -61,16 +90,59 @@ def hours(home: Path, camera: str, start: int, end: int) -> Iterator[tuple[int, 
         The start of the hour, microseconds UTC, and its rows; hours without rows are left out.
 
     Raises:
-        ObservationError: a part is torn or is not a Parquet file.
+        TornError: a file of it is torn.
     """
     moment = pl.col("t").dt.timestamp("us")
     for hour in hours_held(home, camera):
         if hour + HOUR > start and hour < end:
-            parts = sorted(hour_folder(home, camera, hour).glob("[!.]*.parquet"))
-            rows = pl.concat([empty(), *map(_read_part, parts)])
-            rows = rows.filter((moment >= start) & (moment < end)).sort("t", "track")
+            rows = rows_of(hour_files(hour_folder(home, camera, hour)))
+            if hour < start or hour + HOUR > end:
+                rows = rows.filter((moment >= start) & (moment < end))
             if len(rows):
                 yield hour, rows
+
+
+def hour_files(folder: Path) -> dict[str, Stored]:
+    """Every file of an hour's folder by its name, without the rows that another one holds.
+
+    Raises:
+        TornError: one is torn.
+    """
+    for _ in range(ATTEMPTS):
+        names = _names(folder)
+        try:
+            files = {name: load(folder / name) for name in names}
+        except FileNotFoundError:
+            continue
+        if _names(folder) != names:
+            continue
+        whole = files.get(WHOLE)
+        if whole is not None and whole.parts:
+            gone = [number for number, name in enumerate(whole.parts) if name in files]
+            rows = whole.rows.filter(~pl.col(PART).is_in(gone)) if gone else whole.rows
+            files[WHOLE] = Stored(rows, whole.parts, whole.rounded)
+        return files
+    raise ObservationError(
+        f"{folder}: expected to read it within {ATTEMPTS} attempts, but its files kept changing"
+    )
+
+
+def rows_of(files: Mapping[str, Stored]) -> pl.DataFrame:
+    """The rows of an hour's files, sorted by time and track; those that tie, in the order of the parts."""
+    if len(files) == 1:
+        return next(iter(files.values())).rows.drop(PART, strict=False)
+    return named_rows(files).drop(PART)
+
+
+def named_rows(files: Mapping[str, Stored]) -> pl.DataFrame:
+    """`rows_of`, with the name of each row's part in the column `PART`."""
+    pieces = [empty().with_columns(pl.lit(None, pl.String).alias(PART))]
+    for name, stored in files.items():
+        part = pl.lit(name)
+        if stored.parts is not None:
+            part = pl.col(PART).replace_strict(dict(enumerate(stored.parts)), return_dtype=pl.String)
+        pieces.append(stored.rows.with_columns(part.alias(PART)))
+    return pl.concat(pieces).sort("t", "track", PART, maintain_order=True)
 
 
 def cameras(home: Path) -> tuple[str, ...]:
@@ -86,8 +158,8 @@ def hours_held(home: Path, camera: str) -> tuple[int, ...]:
     folder = home / ROOT / camera
     if not folder.is_dir():
         return ()
-    names = sorted(e.name for e in folder.iterdir() if _HOUR_NAME.fullmatch(e.name))
-    return tuple(from_iso(f"{name}:00:00Z") for name in names if any((folder / name).glob("[!.]*.parquet")))
+    found = ((hour_of(entry), entry) for entry in folder.iterdir())
+    return tuple(sorted(hour for hour, entry in found if hour is not None and _names(entry)))
 
 
 def span(home: Path, camera: str) -> tuple[int, int] | None:
@@ -96,7 +168,7 @@ def span(home: Path, camera: str) -> tuple[int, int] | None:
     Reads the first and the last hour.
 
     Raises:
-        ObservationError: a part in them is torn or is not a Parquet file.
+        TornError: a file in them is torn.
     """
     held = hours_held(home, camera)
     first = next((rows for hour in held for rows in _rows_of(home, camera, hour)), None)
@@ -111,9 +183,5 @@ def _rows_of(home: Path, camera: str, hour: int) -> Iterator[pl.DataFrame]:
     return (rows for _, rows in hours(home, camera, hour, hour + HOUR))
 
 
-def _read_part(part: Path) -> pl.DataFrame:
-    try:
-        # A column that an older version did not write is one that is not known.
-        return pl.read_parquet(part, schema=SCHEMA, missing_columns="insert")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ObservationError(f"{part}: expected a part of the observation log, got {error}") from error
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("[!.]*.parquet"))

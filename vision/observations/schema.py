@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from vision.frames import SECOND
@@ -41,10 +43,29 @@ face_change: how much the picture around the face has changed since the look bef
 ROOT = "observations"
 """The folder of the log, below the home."""
 HOUR = 3600 * SECOND
+ALWAYS = (0, 4_102_444_800 * SECOND)
+"""From 1970 to 2100, microseconds UTC: all that a log holds."""
 
 
 class ObservationError(LazarettoError):
     """The observation log cannot be read or written."""
+
+
+class TornError(ObservationError):
+    """A file of the log is torn: truncated, overwritten, or no file of the log at all.
+
+    Attributes:
+        path: the file.
+        why: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        """Say what came, of which file."""
+        super().__init__(
+            f"{path}: expected a whole file of the observation log, got one that is torn ({why}); "
+            "`lazaretto log recover` sets it aside and says what is lost"
+        )
+        self.path, self.why = path, why
 
 
 def empty() -> pl.DataFrame:

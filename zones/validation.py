@@ -116,10 +116,10 @@ def _sentence(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> str:
     if kind == "refused":
         return str(ctx["sentence"])
     if kind == "missing":
-        choices = _schema_at(schema, loc).get("enum")
+        choices = schema_at(schema, loc).get("enum")
         return f"expected {'one of ' + ', '.join(choices) if choices else 'a value'}, got nothing"
     if kind == "extra_forbidden":
-        known = list(_schema_at(schema, loc[:-1]).get("properties", {}))
+        known = list(schema_at(schema, loc[:-1]).get("properties", {}))
         return f"expected one of the fields {', '.join(known)}, got {loc[-1]!r}{nearest(str(loc[-1]), known)}"
     if kind in ("enum", "literal_error"):
         expected = str(ctx["expected"]).replace("'", "").replace(" or ", ", ")
@@ -143,7 +143,7 @@ def _sentence(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> str:
     return f"expected a valid value, got {got} ({detail['msg']})"
 
 
-def _schema_at(schema: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
+def schema_at(schema: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
     """The part of a JSON Schema that describes the value at `loc`; empty where there is none."""
     definitions = schema.get("$defs", {})
 

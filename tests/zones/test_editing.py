@@ -61,7 +61,7 @@ def test_a_camera_without_one_gets_it_below_its_head() -> None:
 def test_a_camera_on_one_line_keeps_its_line() -> None:
     after = with_calibration(FACILITY, "c", SPEC)
     changed = [line for line in after.splitlines() if line not in FACILITY.splitlines()]
-    assert len(changed) == 1 and changed[0].startswith('    - {id: c, place: lobby, name: "Sảnh, chờ", "cal')
+    assert len(changed) == 1 and changed[0].startswith('    - {id: c, place: lobby, name: "Sảnh, chờ", cal')
     again = CalibrationSpec.model_validate({"rectangle": {**SPEC.rectangle.model_dump(), "width": 2.0}})
     assert parse_facility(with_calibration(after, "c", again)).camera("c").calibration == again
 

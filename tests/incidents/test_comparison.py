@@ -1,0 +1,148 @@
+"""Gained, lost, changed; and what the verdicts say of either version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incidents.comparison import NEAR, Score, compare
+from incidents.record import Incident, Status
+from tests.incidents.ledger_samples import T0, incident
+from vision.frames import SECOND
+
+
+def crossing(zone: str = "lawn", at: float = 0, length: float = 5, track: int = 1, **more: Any) -> Incident:
+    start = T0 + round(at * SECOND)
+    return incident(
+        kind="zone_crossing",
+        subkind="zone_entry",
+        zone=zone,
+        tracks=(track,),
+        roles=(("resident", 0.9),),
+        start=start,
+        end=start + round(length * SECOND),
+        **more,
+    )
+
+
+def decided(item: Incident, verdict: Status) -> Incident:
+    return replace(item, status=verdict, decision=verdict.value)
+
+
+def test_what_both_raise_alike_is_the_same_whatever_the_thresholds() -> None:
+    found = compare([crossing()], [crossing(thresholds={"dwell_s": 9.0})])
+    assert (len(found.same), found.changed, found.gained, found.lost) == (1, (), (), ())
+
+
+def test_gained_and_lost() -> None:
+    stays, goes, comes = crossing(track=1), crossing(track=2), crossing(track=3)
+    found = compare([stays, goes], [stays, comes])
+    assert [change.old for change in found.lost] == [goes]
+    assert [change.new for change in found.gained] == [comes]
+
+
+@pytest.mark.parametrize(
+    ("new", "names"),
+    [
+        (crossing(length=9), ["end"]),
+        (crossing(severity="low"), ["severity"]),
+        (crossing(at=2, length=3), ["start"]),
+        (crossing(at=65, length=3), ["start", "end"]),
+        (crossing(zone="garden"), ["zone"]),
+    ],
+)
+def test_one_event_raised_otherwise_is_changed(new: Incident, names: list[str]) -> None:
+    found = compare([crossing()], [new])
+    assert [[name for name, _, _ in change.differences] for change in found.changed] == [names]
+    assert (found.gained, found.lost) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        crossing(at=5 + NEAR / SECOND + 1),
+        crossing(track=2),
+        replace(crossing(), camera="gate", id="0" * 16),
+        replace(crossing(), kind="mask_absent", zone=None, id="0" * 16),
+    ],
+)
+def test_another_time_person_camera_or_kind_is_another_event(new: Incident) -> None:
+    found = compare([crossing()], [new])
+    assert (len(found.gained), len(found.lost)) == (1, 1)
+
+
+def test_of_two_candidates_the_nearest_is_the_same_event_and_the_same_zone_comes_first() -> None:
+    old = crossing(at=0.1, length=30)
+    early, late = crossing(at=1, length=5), crossing(at=10, length=18)
+    found = compare([old], [early, late])
+    assert [change.new for change in found.changed] == [late]
+    elsewhere = crossing(zone="garden", at=0.2, length=30)
+    found = compare([old], [elsewhere, early])
+    assert [change.new for change in found.changed] == [early]
+    assert [change.new for change in found.gained] == [elsewhere]
+
+
+def test_verdicts_stand_beside_and_imply_precision_and_recall() -> None:
+    right, wrong, unsure, open_ = (crossing(track=track) for track in range(1, 5))
+    unseen = crossing(track=9)
+    recorded = [
+        decided(right, Status.CONFIRMED),
+        decided(wrong, Status.FALSE_ALARM),
+        decided(unsure, Status.INCONCLUSIVE),
+        open_,
+        decided(unseen, Status.CONFIRMED),
+    ]
+    moved = crossing(track=1, at=1, length=4)
+    found = compare([right, wrong, unsure, open_], [moved, unsure, crossing(track=5)], recorded)
+    assert [(change.verdict, change.recorded) for change in found.changed] == [("confirmed", right.id)]
+    assert {change.incident.id: change.verdict for change in found.lost} == {
+        wrong.id: "false_alarm",
+        open_.id: None,
+    }
+    assert [change.verdict for change in found.gained] == [None]
+    assert [item.id for item in found.missed] == [unseen.id]
+    old, new = found.scores["zone_crossing", "lawn"]
+    assert old == Score(confirmed=1, missed=1, false_alarms=1, undecided=2)
+    assert new == Score(confirmed=1, missed=1, false_alarms=0, undecided=2)
+    assert (old.precision, new.precision, old.recall, new.recall) == ((1, 2), (1, 1), (1, 2), (1, 2))
+    assert found.scores["", ""] == (old, new)
+
+
+def test_what_was_reported_was_confirmed_and_a_lost_one_is_missed() -> None:
+    right = crossing()
+    recorded = [replace(decided(right, Status.CONFIRMED), status=Status.REPORTED)]
+    found = compare([right], [], recorded)
+    assert [change.verdict for change in found.lost] == ["confirmed"]
+    assert found.missed == ()
+    _, new = found.scores["zone_crossing", "lawn"]
+    assert (new.precision, new.recall) == ((0, 0), (0, 1))
+
+
+incidents = st.lists(
+    st.builds(
+        crossing,
+        zone=st.sampled_from(["lawn", "gate"]),
+        at=st.integers(0, 200).map(float),
+        length=st.integers(0, 40).map(float),
+        track=st.integers(1, 3),
+    ),
+    max_size=8,
+    unique_by=lambda item: item.id,
+)
+
+
+@given(incidents, incidents)
+def test_every_incident_is_in_one_place_and_the_reverse_is_the_reverse(
+    old: list[Incident], new: list[Incident]
+) -> None:
+    found = compare(old, new)
+    both = [*found.same, *found.changed]
+    assert sorted(c.old.id for c in [*both, *found.lost] if c.old) == sorted(item.id for item in old)
+    assert sorted(c.new.id for c in [*both, *found.gained] if c.new) == sorted(item.id for item in new)
+    back = compare(new, old)
+    assert len(back.same) == len(found.same)
+    assert compare(old, old).changed == compare(old, old).gained == ()

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, chi2
+from scipy.special import betaincinv, gammaincinv
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -92,8 +92,8 @@ def share(part: int, whole: int, resampled: Floats, units: int) -> Estimate:
 def exact_share(part: int, whole: int) -> tuple[float, float]:
     """The exact binomial interval of a share (Clopper and Pearson 1934); 0 to 1 of nothing."""
     tail = (1 - LEVEL) / 2
-    low = float(beta.ppf(tail, part, whole - part + 1)) if part > 0 else 0.0
-    high = float(beta.ppf(1 - tail, part + 1, whole - part)) if part < whole else 1.0
+    low = float(betaincinv(part, whole - part + 1, tail)) if part > 0 else 0.0
+    high = float(betaincinv(part + 1, whole - part, 1 - tail)) if part < whole else 1.0
     return low, high
 
 
@@ -105,8 +105,8 @@ def per_hour(count: int, hours: float, resampled: Floats, units: int) -> Estimat
     if drawn.interval is not None and count > 0:
         return drawn
     tail = (1 - LEVEL) / 2
-    low = float(chi2.ppf(tail, 2 * count)) / 2 if count > 0 else 0.0
-    high = float(chi2.ppf(1 - tail, 2 * (count + 1))) / 2
+    low = float(gammaincinv(count, tail)) if count > 0 else 0.0
+    high = float(gammaincinv(count + 1, 1 - tail))
     return Estimate(count / hours, low / hours, high / hours, "exact")
 
 

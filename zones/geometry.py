@@ -189,13 +189,14 @@ def segments_cross(
     before, after = _points(p0, "p0"), _points(p1, "p1")
     if before.shape != after.shape:
         raise ValueError(f"p1: expected the shape of p0 {before.shape}, got {after.shape}")
-    known = (np.isfinite(before) & np.isfinite(after)).all(axis=1, keepdims=True)
-    # A step that stands still at the start crosses nothing.
-    before, after = np.where(known, before, start), np.where(known, after, start)
-    d0, d1 = line_offset(before, a, b), line_offset(after, a, b)
-    changes = (d0 > 0) != (d1 > 0)
-    fraction = np.divide(d0, d0 - d1, out=np.zeros_like(d0), where=changes)
-    meeting = before + fraction[:, None] * (after - before)
+    with np.errstate(invalid="ignore"):
+        d0, d1 = line_offset(before, a, b), line_offset(after, a, b)
+    # A step from or to nowhere crosses nothing.
+    rows = np.flatnonzero(((d0 > 0) != (d1 > 0)) & ~np.isnan(d0) & ~np.isnan(d1))
+    d0, d1, before = d0[rows], d1[rows], before[rows]
+    meeting = before + (d0 / (d0 - d1))[:, None] * (after[rows] - before)
     along = (meeting - start) @ edge / float(edge @ edge)
     within = (along >= 0) & (along < 1)
-    return np.where(changes & within, np.where(d1 > 0, 1, -1), 0).astype(np.int8)
+    result = np.zeros(len(after), dtype=np.int8)
+    result[rows[within]] = np.where(d1[within] > 0, 1, -1)
+    return result

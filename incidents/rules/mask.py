@@ -45,11 +45,11 @@ def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Fi
     rule, merge_s = facility.rules.mask, facility.rules.merge_s
     voting = (samples.vote >= 0) & ~_exempt(samples, facility, camera)
     rows = np.flatnonzero(voting)
+    votes = samples.take(rows)
     findings = []
     for vote, kind in KINDS.items():
         agree = np.zeros(len(samples), dtype=np.bool_)
         agree[rows] = samples.vote[rows] == vote
-        votes = samples.take(rows)
         found = _windows(votes, vote, rule)
         for group in found.groups(microseconds(merge_s)):
             start, end = int(found.start[group.start]), int(found.end[group.stop - 1])

@@ -124,33 +124,37 @@ def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> t
             f"camera {camera!r}: expected the time of track {int(tracks[two]):016x} not to go backwards from "
             f"{to_iso(int(moments[one]))}, got {to_iso(int(moments[two]))} after it"
         )
-    vote, attempted = _votes(observations, min_face_px)
-    width, height = _floats(observations, "width", "height").T
-    scale = height[:, None]
-    known = {role.value: code for code, role in enumerate(ROLES)}
-    samples = Samples(
-        path=np.unique(tracks, return_inverse=True)[1].astype(np.int64),
-        track=tracks,
-        t=moments,
-        foot=_floats(observations, "foot_x", "foot_y") / np.column_stack([width, height]),
-        aspect=width / height,
-        box=_floats(observations, "x1", "y1", "x2", "y2") / scale,
-        ground=_floats(observations, "ground_x", "ground_y"),
-        ground_se=_floats(observations, "ground_se")[:, 0],
-        score=_floats(observations, "score")[:, 0],
-        role=observations["role"].replace_strict(known, return_dtype=pl.Int8).to_numpy(),
-        role_confidence=_floats(observations, "role_confidence")[:, 0],
-        vote=vote,
-        attempted=attempted,
-        change=_floats(observations, "face_change")[:, 0],
-    )
     once = np.ones(len(order), dtype=np.bool_)
     once[1:] = ~(same & (steps == 0))
-    return samples.take(order[once]), int((~once).sum())
+    rows = observations[order[once]]
+    vote, attempted = _votes(rows, min_face_px)
+    width, height = _floats(rows, "width", "height").T
+    known = {role.value: code for code, role in enumerate(ROLES)}
+    track = tracks[order[once]]
+    samples = Samples(
+        path=np.cumsum(np.diff(track, prepend=track[:1]) != 0),
+        track=track,
+        t=moments[order[once]],
+        foot=_floats(rows, "foot_x", "foot_y") / np.column_stack([width, height]),
+        aspect=width / height,
+        box=_floats(rows, "x1", "y1", "x2", "y2") / height[:, None],
+        ground=_floats(rows, "ground_x", "ground_y"),
+        ground_se=_floats(rows, "ground_se")[:, 0],
+        score=_floats(rows, "score")[:, 0],
+        role=rows["role"].replace_strict(known, return_dtype=pl.Int8).to_numpy(),
+        role_confidence=_floats(rows, "role_confidence")[:, 0],
+        vote=vote,
+        attempted=attempted,
+        change=_floats(rows, "face_change")[:, 0],
+    )
+    return samples, int((~once).sum())
 
 
 def _floats(observations: pl.DataFrame, *names: str) -> Floats:
-    return observations.select(pl.col(names).cast(pl.Float64).fill_null(np.nan)).to_numpy().astype(np.float64)
+    result = np.empty((len(observations), len(names)))
+    for column, name in enumerate(names):
+        result[:, column] = observations[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return result
 
 
 def _votes(observations: pl.DataFrame, min_face_px: int) -> tuple[Codes, Bools]:
@@ -159,5 +163,7 @@ def _votes(observations: pl.DataFrame, min_face_px: int) -> tuple[Codes, Bools]:
     reason = observations["mask_reason"]
     tried = (reason.is_not_null() & (reason != "not_sampled")).fill_null(False).to_numpy()
     large = (observations["face_height"].fill_null(np.inf) >= min_face_px).to_numpy()
-    best = np.argmax(np.nan_to_num(probabilities, nan=-1.0), axis=1)
-    return np.where(assessed & large, best, NOT_ASSESSED).astype(np.int8), assessed | tried
+    vote = np.full(len(observations), NOT_ASSESSED, dtype=np.int8)
+    rows = np.flatnonzero(assessed & large)
+    vote[rows] = np.argmax(np.nan_to_num(probabilities[rows], nan=-1.0), axis=1)
+    return vote, assessed | tried

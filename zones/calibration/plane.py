@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -11,6 +12,9 @@ import numpy.typing as npt
 
 from zones.calibration.homography import Array, CalibrationError, apply, jacobian, pairs, project
 from zones.calibration.spec import CalibrationSpec
+
+BLOCK = 4096
+"""Points that are looked at at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +75,12 @@ class Calibration:
         Too small close to the horizon, where the ground is far from linear in the image. NaN above it.
         """
         image = pairs(points) * (self.aspect, 1)
-        position, foot, own = self._errors(image, sigma)
-        square = np.einsum("nij,nij->n", foot, foot) + np.einsum("nij,nij->n", own, own)
-        error = np.sqrt(square + self.unexplained**2)
+        deviation = np.broadcast_to(np.asarray(sigma, dtype=np.float64), image.shape)
+        position, error = np.empty(image.shape), np.empty(len(image))
+        for rows in _blocks(len(image)):
+            position[rows], foot, own = self._errors(image[rows], deviation[rows])
+            square = (foot**2).sum(axis=(1, 2)) + (own**2).sum(axis=(1, 2))
+            error[rows] = np.sqrt(square + self.unexplained**2)
         error[np.isnan(position[:, 0])] = np.nan
         return position, error
 
@@ -87,9 +94,20 @@ class Calibration:
         place, which have no line between them, it is the mean over all directions. NaN above the horizon.
         """
         ends = [pairs(points) * (self.aspect, 1) for points in (one, other)]
-        (a, foot_a, own_a), (b, foot_b, own_b) = (
-            self._errors(end, sigma) for end, sigma in zip(ends, (sigma_one, sigma_other), strict=True)
-        )
+        sigmas = [
+            np.broadcast_to(np.asarray(sigma, dtype=np.float64), end.shape)
+            for end, sigma in zip(ends, (sigma_one, sigma_other), strict=True)
+        ]
+        distance, error = np.empty((2, len(ends[0])))
+        for rows in _blocks(len(distance)):
+            distance[rows], error[rows] = self._distances(
+                *((end[rows], sigma[rows]) for end, sigma in zip(ends, sigmas, strict=True))
+            )
+        return distance, error
+
+    def _distances(self, one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
+        """Distances (N,) and their errors (N,) between points (x * aspect, y), each with its deviations."""
+        (a, foot_a, own_a), (b, foot_b, own_b) = (self._errors(*end) for end in (one, other))
         offset = b - a
         distance = np.hypot(offset[:, 0], offset[:, 1])
         apart = np.concatenate([foot_a, foot_b, own_b - own_a], axis=2)
@@ -116,11 +134,18 @@ class Calibration:
         return position, foot, own
 
 
+def _blocks(count: int) -> Iterator[slice]:
+    """Slices of `count` rows, small enough to stay in the processor's cache."""
+    return (slice(first, first + BLOCK) for first in range(0, count, BLOCK))
+
+
 def shifts(homography: Array, factor: Array, image: Array, position: Array) -> Array:
     """How far (N, 2, K) each column of a factor of the covariance of a homography moves `position` (N, 2)."""
     scale = apply(homography, image)[1]
     point = np.column_stack([image, np.ones(len(image))])
-    moved = np.einsum("nj,ajk->nak", point, factor.reshape(3, 3, -1))
+    moved = np.matmul(point, factor.reshape(3, 3, -1))  # (3, N, K)
     with np.errstate(divide="ignore", invalid="ignore"):
-        own = (moved[:, :2] - position[:, :, None] * moved[:, 2:]) / scale[:, None, None]
+        own = np.stack(
+            [(moved[axis] - position[:, axis, None] * moved[2]) / scale[:, None] for axis in (0, 1)], axis=1
+        )
     return np.asarray(own, dtype=np.float64)

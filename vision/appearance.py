@@ -12,7 +12,7 @@ import numpy as np
 
 from models.appearance.cutting import cut
 from models.appearance.inference import Embedder
-from models.appearance.network import DIMENSION
+from models.appearance.sizes import DIMENSION
 from models.devices import Device
 from models.registry import Weights
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.appearance.network import HEIGHT, WIDTH
+from models.appearance.sizes import HEIGHT, WIDTH
 
 MARGIN = 0.04
 """Of the box, added on each side: a detector's tight box cuts off shoulders and feet."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.appearance.crops import SURROUND
-from models.appearance.network import HEIGHT, WIDTH
+from models.appearance.sizes import HEIGHT, WIDTH
 
 Image = NDArray[np.uint8]
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.appearance.network import DIMENSION, HEIGHT, WIDTH, AppearanceNet, load
+from models.appearance.sizes import DIMENSION, HEIGHT, WIDTH
 from models.devices import Device
 from models.errors import ModelError
 from models.registry import Weights
 from models.runtimes.store import cache_folder
+
+if TYPE_CHECKING:
+    from models.appearance.network import AppearanceNet
 
 
 class Embedder:
@@ -29,7 +32,7 @@ class Embedder:
         self.weights = weights
         self._device = device
         self._net: Any = (
-            _compile(_export(weights)) if device.kind == "cpu" else load(weights.path).half().to(str(device))
+            _compile(_export(weights)) if device.kind == "cpu" else _load(weights).half().to(str(device))
         )
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -57,7 +60,7 @@ def _export(weights: Weights) -> Path:
     target = cache_folder() / "openvino" / weights.sha256[:16] / "appearance.xml"
     if target.is_file():
         return target
-    net = load(weights.path)
+    net = _load(weights)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -69,6 +72,12 @@ def _export(weights: Weights) -> Path:
     except OSError as error:
         raise ModelError(f"cannot export {weights.name} below {target.parent}: {error}") from error
     return target
+
+
+def _load(weights: Weights) -> AppearanceNet:
+    from models.appearance.network import load  # torch, which a CPU with an export can do without
+
+    return load(weights.path)
 
 
 def _convert(net: AppearanceNet, target: Path) -> None:

@@ -11,12 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models.appearance.sizes import DIMENSION, HEIGHT, WIDTH
 from models.errors import ModelError
 from models.runtime import quiet_ultralytics
 
-HEIGHT, WIDTH = 128, 64
-"""px to which a crop is brought: people in CCTV are 50 to 150 px high, larger would cost without telling."""
-DIMENSION = 128
 STRIPES = 4
 """Head, chest, hips, legs: pooled apart, so that a dark coat over light trousers is not grey."""
 FORMAT = "lazaretto-appearance-1"

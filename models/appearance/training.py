@@ -18,6 +18,7 @@ from models import datasets
 from models.appearance import crops, network
 from models.appearance.degrade import degrade
 from models.appearance.evaluation import held_out_auc
+from models.appearance.sizes import DIMENSION
 from models.errors import ModelError
 from models.registry import FOLDER
 
@@ -107,9 +108,9 @@ def reduce(taught: NDArray[np.float32], learned: NDArray[np.bool_]) -> NDArray[n
         ModelError: what is learned from has fewer dimensions than that.
     """
     flat = taught[learned].reshape(-1, taught.shape[2]).astype(np.float64)
-    axes = np.linalg.svd(flat, full_matrices=False)[2][: network.DIMENSION]
-    if len(axes) < network.DIMENSION:
-        raise ModelError(f"expected at least {network.DIMENSION} crops of people, got {len(axes)}")
+    axes = np.linalg.svd(flat, full_matrices=False)[2][:DIMENSION]
+    if len(axes) < DIMENSION:
+        raise ModelError(f"expected at least {DIMENSION} crops of people, got {len(axes)}")
     short = taught @ axes.T
     return np.asarray(short / np.linalg.norm(short, axis=2, keepdims=True), dtype=np.float32)
 

@@ -8,16 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import supervision as sv
 from numpy.typing import NDArray
 
 from models.errors import ModelError
 from models.runtimes.examples import Examples
 from models.runtimes.network import MOST, Image, Network, square
+
+if TYPE_CHECKING:
+    import supervision as sv
 
 MOST_LOST = 0.01
 """An export that loses more of mAP50 (of top-1 accuracy, for a classifier) is refused: one point."""
@@ -164,6 +166,8 @@ def _enough(examples: Examples, images: int, objects: int) -> None:
 
 
 def _detections(rows: NDArray[Any], scores: NDArray[Any] | None = None) -> sv.Detections:
+    import supervision as sv
+
     return sv.Detections(
         xyxy=np.asarray(rows[:, :4], np.float64).reshape(-1, 4),
         confidence=None if scores is None else np.asarray(scores, np.float64),
@@ -182,6 +186,8 @@ def _map50(found: list[sv.Detections], truths: list[sv.Detections], classes: lis
 
 def _only(item: sv.Detections, classes: list[int]) -> sv.Detections:
     chosen = np.isin(np.asarray(item.class_id), classes)
+    import supervision as sv
+
     return sv.Detections(
         np.asarray(item.xyxy)[chosen],
         confidence=np.asarray(item.confidence)[chosen],

@@ -8,6 +8,7 @@ import torch
 
 from models.appearance import network
 from models.appearance.cutting import cut
+from models.appearance.sizes import HEIGHT, WIDTH
 from models.devices import Device
 from models.errors import ModelError
 from models.registry import FOLDER, resolve
@@ -55,7 +56,7 @@ def test_the_export_says_what_the_weights_say(untrained: Path, image: np.ndarray
     [(-50, -50, 30, 60), (300, 200, 400, 400), (500, 500, 600, 700), (10, 10, 10, 10), (0, 0, 320, 240)],
 )
 def test_a_box_at_or_beyond_the_edge_is_cut_to_the_image(box: tuple[float, ...], image: np.ndarray) -> None:
-    assert cut(image, np.array(box, float)).shape == (network.HEIGHT, network.WIDTH, 3)
+    assert cut(image, np.array(box, float)).shape == (HEIGHT, WIDTH, 3)
 
 
 def test_weights_of_another_kind_are_refused_without_being_run(tmp_path: Path) -> None:

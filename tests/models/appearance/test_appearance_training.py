@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.appearance import crops, network, training
+from models.appearance import crops, network, sizes, training
 from models.appearance.degrade import degrade
 from models.appearance.evaluation import auc, log_odds
 from models.errors import ModelError
@@ -74,7 +74,7 @@ def test_missing_data_or_teacher_are_named(tmp_path: Path) -> None:
 def test_fewer_dimensions_keep_who_is_alike() -> None:
     _, taught = people(200, seed=1)
     short = training.reduce(taught, np.ones(len(taught), bool))
-    assert short.shape == (200, crops.COLOURS, network.DIMENSION)
+    assert short.shape == (200, crops.COLOURS, sizes.DIMENSION)
     assert np.allclose(np.linalg.norm(short, axis=2), 1, atol=1e-5)
     before, after = taught[:, 0] @ taught[:, 0].T, short[:, 0] @ short[:, 0].T
     assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.95
@@ -96,7 +96,7 @@ def test_degrading_changes_the_picture_and_not_the_person() -> None:
     rng = np.random.default_rng(0)
     for number in range(20):
         spoiled = degrade(data.crops[number], data.crops[number - 1], rng)
-        assert spoiled.shape == (network.HEIGHT, network.WIDTH, 3) and spoiled.dtype == np.uint8
+        assert spoiled.shape == (sizes.HEIGHT, sizes.WIDTH, 3) and spoiled.dtype == np.uint8
     shifted = crops.recolour(data.crops[0], np.array([120, 1, 1], np.float32))
     assert not np.array_equal(shifted, data.crops[0])
 

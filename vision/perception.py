@@ -233,12 +233,13 @@ class Perception:
         return rows
 
     def tabulate(self, rows: Sequence[Row]) -> pl.DataFrame:
-        """Rows of `observe` as a table of the observation log, with ground positions."""
+        """Rows of `observe` as the observation log gives them back, but with ground positions."""
         table = pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row").cast({"t": observations.SCHEMA["t"]})
         empty = [
             pl.lit(None, kind).alias(n) for n, kind in observations.SCHEMA.items() if n not in _ROW_SCHEMA
         ]
-        return locate(table.with_columns(empty), self._camera).select(list(observations.SCHEMA))
+        logged = observations.rounded(table.with_columns(empty).select(list(observations.SCHEMA)))
+        return locate(logged, self._camera)
 
     def retrace(self, sightings: Sequence[Sighting], seen: pl.DataFrame) -> None:
         """Bring the state to where an interrupted run left it, from what that run wrote down.

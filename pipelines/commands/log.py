@@ -18,6 +18,7 @@ from pipelines.log_recovery import recover as recover_log
 from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import HOUR, upkeep
+from vision.observations.log import camera_folders, hour_folders
 from zones.errors import LazarettoError
 
 app = typer.Typer(help="Look after the observation log.", no_args_is_help=True, rich_markup_mode=None)
@@ -38,25 +39,20 @@ def show(
 ) -> None:
     """Show how much the log holds of each camera, and how compact it is."""
     place = Home.choose(home)
-    held = {name: list(upkeep.held(place.path, name)) for name in _cameras(place, camera)}
+    every = {name: list(upkeep.held(place.path, name)) for name in _cameras(place, camera)}
+    held = {name: hours for name, hours in every.items() if hours}
     if as_json:
         print(
             json.dumps([_summary(name, hours) for name, hours in held.items()], ensure_ascii=False, indent=1)
         )
         return
-    table = Table(title="Observation log", title_justify="left", box=None)
-    for column in (
-        "camera",
-        "from (UTC)",
-        "until",
-        "hours",
-        "files",
-        "rows",
-        "person-s",
-        "bytes",
-        "B/person-s",
-    ):
-        table.add_column(column, justify="left" if column in ("camera", "from (UTC)", "until") else "right")
+    table = Table(
+        title="Observation log; each: bytes for a second of a person", title_justify="left", box=None
+    )
+    for column in ("camera", "from (UTC)", "until"):
+        table.add_column(column, min_width=10)
+    for column in ("hours", "files", "rows", "person-s", "bytes", "each"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, hours in held.items():
         about = _summary(name, hours)
         per = about["bytes_per_person_second"]
@@ -109,19 +105,24 @@ def purge(
     place = Home.choose(home)
     names = _cameras(place, camera)
     before = time.time_ns() // 1000 - older_than * DAY
+    would = "would be " if dry_run else ""
     removed = 0
     with place.exclusive():
         for name in names:
-            due = [hour for hour in observations.hours_held(place.path, name) if hour + HOUR <= before]
-            for hour in due:
+            days: dict[str, list[int]] = {}
+            for hour, folder in hour_folders(place.path, name):
+                if hour + HOUR > before:
+                    continue
+                size = sum(path.stat().st_size for path in folder.iterdir())
                 if not dry_run:
                     upkeep.remove_hour(place.path, name, hour)
-                print(f"{name} {to_iso(hour)[:16]}Z: the hour {'would be' if dry_run else 'was'} removed")
-            removed += len(due)
+                days.setdefault(to_iso(hour)[:10], []).append(size)
+            for day, sizes in days.items():
+                print(f"{name} {day} (UTC): {len(sizes)} hours, {sum(sizes):,} bytes {would}removed")
+            removed += sum(map(len, days.values()))
             if not dry_run:
                 upkeep.clean_leftovers(place.path, name)
-    done = "would be" if dry_run else "were"
-    print(f"{removed} hours from before {to_iso(before)[:19]}Z {done} removed; the ledger keeps everything")
+    print(f"{removed} hours from before {to_iso(before)[:19]}Z {would}removed; the ledger keeps everything")
 
 
 @app.command()
@@ -147,7 +148,7 @@ def recover(home: HomeFlag = None, camera: Cameras = None) -> None:
 
 
 def _cameras(place: Home, wanted: list[str] | None) -> list[str]:
-    known = observations.cameras(place.path)
+    known = camera_folders(place.path)
     if not known:
         raise LazarettoError(
             f"expected an observation log in {place.path}, got none: analyse some footage first"

@@ -20,6 +20,7 @@ from incidents.coverage import (
     share_analysed,
     summary,
     wins,
+    withdraw,
 )
 from vision.frames import SECOND
 
@@ -188,3 +189,18 @@ def test_clip_keeps_what_lies_within(intervals: list[Interval], window: tuple[in
     inside = clip(intervals, window)
     for t in range(-60, 100):
         assert said(at(inside, t)) == (said(at(intervals, t)) if window[0] <= t < window[1] else None)
+
+
+@settings(max_examples=50)
+@given(timelines(), windows)
+def test_what_is_lost_is_watched_no_more_and_all_else_stays(
+    old: list[Interval], window: tuple[int, int]
+) -> None:
+    after = withdraw(old, window, "torn")
+    for t in range(-60, 101):
+        before, now = at(old, t), at(after, t)
+        if before is not None and before.state in WATCHED and window[0] <= t < window[1]:
+            assert said(now) == (State.UNDECODABLE, "torn")
+        else:
+            assert said(now) == said(before)
+    assert withdraw(after, window, "torn") == after

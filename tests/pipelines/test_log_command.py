@@ -122,15 +122,21 @@ def test_purging_removes_what_is_old_says_so_and_leaves_the_ledger(tmp_path: Pat
         t = now - days * 24 * HOUR
         write_part(tmp_path, rows([t], camera), camera, t)
     covered = states(tmp_path)
-    old = to_iso((now - 40 * 24 * HOUR) // HOUR * HOUR)[:16]
+    old = to_iso((now - 40 * 24 * HOUR) // HOUR * HOUR)[:10]
     purge = ("log", "purge", "--home", tmp_path, "--older-than", "30", "--camera", "cam-1")
     tried = lazaretto(*purge, "--dry-run")
-    assert f"cam-1 {old}Z: the hour would be removed" in tried.out and "gate" not in tried.out
+    assert (
+        f"cam-1 {old} (UTC): 1 hours" in tried.out
+        and "bytes would be removed" in tried.out
+        and "gate" not in tried.out
+    )
     assert shown_cameras(tmp_path) == {"cam-1": tried_hours(tmp_path, "cam-1"), "gate": 1}
     before = tried_hours(tmp_path, "cam-1")
+    torn = next((tmp_path / "observations" / "cam-1").glob(f"{old}*/*.parquet"))
+    torn.replace(torn.with_name(torn.name + ".torn"))  # what was set aside ages as well
     ran = lazaretto(*purge)
-    assert ran.code == 0 and f"cam-1 {old}Z: the hour was removed" in ran.out, ran.err
-    assert shown_cameras(tmp_path) == {"cam-1": before - 1, "gate": 1}
+    assert ran.code == 0 and f"cam-1 {old} (UTC): 1 hours" in ran.out and "bytes removed" in ran.out, ran.err
+    assert shown_cameras(tmp_path) == {"cam-1": before - 1, "gate": 1} and not list(tmp_path.rglob("*.torn"))
     assert states(tmp_path) == covered
 
 

@@ -5,6 +5,7 @@ Everything before it is expensive and depends on models; everything after it is 
 
 from vision.observations.files import write_parquet
 from vision.observations.log import cameras, hours, hours_held, part_path, read, span, write_part
+from vision.observations.packing import rounded
 from vision.observations.schema import ALWAYS, HOUR, ROOT, SCHEMA, ObservationError, TornError, empty
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "hours_held",
     "part_path",
     "read",
+    "rounded",
     "span",
     "write_parquet",
     "write_part",

@@ -93,9 +93,9 @@ def hours(home: Path, camera: str, start: int, end: int) -> Iterator[tuple[int, 
         TornError: a file of it is torn.
     """
     moment = pl.col("t").dt.timestamp("us")
-    for hour in hours_held(home, camera):
+    for hour, folder in hour_folders(home, camera):
         if hour + HOUR > start and hour < end:
-            rows = rows_of(hour_files(hour_folder(home, camera, hour)))
+            rows = rows_of(hour_files(folder))
             if hour < start or hour + HOUR > end:
                 rows = rows.filter((moment >= start) & (moment < end))
             if len(rows):
@@ -147,19 +147,27 @@ def named_rows(files: Mapping[str, Stored]) -> pl.DataFrame:
 
 def cameras(home: Path) -> tuple[str, ...]:
     """The cameras of which the log holds anything, sorted."""
-    folder = home / ROOT
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(e.name for e in folder.iterdir() if e.is_dir() and hours_held(home, e.name)))
+    return tuple(
+        name for name in camera_folders(home) if any(_names(folder) for _, folder in hour_folders(home, name))
+    )
 
 
 def hours_held(home: Path, camera: str) -> tuple[int, ...]:
     """Starts of the hours (microseconds UTC) of which the log holds something of a camera; reads no file."""
+    return tuple(hour for hour, folder in hour_folders(home, camera) if _names(folder))
+
+
+def camera_folders(home: Path) -> list[str]:
+    """The cameras that have a folder in the log, sorted, even if nothing in it is whole."""
+    folder = home / ROOT
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+
+
+def hour_folders(home: Path, camera: str) -> list[tuple[int, Path]]:
+    """The hours of a camera that have a folder, in order of time, even if nothing in it is whole."""
     folder = home / ROOT / camera
-    if not folder.is_dir():
-        return ()
-    found = ((hour_of(entry), entry) for entry in folder.iterdir())
-    return tuple(sorted(hour for hour, entry in found if hour is not None and _names(entry)))
+    found = [(hour_of(entry), entry) for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted((hour, entry) for hour, entry in found if hour is not None)
 
 
 def span(home: Path, camera: str) -> tuple[int, int] | None:

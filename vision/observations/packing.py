@@ -88,6 +88,11 @@ def pack(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def rounded(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `SCHEMA` as the log gives them back; see `pack` and `unpack`."""
+    return unpack(pack(rows), {})
+
+
 def same(packed: pl.DataFrame) -> dict[str, Any]:
     """The columns of which every row says the same, with what they say; `unpack` fills them in again."""
     alike = [name for name in packed.columns if name not in ("t", "track") and packed[name].n_unique() <= 1]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.observing import START, rows
 from vision.frames import SECOND
-from vision.observations import HOUR, SCHEMA, ObservationError, read, write_part
-from vision.observations.packing import pack, same, unpack
+from vision.observations import HOUR, SCHEMA, ObservationError, read, rounded, write_part
+from vision.observations.packing import pack
 
 FIRST = START // HOUR * HOUR
 SHARES = [n for n in SCHEMA if n.startswith(("mask_m", "mask_u", "mask_i", "role_"))] + ["score"]
@@ -45,12 +45,6 @@ def table(values: list[dict[str, object]]) -> pl.DataFrame:
         foot_x=pl.when(on_box).then(middle).otherwise("foot_x"),
         foot_y=pl.when(on_box).then("y2").otherwise("foot_y"),
     )
-
-
-def rounded(given: pl.DataFrame) -> pl.DataFrame:
-    packed = pack(given)
-    constant = same(packed)
-    return unpack(packed.drop(*constant), constant)
 
 
 @settings(max_examples=60, deadline=None)

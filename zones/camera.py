@@ -235,6 +235,12 @@ class Camera(Model):
     )
     zones: tuple[Zone, ...] = Field(default=(), title="Zones")
     lines: tuple[Line, ...] = Field(default=(), title="Lines")
+    occluders: tuple[Polygon, ...] = Field(
+        default=(),
+        max_length=200,
+        title="Occluders",
+        description="Furniture in view that hides feet: a polygon [x, y], 0..1, around each piece as seen.",
+    )
     contact_pairs: tuple[Pair, ...] = Field(
         default=(Pair.STAFF_RESIDENT, Pair.OUTSIDER_ANY),
         title="Contact pairs",

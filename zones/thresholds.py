@@ -100,6 +100,11 @@ class ZoneRule(Model):
         title="Hysteresis without calibration",
         description="Share of frame height.",
     )
+    max_position_se_m: Metres = Field(
+        default=1.0,
+        title="Position error",
+        description="Nobody enters a zone by hidden feet placed with a larger standard error, m.",
+    )
     max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
 
 

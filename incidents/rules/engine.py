@@ -11,6 +11,7 @@ from incidents.rules.episode import Finding
 from incidents.rules.exposure import Exposure
 from incidents.rules.gathering import judge_gatherings
 from incidents.rules.mask import judge_masks
+from incidents.rules.position import position_notices
 from incidents.rules.samples import RuleError, read_samples
 from incidents.rules.succession import follow
 from incidents.rules.zone import judge_zones, zone_notices
@@ -64,7 +65,12 @@ def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Jud
         *contacts.findings,
         *gatherings,
     ]
-    notices = [*zone_notices(camera), *contacts.notices, *gathering_notices]
+    notices = [
+        *zone_notices(camera),
+        *position_notices(samples, facility, camera),
+        *contacts.notices,
+        *gathering_notices,
+    ]
     if repeated:
         notices.append(
             f"camera {camera.id}: {repeated} rows repeat a time of their track; the first of each was judged"

@@ -34,6 +34,14 @@ def judge_gatherings(samples: Samples, facility: Facility, camera: Camera) -> tu
     eligible = metric & role_mask(samples, Role.RESIDENT)
     both = np.array([role is Role.RESIDENT for role in ROLES])
     links = near_pairs(samples, camera, eligible, both[:, None] & both, rule.distance_m)
+    rough = links.unsure(rule.distance_m, facility.rules.contact.max_distance_se_m)
+    if rough.any():
+        notices.append(
+            f"camera {camera.id}: {int(rough.sum())} of {len(links)} times that two residents were seen "
+            f"within {rule.distance_m:g} m, their distance was not known to within "
+            f"{facility.rules.contact.max_distance_se_m:g} m: not assessable, gathering is not judged then"
+        )
+        links = links.take(~rough)
     if len(links) == 0:
         return [], notices
     rows, group = _groups(links, rule.min_people)
@@ -151,6 +159,7 @@ def _finding(samples: Samples, own: Ints, known: Ints, links: Pairs, facility: F
             "distance_m": rule.distance_m,
             "min_s": rule.min_s,
             "max_gap_s": rule.max_gap_s,
+            "max_distance_se_m": rules.contact.max_distance_se_m,
             "max_calibration_error_m": rules.contact.max_calibration_error_m,
             "merge_s": rules.merge_s,
             "role_confidence": rules.role_confidence,

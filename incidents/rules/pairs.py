@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from incidents.rules.episode import Bools, Floats, Ints
 from incidents.rules.samples import Samples
-from vision.ground import calibration_of, foot_sigma
+from vision.ground import Foot, calibration_of, foot_sigma
 from zones.facility import Camera, ContactRule
 
 
@@ -88,20 +88,27 @@ def near_pairs(samples: Samples, camera: Camera, eligible: Bools, wanted: Bools,
 
 
 def _errors(samples: Samples, camera: Camera, a: Ints, b: Ints) -> Floats:
-    """Standard error (P,), m, of the distance between rows `a` and `b`; NaN without a calibration."""
+    """Standard error (P,), m, of the distance between rows `a` and `b`; NaN without a calibration.
+
+    Where feet were not seen, the whole error of the position is added, as if it lay along the line between
+    the two: no less than the truth.
+    """
     error = np.full(len(a), np.nan)
     if camera.calibration is None or len(a) == 0:
         return error
-    height = samples.box[:, 3] - samples.box[:, 1]
+    height, seen = samples.box[:, 3] - samples.box[:, 1], samples.found == Foot.SEEN
     for aspect in samples.aspects():
         here = np.flatnonzero(samples.aspect[a] == aspect)
         one, other = a[here], b[here]
         _, error[here] = calibration_of(camera.calibration, aspect).distances(
             samples.foot[one],
             samples.foot[other],
-            foot_sigma(height[one], aspect),
-            foot_sigma(height[other], aspect),
+            foot_sigma(height[one], aspect) * seen[one, None],
+            foot_sigma(height[other], aspect) * seen[other, None],
         )
+    if not seen.all():
+        vague = np.where(seen, 0.0, samples.ground_se)
+        error = np.sqrt(error**2 + vague[a] ** 2 + vague[b] ** 2)
     return error
 
 

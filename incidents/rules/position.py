@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from incidents.rules.episode import Bools, Codes, Floats
 from incidents.rules.samples import Samples
-from vision.ground import calibration_of
-from zones.facility import Camera, Line, Zone, ZoneRule
+from vision.ground import Foot, calibration_of
+from zones.facility import Camera, Facility, Line, Zone, ZoneRule
 from zones.geometry import inradius, is_simple, line_offset, segments_cross, signed_distance
 
 
@@ -79,11 +79,45 @@ def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> De
     return Depth(deep, outside, close, used)
 
 
+def unsure(samples: Samples, rule: ZoneRule) -> Bools:
+    """Rows (N,) by which nobody enters a zone or crosses a line: feet not seen, and not known where.
+
+    Feet that are hidden and cannot be placed; or that were placed, or may be hidden, with a standard error
+    over `max_position_se_m` (and over the hysteresis). By feet that are seen, zones are judged as ever: a
+    zone is drawn in the image, so that the error of the calibration moves it along with the people in it.
+    """
+    limit = max(rule.hysteresis_m, rule.max_position_se_m)
+    vague = (samples.found != Foot.SEEN) & ~(samples.ground_se <= limit)
+    return np.asarray(vague, dtype=np.bool_)
+
+
+def position_notices(samples: Samples, facility: Facility, camera: Camera) -> list[str]:
+    """Sentences about people whose feet were not seen."""
+    hidden = int(np.isin(samples.found, (Foot.INFERRED, Foot.UNPLACED)).sum())
+    lost = int((samples.found == Foot.UNPLACED).sum())
+    vague = int(unsure(samples, facility.rules.zone).sum()) - lost
+    notices = []
+    if hidden:
+        notices.append(
+            f"camera {camera.id}: feet were hidden in {hidden} of {len(samples)} sightings, by the lower "
+            f"edge of the frame or furniture: {hidden - lost} placed by the head, {lost} not assessable"
+            f"{': no zone, line or contact is judged by those' if lost else ''}"
+        )
+    if vague:
+        notices.append(
+            f"camera {camera.id}: in {vague} of {len(samples)} sightings it was not known to within "
+            f"{facility.rules.zone.max_position_se_m:g} m where somebody stands who is partly hidden, sits "
+            "or is small: nobody enters a zone by those"
+        )
+    return notices
+
+
 def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Sides:
     """Compare every foot point, and every step from the row before it, with a line.
 
     Left and right are always those of the image; metres, where there are any, only tell how far.
-    A foot point without a ground position on a calibrated camera is on neither side.
+    A foot point without a ground position on a calibrated camera is on neither side, and one that is
+    `unsure` neither.
     """
     a, b = np.asarray(line.points, dtype=np.float64)
     offset = np.full(len(samples), np.nan)
@@ -104,6 +138,7 @@ def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Si
             distance, name, wanted = offset[rows], "hysteresis_frame", rule.hysteresis_frame
         far[rows] = np.abs(distance) >= wanted
         used[name] = wanted
+    far &= ~unsure(samples, rule)
     step = np.zeros(len(samples), dtype=np.int8)
     step[1:] = segments_cross(samples.foot[:-1], samples.foot[1:], a, b)
     return Sides(np.where(far, np.sign(offset), 0).astype(np.int8), step, used)

@@ -30,7 +30,8 @@ class Samples:
         path: (N,) code 0, 1, ... of a person as followed; one track, or several that succeed each other.
         track: (N,) the track id of the row.
         t: (N,) microseconds UTC.
-        foot: (N, 2) foot point, normalised 0..1 of the frame.
+        foot: (N, 2) foot point, normalised 0..1 of the frame; below it where hidden feet were placed there.
+        found: (N,) how, a code of `vision.ground.Foot`.
         aspect: (N,) frame width / height.
         box: (N, 4) x1, y1, x2, y2 in frame heights.
         ground: (N, 2) m, NaN where not known.
@@ -47,6 +48,7 @@ class Samples:
     track: Ints
     t: Ints
     foot: Floats
+    found: Codes
     aspect: Floats
     box: Floats
     ground: Floats
@@ -135,7 +137,8 @@ def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> t
         path=np.cumsum(np.diff(track, prepend=track[:1]) != 0),
         track=track,
         t=moments[order[once]],
-        foot=_floats(rows, "foot_x", "foot_y") / np.column_stack([width, height]),
+        foot=_floats(rows, "stand_x", "stand_y") / np.column_stack([width, height]),
+        found=rows["foot"].to_numpy(),
         aspect=width / height,
         box=_floats(rows, "x1", "y1", "x2", "y2") / height[:, None],
         ground=_floats(rows, "ground_x", "ground_y"),

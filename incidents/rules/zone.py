@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from incidents.rules.episode import (
     schmitt,
 )
 from incidents.rules.permission import can_deny, denied
-from incidents.rules.position import Depth, depth_in, sides_of
+from incidents.rules.position import Depth, depth_in, sides_of, unsure
 from incidents.rules.samples import Samples
 from incidents.rules.severity import OPEN_TYPES, zone_severity
+from vision.ground import Foot
 from zones.facility import Camera, Direction, Effect, Facility, Line, Role, Zone, ZoneRule, ZoneType
 from zones.geometry import signed_distance
 
@@ -64,10 +65,16 @@ class Crossings:
 def judge_zones(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
     """Findings of all zones and lines of a camera.
 
+    Feet that are hidden and cannot be placed are a loss of sight; by those placed too roughly nobody gets in,
+    though somebody inside stays there (`position.unsure`).
+
     Rule confidence: the share of samples clear of the edge by the hysteresis, times the confidence of
     the role.
     """
     findings: list[Finding] = []
+    placed = samples.found != Foot.UNPLACED
+    if not placed.all():
+        samples = samples.take(np.flatnonzero(placed))
     for zone in camera.zones:
         if can_deny(zone):
             findings += _judge_zone(samples, zone, facility, camera)
@@ -146,6 +153,7 @@ def crossings(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> C
 def _judge_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera) -> list[Finding]:
     rule = facility.rules.zone
     depth = depth_in(samples, zone, camera, rule)
+    depth = replace(depth, deep=depth.deep & ~unsure(samples, rule))
     rows = np.flatnonzero(occupied(samples, depth, rule))
     # A curfew that begins around a person who is there already begins their episode.
     on = np.zeros(len(samples), dtype=np.bool_)
@@ -228,6 +236,7 @@ def _findings(
                 thresholds={
                     **seen.thresholds,
                     "max_gap_s": rules.zone.max_gap_s,
+                    "max_position_se_m": rules.zone.max_position_se_m,
                     "merge_s": rules.merge_s,
                     "role_confidence": rules.role_confidence,
                     "zone_type": place.type.value,

@@ -15,11 +15,14 @@ from incidents.rules.samples import (
     assessable_share,
     read_samples,
 )
+from vision.ground import locate
 from zones.errors import LazarettoError
 
 
 def with_roles(table: pl.DataFrame) -> pl.DataFrame:
-    return table.with_columns(role=pl.lit("resident"), role_confidence=pl.lit(0.9, pl.Float32))
+    return locate(table, scene().cameras[0]).with_columns(
+        role=pl.lit("resident"), role_confidence=pl.lit(0.9, pl.Float32)
+    )
 
 
 def masks_of(states: list[str], **more) -> Person:

@@ -99,8 +99,9 @@ class TestZone:
         assert (inside.severity, outside.severity) == ("medium", "high")
 
     def test_a_zone_that_reaches_the_horizon_is_judged_in_the_frame(self):
-        # A camera that looks along the floor, with the horizon at y = 0.25 of the frame.
-        points = [((x, y), ((x - 0.5) / (y - 0.25), 1 / (y - 0.25))) for x, y in
+        # A camera that looks along the floor, with the horizon at y = 0.25 of the frame, from 3 m above it:
+        # the box of somebody at y = 0.5 is half as high as the way from their feet to the horizon.
+        points = [((x, y), (4 * (x - 0.5) / (y - 0.25), 4 / (y - 0.25))) for x, y in
                   [(0.1, 0.5), (0.9, 0.5), (0.1, 0.9), (0.9, 0.9), (0.5, 0.7)]]  # fmt: skip
         spec = CalibrationSpec(points=tuple(CalibrationPoint(image=i, ground=g) for i, g in points))
         facility = scene(box_zone("far", ZoneType.STAFF_ONLY, 4, 1, 8, 8), calibration=spec)

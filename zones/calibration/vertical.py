@@ -75,7 +75,7 @@ class Vertical:
         return position, np.sqrt(square)
 
     def statures(self, ground: Array, tops: Array) -> Array:
-        """How tall (N,), m, whoever stands at ground positions (N, 2), m, is, seen up to `tops` (N,), 0..1."""
+        """How tall (N,), m, people at `ground` (N, 2), m, are who are seen up to `tops` (N,), 0..1."""
         numerator, scale = apply(self.camera.base, ground)
         up = self.camera.up
         with np.errstate(divide="ignore", invalid="ignore"):

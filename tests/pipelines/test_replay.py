@@ -235,6 +235,22 @@ def test_cameras_that_the_file_does_not_have_are_named(tmp_path: Path) -> None:
     assert "camera old-cam" in found.notices[0]
 
 
+def test_cameras_with_long_logs_are_judged_side_by_side_and_say_the_same(tmp_path: Path) -> None:
+    site = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
+    twice = site.model_copy(
+        update={"cameras": (site.cameras[0], site.cameras[0].model_copy(update={"id": "cam-2"}))}
+    )
+    log = long_log(6.5, people=1, hz=0.5)
+    log_home(tmp_path, twice, {"cam-1": log, "cam-2": log.with_columns(camera=pl.lit("cam-2"))})
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        both = replay(Home(tmp_path), ledger, twice)
+        alone = replay(Home(tmp_path), ledger, twice, ["cam-2"])
+    assert [camera.camera for camera in both.cameras] == ["cam-1", "cam-2"]
+    assert both.hours == 14
+    assert len(alone.incidents) > 10
+    assert both.cameras[1] == alone.cameras[0]
+
+
 def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     """24 camera-hours at 5 frames/s with three people in view: `pytest -s` prints how long it takes."""
     site = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)

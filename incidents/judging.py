@@ -136,7 +136,7 @@ def pieces(
 
 def _quiet_moments(seen: pl.DataFrame, quiet: int) -> list[int]:
     """The moments at which somebody came into view after a stretch of at least `quiet` without anybody."""
-    t = np.unique(seen["t"].dt.timestamp("us").to_numpy())
+    t = seen["t"].dt.timestamp("us").to_numpy()  # the log is read in order of time
     return [int(moment) for moment in t[1:][np.diff(t) >= quiet]]
 
 

@@ -157,6 +157,12 @@ def microseconds(seconds: float) -> int:
     return round(seconds * SECOND)
 
 
+def distinct(values: Ints) -> Ints:
+    """The different values (N,), ascending: as `np.unique`, whose hash table is ten times as slow here."""
+    ordered = np.sort(values)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+
+
 def breaks(key: Ints, t: Ints, max_gap_us: int) -> Bools:
     """Rows (N,) at which nothing is known from before: another key, or a gap longer than `max_gap_us`."""
     fresh = np.ones(len(t), dtype=np.bool_)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from incidents.rules.episode import Bools, Finding, Ints, episodes, microseconds, realerts
+from incidents.rules.episode import Bools, Finding, Ints, distinct, episodes, microseconds, realerts
 from incidents.rules.pairs import Pairs, metric_rows, near_pairs
 from incidents.rules.samples import ROLES, Samples, role_mask
 from incidents.rules.severity import gathering_severity
@@ -48,7 +48,7 @@ def judge_gatherings(samples: Samples, facility: Facility, camera: Camera) -> tu
     if len(rows) == 0:
         return [], notices
     gathering = _follow(samples, rows, group, microseconds(rule.max_gap_s))
-    instants = np.unique(samples.t[np.flatnonzero(eligible)])
+    instants = distinct(samples.t[np.flatnonzero(eligible)])
     findings: list[tuple[int, set[int], Ints, Ints]] = []
     key, t, on = _timeline(samples, rows, gathering, instants)
     found = episodes(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from incidents.rules.episode import (
     Bools,
+    Codes,
     Episodes,
     Finding,
+    Floats,
     Ints,
     breaks,
     clock,
@@ -30,6 +33,16 @@ KINDS: Mapping[int, str] = {UNMASKED: "mask_absent", INCORRECT: "mask_incorrect"
 """The votes that are violations."""
 
 
+@dataclass(frozen=True)
+class _Votes:
+    """The assessed samples alone, with what windows need of them: fields of `Samples`, (V,) each."""
+
+    path: Ints
+    t: Ints
+    vote: Codes
+    change: Floats
+
+
 def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
     """Findings of mask_absent and mask_incorrect.
 
@@ -45,7 +58,7 @@ def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Fi
     rule, merge_s = facility.rules.mask, facility.rules.merge_s
     voting = (samples.vote >= 0) & ~_exempt(samples, facility, camera)
     rows = np.flatnonzero(voting)
-    votes = samples.take(rows)
+    votes = _Votes(samples.path[rows], samples.t[rows], samples.vote[rows], samples.change[rows])
     findings = []
     for vote, kind in KINDS.items():
         agree = np.zeros(len(samples), dtype=np.bool_)
@@ -105,11 +118,11 @@ def _enough(agreeing: Ints, votes: Ints, rule: MaskRule) -> Bools:
     return (votes >= rule.min_samples) & (agreeing > 0) & (agreeing >= rule.share * votes - 1e-9)
 
 
-def _windows(votes: Samples, vote: int, rule: MaskRule) -> Episodes:
-    """One episode per assessed sample (all rows of `votes` are) whose window says `vote`."""
+def _windows(votes: _Votes, vote: int, rule: MaskRule) -> Episodes:
+    """One episode per assessed sample whose window says `vote`."""
     window_us = microseconds(rule.window_s)
     ticks = clock(votes.path, votes.t, window_us)
-    here = np.arange(len(votes))
+    here = np.arange(len(votes.t))
     low = np.searchsorted(ticks, ticks - window_us)
     agree = votes.vote == vote
     count = np.concatenate([[0], np.cumsum(agree)])
@@ -123,7 +136,7 @@ def _windows(votes: Samples, vote: int, rule: MaskRule) -> Episodes:
     return Episodes(votes.path[first], first, last, here[fires], start, end, end - start)
 
 
-def _alive(votes: Samples, here: Ints, low: Ints, rule: MaskRule) -> Bools:
+def _alive(votes: _Votes, here: Ints, low: Ints, rule: MaskRule) -> Bools:
     """Windows (N,) from `low` to `here` whose face shows signs of life, or was not measured for any."""
     measured = np.concatenate([[0], np.cumsum(~np.isnan(votes.change))])
     # The log holds 32-bit numbers: what equals the threshold must not fail for being rounded.

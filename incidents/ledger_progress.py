@@ -316,7 +316,7 @@ class LedgerProgress(LedgerQueries):
                     "position": position,
                     "id": camera.id,
                     "name": camera.name,
-                    "place": str(camera.place),
+                    "place": ", ".join(camera.places),
                 },
             )
 

@@ -41,7 +41,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class CameraEntry:
-    """A camera of the inventory, as in the version of the facility file that was used last."""
+    """A camera of the inventory, as in the version of the facility file that was used last.
+
+    `place` holds the public areas that it sees, joined by ", ".
+    """
 
     facility: str
     facility_version: str

@@ -128,6 +128,20 @@ def _check_place(value: object) -> object:
     return value
 
 
+def _check_list(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return value
+    _check_place(value)
+    refuse(f"expected a list of public areas, got {describe(value)}: put brackets around it")
+
+
+def _check_places(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    for i, place in enumerate(places):
+        if place in places[:i]:
+            refuse(f"expected each public area once, got {place.value!r} again", i)
+    return places
+
+
 def _check_source(source: str) -> str:
     if has_credentials(source):
         refuse(
@@ -149,6 +163,12 @@ LineType = Annotated[
     ZoneType, AfterValidator(_check_line_type), Field(json_schema_extra={"enum": list(LINE_TYPES)})
 ]
 Name = Annotated[str, Field(max_length=200)]
+Places = Annotated[
+    tuple[Annotated[Place, BeforeValidator(_check_place)], ...],
+    BeforeValidator(_check_list),
+    AfterValidator(_check_places),
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+]
 
 
 class Rule(Model):
@@ -216,8 +236,9 @@ class Camera(Model):
 
     id: Identifier = Field(title="Id", description="Unique in the facility.")
     name: Name = Field(default="", title="Name", description="As people call it.")
-    place: Annotated[Place, BeforeValidator(_check_place)] = Field(
-        title="Place", description="The public area it sees (4403/CV-BCD); never a room, toilet or bathroom."
+    places: Places = Field(
+        title="Places",
+        description="The public areas it sees (4403/CV-BCD); never a room, toilet or bathroom.",
     )
     source: Annotated[str, AfterValidator(_check_source)] | None = Field(
         default=None,

@@ -28,6 +28,7 @@ from zones.camera import (
 )
 from zones.credentials import mentions_credentials
 from zones.loading import read_document
+from zones.migrating import as_newest, schema_of, version_of, written_at
 from zones.points import Point
 from zones.schedule import ALWAYS, Window
 from zones.thresholds import ContactRule, EvidenceRule, GatheringRule, MaskRule, Rules, ZoneRule
@@ -93,8 +94,8 @@ class Identity(Model):
 class Facility(Model):
     """A quarantine facility as its file describes it."""
 
-    schema_version: Literal[1] = Field(
-        default=1, alias="schema", title="Schema", description="Version of this format."
+    schema_version: Literal[2] = Field(
+        default=2, alias="schema", title="Schema", description="Version of this format."
     )
     facility: Identity = Field(title="Facility", description="Code, name and managing body.")
     timezone: Annotated[str, AfterValidator(_check_timezone)] = Field(
@@ -183,12 +184,18 @@ class Facility(Model):
 
 
 def parse_facility(text: str, name: str = "<text>") -> Facility:
-    """Read a facility from YAML text; raises FacilityError that names `name`, the line and the field."""
+    """Read a facility from YAML text of any version of the format.
+
+    Raises:
+        FacilityError: with `name`, the line and the field.
+    """
     document = read_document(text, name)
+    version = version_of(document, name)
     try:
-        facility = Facility.model_validate(document.data, by_alias=True, by_name=False)
+        facility = Facility.model_validate(as_newest(document, version, name), by_alias=True, by_name=False)
     except ValidationError as error:
-        raise explain(error, name, document.line, json_schema()) from None
+        schema = schema_of(json_schema(), version)
+        raise explain(error, name, document.line, schema, lambda loc: written_at(loc, version)) from None
     for number, line in enumerate(text.splitlines(), start=1):
         # The whole text is kept with each incident's version, comments included.
         if mentions_credentials(line):

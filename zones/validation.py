@@ -62,14 +62,19 @@ def path_of(loc: Loc) -> str:
 
 
 def explain(
-    error: ValidationError, name: str, line_of: Callable[[Loc], int], schema: Mapping[str, Any]
+    error: ValidationError,
+    name: str,
+    line_of: Callable[[Loc], int],
+    schema: Mapping[str, Any],
+    written_at: Callable[[Loc], Loc] = lambda loc: loc,
 ) -> FacilityError:
     """The first fault, in the order of the lines of file `name`, as one sentence; the rest are counted.
 
-    `line_of` gives the line of a part; `schema`, the JSON Schema of the file, the names that are known there.
+    `line_of` gives the line of a part; `schema`, the JSON Schema of the file, the names that are known there;
+    `written_at`, where the file has a part, if it is of an older version than was validated.
     """
     details = [
-        ((*detail["loc"], *detail.get("ctx", {}).get("at", ())), detail)
+        (written_at((*detail["loc"], *detail.get("ctx", {}).get("at", ()))), detail)
         for detail in error.errors(include_url=False)
     ]
     faults = [(line_of(loc), loc, detail) for loc, detail in details if not _follows(loc, detail, details)]
@@ -116,7 +121,7 @@ def _sentence(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> str:
     if kind == "refused":
         return str(ctx["sentence"])
     if kind == "missing":
-        choices = schema_at(schema, loc).get("enum")
+        choices = schema_at(schema, loc).get("enum") or schema_at(schema, (*loc, 0)).get("enum")
         return f"expected {'one of ' + ', '.join(choices) if choices else 'a value'}, got nothing"
     if kind == "extra_forbidden":
         known = list(schema_at(schema, loc[:-1]).get("properties", {}))

@@ -41,7 +41,7 @@ def from_video(
         SourceError: it cannot be read, or a part of it cannot.
         LazarettoError: nobody is in it.
     """
-    camera = Camera(id="calibrated", place=Place.OTHER_PUBLIC)
+    camera = Camera(id="calibrated", places=(Place.OTHER_PUBLIC,))
     seen = watch(video, eyes, camera, source_fps=source_fps, tell=tell).observations
     if seen.is_empty():
         raise LazarettoError(f"{video}: expected people who walk, got nobody")

@@ -18,12 +18,12 @@ WINDOW = (SOURCE_START + 2 * SECOND, SOURCE_START + 7 * SECOND)
 RESIDENT, STAFF, PASSER_BY = 0x04D2, 0x7FFFFFFFFFFFFFFF, 0x00DE
 FACILITY = parse_facility(
     """\
-schema: 1
+schema: 2
 facility: {code: LC-01, name: Cơ sở cách ly Nậm Loỏng, managing_body: UBND thành phố Lai Châu}
 cameras:
   - id: yard
     name: Sân
-    place: yard
+    places: [yard]
     zones:
       - id: care
         name: Khu lấy mẫu

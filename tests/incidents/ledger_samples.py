@@ -16,11 +16,11 @@ MODELS = {
     "mask": {"name": "face-mask", "sha256": "b" * 64},
 }
 YAML = """\
-schema: 1
+schema: 2
 facility: {code: LC-01, name: Cơ sở cách ly Nậm Loỏng, managing_body: UBND thành phố Lai Châu}
 cameras:
-  - {id: yard, name: Sân, place: yard}
-  - {id: gate, place: gate}
+  - {id: yard, name: Sân, places: [yard]}
+  - {id: gate, places: [gate]}
 """
 
 FINDING = Finding(

@@ -212,7 +212,7 @@ def test_inventory_follows_the_version_used_last(ledger: Ledger, run: str) -> No
         ("LC-01", "yard", "Sân", "yard"),
         ("LC-01", "gate", "", "gate"),
     ]
-    longer = facility("  - {id: lobby, place: lobby}\n")
+    longer = facility("  - {id: lobby, places: [lobby]}\n")
     ledger.start_run(longer, MODELS, {})
     assert [c.id for c in ledger.cameras()] == ["yard", "gate", "lobby"]
     ledger.start_run(facility(), MODELS, {})

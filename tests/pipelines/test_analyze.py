@@ -171,8 +171,8 @@ def test_a_second_analysis_of_the_same_home_waits_for_nobody_and_says_so(tmp_pat
 def facility(tmp_path: Path) -> Path:
     path = tmp_path / "facility.yaml"
     path.write_text(
-        "schema: 1\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
-        "cameras:\n  - {id: cam, place: corridor}\n"
+        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+        "cameras:\n  - {id: cam, places: [corridor]}\n"
     )
     return path
 
@@ -234,8 +234,8 @@ def test_a_variable_frame_rate_keeps_its_own_time(facility: Path, tmp_path: Path
 def test_a_folder_an_image_sequence_and_two_cameras_in_one_run(tmp_path: Path) -> None:
     site = tmp_path / "facility.yaml"
     site.write_text(
-        "schema: 1\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
-        "cameras:\n  - {id: a, place: corridor}\n  - {id: b, place: lobby}\n"
+        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+        "cameras:\n  - {id: a, places: [corridor]}\n  - {id: b, places: [lobby]}\n"
     )
     folder = tmp_path / "a"
     folder.mkdir()

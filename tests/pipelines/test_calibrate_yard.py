@@ -102,7 +102,7 @@ def labelled(labels: Array) -> Feet:
 @pytest.fixture(scope="module")
 def seen() -> pl.DataFrame:
     eyes = Eyes.load(Device.choose("cpu"), PerceptionSettings())
-    camera = Camera(id="yard", place=Place.YARD)
+    camera = Camera(id="yard", places=(Place.YARD,))
     return watch(PETS / "vtest.avi", eyes, camera, start=0, source_fps=FPS).observations
 
 

@@ -11,20 +11,20 @@ import pytest
 
 from tests.pipelines.running import FACILITY, YARD, lazaretto, one_sentence
 
-HEAD = "schema: 1\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
 
 
 @pytest.mark.parametrize(
     ("cameras", "said"),
     [
-        ("  - {id: cam, place: corridor, colour: red}", "colour"),
-        ("  - {id: cam, place: toilet}", "forbids"),
+        ("  - {id: cam, places: [corridor], colour: red}", "colour"),
+        ("  - {id: cam, places: [toilet]}", "forbids"),
         (
-            "  - {id: cam, place: yard, zones: [{id: z, type: common, polygon: [[0, 0], [1, 1]]}]}",
+            "  - {id: cam, places: [yard], zones: [{id: z, type: common, polygon: [[0, 0], [1, 1]]}]}",
             "at least 3",
         ),
         (
-            "  - {id: cam, place: yard, zones: [{id: z, type: common, polygon: [[0, 0], [1.5, 0], [1, 1]]}]}",
+            "  - {id: cam, places: [yard], zones: [{id: z, type: gate, polygon: [[0, 0], [2, 0], [1, 1]]}]}",
             "inside the frame",
         ),
     ],

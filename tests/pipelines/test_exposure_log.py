@@ -18,11 +18,11 @@ from zones.facility import parse_facility
 # A camera that looks straight down on 10 m x 5 m; whoever comes in by the right half is staff in PPE.
 FACILITY = parse_facility(
     """
-schema: 1
+schema: 2
 facility: {code: LC-01, name: Test, managing_body: Test}
 cameras:
   - id: yard
-    place: yard
+    places: [yard]
     default_role: resident
     default_role_confidence: 0.9
     calibration:

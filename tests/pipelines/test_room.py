@@ -20,7 +20,7 @@ CLIPS = ROOT.parent / "shared" / "data" / "videos"
 def test_people_who_come_one_after_the_other_are_not_taken_for_each_other() -> None:
     facts = json.loads((CLIPS / "facts.json").read_text())["room_one_by_one.mp4"]
     eyes = Eyes.load(Device("cpu"), PerceptionSettings(fps=3.0))
-    perception = Perception(eyes, Camera(id="room", place=Place.OTHER_PUBLIC), "s")
+    perception = Perception(eyes, Camera(id="room", places=(Place.OTHER_PUBLIC,)), "s")
     source = open_source(CLIPS / "room_one_by_one.mp4", "room", 0, None)
     frames: dict[int, list[int]] = {}
     for item in source.frames(None, SECOND // 3):

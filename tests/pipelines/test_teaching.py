@@ -58,8 +58,8 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Facility:
     file = tmp_path_factory.mktemp("site") / "facility.yaml"
     file.write_text(
-        "schema: 1\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
-        "cameras:\n  - {id: yard, place: yard}\n"
+        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
+        "cameras:\n  - {id: yard, places: [yard]}\n"
     )
     return load_facility(file)
 

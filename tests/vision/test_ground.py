@@ -28,7 +28,7 @@ def at(x: float, y: float, width: int = 200, height: int = 100) -> pl.DataFrame:
 
 
 def camera(calibration: object) -> Camera:
-    return Camera.model_validate({"id": "yard", "place": "yard", "calibration": calibration})
+    return Camera.model_validate({"id": "yard", "places": ["yard"], "calibration": calibration})
 
 
 def test_a_foot_point_in_pixels_becomes_metres() -> None:

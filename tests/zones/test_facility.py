@@ -25,7 +25,7 @@ from zones.facility import (
 )
 
 FILE = """\
-schema: 1
+schema: 2
 facility: {code: LC-01, name: Cơ sở cách ly số 1, managing_body: Bộ CHQS tỉnh}
 schedules:
   meal:
@@ -34,7 +34,7 @@ schedules:
 cameras:
   - id: yard
     name: Sân
-    place: yard
+    places: [yard]
     source: rtsp://${CAM_USER}:${CAM_PASSWORD}@10.0.0.5:554/main
     default_role: resident
     calibration:
@@ -63,7 +63,7 @@ cameras:
         points: [[0.1, 0.5], [0.9, 0.5]]
         denied: left_to_right
   - id: lobby
-    place: lobby
+    places: [lobby]
 rules:
   mask: {min_face_px: 40}
   contact:
@@ -80,11 +80,11 @@ def refused(old: str, new: str, text: str = FILE) -> str:
 
 def test_reads_every_part() -> None:
     facility = parse_facility(FILE)
-    assert (facility.code, facility.schema_version) == ("LC-01", 1)
+    assert (facility.code, facility.schema_version) == ("LC-01", 2)
     assert facility.name == "Cơ sở cách ly số 1"
     assert facility.managing_body == "Bộ CHQS tỉnh"
     yard = facility.camera("yard")
-    assert (yard.place, yard.default_role) == (Place.YARD, Role.RESIDENT)
+    assert (yard.places, yard.default_role) == ((Place.YARD,), Role.RESIDENT)
     assert yard.contact_pairs == (Pair.STAFF_RESIDENT, Pair.OUTSIDER_ANY)
     assert yard.zones[0].rules[0].roles == (Role.RESIDENT,)
     assert yard.zones[0].rules[1].roles is None
@@ -125,25 +125,31 @@ def test_the_curfew_can_be_moved() -> None:
     ("old", "new", "message"),
     [
         # Fields
-        ("    place: lobby\n", "", "line 38: cameras[1].place: expected one of corridor, lobby, yard"),
+        ("    places: [lobby]\n", "", "line 38: cameras[1].places: expected one of corridor, lobby, yard"),
         (
-            "place: lobby",
-            "plce: lobby",
-            "line 39: cameras[1].plce: expected one of the fields id, name, place",
+            "places: [lobby]",
+            "plces: [lobby]",
+            "line 39: cameras[1].plces: expected one of the fields id, name, places",
         ),
         (
-            "place: lobby",
-            "place: lobby\n    <<: {id: x}",
+            "places: [lobby]",
+            "places: [lobby]\n    <<: {id: x}",
             "line 40: cameras[1].<<: expected one of the fields",
         ),
-        ("place: lobby", "plce: lobby", "got 'plce'; did you mean 'place'?"),
+        ("places: [lobby]", "plces: [lobby]", "got 'plces'; did you mean 'places'?"),
         (
             "distance_m: 2",
             "distance: 2",
             "line 43: rules.contact.distance: expected one of the fields distance_m",
         ),
         ("rules:\n  mask", "rulez:\n  mask", "line 40: rulez: expected one of the fields schema, facility"),
-        ("schema: 1", "schema: 2", "line 1: schema: expected one of 1, got 2"),
+        (
+            "schema: 2",
+            "schema: 3",
+            "line 1: schema: expected at most 2, the newest that this program knows, got 3",
+        ),
+        ("schema: 2", "schema: 0", "line 1: schema: expected one of 1, 2, got 0"),
+        ("schema: 2", "schema: true", "line 1: schema: expected one of 1, 2, got true"),
         ("code: LC-01", "code: 7", "line 2: facility.code: expected text, got 7 (put it in quotes)"),
         ("code: LC-01", "code: ../x", "line 2: facility.code: expected 1 to 64 of A-Z"),
         ("name: Cơ sở cách ly số 1", "name: ''", "line 2: facility.name: expected some text, got none"),
@@ -203,10 +209,10 @@ def test_the_curfew_can_be_moved() -> None:
         ('to: "07:00"', 'to: "06:00"', "line 5: schedules.meal[0].to: expected another time than `from`"),
         ('from: "06:00", ', "", "line 5: schedules.meal[0].from: expected a value, got nothing"),
         ("from:", "from_:", "line 5: schedules.meal[0].from_: expected one of the fields from, to, got"),
-        ("schema: 1", "timezone: Asia/Hochiminh", "line 1: timezone: expected a time zone of the IANA list"),
-        ("schema: 1", "timezone: Asia/Hochiminh", "got 'Asia/Hochiminh'; did you mean 'Asia/Ho_Chi_Minh'?"),
+        ("schema: 2", "timezone: Asia/Hochiminh", "line 1: timezone: expected a time zone of the IANA list"),
+        ("schema: 2", "timezone: Asia/Hochiminh", "got 'Asia/Hochiminh'; did you mean 'Asia/Ho_Chi_Minh'?"),
         (
-            "schema: 1",
+            "schema: 2",
             "timezone: ../../etc/passwd",
             "line 1: timezone: expected a time zone of the IANA list",
         ),
@@ -324,11 +330,27 @@ def test_refuses_with_line_field_expected_and_got(old: str, new: str, message: s
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("place", ["room", "toilet", "bathroom", "Yard", "7", "[yard]", ""])
-def test_a_camera_has_no_place_but_the_public_areas_of_the_order(place: str) -> None:
-    text = refused("place: lobby", f"place: {place}")
-    assert "line 39: cameras[1].place: expected one of the public areas corridor, lobby, yard" in text
+@pytest.mark.parametrize(
+    "places", ["room", "[toilet]", "[yard, bathroom]", "[Yard]", "[7]", "[[yard]]", "", "[~]"]
+)
+def test_a_camera_has_no_place_but_the_public_areas_of_the_order(places: str) -> None:
+    text = refused("places: [lobby]", f"places: {places}")
+    assert (
+        "line 39: cameras[1].places" in text
+        and ": expected one of the public areas corridor, lobby, yard" in text
+    )
     assert "forbids cameras inside rooms, toilets and bathrooms" in text
+
+
+def test_a_camera_sees_one_public_area_or_more() -> None:
+    two = parse_facility(FILE.replace("places: [lobby]", "places: [lobby, corridor]"))
+    assert two.camera("lobby").places == (Place.LOBBY, Place.CORRIDOR)
+    assert "line 39: cameras[1].places: expected at least 1 place, got 0" in refused(
+        "places: [lobby]", "places: []"
+    )
+    again = refused("places: [lobby]", "places: [lobby, yard, lobby]")
+    assert "line 39: cameras[1].places[2]: expected each public area once, got 'lobby' again" in again
+    assert "got 'lobby': put brackets around it" in refused("places: [lobby]", "places: lobby")
 
 
 @pytest.mark.parametrize(
@@ -351,12 +373,12 @@ def test_credentials_in_a_source_are_refused_and_not_repeated(source: str) -> No
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("schema: 1", "schema: 1  # was rtsp://admin:hunter2@10.0.0.5/main"),
+        ("schema: 2", "schema: 2  # was rtsp://admin:hunter2@10.0.0.5/main"),
         ("name: Sân", "name: rtsp://admin:hunter2@10.0.0.5/main"),
-        ("place: lobby", "place: rtsp://admin:hunter2@10.0.0.5/main"),
-        ("place: lobby", "surce: rtsp://admin:hunter2@10.0.0.5/main"),
-        ("place: lobby", "id: rtsp://admin:hunter2@10.0.0.5/main"),
-        ("schema: 1", "schema: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("places: [lobby]", "places: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("places: [lobby]", "surce: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("places: [lobby]", "id: rtsp://admin:hunter2@10.0.0.5/main"),
+        ("schema: 2", "schema: rtsp://admin:hunter2@10.0.0.5/main"),
         ("distance_m: 2", "distance_m: rtsp://admin:hunter2@10.0.0.5/main"),
     ],
 )
@@ -373,7 +395,7 @@ def test_a_source_names_environment_variables_in_full() -> None:
 def test_the_first_fault_is_the_first_by_line_and_the_others_are_counted() -> None:
     text = FILE.replace("min_face_px: 40", "min_face_px: 1").replace("type: staff_only", "type: staff")
     with pytest.raises(FacilityError) as caught:
-        parse_facility(text.replace("place: lobby", "place: lobby\n    nme: x"))
+        parse_facility(text.replace("places: [lobby]", "places: [lobby]\n    nme: x"))
     assert "line 27: cameras[0].zones[1].type: expected one of room_door" in str(caught.value)
     assert str(caught.value).endswith("got 'staff'; did you mean 'staff_only'? (and 2 more)")
 

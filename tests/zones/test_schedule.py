@@ -133,7 +133,7 @@ def facility(**schedules: Any) -> Facility:
             "facility": {"code": "LC-01", "name": "x", "managing_body": "y"},
             "timezone": BERLIN,
             "schedules": schedules,
-            "cameras": [{"id": "a", "place": "yard"}],
+            "cameras": [{"id": "a", "places": ["yard"]}],
         }
     )
 

@@ -16,10 +16,22 @@ from pydantic_core import to_jsonable_python
 
 from zones.calibration.spec import CalibrationSpec
 from zones.editing.draft import Draft
+from zones.editing.migration import migrate_facility
 from zones.editing.rendering import entry
 from zones.facility import json_schema, parse_facility
 from zones.loading import read_document
+from zones.migrating import schema_of, version_of
 from zones.validation import FacilityError, Loc, describe, nearest, path_of, schema_at
+
+__all__ = [
+    "add_part",
+    "calibration_yaml",
+    "migrate_facility",
+    "remove_part",
+    "replace_part",
+    "set_value",
+    "with_calibration",
+]
 
 Field = Literal["zones", "lines"]
 DECIMALS = 4
@@ -43,7 +55,7 @@ def add_part(
         loc: Loc = ("cameras", camera, field)
         draft.insert(loc, len(draft.data["cameras"][camera][field]), new, comment=comment)
     else:
-        order = list(schema_at(json_schema(), ("cameras", camera)).get("properties", {}))
+        order = _order(draft, ("cameras", camera))
         draft.insert(("cameras", camera), field, [], order)
         draft.insert(("cameras", camera, field), 0, new, comment=comment)
     return _finish(draft, text, change)
@@ -109,7 +121,7 @@ def set_value(text: str, loc: Loc, value: Any, name: str = "<text>") -> str:
         new = value
         for step in reversed(loc[found + 1 :]):
             new = {step: new}
-        order = list(schema_at(json_schema(), loc[:found]).get("properties", {}))
+        order = _order(draft, loc[:found])
         draft.insert(loc[:found], loc[found], new, order)
     return _finish(draft, text, change)
 
@@ -130,7 +142,7 @@ def with_calibration(text: str, camera: str, spec: CalibrationSpec, name: str = 
     if "calibration" in draft.data["cameras"][index]:
         draft.replace_entry(("cameras", index, "calibration"), new)
     else:
-        order = list(schema_at(json_schema(), ("cameras", index)).get("properties", {}))
+        order = _order(draft, ("cameras", index))
         draft.insert(("cameras", index), "calibration", new, order)
     return _finish(draft, text, change)
 
@@ -179,6 +191,12 @@ def _reach(data: Any, loc: Loc) -> tuple[Any, int]:
             return data, depth
         data = data[step]
     return data, len(loc)
+
+
+def _order(draft: Draft, loc: Loc) -> list[str]:
+    """The keys that the mapping at a place may have, in the order in which people expect them."""
+    schema = schema_of(json_schema(), version_of(draft.document, draft.name))
+    return list(schema_at(schema, loc).get("properties", {}))
 
 
 def _finish(draft: Draft, text: str, change: Callable[[Any], None]) -> str:

@@ -109,10 +109,25 @@ class Draft:
             lines = self._lines(entry(key, value), self._column(name.start))
             self._apply([(name.start, self._line_end(old.end), lines.lstrip(" "))])
 
+    def rename(self, loc: Loc, key: str) -> None:
+        """Give a key of a mapping another name."""
+        node = self._node(loc[:-1])
+        at = node.index(loc[-1])
+        if at is None or node.kind != "mapping":
+            self._refuse(loc, "a key that is written out")
+        name = node.keys[at]
+        self._apply([(name.start, name.end, flow(key, self.body[name.start] == '"'))])
+
+    def enclose(self, loc: Loc) -> None:
+        """Make the value at a place the one item of a list."""
+        node = self._node(loc)
+        self._apply([(node.start, node.start, "["), (node.end, node.end, "]")])
+
     # Where things are
 
     def _take(self, body: str) -> None:
-        self.data = read_document(body, self.name).data
+        self.document = read_document(body, self.name)
+        self.data = self.document.data
         self.body, self.root = body, compose(body)
         self._newline = "\r\n" if "\r\n" in body else "\n"
 
@@ -190,6 +205,8 @@ class Draft:
             return min(key, len(node.items))
         ahead = set(order[: order.index(key)]) if key in order else set()
         places = [i for i, known in enumerate(node.keys) if known.text in ahead]
+        if not places and key in order and node is self.root:
+            return 0
         return max(places) + 1 if places else len(node.items)
 
     # Adding

@@ -71,7 +71,7 @@ def site(facility: str | None, camera: str | None) -> tuple[Facility, Camera]:
     if facility is None:
         if camera is not None:
             raise LazarettoError(f"expected --facility beside --camera {camera}, got none")
-        plain = Camera(id="evaluated", place=Place.OTHER_PUBLIC)
+        plain = Camera(id="evaluated", places=(Place.OTHER_PUBLIC,))
         who = Identity(code="EVALUATION", name="Evaluation", managing_body="-")
         return Facility(facility=who, cameras=(plain,)), plain
     loaded = load_facility(facility)

@@ -63,7 +63,7 @@ def scene(*places: Zone | Line, calibrated: bool = True, rules: Rules | None = N
     """A facility of one camera."""
     camera = Camera(
         id="cam-1",
-        place=Place.CORRIDOR,
+        places=(Place.CORRIDOR,),
         zones=tuple(place for place in places if isinstance(place, Zone)),
         lines=tuple(place for place in places if isinstance(place, Line)),
         **{"calibration": plane() if calibrated else None, **more},

@@ -19,7 +19,7 @@ DOOR = Zone(
 
 
 def camera(**fields: object) -> Camera:
-    return Camera.model_validate({"id": "yard", "place": "yard", "zones": (DOOR,), **fields})
+    return Camera.model_validate({"id": "yard", "places": ["yard"], "zones": (DOOR,), **fields})
 
 
 def path(xs: list[float], track: int = 7) -> pl.DataFrame:

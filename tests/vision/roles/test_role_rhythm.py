@@ -17,7 +17,7 @@ from zones.facility import Camera
 
 People = Sequence[tuple[np.ndarray, np.ndarray]]
 IMAGE = np.full((240, 320, 3), 128, np.uint8)
-CAMERA = Camera.model_validate({"id": "yard", "place": "yard"})
+CAMERA = Camera.model_validate({"id": "yard", "places": ["yard"]})
 BOXES = np.array([[20, 40, 60, 160, 0.9], [200, 30, 245, 180, 0.9]], np.float32)
 
 

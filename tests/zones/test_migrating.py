@@ -1,0 +1,129 @@
+"""Files of older versions: they load as they always did, and are rewritten with every comment kept."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+
+import pytest
+
+from zones.editing import add_part, migrate_facility
+from zones.editing.migration import TEXT_STEPS
+from zones.facility import FacilityError, Place, parse_facility
+from zones.migrating import NEWEST, OLDEST, STEPS
+
+FIRST = """\
+# Ours.
+schema: 1   # the first
+facility: {code: LC-01, name: Cơ sở, managing_body: Ban}
+cameras:
+  # the yard
+  - id: yard
+    place: yard # and the gate?
+    name: Sân
+  - {"id": "gate", "place": "gate", "name": "Cổng"}
+  - place:   'corridor'
+    id: hall
+"""
+SECOND = """\
+# Ours.
+schema: 2   # the first
+facility: {code: LC-01, name: Cơ sở, managing_body: Ban}
+cameras:
+  # the yard
+  - id: yard
+    places: [yard] # and the gate?
+    name: Sân
+  - {"id": "gate", "places": ["gate"], "name": "Cổng"}
+  - places:   ['corridor']
+    id: hall
+"""
+
+
+def refused(text: str) -> str:
+    with pytest.raises(FacilityError) as caught:
+        parse_facility(text, "f.yaml")
+    return str(caught.value)
+
+
+def test_every_step_is_there_for_values_and_for_text() -> None:
+    assert [step.to for step in STEPS] == list(range(OLDEST + 1, NEWEST + 1)) == sorted(TEXT_STEPS)
+
+
+def test_a_file_of_the_first_version_loads_and_keeps_its_version() -> None:
+    facility = parse_facility(FIRST)
+    assert [camera.places for camera in facility.cameras] == [(Place.YARD,), (Place.GATE,), (Place.CORRIDOR,)]
+    assert facility.version == hashlib.sha256(FIRST.encode()).hexdigest()
+    assert facility.model_dump() == parse_facility(SECOND).model_dump()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text.rstrip("\n"),
+        lambda text: re.sub(r"'(corridor)'", r"&p \1", text),
+    ],
+)
+def test_it_is_rewritten_and_nothing_else_changes(change) -> None:  # type: ignore[no-untyped-def]
+    assert migrate_facility(change(FIRST)) == change(SECOND)
+    assert migrate_facility(change(SECOND)) == change(SECOND)
+
+
+def test_a_file_that_does_not_say_its_version() -> None:
+    bare = FIRST.replace("schema: 1   # the first\n", "")
+    assert parse_facility(bare).camera("yard").places == (Place.YARD,)
+    assert migrate_facility(bare) == SECOND.replace("schema: 2   # the first\n", "").replace(
+        "facility:", "schema: 2\nfacility:"
+    )
+    assert parse_facility(SECOND.replace("schema: 2   # the first\n", "")).camera("yard").places == (
+        Place.YARD,
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "place: yard",
+            "place: toilet",
+            "line 7: cameras[0].place: expected one of the public areas corridor",
+        ),
+        (
+            "place: yard",
+            "place: [yard]",
+            "line 7: cameras[0].place: expected one of the public areas corridor",
+        ),
+        ("place: yard", "", "line 6: cameras[0].place: expected one of corridor, lobby, yard"),
+        (
+            "place: yard",
+            "plce: yard",
+            "line 7: cameras[0].plce: expected one of the fields id, name, place, ",
+        ),
+        (
+            "place: yard",
+            "places: [yard]",
+            "line 7: cameras[0].places: expected schema 2 in a file that has 'places'",
+        ),
+        (
+            "schema: 1",
+            "schema: 9",
+            "line 2: schema: expected at most 2, the newest that this program knows, ",
+        ),
+        ("schema: 1", "schema: 2", "line 7: cameras[0].place: expected one of the fields id, name, places, "),
+        ("schema: 1", "schema: one", "line 2: schema: expected one of 1, 2, got 'one'"),
+        ("Cơ sở, ", "Cơ sở, nme: x, ", "line 3: facility.nme: expected one of the fields code, name"),
+    ],
+)
+def test_errors_name_what_the_file_has(old: str, new: str, message: str) -> None:
+    assert f"f.yaml: {message}" in refused(FIRST.replace(old, new, 1))
+
+
+def test_a_file_of_the_first_version_is_edited_in_its_own_terms() -> None:
+    part = {"id": "new", "type": "common", "polygon": [[0, 0], [1, 0], [1, 1]]}
+    after = add_part(FIRST, "yard", "zones", part)
+    assert parse_facility(after).camera("yard").zones[0].id == "new"
+    gone = [line for line in difflib.ndiff(FIRST.splitlines(), after.splitlines()) if line[0] in "-?"]
+    assert not gone and "place: yard # and the gate?\n    name: Sân\n    zones:\n" in after

@@ -1,0 +1,139 @@
+"""Older versions of the facility file, read as the newest; `zones.editing.migration` rewrites their text.
+
+A step that has shipped is never edited: add one, and say in it how errors name what the older file has.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from zones.loading import Document
+from zones.validation import FacilityError, Loc, describe, path_of
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a file of one version becomes one of the next.
+
+    Attributes:
+        to: the version that it leads to.
+        data: changes the values of a file, which may be at fault in any way, in place; or gives the place of a
+            key that only later versions have.
+        written: where the older file has what the newer has at a place.
+        schema: changes the newer version's JSON Schema into the older's, in place, for the names in errors.
+    """
+
+    to: int
+    data: Callable[[Json], Loc | None]
+    written: Callable[[Loc], Loc]
+    schema: Callable[[Json], None]
+
+
+def _items(data: Json, key: str) -> list[Any]:
+    items = data.get(key)
+    return items if isinstance(items, list) else []
+
+
+def _renamed(mapping: Json, old: str, new: str, change: Callable[[Any], Any]) -> None:
+    """Give a key another name and value in its place among the others."""
+    pairs = [(new, change(value)) if key == old else (key, value) for key, value in mapping.items()]
+    mapping.clear()
+    mapping.update(pairs)
+
+
+def _places(data: Json) -> Loc | None:
+    for i, camera in enumerate(_items(data, "cameras")):
+        if isinstance(camera, dict) and "places" in camera:
+            return ("cameras", i, "places")
+        if isinstance(camera, dict) and "place" in camera:
+            _renamed(camera, "place", "places", lambda place: [place])
+    return None
+
+
+def _place_written(loc: Loc) -> Loc:
+    if loc[:1] == ("cameras",) and loc[2:3] == ("places",):
+        return (*loc[:2], "place", *loc[4:])
+    return loc
+
+
+def _place_schema(schema: Json) -> None:
+    camera = schema["$defs"]["Camera"]
+    _renamed(camera["properties"], "places", "place", lambda places: {"$ref": "#/$defs/Place"})
+    camera["required"] = ["place" if name == "places" else name for name in camera["required"]]
+
+
+STEPS = (
+    # One camera often sees more than one kind of public area: a yard with its gate.
+    Step(2, _places, _place_written, _place_schema),
+)
+"""All steps, oldest first."""
+OLDEST, NEWEST = STEPS[0].to - 1, STEPS[-1].to
+
+
+def version_of(document: Document, name: str) -> int:
+    """The version a file is written in; raises FacilityError with the line when this program knows none such.
+
+    A file that does not say is of the oldest version if it has what only that had, else of the newest.
+    """
+    if "schema" not in document.data:
+        cameras = [camera for camera in _items(document.data, "cameras") if isinstance(camera, dict)]
+        return OLDEST if any("place" in camera for camera in cameras) else NEWEST
+    version = document.data["schema"]
+    line = document.line(("schema",))
+    if isinstance(version, int) and version > NEWEST:
+        raise FacilityError(
+            f"{name}: line {line}: schema: expected at most {NEWEST}, the newest that this program knows, "
+            f"got {version}: a newer program wrote the file"
+        )
+    known = range(OLDEST, NEWEST + 1)
+    if isinstance(version, bool) or not isinstance(version, int) or version not in known:
+        expected = ", ".join(map(str, known))
+        raise FacilityError(
+            f"{name}: line {line}: schema: expected one of {expected}, got {describe(version)}"
+        )
+    return version
+
+
+def as_newest(document: Document, version: int, name: str) -> Json:
+    """The values of a file of `version`, good or not, as the newest version has them.
+
+    Raises:
+        FacilityError: with the line, where the file has what only later versions have.
+    """
+    data = copy.deepcopy(document.data)
+    for step in steps_after(version):
+        if (early := step.data(data)) is not None:
+            raise FacilityError(
+                f"{name}: line {document.line(early)}: {path_of(early)}: expected schema {step.to} in a file "
+                f"that has {early[-1]!r}, got {step.to - 1}"
+            )
+    if version < NEWEST and "schema" in data:
+        data["schema"] = NEWEST
+    return data
+
+
+def written_at(loc: Loc, version: int) -> Loc:
+    """Where a file of `version` has what the newest has at a place."""
+    for step in reversed(steps_after(version)):
+        loc = step.written(loc)
+    return loc
+
+
+def schema_of(schema: Json, version: int) -> Json:
+    """The JSON Schema of a file of `version`, from that of the newest."""
+    schema = copy.deepcopy(schema)
+    for step in reversed(steps_after(version)):
+        step.schema(schema)
+        schema["properties"]["schema"] = {**schema["properties"]["schema"], "const": step.to - 1}
+        schema["properties"]["schema"].pop("default", None)
+    return schema
+
+
+def steps_after(version: int) -> tuple[Step, ...]:
+    """The steps that lead from a version to the newest, in order."""
+    return tuple(step for step in STEPS if step.to > version)

@@ -22,7 +22,7 @@ class Step:
 
     Attributes:
         to: the version that it leads to.
-        data: changes the values of a file, which may be at fault in any way, in place; or gives the place of a
+        data: changes the values of a file, good or not, in place; or gives the place of a
             key that only later versions have.
         written: where the older file has what the newer has at a place.
         schema: changes the newer version's JSON Schema into the older's, in place, for the names in errors.

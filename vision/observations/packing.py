@@ -111,7 +111,10 @@ def unpack(packed: pl.DataFrame, constant: Mapping[str, Any]) -> pl.DataFrame:
     rows = packed.with_columns(pl.col(name).cum_sum() for name in _MOVING if name in packed.columns)
     # Stable, and fast on what consists of runs in order of time.
     rows = rows[np.argsort(rows["t"].to_numpy(), kind="stable")]
-    rows = rows.with_columns(pl.lit(value, _kind(name)).alias(name) for name, value in constant.items())
+    # A column that an older version did not write is one that is not known.
+    unwritten = [name for name in SCHEMA if name not in (*packed.columns, *constant, *_DERIVED)]
+    filled = {**constant, **dict.fromkeys(unwritten)}
+    rows = rows.with_columns(pl.lit(value, _kind(name)).alias(name) for name, value in filled.items())
     unit = _unit(rows["height"])
     values = {
         **{name: pl.col(name) * unit for name in BOX},
@@ -128,8 +131,7 @@ def unpack(packed: pl.DataFrame, constant: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def _kind(name: str) -> pl.DataType:
-    kind = SCHEMA.get(name, pl.Int32())
-    return pl.Int32() if kind == pl.Float32() else kind
+    return pl.Int32() if name in (*BOX, *_FEET, *_STEPS) else SCHEMA.get(name, pl.Int32())
 
 
 def _middle(base: tuple[str, ...]) -> pl.Expr:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.observing import START, rows
 from vision.frames import SECOND
 from vision.observations import HOUR, SCHEMA, ObservationError, read, rounded, write_part
-from vision.observations.packing import pack
+from vision.observations.packing import pack, unpack
 
 FIRST = START // HOUR * HOUR
 SHARES = [n for n in SCHEMA if n.startswith(("mask_m", "mask_u", "mask_i", "role_"))] + ["score"]
@@ -141,3 +141,21 @@ def test_rounding_moves_nobody_by_more_than_detection_does() -> None:
         )
         error = rounded(given)["foot_y"].to_numpy() - (top + high)
         assert np.abs(error / high).max() < 0.01
+
+
+def test_a_column_that_an_older_version_did_not_write_is_not_known() -> None:
+    packed = pack(rows([START, START + SECOND]).with_columns(score=pl.lit(0.5, pl.Float32)))
+    seen = unpack(packed.drop("score", "mask_reason", "foot_x"), {"height": None})
+    assert seen.schema == pl.Schema(SCHEMA)
+    assert seen.select("score", "mask_reason", "foot_x").null_count().row(0) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("kind", [pl.Float32(), pl.Int64(), pl.String()])
+def test_a_column_to_come_is_kept_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: pl.DataType
+) -> None:
+    monkeypatch.setitem(SCHEMA, "to_come", kind)
+    for value in (0.3, None):
+        given = rows([START, START + SECOND]).with_columns(to_come=pl.lit(value).cast(kind))
+        write_part(tmp_path, given.select(list(SCHEMA)), "yard", START)
+        assert read(tmp_path, "yard", START, START + SECOND + 1)["to_come"].equals(given["to_come"])

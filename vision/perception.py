@@ -239,7 +239,7 @@ class Perception:
             pl.lit(None, kind).alias(n) for n, kind in observations.SCHEMA.items() if n not in _ROW_SCHEMA
         ]
         logged = observations.rounded(table.with_columns(empty).select(list(observations.SCHEMA)))
-        return locate(logged, self._camera)
+        return locate(logged, self._camera).select(list(observations.SCHEMA))
 
     def retrace(self, sightings: Sequence[Sighting], seen: pl.DataFrame) -> None:
         """Bring the state to where an interrupted run left it, from what that run wrote down.

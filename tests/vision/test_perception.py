@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from models.devices import Device
 from vision.files import open_source
 from vision.frames import SECOND, Frame
+from vision.observations import SCHEMA
 from vision.perception import Eyes, Perception, PerceptionSettings, Sighting
 from zones.facility import Camera, load_facility
 
@@ -56,6 +58,7 @@ def test_nothing_of_what_people_look_like_is_in_the_log(
 ) -> None:
     perception = Perception(eyes, yard, "s")
     table = perception.tabulate(perception.observe(frames[:10], perception.detect(frames[:10])))
+    assert table.schema == pl.Schema(SCHEMA)
     assert len(table) and all(not kind.is_nested() and str(kind) != "Binary" for kind in table.dtypes)
 
 

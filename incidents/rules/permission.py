@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from incidents.rules.episode import Bools, Codes, Ints
 from incidents.rules.samples import ROLES
 from zones.facility import Direction, Effect, Facility, Line, Role, Zone, ZoneType
+from zones.permission import DEFAULT_DENIED
 from zones.schedule import ALWAYS, active
 
-CURFEW = "curfew"
 _ANY = frozenset(Role)
-
-DEFAULT_DENIED: Mapping[ZoneType, tuple[tuple[frozenset[Role], str], ...]] = {
-    # Whoever passes here without a known right to is leaving quarantine or entering it.
-    ZoneType.GATE: ((frozenset({Role.RESIDENT, Role.UNKNOWN, Role.OUTSIDER}), ALWAYS),),
-    ZoneType.PERIMETER: ((frozenset({Role.RESIDENT, Role.UNKNOWN, Role.OUTSIDER}), ALWAYS),),
-    ZoneType.STAFF_ONLY: ((frozenset({Role.RESIDENT, Role.OUTSIDER, Role.UNKNOWN}), ALWAYS),),
-    ZoneType.RESIDENT_ONLY: ((frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),),
-    ZoneType.BUFFER: ((_ANY - {Role.STAFF_PPE}, ALWAYS),),
-    # By day residents fetch meals, are sampled and use shared bathrooms; a facility that keeps them in
-    # their rooms all day says so by a rule. At night even an unknown person at a room door is looked at.
-    ZoneType.ROOM_DOOR: (
-        (frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),
-        (frozenset({Role.RESIDENT, Role.UNKNOWN}), CURFEW),
-    ),
-    # Only against the direction that the line denies.
-    ZoneType.ONE_WAY: ((_ANY, ALWAYS),),
-    ZoneType.COMMON: ((frozenset({Role.RESIDENT}), CURFEW),),
-    ZoneType.CARE_STATION: (),
-    ZoneType.EXEMPT: (),
-}
-"""Roles that a type denies, each with the schedule in which it does [D]."""
-
 _SIGN = {Direction.LEFT_TO_RIGHT: 1, Direction.RIGHT_TO_LEFT: -1}
 
 
@@ -67,15 +43,6 @@ def denied(
     for roles, schedule in DEFAULT_DENIED[place.type]:
         result[_matching(facility, roles, schedule, against, role, t, direction, pending)] = True
     return result
-
-
-def can_deny(place: Zone | Line) -> bool:
-    """Whether anybody could ever be denied there: silence of a place that cannot says nothing."""
-    if any(rule.effect is Effect.DENY for rule in place.rules):
-        return True
-    if place.type is ZoneType.ONE_WAY:
-        return isinstance(place, Line) and place.denied is not None
-    return bool(DEFAULT_DENIED[place.type])
 
 
 def _matching(

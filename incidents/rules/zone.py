@@ -21,13 +21,14 @@ from incidents.rules.episode import (
     microseconds,
     schmitt,
 )
-from incidents.rules.permission import can_deny, denied
+from incidents.rules.permission import denied
 from incidents.rules.position import Depth, depth_in, sides_of, unsure
 from incidents.rules.samples import Samples
 from incidents.rules.severity import OPEN_TYPES, zone_severity
 from vision.ground import Foot
 from zones.facility import Camera, Direction, Effect, Facility, Line, Role, Zone, ZoneRule, ZoneType
 from zones.geometry import signed_distance
+from zones.permission import can_deny
 
 KIND = "zone_crossing"
 SHORT_DWELL = frozenset({ZoneType.GATE, ZoneType.PERIMETER, ZoneType.ROOM_DOOR})

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from rule_scenes import MIDNIGHT, NOON, box_zone, line, scene
 
-from incidents.rules.permission import DEFAULT_DENIED, can_deny, denied
+from incidents.rules.permission import denied
 from incidents.rules.samples import ROLES
 from zones.facility import Direction, Effect, Role, Rule, Window, ZoneType
+from zones.permission import DEFAULT_DENIED, can_deny
 
 EVERYBODY = np.arange(len(ROLES), dtype=np.int8)
 RIGHT, LEFT = Direction.LEFT_TO_RIGHT, Direction.RIGHT_TO_LEFT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -20,6 +21,9 @@ from vision.roles import assign_roles
 from zones.facility import Camera, Facility
 
 __all__ = ["Exposure", "Finding", "Judgement", "RuleError", "judge"]
+
+AT_ONCE = 2
+"""Kinds of incident judged at once."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,14 @@ def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Jud
     complete = assign_roles(locate(observations, camera), camera, known_from)
     tracks, repeated = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
     samples = follow(tracks, known_from)
-    contacts = judge_contact(samples, facility, camera)
-    gatherings, gathering_notices = judge_gatherings(samples, facility, camera)
-    findings = [
-        *judge_masks(samples, facility, camera),
-        *judge_zones(samples, facility, camera),
-        *contacts.findings,
-        *gatherings,
-    ]
+    # Kinds do not know of each other, and numpy lets go of the interpreter while it computes.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        masks = pool.submit(judge_masks, samples, facility, camera)
+        zones = pool.submit(judge_zones, samples, facility, camera)
+        contact = pool.submit(judge_contact, samples, facility, camera)
+        gathering = pool.submit(judge_gatherings, samples, facility, camera)
+        contacts, (gatherings, gathering_notices) = contact.result(), gathering.result()
+        findings = [*masks.result(), *zones.result(), *contacts.findings, *gatherings]
     notices = [
         *zone_notices(camera),
         *position_notices(samples, facility, camera),

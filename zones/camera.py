@@ -202,6 +202,22 @@ class Zone(Model):
     origin_confidence: Share = Field(
         default=0.8, title="Confidence of origin", description="Of that role, 0..1 [D]."
     )
+    toward: Point | None = Field(
+        default=None,
+        title="Toward",
+        description="Of a one_way zone: [x, y], 0..1; the way allowed leads there from the polygon's middle.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_way(self) -> Self:
+        if self.toward is None:
+            return self
+        if self.type is not ZoneType.ONE_WAY:
+            refuse(f"expected a way only in a zone of type one_way, got one in {self.type.value}", "toward")
+        middle = [sum(axis) / len(axis) for axis in zip(*self.polygon, strict=True)]
+        if max(abs(a - b) for a, b in zip(middle, self.toward, strict=True)) < 0.01:
+            refuse("expected a point away from the middle of the polygon, got one there", "toward")
+        return self
 
     @model_validator(mode="after")
     def _has_no_direction(self) -> Self:

@@ -26,7 +26,7 @@ DEFAULT_DENIED: Mapping[ZoneType, tuple[tuple[frozenset[Role], str], ...]] = {
         (frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),
         (frozenset({Role.RESIDENT, Role.UNKNOWN}), CURFEW),
     ),
-    # Only against the direction that the line denies.
+    # Only in the direction that the line denies, or against the way that the zone allows.
     ZoneType.ONE_WAY: ((_ANY, ALWAYS),),
     ZoneType.COMMON: ((frozenset({Role.RESIDENT}), CURFEW),),
     ZoneType.CARE_STATION: (),
@@ -50,9 +50,12 @@ def can_deny(place: Zone | Line) -> bool:
     """Whether anybody could ever be denied there: silence of a place that cannot says nothing."""
     if any(rule.effect is Effect.DENY for rule in place.rules):
         return True
-    if place.type is ZoneType.ONE_WAY:
-        return isinstance(place, Line) and place.denied is not None
-    return bool(DEFAULT_DENIED[place.type])
+    return has_way(place) if place.type is ZoneType.ONE_WAY else bool(DEFAULT_DENIED[place.type])
+
+
+def has_way(place: Zone | Line) -> bool:
+    """Whether a one-way place says which way it is: a line by `denied`, a zone by `toward`."""
+    return (place.denied if isinstance(place, Line) else place.toward) is not None
 
 
 def verdicts(place: Zone | Line, facility: Facility, without: int | None = None) -> dict[Cell, Verdict]:
@@ -96,7 +99,7 @@ def _verdict(place: Zone | Line, facility: Facility, cell: Cell, without: int | 
             return Verdict(rule.effect is Effect.DENY, i)
     role, minute, direction = cell
     against = place.denied if isinstance(place, Line) else None
-    if against not in (None, direction) or (place.type is ZoneType.ONE_WAY and against is None):
+    if against not in (None, direction) or (place.type is ZoneType.ONE_WAY and not has_way(place)):
         return Verdict(False, None)
     table = DEFAULT_DENIED[place.type]
     return Verdict(any(role in roles and is_open(facility, name, minute) for roles, name in table), None)

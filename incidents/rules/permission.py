@@ -7,7 +7,7 @@ import numpy as np
 from incidents.rules.episode import Bools, Codes, Ints
 from incidents.rules.samples import ROLES
 from zones.facility import Direction, Effect, Facility, Line, Role, Zone, ZoneType
-from zones.permission import DEFAULT_DENIED
+from zones.permission import DEFAULT_DENIED, has_way
 from zones.schedule import ALWAYS, active
 
 _ANY = frozenset(Role)
@@ -21,7 +21,7 @@ def denied(
 
     The first of the place's rules that matches role, schedule and direction decides; without one, the
     default table of the type does: of a line with `denied`, in that direction only; of a one-way place
-    without it, never.
+    without it, and without `toward`, never. Who goes the right way in a one-way zone is not asked about.
 
     Args:
         place: the zone or line.
@@ -38,7 +38,7 @@ def denied(
         result[match] = rule.effect is Effect.DENY
         pending[match] = False
     against = place.denied if isinstance(place, Line) else None
-    if place.type is ZoneType.ONE_WAY and against is None:
+    if place.type is ZoneType.ONE_WAY and not has_way(place):
         return result
     for roles, schedule in DEFAULT_DENIED[place.type]:
         result[_matching(facility, roles, schedule, against, role, t, direction, pending)] = True

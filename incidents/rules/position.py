@@ -63,7 +63,7 @@ def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> De
     used: dict[str, float] = {}
     for aspect in samples.aspects():
         rows = np.flatnonzero(samples.aspect == aspect)
-        ring = _on_ground(zone.polygon, camera, aspect)
+        ring = on_ground(zone.polygon, camera, aspect)
         if ring is not None and is_simple(ring):
             points, name, wanted = samples.ground[rows], "hysteresis_m", rule.hysteresis_m
         else:
@@ -127,7 +127,7 @@ def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Si
         rows = np.flatnonzero(samples.aspect == aspect)
         scale = np.array([aspect, 1.0])
         offset[rows] = line_offset(samples.foot[rows] * scale, a * scale, b * scale)
-        ends = _on_ground(line.points, camera, aspect)
+        ends = on_ground(line.points, camera, aspect)
         if ends is not None:
             distance, name, wanted = (
                 line_offset(samples.ground[rows], *ends),
@@ -144,7 +144,8 @@ def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Si
     return Sides(np.where(far, np.sign(offset), 0).astype(np.int8), step, used)
 
 
-def _on_ground(points: npt.ArrayLike, camera: Camera, aspect: float) -> Floats | None:
+def on_ground(points: npt.ArrayLike, camera: Camera, aspect: float) -> Floats | None:
+    """Normalised image points (K, 2) on the ground, m; None where the camera cannot tell of some."""
     if camera.calibration is None:
         return None
     plane = calibration_of(camera.calibration, aspect)

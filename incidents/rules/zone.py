@@ -21,6 +21,7 @@ from incidents.rules.episode import (
     microseconds,
     schmitt,
 )
+from incidents.rules.one_way import against
 from incidents.rules.permission import denied
 from incidents.rules.position import Depth, depth_in, sides_of, unsure
 from incidents.rules.samples import Samples
@@ -155,7 +156,11 @@ def _judge_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera
     rule = facility.rules.zone
     depth = depth_in(samples, zone, camera, rule)
     depth = replace(depth, deep=depth.deep & ~unsure(samples, rule))
-    rows = np.flatnonzero(occupied(samples, depth, rule))
+    inside, subkind, used = occupied(samples, depth, rule), "zone_entry", depth.hysteresis
+    if zone.toward is not None:
+        wrong, used = against(samples, zone, camera, rule, inside)
+        inside, subkind = inside & wrong, "wrong_way"
+    rows = np.flatnonzero(inside)
     # A curfew that begins around a person who is there already begins their episode.
     on = np.zeros(len(samples), dtype=np.bool_)
     on[rows] = denied(zone, facility, samples.role[rows], samples.t[rows])
@@ -163,11 +168,11 @@ def _judge_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera
     found = episodes(
         samples.path, samples.t, on, dwell_us=microseconds(dwell_s), max_gap_us=microseconds(rule.max_gap_s)
     )
-    thresholds: dict[str, float | str] = {"dwell_s": dwell_s, **depth.hysteresis}
+    thresholds: dict[str, float | str] = {"dwell_s": dwell_s, **used}
     out = samples.path[begun_in(samples, zone)] if zone.type is ZoneType.ROOM_DOOR else samples.path[:0]
 
     def said(first: int) -> Said:
-        return Said("zone_entry", thresholds, out=bool(np.isin(samples.path[first], out)))
+        return Said(subkind, thresholds, out=bool(np.isin(samples.path[first], out)))
 
     return _findings(samples, zone, said, found, on, depth.deep, facility)
 

@@ -89,6 +89,7 @@ def test_one_way_denies_everybody_the_denied_direction_only():
         (zone(ZoneType.STAFF_ONLY), True),
         (zone(ZoneType.ONE_WAY), False),
         (zone(ZoneType.ONE_WAY, Rule(effect=Effect.DENY)), True),
+        (box_zone("z", ZoneType.ONE_WAY, 1, 1, 5, 5, toward=(0.9, 0.2)), True),
         (line("w", ZoneType.ONE_WAY, (8, 0), (8, 12)), False),
         (line("w", ZoneType.ONE_WAY, (8, 0), (8, 12), denied=RIGHT), True),
         (zone(ZoneType.EXEMPT), False),

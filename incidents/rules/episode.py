@@ -34,7 +34,8 @@ class Finding:
         subkind: zone_entry, line_crossing, wrong_way, left_room, outsider_entry, staff_resident,
             outsider_any, resident_resident or "".
         zone: id of the zone or line, or None.
-        tracks: sorted; of a person whose track was lost and found under another id, the first one.
+        tracks: sorted; of a person whose track was lost and found under another id, the one under which it
+            began.
         roles: role and confidence, aligned with `tracks`.
         start: first sample at which the condition held, microseconds UTC.
         end: last such sample, microseconds UTC.

@@ -35,7 +35,7 @@ def against(
     used: dict[str, float] = {}
     arrow = np.vstack([np.mean(zone.polygon, axis=0), zone.toward or (0.0, 0.0)])
     entered = breaks(samples.path, samples.t, microseconds(rule.max_gap_s)) | ~inside
-    stay = np.cumsum(entered | np.roll(~inside, 1))
+    stay = np.cumsum((entered | np.roll(~inside, 1)).astype(np.int64))
     for aspect in samples.aspects():
         ends = on_ground(arrow, camera, aspect)
         points, name, step = samples.ground, "hysteresis_m", rule.hysteresis_m

@@ -112,7 +112,7 @@ def test_overlaps(first: str, second: str, severity: Severity, words: str) -> No
     ("zones", "lines", "words", "line"),
     [
         (zone("a", "staff_only", (0.1, 0.1, 0.9, 0.13)), "", "'a' is narrower than the hysteresis: ", 11),
-        (zone("a", "one_way", BOX), "", "(one_way without `denied`) denies nobody anything", 11),
+        (zone("a", "one_way", BOX), "", "(one_way without `toward`) denies nobody anything", 11),
         (
             zone("a", "gate", BOX, ", rules: [{effect: allow}]"),
             "",

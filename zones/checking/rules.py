@@ -31,7 +31,9 @@ def judged(facility: Facility, camera: Camera, loc: Loc) -> Remarks:
         place = (*loc, *at)
         if not any(verdict.denied for verdict in verdicts(part, facility).values()):
             if part.type not in _QUIET:
-                why = " without `denied`" if part.type is ZoneType.ONE_WAY and not can_deny(part) else ""
+                needs = "denied" if isinstance(part, Line) else "toward"
+                lost = part.type is ZoneType.ONE_WAY and not can_deny(part)
+                why = f" without `{needs}`" if lost else ""
                 yield warn(
                     camera.id,
                     place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 
 from zones.checking import FRAME_ASPECT, Severity, check_facility
+from zones.checking.findings import Finding
 from zones.errors import LazarettoError
 from zones.facility import load_facility
 
@@ -39,16 +41,23 @@ def check(
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1))
     else:
         console = Console(soft_wrap=True, highlight=False, markup=False)
-        for finding in findings:
-            where = f"{facility}: line {finding.line}: {finding.severity.value}: {finding.field}"
-            console.print(
-                f"{where}: {finding.sentence}",
-                style="yellow" if finding.severity is Severity.WARNING else None,
-            )
+        show(findings, str(facility), console)
         notes = len(findings) - warnings
         console.print(f"{_count(warnings, 'warning')}, {_count(notes, 'note')}")
     if warnings:
         raise typer.Exit(WARNED)
+
+
+def show(findings: Iterable[Finding], name: str, console: Console) -> None:
+    """Print findings of a facility file, a line each."""
+    for finding in findings:
+        console.print(
+            f"{name}: line {finding.line}: {finding.severity.value}: {finding.field}: {finding.sentence}",
+            style="yellow" if finding.severity is Severity.WARNING else None,
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
 
 
 def _count(number: int, noun: str) -> str:

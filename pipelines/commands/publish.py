@@ -14,6 +14,7 @@ from rich.table import Table
 from incidents.comparison import Change, Comparison
 from incidents.ledger import Ledger, LedgerError, Publication
 from incidents.local_time import local_iso
+from pipelines.commands.checking import show
 from pipelines.commands.options import Cameras, From, HomeFlag, To, moment
 from pipelines.comparing import Difference, difference
 from pipelines.evaluation.bootstrap import exact_share
@@ -21,6 +22,7 @@ from pipelines.facility_choice import IN_FORCE, choose_facility, facility_of
 from pipelines.home import Home
 from pipelines.replay import NothingToReplay
 from vision.frames import SECOND, from_iso, to_iso
+from zones.checking import Severity, check_facility
 from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility
 
@@ -74,6 +76,8 @@ def publish(
             _print(found)
         except NothingToReplay as error:
             console.print(f"Nothing to compare: {error}", highlight=False)
+        doubts = [item for item in check_facility(facility.text, new) if item.severity is Severity.WARNING]
+        show(doubts, new, console)
         if not yes:
             _ask(facility)
         done = ledger.publish(

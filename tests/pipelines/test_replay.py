@@ -173,6 +173,14 @@ def test_publishing_keeps_who_when_why_and_what_changes_and_touches_no_incident(
     assert {item["zone"] for item in found["gained"]} == {"lawn"}
 
 
+def test_publishing_says_what_a_check_of_the_file_doubts(home: Path, edited: Path) -> None:
+    twice = "rules: [{roles: [resident], effect: deny}, {roles: [resident], effect: allow}]"
+    edited.write_text(edited.read_text().replace(CORNER, f"{CORNER}\n        {twice}"))
+    done = lazaretto("zones", "publish", edited, "--home", home, "--by", "Bình", "--yes")
+    assert done.code == 0, done.err
+    assert re.search(r"edited\.yaml: line \d+: warning: cameras\[0\]\.zones\[1\]", done.out), done.out
+
+
 def test_of_two_who_publish_at_once_the_second_compares_anew(home: Path, edited: Path) -> None:
     third = edited.with_name("third.yaml")
     third.write_text(edited.read_text() + "# another\n")

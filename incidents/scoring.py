@@ -107,13 +107,17 @@ class Score:
     median_delay_s: float | None
 
 
-def raised_at(start: int, thresholds: Mapping[str, float | str | None]) -> int:
-    """When an incident could be alarmed at the earliest: its start and what its rule waits, microseconds.
+def raised_at(start: int, thresholds: Mapping[str, float | str | None], alerts: Sequence[int] = ()) -> int:
+    """When an incident was alarmed, microseconds UTC.
 
     Args:
         start: of the incident, microseconds UTC.
         thresholds: those that produced it, as every finding and record carries them.
+        alerts: when it alerts; of a record of an older version, which has none, it is the earliest moment
+            that its rule allows: the start and what the rule waits.
     """
+    if alerts:
+        return alerts[0]
     waits = [value for name in _WAITS if isinstance(value := thresholds.get(name), int | float)]
     return start + round(max(waits, default=0.0) * SECOND)
 

@@ -113,7 +113,7 @@ def events_of(findings: Iterable[Finding], camera: str) -> list[Event]:
 def alarms_of(findings: Iterable[Finding], camera: str) -> list[Alarm]:
     """Findings as alarms."""
     return [
-        Alarm(camera, item.kind, item.start, raised_at(item.start, item.thresholds), item.zone)
+        Alarm(camera, item.kind, item.start, raised_at(item.start, item.thresholds, item.alerts), item.zone)
         for item in findings
     ]
 
@@ -212,7 +212,13 @@ def case_of_ledger(ledger: Ledger, truth: EventsFile) -> Case:
         spans += _within(looked, told, told.start)
         events += _told(told, told.start)
         alarms += [
-            Alarm(item.camera, item.kind, item.start, raised_at(item.start, item.thresholds), item.zone)
+            Alarm(
+                item.camera,
+                item.kind,
+                item.start,
+                raised_at(item.start, item.thresholds, item.alerts),
+                item.zone,
+            )
             for item in ledger.incidents(cameras=[told.camera], kinds=truth.kinds)
         ]
     if not spans:

@@ -55,6 +55,7 @@ def test_what_a_rule_waits_is_read_from_the_thresholds_of_the_incident() -> None
     assert raised_at(SECOND, {"dwell_s": 2.0, "hysteresis_m": 0.3}) == 3 * SECOND
     assert raised_at(SECOND, {"min_s": 10, "distance_m": 2.0, "place": "x"}) == 11 * SECOND
     assert raised_at(SECOND, {"hysteresis_m": 9.0, "min_s": None}) == SECOND
+    assert raised_at(SECOND, {"dwell_s": 2.0}, (5 * SECOND, 600 * SECOND)) == 5 * SECOND
 
 
 def test_a_second_alarm_for_one_event_is_a_false_alarm_and_a_duplicate() -> None:

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 _COMMANDS = {
     "analyze": "analyze.analyze",
     "replay": "replay.replay",
+    "facility": "facility.app",
     "zones": "zones.app",
     "incidents": "incidents.app",
     "log": "log.app",

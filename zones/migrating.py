@@ -6,6 +6,7 @@ A step that has shipped is never edited: add one, and say in it how errors name 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -132,6 +133,32 @@ def schema_of(schema: Json, version: int) -> Json:
         schema["properties"]["schema"] = {**schema["properties"]["schema"], "const": step.to - 1}
         schema["properties"]["schema"].pop("default", None)
     return schema
+
+
+def schema_of_any(schema: Json) -> Json:
+    """The JSON Schema of a file of any version, from that of the newest.
+
+    A file that does not say its version is judged as `version_of` takes it.
+    """
+    parts = copy.deepcopy(schema)
+    whole: Json = {key: parts.pop(key) for key in ("$schema", "$defs")}
+    whole["title"] = "Lazaretto facility file"
+    whole["else"] = parts
+    old = json.dumps(schema_of(schema, OLDEST))
+    changed = [name for name, part in json.loads(old)["$defs"].items() if part != whole["$defs"].get(name)]
+    for name in changed:
+        old = old.replace(f'"#/$defs/{name}"', f'"#/$defs/{name}{OLDEST}"')
+    first = json.loads(old)
+    whole["$defs"] |= {f"{name}{OLDEST}": first["$defs"][name] for name in changed}
+    whole["then"] = {key: value for key, value in first.items() if not key.startswith("$")}
+    bare = {"properties": {"cameras": {"contains": {"required": ["place"]}}}, "required": ["cameras"]}
+    whole["if"] = {
+        "anyOf": [
+            {"properties": {"schema": {"const": OLDEST}}, "required": ["schema"]},
+            {"not": {"required": ["schema"]}, **bare},
+        ]
+    }
+    return whole
 
 
 def steps_after(version: int) -> tuple[Step, ...]:

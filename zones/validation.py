@@ -85,6 +85,15 @@ def explain(
     return FacilityError(f"{name}: line {line}: {where}{_sentence(detail, loc, schema)}{more}")
 
 
+def sentence_at(error: ValidationError, loc: Loc, schema: Mapping[str, Any]) -> str | None:
+    """What is wrong at a place or below it, in the words of `explain`; None when nothing is."""
+    for detail in error.errors(include_url=False):
+        at = (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
+        if at[: len(loc)] == loc:
+            return _sentence(detail, at, schema)
+    return None
+
+
 def _follows(loc: Loc, detail: ErrorDetails, details: list[tuple[Loc, ErrorDetails]]) -> bool:
     """Whether a fault is only the consequence of another, which tells more."""
     if detail["type"] == "too_short":

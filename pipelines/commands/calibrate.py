@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from incidents.files import write_atomic
 from models.devices import Device
 from pipelines.calibration import marks as marks_file
 from pipelines.calibration.report import FOCAL_UNSURE, Image, Report, as_json, draw, report, summary, table
+from pipelines.facility_file import write_facility
 from pipelines.home import Home
 from zones.calibration import CalibrationError
 from zones.calibration.spec import CalibrationSpec
@@ -224,7 +223,10 @@ def _tell(judged: Report, picture: Image | None, output: _Output, more: dict[str
     if output.map is not None:
         draw(judged, output.map, picture)
     if output.write and output.facility is not None and output.camera is not None:
-        _write(output.facility, output.camera, judged.spec)
+        text = load_facility(output.facility).text
+        write_facility(
+            output.facility, with_calibration(text, output.camera, judged.spec, str(output.facility))
+        )
     if output.json:
         print(as_json(judged, more))
     else:
@@ -238,19 +240,6 @@ def _tell(judged: Report, picture: Image | None, output: _Output, more: dict[str
             print(calibration_yaml(judged.spec), end="")
     for warning in judged.warnings:
         print(f"lazaretto: {warning}", file=sys.stderr)
-
-
-def _write(facility: Path, camera: str, spec: CalibrationSpec) -> None:
-    path = facility.resolve()
-    try:
-        text = path.read_bytes().decode("utf-8")
-        mode = stat.S_IMODE(path.stat().st_mode)
-        write_atomic(path, with_calibration(text, camera, spec, str(facility)).encode())
-        path.chmod(mode)
-    except (OSError, UnicodeDecodeError) as error:
-        raise LazarettoError(
-            f"expected a facility file that can be written, got {facility}: {error}"
-        ) from error
 
 
 def _picture(frame: Path | None, image_size: str | None) -> tuple[tuple[int, int], Image | None]:

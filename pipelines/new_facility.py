@@ -1,0 +1,168 @@
+"""A first facility file from a few answers: what is wrong with an answer, and the commented text."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from zones.camera import Place, Role
+from zones.credentials import mentions_credentials
+from zones.editing.rendering import flow
+from zones.facility import Facility, json_schema, parse_facility
+from zones.loading import read_document
+from zones.migrating import NEWEST
+from zones.validation import FacilityError, Loc, describe, explain, nearest, sentence_at
+
+TIMEZONE = "Asia/Ho_Chi_Minh"
+PLACES: Mapping[Place, str] = {
+    Place.CORRIDOR: "hành lang",
+    Place.LOBBY: "sảnh chờ",
+    Place.YARD: "sân",
+    Place.BATHROOM_OUTSIDE: "bên ngoài nhà tắm, nhà vệ sinh",
+    Place.GATE: "cổng ra vào",
+    Place.OTHER_PUBLIC: "khu vực công cộng khác",
+}
+"""The six kinds of public area, with their Vietnamese names."""
+ROLES: Mapping[Role, str] = {
+    Role.RESIDENT: "người cách ly",
+    Role.STAFF_PPE: "nhân viên mặc trang phục phòng hộ",
+    Role.STAFF_NO_PPE: "nhân viên không mặc trang phục phòng hộ",
+    Role.OUTSIDER: "người ngoài",
+    Role.UNKNOWN: "chưa xác định",
+}
+"""The roles, with their Vietnamese names."""
+_PENDING: dict[str, Any] = {
+    "facility": {"code": "pending", "name": "pending", "managing_body": "pending"},
+    "cameras": [{"id": "pending.", "places": ["yard"]}],
+}
+
+_EXAMPLES = """\
+    # Zones are polygons on the floor, judged by where people's feet are; [x, y] are shares of the picture,
+    # [0, 0] top left, [1, 1] bottom right. Take the "# " away to use the examples. Types: room_door,
+    # resident_only, staff_only, buffer, one_way, gate, perimeter, care_station, common, exempt.
+    # zones:
+    #   - id: stairs
+    #     name: Cầu thang
+    #     type: staff_only
+    #     polygon: [[0.6, 0.5], [0.9, 0.5], [0.9, 0.9], [0.6, 0.9]]
+    # Lines are crossed: gate, perimeter, room_door or one_way; left and right are those of a walk from the
+    # first point to the second. Without `denied`, both directions are judged.
+    # lines:
+    #   - id: way-out
+    #     name: Lối ra
+    #     type: gate
+    #     points: [[0.2, 0.4], [0.2, 0.8]]
+    #     denied: left_to_right
+    # Metres on the ground, without which no contact is judged, are found by `lazaretto calibrate`.
+"""
+
+
+def fault(data: Mapping[str, Any], loc: Loc) -> str | None:
+    """What the loader says against the answer at a place of the data given so far; None when it is good."""
+    whole = copy.deepcopy(_PENDING) | copy.deepcopy(dict(data))
+    whole["facility"] = _PENDING["facility"] | whole["facility"]
+    whole["cameras"] = [{"places": ["yard"], **camera} for camera in whole["cameras"]]
+    value: Any = data
+    for step in loc:
+        value = value[step]
+    if isinstance(value, str) and mentions_credentials(value) and loc[-1] != "source":
+        return "expected no credentials anywhere in the file, got some"
+    try:
+        Facility.model_validate(whole, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return sentence_at(error, loc, json_schema())
+    return None
+
+
+def read_answers(path: Path) -> dict[str, Any]:
+    """The data of a facility from a JSON file of answers.
+
+    It holds `code`, `name`, `managing_body`, perhaps `timezone`, and `cameras`, each with `id`, `places` and
+    perhaps `name`, `source`, `default_role`.
+
+    Raises:
+        FacilityError: it cannot be read or an answer is none; with line and field.
+    """
+    try:
+        document = read_document(path.read_bytes().decode("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FacilityError(f"{path}: expected a JSON file of answers, got: {error}") from None
+    known = [*_PENDING["facility"], "timezone", "cameras"]
+    for key in document.data:
+        if key not in known:
+            raise FacilityError(
+                f"{path}: line {document.line((key,))}: expected one of the fields {', '.join(known)}, "
+                f"got {describe(key)}{nearest(key, known)}"
+            )
+    own = {key: document.data[key] for key in _PENDING["facility"] if key in document.data}
+    data = {"facility": own, **{key: item for key, item in document.data.items() if key not in own}}
+    try:
+        Facility.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        strip = slice(1, None)
+        raise explain(
+            error,
+            str(path),
+            document.line,
+            json_schema(),
+            lambda loc: loc[strip] if loc[:1] == ("facility",) else loc,
+        ) from None
+    return data
+
+
+def facility_text(data: Mapping[str, Any], schema: str | None = None) -> str:
+    """The commented text of a facility file; `schema` is where editors find its JSON Schema.
+
+    Raises:
+        FacilityError: the answers make no facility file.
+    """
+    identity = data["facility"]
+    lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
+    lines += [
+        "# A quarantine facility: its cameras, and what is allowed where and when. After each change:",
+        "# lazaretto zones check FILE",
+        f"schema: {NEWEST}",
+        "facility:",
+        f"  code: {flow(identity['code'])} # in ids and reports",
+        f"  name: {flow(identity['name'])}",
+        f"  managing_body: {flow(identity['managing_body'])}",
+        f"timezone: {flow(data.get('timezone', TIMEZONE))} # schedules and reports are in it",
+        "",
+        "# Daily local times that rules go by. `curfew` is 22:00 to 05:00 unless it stands here.",
+        "# schedules:",
+        '#   curfew: [{from: "22:00", to: "05:00"}]',
+        '#   meal: [{from: "06:00", to: "07:00"}, {from: "11:00", to: "12:00"}]',
+        "",
+        "cameras:",
+    ]
+    for number, camera in enumerate(data["cameras"]):
+        lines += _camera(camera, first=number == 0)
+        if number == 0:
+            lines += _EXAMPLES.splitlines()
+    lines += [
+        "",
+        "# Thresholds; what is not here has its default.",
+        "# rules:",
+        "#   zone: {dwell_s: 2, dwell_gate_s: 1}",
+        "#   contact: {distance_m: 2, min_s: 10}",
+    ]
+    text = "\n".join(lines) + "\n"
+    parse_facility(text, "the file to write")
+    return text
+
+
+def _camera(camera: Mapping[str, Any], first: bool) -> list[str]:
+    about = {
+        "places": " # public areas it sees: " + ", ".join(Place),
+        "default_role": " # of people nothing else is known of: " + ", ".join(Role),
+        "source": " # user and password only as ${NAME}, from the environment",
+    }
+    lines: list[str] = []
+    for key, value in camera.items():
+        comment = about.get(key, "") if first else ""
+        lines.append(f"{'    ' if lines else '  - '}{key}: {flow(value)}{comment}")
+    return lines

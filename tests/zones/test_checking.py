@@ -66,6 +66,8 @@ def test_good_files_have_notes_only() -> None:
         findings = check_facility((SAMPLES / name).read_text("utf-8"))
         assert findings and all(finding.severity is Severity.NOTE for finding in findings), findings
     assert found(zone("a", "staff_only", BOX), zone("b", "staff_only", (0.5, 0.1, 0.9, 0.5))) == []
+    way = zone("b", "one_way", (0, 0, 1, 1), ", toward: [0.9, 0.5]")
+    assert found(zone("a", "staff_only", BOX), way) == []
     assert (
         found(zone("a", "common", (0, 0, 1, 1)), zone("b", "exempt", BOX), zone("c", "care_station", BOX))
         == []

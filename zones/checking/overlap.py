@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from zones.camera import Camera, Role, Zone
+from zones.camera import Camera, Role, Zone, ZoneType
 from zones.checking.findings import Remarks, note, warn
 from zones.facility import Facility
 from zones.geometry import area, signed_distance
@@ -23,7 +23,9 @@ _STEPS = 80
 
 def overlaps(facility: Facility, camera: Camera, loc: Loc) -> Remarks:
     """Remarks on pairs of zones of a camera; silent where one of them forbids nothing."""
-    for one, other in combinations(range(len(camera.zones)), 2):
+    # Of a one-way zone, the walk is judged and not the stay.
+    stays = [i for i, zone in enumerate(camera.zones) if zone.type is not ZoneType.ONE_WAY]
+    for one, other in combinations(stays, 2):
         small, large = sorted((one, other), key=lambda i: (area(camera.zones[i].polygon), -i))
         inside = grid(camera.zones[small])
         depth = signed_distance(inside, np.asarray(camera.zones[large].polygon))

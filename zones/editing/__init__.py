@@ -171,7 +171,7 @@ def _index(draft: Draft, camera: int, field: Field, part_id: str) -> int:
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
     """A zone or line in plain values, its coordinates rounded."""
     plain = {key: value for key, value in to_jsonable_python(dict(part)).items() if value is not None}
-    for field in ("polygon", "points"):
+    for field in ("polygon", "points", "toward"):
         if field in plain:
             plain[field] = _rounded(plain[field])
     return plain

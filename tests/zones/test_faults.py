@@ -37,7 +37,7 @@ schedules:
   meal: [{from: "06:00", to: "07:00"}]
 """
 SAMPLE: dict[str, Any] = read_document((DATA / "facility.yaml").read_text("utf-8") + RULES, "f").data
-SAMPLE["cameras"][0]["zones"][1]["rules"] = [{"roles": ["resident"], "schedule": "meal", "effect": "allow"}]
+SAMPLE["cameras"][0]["zones"][0]["rules"] = [{"roles": ["resident"], "schedule": "meal", "effect": "allow"}]
 OLD = copy.deepcopy(SAMPLE)
 OLD["schema"] = 1
 for camera in OLD["cameras"]:
@@ -50,12 +50,12 @@ def text_of(data: Any) -> str:
 
 
 def places(value: Any, loc: Loc = ()) -> Iterator[Loc]:
-    """Every place of a document, but only the first two of the items of a list of marks."""
+    """Every place of a document, but only of the first item of a list."""
     if loc:
         yield loc
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:
-        if not isinstance(step, int) or step < 2:
+        if not isinstance(step, int) or step < 1:
             yield from places(item, (*loc, step))
 
 

@@ -53,6 +53,17 @@ def can_deny(place: Zone | Line) -> bool:
     return has_way(place) if place.type is ZoneType.ONE_WAY else bool(DEFAULT_DENIED[place.type])
 
 
+def is_open_to_all(place: Zone | Line) -> bool:
+    """Whether it is common ground that allows everybody at any time in so many words: a floor, which judges
+    nobody, and on which other zones are drawn."""
+    first = place.rules[0] if place.rules else None
+    return (
+        place.type is ZoneType.COMMON
+        and first is not None
+        and (first.roles, first.schedule, first.effect) == (None, ALWAYS, Effect.ALLOW)
+    )
+
+
 def has_way(place: Zone | Line) -> bool:
     """Whether a one-way place says which way it is: a line by `denied`, a zone by `toward`."""
     return (place.denied if isinstance(place, Line) else place.toward) is not None

@@ -72,6 +72,8 @@ def test_good_files_have_notes_only() -> None:
         found(zone("a", "common", (0, 0, 1, 1)), zone("b", "exempt", BOX), zone("c", "care_station", BOX))
         == []
     )
+    floor = zone("floor", "common", (0, 0, 1, 1), ", rules: [{effect: allow}]")
+    assert found(floor, zone("a", "staff_only", BOX)) == []
 
 
 @pytest.mark.parametrize(

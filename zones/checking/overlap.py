@@ -11,7 +11,7 @@ from zones.camera import Camera, Role, Zone, ZoneType
 from zones.checking.findings import Remarks, note, warn
 from zones.facility import Facility
 from zones.geometry import area, signed_distance
-from zones.permission import Cell, verdicts
+from zones.permission import Cell, is_open_to_all, verdicts
 from zones.validation import Loc
 
 TOUCH = 0.02
@@ -30,7 +30,8 @@ def overlaps(facility: Facility, camera: Camera, loc: Loc) -> Remarks:
         inside = grid(camera.zones[small])
         depth = signed_distance(inside, np.asarray(camera.zones[large].polygon))
         share = float((depth > 0).mean()) if len(inside) else 0.0
-        if share >= TOUCH:
+        # A zone drawn on a floor that is open to all is stricter than it by intent, not by oversight.
+        if share >= TOUCH and not is_open_to_all(camera.zones[large]):
             yield from _pair(facility, camera, (*loc, "zones"), small, large, share)
 
 

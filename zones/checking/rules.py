@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from zones.camera import Camera, Line, Role, Zone, ZoneType
 from zones.checking.findings import Remarks, note, warn
 from zones.facility import Facility
-from zones.permission import CURFEW, can_deny, matches, verdicts
+from zones.permission import CURFEW, can_deny, is_open_to_all, matches, verdicts
 from zones.validation import Loc
 
 _QUIET = (ZoneType.EXEMPT, ZoneType.CARE_STATION)
@@ -30,7 +30,7 @@ def judged(facility: Facility, camera: Camera, loc: Loc) -> Remarks:
     for at, part in camera.parts():
         place = (*loc, *at)
         if not any(verdict.denied for verdict in verdicts(part, facility).values()):
-            if part.type not in _QUIET:
+            if part.type not in _QUIET and not is_open_to_all(part):
                 needs = "denied" if isinstance(part, Line) else "toward"
                 lost = part.type is ZoneType.ONE_WAY and not can_deny(part)
                 why = f" without `{needs}`" if lost else ""

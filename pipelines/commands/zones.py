@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from pipelines.commands import checking, publish
+from pipelines.commands.suggest import suggest_zones
 
 app = typer.Typer(
     help="Tune a facility's zones, and put them in force.", no_args_is_help=True, rich_markup_mode=None
 )
 app.command("check")(checking.check)
+app.command("suggest")(suggest_zones)
 app.command("diff")(publish.diff)
 app.command("publish")(publish.publish)
 app.command("history")(publish.history)

@@ -1,0 +1,75 @@
+"""The corridor as a site: its facility file, and a home with its log, its coverage and judged incidents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from incidents.coverage import Interval, State
+from incidents.ledger import Ledger
+from incidents.record import Incident, Status, from_finding
+from incidents.rules.engine import judge
+from tests.incidents.rules.rule_scenes import NOON
+from vision.observations import HOUR, write_part
+from zones.facility import Facility, parse_facility
+
+CAMERA = "cam-1"
+MODELS = {"person": {"name": "made", "sha256": "a" * 64}}
+TEXT = """\
+# The corridor of the tests; every byte of this file is to be kept.
+schema: 2
+facility: {code: LC-01, name: Hành lang thử, managing_body: Thử}
+cameras:
+  - id: cam-1
+    name: Hành lang   # seen from straight above
+    places: [corridor]
+    default_role: resident
+    calibration:
+      points:
+        - {image: [0.0625, 0.08333333], ground: [1, 1]}
+        - {image: [0.9375, 0.08333333], ground: [15, 1]}
+        - {image: [0.9375, 0.91666667], ground: [15, 11]}
+        - {image: [0.0625, 0.91666667], ground: [1, 11]}
+      check:
+        - {image: [0.5, 0.5], ground: [8, 6]}
+    zones:
+      # 2 m of the corridor that everybody passes
+      - {id: store, type: staff_only, polygon: [[0.625, 0.3], [0.75, 0.3], [0.75, 0.6], [0.625, 0.6]]}
+"""
+
+
+def facility(text: str = TEXT) -> Facility:
+    return parse_facility(text)
+
+
+def make_home(path: Path, log: pl.DataFrame, hours: float, at: Facility | None = None) -> list[Incident]:
+    """Write a log with its coverage and its incidents into a home; returns the incidents."""
+    place = at or facility()
+    camera = place.camera(CAMERA)
+    moment = pl.col("t").dt.timestamp("us")
+    end = NOON + round(hours * HOUR)
+    with Ledger.open(path / "ledger.db") as ledger:
+        run = ledger.start_run(place, MODELS, {})
+        for number, start in enumerate(range(NOON, end, HOUR)):
+            until = min(start + HOUR, end)
+            rows = log.filter((moment >= start) & (moment < until))
+            part = write_part(path, rows, CAMERA, start) if len(rows) else ""
+            told = [Interval(CAMERA, start, until, State.ANALYSED)]
+            args = ("stream", CAMERA, number, "made.mp4", start, until, 1, str(part), told, run)
+            ledger.commit_stretch(*args)
+        found = [
+            from_finding(finding, facility=place, camera=camera, run=run, models=MODELS, coverage_share=1.0)
+            for finding in judge(log, place, camera).findings
+        ]
+        for incident in found:
+            ledger.record(incident, run)
+        ledger.finish_run(run, "complete")
+    return found
+
+
+def decide(home: Path, incident: Incident, verdict: Status) -> None:
+    """Take an incident up and decide it."""
+    with Ledger.open(home / "ledger.db") as ledger:
+        ledger.transition(incident.id, Status.IN_REVIEW, "tester", None, incident.end + 1)
+        ledger.transition(incident.id, verdict, "tester", "seen", incident.end + 2)

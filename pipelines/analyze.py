@@ -17,11 +17,11 @@ from pipelines.flagging import Flagged, flag
 from pipelines.home import Home
 from pipelines.stretches import Desk, Stream, StreamAnalysis
 from vision import observations
-from vision.files import open_source
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
 from vision.perception import Eyes, Perception
-from vision.timeline import SourceError
+from vision.sources.files import open_source
+from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 

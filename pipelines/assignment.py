@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.files import expand
-from vision.timeline import SourceError
+from vision.sources.files import expand
+from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility, UnknownCamera
 

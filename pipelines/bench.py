@@ -81,8 +81,8 @@ def measure(workload: str, job: Job) -> Figures:
 
 
 def _decode(job: Job) -> Callable[[], int]:
-    from vision.decoding import Loss, pictures
-    from vision.files import open_source
+    from vision.sources.decoding import Loss, pictures
+    from vision.sources.files import open_source
 
     source = open_source(job.video, job.camera)
 
@@ -144,7 +144,7 @@ def _pipeline(job: Job) -> Callable[[], int]:
 
 def main(workload: str, job: Job) -> Figures:
     """Run one workload in this process."""
-    from vision.files import open_source
+    from vision.sources.files import open_source
 
     began = time.perf_counter()
     work = {"decode": _decode, "loop": _loop, "pipeline": _pipeline}[workload](job)

@@ -15,11 +15,11 @@ from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from pipelines import retrace
 from vision import observations
-from vision.decoding import Loss, LossKind, Position
-from vision.files import FileSource
 from vision.frames import SECOND, Frame
 from vision.perception import Eyes, Perception, Row, Sighting
-from vision.prefetch import Prefetch
+from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.files import FileSource
+from vision.sources.prefetch import Prefetch
 
 STRETCH = 60 * SECOND
 """Stream time of one stretch: what a kill can cost at most, in analysis. It divides the hour."""

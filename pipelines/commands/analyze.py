@@ -22,7 +22,7 @@ from pipelines.analyze import Progress as ProgressCall
 from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import Footage, assign
 from pipelines.commands.tables import coverage_table, incident_table
-from pipelines.facility_choice import choose_facility
+from pipelines.facilities.choice import choose_facility
 from pipelines.home import Home
 from pipelines.teaching.site import find, said_of
 from vision.frames import SECOND, from_iso, to_iso

@@ -16,7 +16,7 @@ from rich.console import Console
 from models.devices import Device
 from pipelines.calibration import marks as marks_file
 from pipelines.calibration.report import FOCAL_UNSURE, Image, Report, as_json, draw, report, summary, table
-from pipelines.facility_file import write_facility
+from pipelines.facilities.writing import write_facility
 from pipelines.home import Home
 from zones.calibration import CalibrationError
 from zones.calibration.spec import CalibrationSpec

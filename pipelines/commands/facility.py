@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.facility_file import write_facility
-from pipelines.new_facility import PLACES, ROLES, TIMEZONE, facility_text, fault, read_answers
+from pipelines.facilities.first_file import PLACES, ROLES, TIMEZONE, facility_text, fault, read_answers
+from pipelines.facilities.writing import write_facility
 from zones.camera import Place, Role
 from zones.editing import migrate_facility
 from zones.errors import LazarettoError

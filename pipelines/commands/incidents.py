@@ -13,7 +13,7 @@ from rich.table import Table
 
 from incidents.export import to_csv, to_json
 from incidents.ledger import Ledger
-from incidents.ledger_progress import now
+from incidents.ledger.progress import now
 from incidents.local_time import local_iso
 from incidents.record import VERDICTS, Incident, Status
 from incidents.spreadsheet import row_of

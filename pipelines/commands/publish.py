@@ -18,7 +18,7 @@ from pipelines.commands.checking import show
 from pipelines.commands.options import Cameras, From, HomeFlag, To, moment
 from pipelines.comparing import Difference, difference
 from pipelines.evaluation.bootstrap import exact_share
-from pipelines.facility_choice import IN_FORCE, choose_facility, facility_of
+from pipelines.facilities.choice import IN_FORCE, choose_facility, facility_of
 from pipelines.home import Home
 from pipelines.replay import NothingToReplay
 from vision.frames import SECOND, from_iso, to_iso

@@ -11,7 +11,7 @@ from rich.console import Console
 from incidents.ledger import Ledger
 from pipelines.commands.options import Cameras, From, HomeFlag, To, moment
 from pipelines.commands.tables import incident_table
-from pipelines.facility_choice import choose_facility
+from pipelines.facilities.choice import choose_facility
 from pipelines.home import Home
 from pipelines.replay import Replay
 from pipelines.replay import replay as run_replay

@@ -22,10 +22,10 @@ from pipelines.teaching import site
 from pipelines.teaching.labels import Label, cut_labelled, read_labels
 from review.role_page import role_page
 from review.role_session import LabelSession
-from vision.files import FileSource
 from vision.roles.crops import BodyCrop, for_viewing
 from vision.roles.grouping import by_appearance, in_two
 from vision.roles.model import HeldOut, RoleError, RoleModel, read_model
+from vision.sources.files import FileSource
 from zones.facility import Role, load_facility
 
 if TYPE_CHECKING:

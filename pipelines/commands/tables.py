@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from incidents.coverage import State, summary
-from incidents.exposures import ExposureEntry
 from incidents.ledger import Ledger
+from incidents.ledger.exposures import ExposureEntry
 from incidents.local_time import local_iso
 from incidents.record import Incident
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from vision.decoding import Loss, pictures
-from vision.files import FileSource, open_source
 from vision.frames import SECOND, Frame
 from vision.perception import Eyes, Perception, Row
-from vision.timeline import SourceError, exact_rate, index_time
+from vision.sources.decoding import Loss, pictures
+from vision.sources.files import FileSource, open_source
+from vision.sources.timeline import SourceError, exact_rate, index_time
 from zones.facility import Camera
 
 Tell = Callable[[int, int], None]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vision.images import IMAGE_SUFFIXES, natural_key
+from vision.sources.images import IMAGE_SUFFIXES, natural_key
 from zones.errors import LazarettoError
 from zones.loading import read_document
 from zones.validation import FacilityError, describe

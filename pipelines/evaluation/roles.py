@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.evaluation.formats import Tracks, TruthError
-from vision.files import open_source
 from vision.frames import SECOND, Frame
 from vision.roles.assignment import KNOWN_FROM
 from vision.roles.features import RoleFeatures
 from vision.roles.fitting import LEAST_TRACKS, Labelled, combine, fit
 from vision.roles.model import ROLES, RoleClassifier
 from vision.roles.reading import worth_reading
+from vision.sources.files import open_source
 from zones.facility import Role
 
 Ints = npt.NDArray[np.int64]

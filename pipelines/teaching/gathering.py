@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from pipelines.assignment import Footage
-from vision.files import FileSource, open_source
 from vision.frames import SECOND, Frame
 from vision.perception import Eyes, Perception
 from vision.roles.crops import BodyCrop, TrackAlbum, cut
 from vision.roles.reading import worth_reading
+from vision.sources.files import FileSource, open_source
 from zones.facility import Camera, Facility
 
 INTERVAL = 2 * SECOND

@@ -17,10 +17,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from vision import observations
-from vision.files import open_source
 from vision.frames import SECOND, Frame
 from vision.roles.crops import PER_TRACK, BodyCrop, cut
 from vision.roles.model import ROLES, RoleError
+from vision.sources.files import open_source
 from zones.facility import Facility, Role
 
 Px = Annotated[float, Field(allow_inf_nan=False)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from incidents.comparison import NEAR, Score, compare
 from incidents.record import Incident, Status
-from tests.incidents.ledger_samples import T0, incident
+from tests.incidents.ledger.ledger_samples import T0, incident
 from vision.frames import SECOND
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pipelines.new_facility import facility_text
+from pipelines.facilities.first_file import facility_text
 from tests.pipelines.running import FACILITY, ROOT, command, lazaretto, one_sentence
 from zones.facility import Place, Role, load_facility, parse_facility
 

@@ -8,9 +8,9 @@ import pytest
 
 from models.devices import Device
 from tests.pipelines.running import ROOT
-from vision.files import open_source
 from vision.frames import SECOND, Frame
 from vision.perception import Eyes, Perception, PerceptionSettings
+from vision.sources.files import open_source
 from zones.facility import Camera, Place
 
 CLIPS = ROOT.parent / "shared" / "data" / "videos"

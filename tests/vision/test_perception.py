@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from models.devices import Device
-from vision.files import open_source
 from vision.frames import SECOND, Frame
 from vision.observations import SCHEMA
 from vision.perception import Eyes, Perception, PerceptionSettings, Sighting
+from vision.sources.files import open_source
 from zones.facility import Camera, load_facility
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ import polars as pl
 
 from pipelines.evaluation.footage import Watched
 from pipelines.evaluation.formats import Tracks
-from vision.files import FileSource, SourceInfo
 from vision.frames import SECOND
 from vision.observations import SCHEMA
-from vision.start_time import StartOrigin
+from vision.sources.files import FileSource, SourceInfo
+from vision.sources.start_time import StartOrigin
 
 Boxes = Mapping[tuple[int, int], tuple[float, float, float, float]]
 """(frame, track) -> x1, y1, x2, y2."""

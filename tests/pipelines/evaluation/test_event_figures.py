@@ -21,7 +21,7 @@ from pipelines.evaluation.events import (
 )
 from pipelines.evaluation.formats import Tracks, TruthError
 from pipelines.evaluation.truth import EventsFile
-from tests.incidents.ledger_samples import MODELS, T0, facility, incident
+from tests.incidents.ledger.ledger_samples import MODELS, T0, facility, incident
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, observe, scene, stay
 from tests.pipelines.evaluation.scenes import seen
 from vision.frames import SECOND

@@ -23,9 +23,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from vision.footage import clock, length, locate, nominal_rate, opened, rewind
 from vision.frames import SECOND
-from vision.timeline import DisplayOrder, Timeline
+from vision.sources.footage import clock, length, locate, nominal_rate, opened, rewind
+from vision.sources.timeline import DisplayOrder, Timeline
 
 LONGEST_STEP = 2 * SECOND
 """Pictures further apart than this, and than three of the nominal steps, have a gap between them [D]."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from incidents.coverage import WATCHED, CoverageError, Interval, State, clip, normalise, overlay, withdraw
-from incidents.ledger_file import LedgerError, LedgerFile
-from incidents.ledger_queries import LedgerQueries
+from incidents.ledger.file import LedgerError, LedgerFile
+from incidents.ledger.queries import LedgerQueries
 from vision.frames import to_iso
 from zones.credentials import redact
 

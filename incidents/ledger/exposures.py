@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from incidents.ledger_file import LedgerError, LedgerFile
+from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.local_time import local_iso
 from incidents.record import Track, track_id
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from incidents.keyframe import INVOLVED, OTHER, OUTLINE, Outline, Person, draw, to_jpeg
+from incidents.evidence.keyframe import INVOLVED, OTHER, OUTLINE, Outline, Person, draw, to_jpeg
 
 SIZES = [(768, 576), (1920, 1080), (352, 288)]
 TITLE = "Suspected violation: contact (staff resident), high - hall-2 - 2026-11-24 08:00:03 +07:00"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from incidents.ledger_file import LedgerError
-from incidents.ledger_progress import LedgerProgress
+from incidents.ledger.file import LedgerError
+from incidents.ledger.progress import LedgerProgress
 
 if TYPE_CHECKING:
     from zones.facility import Facility

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
 from tests.footage import atoms, damage, number_of, picture, write_video
 from vision.frames import SECOND
 

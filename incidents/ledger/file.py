@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from incidents.migrations import MIGRATIONS, STEPS
+from incidents.ledger.migrations import MIGRATIONS, STEPS
 from zones.errors import LazarettoError
 
 BUSY_S = 30.0

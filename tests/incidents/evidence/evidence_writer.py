@@ -9,9 +9,9 @@ import resource
 import sys
 from pathlib import Path
 
-from incidents.clips import ClipSource
 from incidents.evidence import EvidenceError, write_evidence
-from tests.incidents.evidence_samples import CAMERA, INCIDENT, SOURCE_START, WINDOW, people
+from incidents.evidence.clips import ClipSource
+from tests.incidents.evidence.evidence_samples import CAMERA, INCIDENT, SOURCE_START, WINDOW, people
 
 if __name__ == "__main__":
     video, folder, most, times = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])

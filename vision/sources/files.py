@@ -16,12 +16,12 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vision.decoding import Loss, Position, pictures
-from vision.footage import clock, last_shown, length, nominal_rate, opened
 from vision.frames import Frame
-from vision.images import IMAGE_SUFFIXES, image_frames, is_pattern, matches, members, natural_key
-from vision.start_time import StartOrigin, start_from_disk, start_from_metadata, start_from_name
-from vision.timeline import SourceError, exact_rate, index_time
+from vision.sources.decoding import Loss, Position, pictures
+from vision.sources.footage import clock, last_shown, length, nominal_rate, opened
+from vision.sources.images import IMAGE_SUFFIXES, image_frames, is_pattern, matches, members, natural_key
+from vision.sources.start_time import StartOrigin, start_from_disk, start_from_metadata, start_from_name
+from vision.sources.timeline import SourceError, exact_rate, index_time
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".dav", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mjpeg", ".mkv"}

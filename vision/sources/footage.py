@@ -15,7 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.timeline import SourceError, Timeline, exact_rate
+from vision.sources.timeline import SourceError, Timeline, exact_rate
 
 FIRST_BACK_OFF = 2 * SECOND
 """How far a seek steps back when it landed after the wanted key frame; doubled at every step."""

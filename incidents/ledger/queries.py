@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from incidents.coverage import Interval, State, clip, fill, normalise
-from incidents.exposures import ExposureEntry, listed
-from incidents.ledger_file import LedgerError, LedgerFile
+from incidents.ledger.exposures import ExposureEntry, listed
+from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.record import KINDS, Evidence, Incident, Status
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.footage import number_of, write_video
-from vision.files import open_source
 from vision.frames import Frame
-from vision.prefetch import Prefetch
+from vision.sources.files import open_source
+from vision.sources.prefetch import Prefetch
 
 
 def threads() -> list[threading.Thread]:

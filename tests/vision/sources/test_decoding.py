@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.footage import damage, number_of, packet_places, truncate, write_video
-from vision.decoding import Loss, LossKind, Position
-from vision.files import FileSource, open_source
 from vision.frames import SECOND, Frame
+from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.files import FileSource, open_source
 
 START = 1_637_712_000_123_456
 FRAMES = 60

@@ -23,9 +23,9 @@ from typing import Any
 
 import polars as pl
 
-from incidents.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from incidents.evidence.keyframe import Outline, Person, draw, to_jpeg
 from incidents.files import sync_folder
-from incidents.keyframe import Outline, Person, draw, to_jpeg
 from incidents.local_time import local_iso
 from incidents.record import Incident
 from vision.frames import SECOND, to_iso

@@ -21,11 +21,11 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
-from incidents.remux import Packets, packets_between
-from vision.files import images_between, source_span
-from vision.footage import opened
+from incidents.evidence.remux import Packets, packets_between
 from vision.frames import SECOND, to_iso
-from vision.timeline import SourceError
+from vision.sources.files import images_between, source_span
+from vision.sources.footage import opened
+from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 
 LONGEST_LEAD = 5 * SECOND

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.frames import from_iso
-from vision.start_time import start_from_metadata, start_from_name
+from vision.sources.start_time import start_from_metadata, start_from_name
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 

@@ -14,17 +14,14 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from incidents.exposures import keep
-from incidents.ledger_file import LedgerError, LedgerFile
-from incidents.ledger_progress import Stretch, now
-from incidents.ledger_publications import LedgerPublications, Publication
-from incidents.ledger_queries import CameraEntry, HistoryEntry, Run
+from incidents.ledger.exposures import keep
+from incidents.ledger.file import LedgerError, LedgerFile
+from incidents.ledger.progress import now
+from incidents.ledger.publications import LedgerPublications
 from incidents.record import EVIDENCE_KINDS, NEXT, VERDICTS, Evidence, Incident, Status
 
 if TYPE_CHECKING:
     from incidents.rules.exposure import Exposure
-
-__all__ = ["CameraEntry", "HistoryEntry", "Ledger", "LedgerError", "Publication", "Run", "Stretch"]
 
 
 class Ledger(LedgerPublications):

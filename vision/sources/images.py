@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 
-from vision.decoding import Loss, LossKind, Position
 from vision.frames import Frame
-from vision.timeline import exact_rate, index_time
+from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.timeline import exact_rate, index_time
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 _PRINTF = re.compile(r"%0?\d*d")

@@ -14,9 +14,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from vision.footage import REORDERING, clock, locate, opened, rewind
 from vision.frames import SECOND
-from vision.timeline import Timeline, index_time
+from vision.sources.footage import REORDERING, clock, locate, opened, rewind
+from vision.sources.timeline import Timeline, index_time
 
 COPYABLE = frozenset({"yuv420p", "yuvj420p"})
 """Pixel formats that every browser plays in H.264: 4:2:0 with 8 bits."""

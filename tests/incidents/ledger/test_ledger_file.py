@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from ledger_samples import MODELS, T0, facility, incident
 
-from incidents import ledger_file
 from incidents.coverage import State
 from incidents.ledger import Ledger, LedgerError
-from incidents.migrations import STEPS
+from incidents.ledger import file as ledger_file
+from incidents.ledger.migrations import STEPS
 from incidents.record import Status
 from vision.frames import SECOND
 
 WRITER = Path(__file__).with_name("ledger_writer.py")
-ROOT = WRITER.parents[2]
+ROOT = WRITER.parents[3]
 
 
 def writer(path: Path, stream: str, count: int) -> subprocess.Popen[str]:

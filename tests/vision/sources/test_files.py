@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.footage import number_of, picture, write_video
-from vision.decoding import Loss, LossKind, Position
-from vision.files import EDGE, expand, fingerprint, images_between, open_source, source_span
 from vision.frames import SECOND, Frame, from_iso
-from vision.timeline import SourceError
+from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.files import EDGE, expand, fingerprint, images_between, open_source, source_span
+from vision.sources.timeline import SourceError
 
 START = 1_637_712_000_000_000
 

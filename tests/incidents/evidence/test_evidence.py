@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from incidents.clips import ClipInfo, ClipSource, EvidenceError
-from incidents.evidence import (
+from incidents.evidence.evidence import (
     Evidence,
     boxes_track,
     clean_leftovers,
@@ -27,8 +26,9 @@ from incidents.evidence import (
     read_evidence,
     write_evidence,
 )
+from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError
 from tests.footage import picture, write_video
-from tests.incidents.evidence_samples import (
+from tests.incidents.evidence.evidence_samples import (
     CAMERA,
     INCIDENT,
     PASSER_BY,
@@ -44,7 +44,7 @@ from tests.incidents.evidence_samples import (
 )
 from vision.frames import SECOND
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CLIP = ClipInfo(SOURCE_START, SOURCE_START + 5 * SECOND, 50, 160, 120, "copied", "h264", 1000, "c" * 64)
 
 
@@ -239,7 +239,7 @@ def writer(video: Path, folder: Path, most: int, times: int) -> subprocess.Popen
         [
             sys.executable,
             "-m",
-            "tests.incidents.evidence_writer",
+            "tests.incidents.evidence.evidence_writer",
             str(video),
             str(folder),
             str(most),
@@ -329,7 +329,7 @@ def test_what_a_live_writer_is_working_on_is_left_alone(
     def cleaning(path: Path) -> None:
         removed.append(clean_leftovers(tmp_path))
 
-    monkeypatch.setattr("incidents.evidence.sync_folder", cleaning)
+    monkeypatch.setattr("incidents.evidence.evidence.sync_folder", cleaning)
 
     assert read_evidence(tmp_path / "e") is None
     assert write(tmp_path / "e", video).files

@@ -1,0 +1,5 @@
+"""Evidence of incidents: clip, key frame and boxes, each whole or absent."""
+
+from incidents.evidence.evidence import ClipSource, Evidence, EvidenceError, clean_leftovers, write_evidence
+
+__all__ = ["ClipSource", "Evidence", "EvidenceError", "clean_leftovers", "write_evidence"]

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError
 from incidents.evidence.evidence import (
     Evidence,
     boxes_track,
@@ -26,7 +27,6 @@ from incidents.evidence.evidence import (
     read_evidence,
     write_evidence,
 )
-from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError
 from tests.footage import picture, write_video
 from tests.incidents.evidence.evidence_samples import (
     CAMERA,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from zones.calibration.spec import CalibrationPoint, CalibrationSpec
@@ -30,7 +32,7 @@ from zones.credentials import mentions_credentials
 from zones.loading import read_document
 from zones.migrating import as_newest, schema_of, version_of, written_at
 from zones.points import Point
-from zones.schedule import ALWAYS, Window
+from zones.schedule import ALWAYS, Instants, Window, is_active
 from zones.thresholds import ContactRule, EvidenceRule, GatheringRule, MaskRule, Rules, ZoneRule
 from zones.validation import FacilityError, Model, describe, explain, nearest, refuse
 
@@ -174,6 +176,21 @@ class Facility(Model):
         known = [camera.id for camera in self.cameras]
         hint = nearest(camera_id, known)
         raise UnknownCamera(f"expected a camera of {self.code} ({', '.join(known)}), got {camera_id!r}{hint}")
+
+    def active(self, schedule: str, t: Instants) -> npt.NDArray[np.bool_]:
+        """Whether a schedule is active at each instant `t` (microseconds UTC, any shape); "always" always is.
+
+        Raises:
+            FacilityError: the facility has no such schedule.
+        """
+        if schedule == ALWAYS:
+            return np.ones(np.shape(t), dtype=np.bool_)
+        if schedule not in self.schedules:
+            known = [ALWAYS, *self.schedules]
+            raise FacilityError(
+                f"expected a schedule among {', '.join(known)}, got {schedule!r}{nearest(schedule, known)}"
+            )
+        return is_active(self.schedules[schedule], t, self.tz)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy; once changed, it no longer carries the text (and version) of the file it came from."""

@@ -5,17 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field, model_validator
 
-from zones.validation import FacilityError, Model, describe, nearest, refuse
-
-if TYPE_CHECKING:
-    from zones.facility import Facility
+from zones.validation import Model, describe, refuse
 
 Instants = npt.NDArray[np.int64] | Sequence[int] | int
 
@@ -104,18 +101,3 @@ def is_active(windows: Sequence[Window], t: Instants, tz: ZoneInfo | str) -> npt
         crosses_midnight = _seconds(window.to) < _seconds(window.from_)
         result |= (after_start | before_end) if crosses_midnight else (after_start & before_end)
     return result
-
-
-def active(facility: Facility, name: str, t: Instants) -> npt.NDArray[np.bool_]:
-    """Whether schedule `name` of the facility is active at each `t`, as `is_active`; "always" always is.
-
-    Raises FacilityError when the facility has no such schedule.
-    """
-    if name == ALWAYS:
-        return np.ones(np.shape(t), dtype=np.bool_)
-    if name not in facility.schedules:
-        known = [ALWAYS, *facility.schedules]
-        raise FacilityError(
-            f"expected a schedule among {', '.join(known)}, got {name!r}{nearest(name, known)}"
-        )
-    return is_active(facility.schedules[name], t, facility.tz)

@@ -8,7 +8,7 @@ from incidents.rules.episode import Bools, Codes, Ints
 from incidents.rules.samples import ROLES
 from zones.facility import Direction, Effect, Facility, Line, Role, Zone, ZoneType
 from zones.permission import DEFAULT_DENIED, has_way
-from zones.schedule import ALWAYS, active
+from zones.schedule import ALWAYS
 
 _ANY = frozenset(Role)
 _SIGN = {Direction.LEFT_TO_RIGHT: 1, Direction.RIGHT_TO_LEFT: -1}
@@ -59,4 +59,4 @@ def _matching(
     if wanted is not None:
         match &= np.zeros(len(t), dtype=np.bool_) if direction is None else direction == _SIGN[wanted]
     rows = np.flatnonzero(match)
-    return rows if schedule == ALWAYS else rows[active(facility, schedule, t[rows])]
+    return rows if schedule == ALWAYS else rows[facility.active(schedule, t[rows])]

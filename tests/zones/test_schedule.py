@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from zones.facility import Facility, FacilityError
-from zones.schedule import Window, active, is_active, utc_offset
+from zones.schedule import Window, is_active, utc_offset
 
 SECOND = 1_000_000
 HANOI, BERLIN = "Asia/Ho_Chi_Minh", "Europe/Berlin"
@@ -141,14 +141,14 @@ def facility(**schedules: Any) -> Facility:
 def test_schedules_go_by_name_in_the_zone_of_the_facility() -> None:
     t = np.array([utc("2026-07-01T10:00:00"), utc("2026-07-01T20:00:00"), utc("2026-07-01T02:59:59")])
     place = facility(meal=[{"from": "12:00", "to": "13:00"}])
-    assert active(place, "meal", t).tolist() == [True, False, False]
-    assert active(place, "curfew", t).tolist() == [False, True, True]
-    assert active(place, "always", t).tolist() == [True, True, True]
+    assert place.active("meal", t).tolist() == [True, False, False]
+    assert place.active("curfew", t).tolist() == [False, True, True]
+    assert place.active("always", t).tolist() == [True, True, True]
 
 
 def test_an_unknown_schedule_is_refused() -> None:
     with pytest.raises(FacilityError) as caught:
-        active(facility(), "curfwe", np.array([0]))
+        facility().active("curfwe", np.array([0]))
     assert (
         str(caught.value) == "expected a schedule among always, curfew, got 'curfwe'; did you mean 'curfew'?"
     )

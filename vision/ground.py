@@ -87,7 +87,10 @@ def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
         place = partial(_place_rows, observations, (width, height), camera)
         with ThreadPoolExecutor(AT_ONCE) as pool:  # numpy lets go of the interpreter while it computes
             for chunk, placed in zip(chunks, pool.map(place, chunks), strict=True):
-                ground[chunk], foot[chunk], stand[chunk] = placed
+                # Nearly always one size, and a slice is filled ten times as fast as a list of rows.
+                first, last = int(chunk[0]), int(chunk[-1])
+                where = slice(first, last + 1) if last - first < len(chunk) else chunk
+                ground[where], foot[where], stand[where] = placed
     columns = [
         pl.Series(name, values[:, i], dtype=pl.Float32).fill_nan(None)
         for values, names in (

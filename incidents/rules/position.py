@@ -65,15 +65,17 @@ def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> De
         rows = np.flatnonzero(samples.aspect == aspect)
         ring = on_ground(zone.polygon, camera, aspect)
         if ring is not None and is_simple(ring):
-            points, name, wanted = samples.ground[rows], "hysteresis_m", rule.hysteresis_m
+            points, name, wanted = samples.ground.take(rows, axis=0), "hysteresis_m", rule.hysteresis_m
         else:
-            points, name, wanted = samples.isotropic()[rows], "hysteresis_frame", rule.hysteresis_frame
+            points = samples.isotropic().take(rows, axis=0)
+            name, wanted = "hysteresis_frame", rule.hysteresis_frame
             ring = np.asarray(zone.polygon) * (aspect, 1.0)
         margin = min(wanted, inradius(ring) / 2)
         # Most people are nowhere near most zones: exact distances only within the zone's box.
-        low, high = ring.min(axis=0) - margin, ring.max(axis=0) + margin
-        near = ((points >= low) & (points <= high)).all(axis=1)
-        rows, depth = rows[near], signed_distance(points[near], ring)
+        (left, top), (right, bottom) = ring.min(axis=0) - margin, ring.max(axis=0) + margin
+        x, y = points.T
+        near = np.flatnonzero((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+        rows, depth = rows[near], signed_distance(points.take(near, axis=0), ring)
         deep[rows], outside[rows], close[rows] = depth >= margin, depth < 0, depth >= -margin
         used[name] = round(margin, 6)
     return Depth(deep, outside, close, used)

@@ -28,7 +28,7 @@ beginning, and with it its identity; totals over 24 h reach as far."""
 HOUR = observations.HOUR
 PIECE_ROWS = 2_000_000
 """Rows from which on a piece is judged: a day and a half of three people at 5 frames/s. Judging takes some
-0.8 GB for a million rows."""
+0.9 GB for a million rows."""
 QUIET = 600 * SECOND
 """Nobody in view for this long, and for longer than any rule remembers, parts two pieces: a track does not
 outlive a minute out of sight, and people who left one door are told to be of one room by a minute."""

@@ -48,6 +48,10 @@ def test_the_doors_and_the_floor_of_a_day_are_found(seed: int, calibrated: bool)
     floor, why = find_floor(walk)
     doors = find_doors(walk)
     off, false = misses(doors)
+    print(
+        f"\n{seed=} {calibrated=}: doors off by {', '.join(f'{m:.2f}' for m in off)} m, {false} false", end=""
+    )
+    print(f", floor overlaps the true one by {overlap(floor):.3f}" if floor else "")
     assert max(off) <= 0.5
     assert false <= 1
     assert floor is not None and why is None

@@ -65,7 +65,10 @@ def publish(
     window = moment("--from", from_), moment("--to", to)
     facility = load_facility(new)
     console = Console()
-    with Ledger.open(place.ledger, create=False) as ledger:
+    if not yes and not sys.stdin.isatty():
+        raise LazarettoError("expected --yes, or a terminal to ask on, got neither")
+    place.prepare()  # a facility may be published before anything was analysed
+    with Ledger.open(place.ledger) as ledger:
         force = ledger.in_force(facility.code)
         if force is not None and force.version == facility.version:
             raise LazarettoError(f"expected a version that is not in force yet, got {new}, which is")
@@ -109,7 +112,9 @@ def history(
     if as_json:
         print(json.dumps([_entry(item) for item in found], ensure_ascii=False, indent=1))
         return
-    table = Table(title=f"{len(found) or 'No'} published versions", title_justify="left")
+    table = Table(
+        title=f"{len(found) or 'No'} published version{'' if len(found) == 1 else 's'}", title_justify="left"
+    )
     for column in ("facility", "version", "published", "by", "gained", "lost", "changed", "why"):
         table.add_column(column, justify="right" if column in ("gained", "lost", "changed") else "left")
     for item in found:
@@ -137,8 +142,6 @@ def _old(ledger: Ledger, code: str | None = None) -> Facility:
 
 
 def _ask(facility: Facility) -> None:
-    if not sys.stdin.isatty():
-        raise LazarettoError("expected --yes, or a terminal to ask on, got neither")
     if not typer.confirm(f"Put this version in force for {facility.code}?"):
         raise LedgerError("not published")
 

@@ -173,6 +173,22 @@ def test_publishing_keeps_who_when_why_and_what_changes_and_touches_no_incident(
     assert {item["zone"] for item in found["gained"]} == {"lawn"}
 
 
+def test_the_first_file_is_published_before_anything_was_analysed(tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    refused = lazaretto("zones", "publish", FACILITY, "--home", home, "--by", "An")
+    assert refused.code == 2
+    assert not home.exists()
+    done = lazaretto("zones", "publish", FACILITY, "--home", home, "--by", "An", "--yes")
+    assert done.code == 0, done.err
+    assert "Nothing to compare" in done.out
+    (entry,) = lazaretto("zones", "history", "--home", home, "--json").json
+    assert (entry["comparison"], entry["version"]) == (None, load_facility(FACILITY).version)
+    # It is what an analysis takes when none is given: here it fails for want of footage, not of a file.
+    ran = lazaretto("analyze", tmp_path / "none.mp4", "--camera", "yard", "--home", home)
+    assert ran.code == 2
+    assert "none.mp4" in one_sentence(ran)
+
+
 def test_publishing_says_what_a_check_of_the_file_doubts(home: Path, edited: Path) -> None:
     twice = "rules: [{roles: [resident], effect: deny}, {roles: [resident], effect: allow}]"
     edited.write_text(edited.read_text().replace(CORNER, f"{CORNER}\n        {twice}"))

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import datasets
+from models.faces.collecting import Faces, FaceTeacher, PersonTeacher
 from models.faces.crops import Image
-from models.faces.gathering import Faces, FaceTeacher, PersonTeacher
 from models.runtime import yolo
 
 PERSON_TEACHERS = ("yolov8n_deq.pt", "yolo26n_deq.pt", "yolo11n_deq.pt")

@@ -1,1 +1,1 @@
-"""The jobs and the command line."""
+"""The jobs and use cases that the command line and the web application share."""

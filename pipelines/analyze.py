@@ -1,6 +1,6 @@
 """The batch job: footage in, observations, coverage and incidents out; killed at any instant, it goes on.
 
-See `stretches` for how footage is cut up so that nothing is lost or done twice.
+See `segments` for how footage is cut up so that nothing is lost or done twice.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 
 from incidents.evidence import ClipSource, clean_leftovers
 from incidents.ledger import Ledger
-from pipelines import retrace
+from pipelines import checkpoint
 from pipelines.assignment import Footage
-from pipelines.flagging import Flagged, flag
 from pipelines.home import Home
-from pipelines.stretches import Desk, Stream, StreamAnalysis
+from pipelines.record_incidents import Flagged, flag
+from pipelines.segments import Sink, Stream, StreamAnalysis
 from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
-from vision.perception import Eyes, Perception
+from vision.perception import ModelBundle, Perception
 from vision.sources.files import open_source
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
@@ -81,7 +81,9 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
-def analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress = lambda *_: None) -> Outcome:
+def analyze(
+    request: Request, ledger: Ledger, bundle: ModelBundle, progress: Progress = lambda *_: None
+) -> Outcome:
     """Analyse footage, going on where an interrupted analysis of the same footage stopped.
 
     A source that cannot be read is a fault of the outcome and stops no other. The same footage again,
@@ -93,33 +95,33 @@ def analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress = l
     """
     with request.home.exclusive():
         clean_leftovers(request.home.evidence)
-        return _analyze(request, ledger, eyes, progress)
+        return _analyze(request, ledger, bundle, progress)
 
 
-def _analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress) -> Outcome:
+def _analyze(request: Request, ledger: Ledger, bundle: ModelBundle, progress: Progress) -> Outcome:
     models = {
         purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime}
-        for purpose, w in eyes.weights.items()
+        for purpose, w in bundle.weights.items()
     }
     settings = {
-        "fps": eyes.settings.fps,
-        "imgsz": eyes.settings.imgsz,
-        "head_imgsz": eyes.settings.head_imgsz,
-        "face_imgsz": eyes.settings.face_imgsz,
-        "device": str(eyes.device),
+        "fps": bundle.settings.fps,
+        "imgsz": bundle.settings.imgsz,
+        "head_imgsz": bundle.settings.head_imgsz,
+        "face_imgsz": bundle.settings.face_imgsz,
+        "device": str(bundle.device),
         "sources": [str(item.path) for item in request.footage],
     }
     outcome = Outcome(ledger.start_run(request.facility, models, settings))
     status = "interrupted"
     try:
         by_camera: dict[str, list[Stream]] = {}
-        for stream in _open(request, eyes, outcome):
+        for stream in _open(request, bundle, outcome):
             by_camera.setdefault(stream.source.camera, []).append(stream)
         total = sum(stream.length for streams in by_camera.values() for stream in streams)
         meter = _Meter(progress, total)
         for name, streams in by_camera.items():
             camera = request.facility.camera(name)
-            job = _CameraJob(request, ledger, eyes, camera, outcome, meter)
+            job = _CameraJob(request, ledger, bundle, camera, outcome, meter)
             outcome.cameras.append(job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path)))))
         status = "failed" if outcome.faults else "complete"
     except LazarettoError:
@@ -130,8 +132,8 @@ def _analyze(request: Request, ledger: Ledger, eyes: Eyes, progress: Progress) -
     return outcome
 
 
-def _open(request: Request, eyes: Eyes, outcome: Outcome) -> Iterator[Stream]:
-    looked = eyes.settings.fingerprint(*eyes.weights.values())
+def _open(request: Request, bundle: ModelBundle, outcome: Outcome) -> Iterator[Stream]:
+    looked = bundle.settings.fingerprint(*bundle.weights.values())
     keys = set()
     for item in request.footage:
         try:
@@ -174,7 +176,7 @@ class _CameraJob:
 
     request: Request
     ledger: Ledger
-    eyes: Eyes
+    bundle: ModelBundle
     camera: Camera
     outcome: Outcome
     meter: _Meter
@@ -194,10 +196,10 @@ class _CameraJob:
             try:
                 self._refuse_overlap(stream)
                 if perception is None or reached is None or stream.start > reached + CONTIGUOUS:
-                    perception = Perception(self.eyes, self.camera, stream.key)
+                    perception = Perception(self.bundle, self.camera, stream.key)
                     reached = None
-                desk = Desk(self.request.home.path, self.ledger, self.outcome.run, self.meter.at)
-                analysis = StreamAnalysis(desk, stream, perception, self.eyes, reached)
+                sink = Sink(self.request.home.path, self.ledger, self.outcome.run, self.meter.at)
+                analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached)
                 analysis.run()
             except SourceError as error:
                 self.outcome.faults.append(error)
@@ -215,10 +217,10 @@ class _CameraJob:
         return result
 
     def _extend(self, result: CameraOutcome, stream: Stream) -> None:
-        stretches = self.ledger.stretches(stream.key)
-        if stretches:
-            low, high = result.window or (stretches[0].start, stretches[-1].end)
-            result.window = (min(low, stretches[0].start), max(high, stretches[-1].end))
+        segments = self.ledger.segments(stream.key)
+        if segments:
+            low, high = result.window or (segments[0].start, segments[-1].end)
+            result.window = (min(low, segments[0].start), max(high, segments[-1].end))
 
     def _refuse_overlap(self, stream: Stream) -> None:
         start, end = stream.start, stream.start + max(stream.length, 1)
@@ -240,11 +242,11 @@ class _CameraJob:
         done: Sequence[Stream],
         streams: Sequence[Stream],
     ) -> None:
-        stretches = [item for stream in done for item in self.ledger.stretches(stream.key)]
-        if not stretches:
+        segments = [item for stream in done for item in self.ledger.segments(stream.key)]
+        if not segments:
             return
         footage = [ClipSource(s.source.info.path, s.start, s.source.fps) for s in streams]
-        window = min(item.start for item in stretches), max(item.end for item in stretches)
+        window = min(item.start for item in segments), max(item.end for item in segments)
         result.flagged = flag(
             self.request.home,
             self.ledger,
@@ -261,7 +263,7 @@ class _CameraJob:
             for stream in done:
                 self.ledger.mark_complete(stream.key)
         for stream in done:
-            retrace.forget(self.request.home.path, stream.key)
+            checkpoint.forget(self.request.home.path, stream.key)
         self._compact(window)
 
     def _compact(self, window: tuple[int, int]) -> None:

@@ -1,6 +1,6 @@
 """Replay: the rules over the observation log, as often as zones are edited, without touching a pixel.
 
-The rules are those of batch and live (`incidents.judging`), so the same log and facility give the same
+The rules are those of batch and live (`incidents.evaluate_log`), so the same log and facility give the same
 incidents. Nothing is written.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from incidents.judging import judge_log
+from incidents.evaluate_log import evaluate_log
 from incidents.ledger import Ledger
 from incidents.record import Incident
 from pipelines.home import Home
@@ -168,7 +168,7 @@ def _judge(job: _Job) -> CameraReplay:
     people = 0
     camera = job.facility.camera(job.camera)
     with Ledger.open(job.ledger, create=False) as ledger:
-        for judged in judge_log(job.home, ledger, job.facility, camera, job.window):
+        for judged in evaluate_log(job.home, ledger, job.facility, camera, job.window):
             incidents += judged.incidents
             notices |= dict.fromkeys(judged.judgement.notices)
             people += len(judged.piece.seen)

@@ -18,7 +18,7 @@ HOUR = observations.HOUR
 
 
 def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], run: str | None = None) -> str:
-    """Write a log as an analysis would: parts by the hour, coverage, stretches; returns the run's id."""
+    """Write a log as an analysis would: parts by the hour, coverage, segments; returns the run's id."""
     home.mkdir(parents=True, exist_ok=True)
     with Ledger.open(home / "ledger.db") as ledger:
         run = run or ledger.start_run(facility, MODELS, {})
@@ -29,7 +29,7 @@ def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], r
                 rows = part.drop("hour")
                 first, last = rows.select(moment.min().alias("a"), moment.max().alias("b")).row(0)
                 observations.write_part(home, rows, camera, first)
-                ledger.commit_stretch(
+                ledger.commit_segment(
                     stream_key=f"{camera}-{first}",
                     camera=camera,
                     seq=0,

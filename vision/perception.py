@@ -15,13 +15,13 @@ from models.registry import Weights, resolve
 from vision import observations
 from vision.appearance import AppearanceReader
 from vision.detection import PersonDetector
-from vision.following import PersonTracker, TrackerSettings
 from vision.frames import SECOND, Frame
 from vision.ground import locate
+from vision.liveness import Liveness
 from vision.masks import MaskReader, MaskReading
 from vision.roles.model import COLUMNS, read_model
 from vision.roles.reading import RoleReader, worth_reading
-from vision.stillness import Stillness
+from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
 
 NOT_SAMPLED = "not_sampled"
@@ -71,7 +71,7 @@ class Models:
     roles: Weights | None = None
 
 
-class Eyes:
+class ModelBundle:
     """The models, loaded once and shared by every camera of a run."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Eyes:
         self.roles: RoleReader | None = None
 
     @classmethod
-    def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> Eyes:
+    def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> ModelBundle:
         """Find the named weights, ours by default, and load them.
 
         Raises:
@@ -104,7 +104,7 @@ class Eyes:
             RoleError: the role model is none, or was trained on other features.
         """
         models = models or Models()
-        eyes = cls(
+        bundle = cls(
             resolve(models.person),
             resolve(models.face),
             resolve(models.mask),
@@ -113,8 +113,8 @@ class Eyes:
             settings,
         )
         if models.roles is not None:
-            eyes.roles = RoleReader(read_model(models.roles.path), models.roles, eyes.appearance)
-        return eyes
+            bundle.roles = RoleReader(read_model(models.roles.path), models.roles, bundle.appearance)
+        return bundle
 
     @property
     def weights(self) -> dict[str, Weights]:
@@ -144,7 +144,7 @@ class Eyes:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class TrackerInput:
     """What the tracker was given of one analysed frame: enough to follow people again without its pixels.
 
     Attributes:
@@ -189,27 +189,27 @@ class _Looks:
 class Perception:
     """One camera's stream, from its first frame on; frames must come in order of time."""
 
-    def __init__(self, eyes: Eyes, camera: Camera, stream: str) -> None:
+    def __init__(self, bundle: ModelBundle, camera: Camera, stream: str) -> None:
         """Begin a stream of a camera; `stream` names it, for ids that are stable over repeated runs."""
-        self._eyes = eyes
+        self._bundle = bundle
         self._camera = camera
-        self._tracker = PersonTracker(stream, eyes.settings.tracker, camera.calibration)
+        self._tracker = PersonTracker(stream, bundle.settings.tracker, camera.calibration)
         self._last_look: dict[int, int] = {}
         self._last_role: dict[int, int] = {}
-        self._stillness = Stillness(round(COMPARABLE_S * SECOND))
+        self._liveness = Liveness(round(COMPARABLE_S * SECOND))
 
     def detect(self, frames: Sequence[Frame]) -> list[np.ndarray]:
         """Find people in frames of one size: per frame, float32 rows of x1, y1, x2, y2 (px), score."""
         found = []
-        for first in range(0, len(frames), self._eyes.detector.batch):
-            found += self._eyes.detector(frames[first : first + self._eyes.detector.batch])
+        for first in range(0, len(frames), self._bundle.detector.batch):
+            found += self._bundle.detector(frames[first : first + self._bundle.detector.batch])
         return found
 
     def observe(
         self,
         frames: Sequence[Frame],
         detections: Sequence[np.ndarray],
-        record: list[Sighting] | None = None,
+        record: list[TrackerInput] | None = None,
     ) -> list[Row]:
         """Follow people over frames, given what `detect` found in them; look at heads and clothes as due.
 
@@ -223,11 +223,11 @@ class Perception:
         """
         rows: list[Row] = []
         for frame, found in zip(frames, detections, strict=True):
-            looks = _Looks(self._eyes.appearance, frame, found)
+            looks = _Looks(self._bundle.appearance, frame, found)
             size = frame.image.shape[1], frame.image.shape[0]
             tracked, tracks = self._tracker.update(found, frame.t, size, looks)
             if record is not None:
-                record.append(Sighting(frame.t, frame.index, size, found, looks.numbers, looks.vectors))
+                record.append(TrackerInput(frame.t, frame.index, size, found, looks.numbers, looks.vectors))
             roles = self._read_roles(frame, tracked, tracks)
             rows += _rows(frame, tracked, tracks, self._look(frame, tracked, tracks), roles)
         return rows
@@ -241,15 +241,15 @@ class Perception:
         logged = observations.rounded(table.with_columns(empty).select(list(observations.SCHEMA)))
         return locate(logged, self._camera).select(list(observations.SCHEMA))
 
-    def retrace(self, sightings: Sequence[Sighting], seen: pl.DataFrame) -> None:
+    def retrace(self, tracker_inputs: Sequence[TrackerInput], seen: pl.DataFrame) -> None:
         """Bring the state to where an interrupted run left it, from what that run wrote down.
 
         Args:
-            sightings: what `observe` recorded of every analysed frame since the stream began.
+            tracker_inputs: what `observe` recorded of every analysed frame since the stream began.
             seen: the observations made of them.
         """
-        for sighting in sightings:
-            self._tracker.update(sighting.rows, sighting.t, sighting.size, sighting.look)
+        for tracker_input in tracker_inputs:
+            self._tracker.update(tracker_input.rows, tracker_input.t, tracker_input.size, tracker_input.look)
         looked = seen.filter(pl.col("mask_reason").is_null() | (pl.col("mask_reason") != NOT_SAMPLED))
         for track, t in looked.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows():
             self._last_look[track] = t
@@ -260,16 +260,16 @@ class Perception:
     def _read_roles(self, frame: Frame, boxes: np.ndarray, tracks: np.ndarray) -> list[RoleShares]:
         """What people wear says of their roles, where it is due and can be seen; else nothing."""
         shares: list[RoleShares] = [(None,) * len(COLUMNS)] * len(tracks)
-        if self._eyes.roles is None or not len(tracks):
+        if self._bundle.roles is None or not len(tracks):
             return shares
-        interval = round(0.9 * SECOND / self._eyes.settings.role_hz)
+        interval = round(0.9 * SECOND / self._bundle.settings.role_hz)
         due = [
             n
             for n in np.flatnonzero(worth_reading(boxes)).tolist()
             if frame.t - self._last_role.get(int(tracks[n]), -(SECOND**2)) >= interval
         ]
         for n, row in zip(
-            due, self._eyes.roles.read([(frame.image, boxes[n, :4]) for n in due]).tolist(), strict=True
+            due, self._bundle.roles.read([(frame.image, boxes[n, :4]) for n in due]).tolist(), strict=True
         ):
             shares[n] = tuple(None if np.isnan(share) else share for share in row)
             self._last_role[int(tracks[n])] = frame.t
@@ -277,7 +277,7 @@ class Perception:
 
     def _look(self, frame: Frame, boxes: np.ndarray, tracks: np.ndarray) -> list[MaskReading]:
         # 10 % early is on time: at 3.5 analysed frames/s a strict half second would halve the rate.
-        interval = round(0.9 * SECOND / self._eyes.settings.mask_hz)
+        interval = round(0.9 * SECOND / self._bundle.settings.mask_hz)
         due = [
             n
             for n, track in enumerate(tracks)
@@ -285,13 +285,13 @@ class Perception:
         ]
         readings = [MaskReading(None, NOT_SAMPLED, None)] * len(tracks)
         for number, reading in zip(
-            due, self._eyes.masks.read([(frame.image, boxes[n, :4]) for n in due]), strict=True
+            due, self._bundle.masks.read([(frame.image, boxes[n, :4]) for n in due]), strict=True
         ):
             track = int(tracks[number])
-            change = self._stillness.change(track, frame.t, frame.image, reading.face)
+            change = self._liveness.change(track, frame.t, frame.image, reading.face)
             readings[number] = replace(reading, change=change)
             self._last_look[track] = frame.t
-        self._stillness.forget_before(frame.t)
+        self._liveness.forget_before(frame.t)
         return readings
 
 

@@ -66,7 +66,7 @@ class Ledger(LedgerPublications):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Several changes as one, whole or absent: a stretch together with the incidents seen in it.
+        """Several changes as one, whole or absent: a segment together with the incidents seen in it.
 
         It holds the write lock: keep slow work outside.
 

@@ -219,6 +219,18 @@ def exposures(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="004_segments")
+def segments(db: Database) -> None:
+    """Name the parts of a stream segments, as the observation log does."""
+    db.executescript(
+        """
+        ALTER TABLE stretches RENAME TO segments;
+        DROP INDEX stretches_by_time;
+        CREATE INDEX segments_by_time ON segments (camera, ended);
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

@@ -1,4 +1,4 @@
-"""How far analysis has come: runs, stretches of footage, and the coverage that they prove."""
+"""How far analysis has come: runs, segments of footage, and the coverage that they prove."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def now() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """A piece of a stream that was analysed and written to the observation log.
 
     Attributes:
-        stream_key: identity of the stream; seq: number of the stretch in it, from 0.
+        stream_key: identity of the stream; seq: number of the segment in it, from 0.
         source: where it came from, without credentials.
         start, end: [start, end), microseconds UTC.
         frames: how many frames were analysed.
@@ -110,7 +110,7 @@ class LedgerProgress(LedgerQueries):
                 {"status": status, "moment": self._clock(), "id": run_id},
             )
 
-    def commit_stretch(
+    def commit_segment(
         self,
         stream_key: str,
         camera: str,
@@ -123,32 +123,32 @@ class LedgerProgress(LedgerQueries):
         coverage: Sequence[Interval],
         run_id: str,
     ) -> bool:
-        """Note that a stretch is analysed and its log part written, with its coverage, in one transaction.
+        """Note that a segment is analysed and its log part written, with its coverage, in one transaction.
 
-        Coverage may reach beyond the stretch (a gap before it); see `coverage.wins` for what happens
-        where something is recorded already. Returns False, and changes nothing, when the same stretch
+        Coverage may reach beyond the segment (a gap before it); see `coverage.wins` for what happens
+        where something is recorded already. Returns False, and changes nothing, when the same segment
         was committed before.
 
         Raises:
-            LedgerError: the stretch is empty, its coverage is of another camera or overlaps itself, the
-                run is unknown, or another stretch was committed under the same number.
+            LedgerError: the segment is empty, its coverage is of another camera or overlaps itself, the
+                run is unknown, or another segment was committed under the same number.
         """
         if end <= start or seq < 0 or frames < 0:
             raise LedgerError(
-                f"stretch {seq} of camera {camera}: expected an end after {start} and counts of 0 or more, "
+                f"segment {seq} of camera {camera}: expected an end after {start} and counts of 0 or more, "
                 f"got the end {end} and {frames} frames"
             )
         intervals = _of_camera(camera, coverage)
         with self._file.writing():
             self.run(run_id)
             known = self._file.row(
-                "SELECT camera, started, ended FROM stretches WHERE stream = :key AND seq = :seq",
+                "SELECT camera, started, ended FROM segments WHERE stream = :key AND seq = :seq",
                 {"key": stream_key, "seq": seq},
             )
             if known is not None:
                 if tuple(known.values()) != (camera, start, end):
                     raise LedgerError(
-                        f"stretch {seq} of stream {stream_key}: expected {tuple(known.values())} "
+                        f"segment {seq} of stream {stream_key}: expected {tuple(known.values())} "
                         f"as committed before, got {(camera, start, end)}"
                     )
                 return False
@@ -156,7 +156,7 @@ class LedgerProgress(LedgerQueries):
                 "INSERT INTO streams (key) VALUES (:key) ON CONFLICT DO NOTHING", {"key": stream_key}
             )
             self._file.execute(
-                "INSERT INTO stretches "
+                "INSERT INTO segments "
                 "(stream, seq, camera, source, started, ended, frames, part, coverage, run) "
                 "VALUES (:key, :seq, :camera, :source, :start, :end, :frames, :part, :coverage, :run)",
                 {
@@ -194,24 +194,22 @@ class LedgerProgress(LedgerQueries):
             old = self._coverage_rows(camera, start, end)
             self._exchange(camera, old, withdraw(old, (start, end), cause))
 
-    def stretches_within(self, camera: str, start: int, end: int) -> tuple[Stretch, ...]:
+    def segments_within(self, camera: str, start: int, end: int) -> tuple[Segment, ...]:
         """What was committed of a camera that reaches into [start, end), in order of time."""
         rows = self._file.rows(
-            "SELECT * FROM stretches WHERE camera = :camera AND ended > :start AND started < :end "
+            "SELECT * FROM segments WHERE camera = :camera AND ended > :start AND started < :end "
             "ORDER BY started, stream, seq",
             {"camera": camera, "start": start, "end": end},
         )
-        return tuple(_stretch(row) for row in rows)
+        return tuple(_segment(row) for row in rows)
 
-    def stretches(self, stream_key: str) -> tuple[Stretch, ...]:
+    def segments(self, stream_key: str) -> tuple[Segment, ...]:
         """What was committed of a stream, by number; empty when nothing was."""
-        rows = self._file.rows(
-            "SELECT * FROM stretches WHERE stream = :key ORDER BY seq", {"key": stream_key}
-        )
-        return tuple(_stretch(row) for row in rows)
+        rows = self._file.rows("SELECT * FROM segments WHERE stream = :key ORDER BY seq", {"key": stream_key})
+        return tuple(_segment(row) for row in rows)
 
     def mark_complete(self, stream_key: str) -> None:
-        """Note that a stream was analysed to its end, even when it gave no stretch."""
+        """Note that a stream was analysed to its end, even when it gave no segment."""
         with self._file.writing():
             self._file.execute(
                 "INSERT INTO streams (key, completed) VALUES (:key, :moment) "
@@ -226,14 +224,14 @@ class LedgerProgress(LedgerQueries):
         )
         return row is not None
 
-    def stretch_at(self, camera: str, t: int) -> tuple[int, int, str]:
-        """Start and end (microseconds UTC) of the stretch of a camera in which `t` lies, and its run's id.
+    def segment_at(self, camera: str, t: int) -> tuple[int, int, str]:
+        """Start and end (microseconds UTC) of the segment of a camera in which `t` lies, and its run's id.
 
         Raises:
             LedgerError: the camera's footage of that moment was not analysed.
         """
         row = self._file.row(
-            "SELECT started, ended, run FROM stretches WHERE camera = :camera AND ended > :t "
+            "SELECT started, ended, run FROM segments WHERE camera = :camera AND ended > :t "
             "AND started <= :t ORDER BY ended LIMIT 1",
             {"camera": camera, "t": t},
         )
@@ -250,10 +248,10 @@ class LedgerProgress(LedgerQueries):
         count people twice. Returns that interval with the other source as its cause, or None.
         """
         seen = [
-            Interval(camera, piece.start, piece.end, piece.state, stretch.source)
-            for stretch in self.stretches_within(camera, start, end)
-            if stretch.stream_key != except_stream
-            for piece in clip(stretch.coverage, (max(start, stretch.start), min(end, stretch.end)))
+            Interval(camera, piece.start, piece.end, piece.state, segment.source)
+            for segment in self.segments_within(camera, start, end)
+            if segment.stream_key != except_stream
+            for piece in clip(segment.coverage, (max(start, segment.start), min(end, segment.end)))
             if piece.state in WATCHED
         ]
         return min(seen, default=None)
@@ -321,9 +319,9 @@ class LedgerProgress(LedgerQueries):
             )
 
 
-def _stretch(row: Mapping[str, Any]) -> Stretch:
+def _segment(row: Mapping[str, Any]) -> Segment:
     camera = row["camera"]
-    return Stretch(
+    return Segment(
         stream_key=row["stream"],
         seq=row["seq"],
         camera=camera,

@@ -65,7 +65,7 @@ class _Met:
     groups: tuple[slice, ...]
 
 
-def judge_contact(samples: Samples, facility: Facility, camera: Camera) -> Contacts:
+def evaluate_contact(samples: Samples, facility: Facility, camera: Camera) -> Contacts:
     """Findings of contact for the pairs that the camera watches, care to be logged, and notices.
 
     Contact begins under `distance_m`, ends over `release_m`, and must be held for `min_s`; stretches at

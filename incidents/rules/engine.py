@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from incidents.rules.contact import judge_contact
+from incidents.rules.contact import evaluate_contact
 from incidents.rules.episode import Finding
 from incidents.rules.exposure import Exposure
-from incidents.rules.gathering import judge_gatherings
-from incidents.rules.mask import judge_masks
+from incidents.rules.gathering import evaluate_gatherings
+from incidents.rules.mask import evaluate_masks
 from incidents.rules.position import position_notices
 from incidents.rules.samples import RuleError, read_samples
 from incidents.rules.succession import follow
-from incidents.rules.zone import judge_zones, zone_notices
+from incidents.rules.zone import evaluate_zones, zone_notices
 from vision.ground import locate
 from vision.roles import assign_roles
 from zones.facility import Camera, Facility
 
-__all__ = ["Exposure", "Finding", "Judgement", "RuleError", "judge"]
+__all__ = ["Exposure", "Finding", "RuleError", "RuleResult", "evaluate_rules"]
 
 AT_ONCE = 2
 """Kinds of incident judged at once."""
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RuleResult:
     """What the rules say of one camera's observations.
 
     Attributes:
@@ -41,7 +41,7 @@ class Judgement:
     exposures: tuple[Exposure, ...] = ()
 
 
-def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Judgement:
+def evaluate_rules(observations: pl.DataFrame, facility: Facility, camera: Camera) -> RuleResult:
     """Judge the observations of one camera.
 
     Pure: equal input gives an equal result, and nothing but the input matters. Roles and ground
@@ -63,10 +63,10 @@ def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Jud
     samples = follow(tracks, known_from)
     # Kinds do not know of each other, and numpy lets go of the interpreter while it computes.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        masks = pool.submit(judge_masks, samples, facility, camera)
-        zones = pool.submit(judge_zones, samples, facility, camera)
-        contact = pool.submit(judge_contact, samples, facility, camera)
-        gathering = pool.submit(judge_gatherings, samples, facility, camera)
+        masks = pool.submit(evaluate_masks, samples, facility, camera)
+        zones = pool.submit(evaluate_zones, samples, facility, camera)
+        contact = pool.submit(evaluate_contact, samples, facility, camera)
+        gathering = pool.submit(evaluate_gatherings, samples, facility, camera)
         contacts, (gatherings, gathering_notices) = contact.result(), gathering.result()
         findings = [*masks.result(), *zones.result(), *contacts.findings, *gatherings]
     notices = [
@@ -81,4 +81,4 @@ def judge(observations: pl.DataFrame, facility: Facility, camera: Camera) -> Jud
         )
     findings.sort(key=lambda finding: (finding.start, finding.kind, finding.zone or "", finding.tracks))
     exposures = sorted(contacts.exposures, key=lambda item: (item.start, item.zone, item.tracks))
-    return Judgement(tuple(findings), tuple(notices), tuple(exposures))
+    return RuleResult(tuple(findings), tuple(notices), tuple(exposures))

@@ -15,7 +15,9 @@ from zones.facility import Camera, Facility, Role
 KIND = "gathering"
 
 
-def judge_gatherings(samples: Samples, facility: Facility, camera: Camera) -> tuple[list[Finding], list[str]]:
+def evaluate_gatherings(
+    samples: Samples, facility: Facility, camera: Camera
+) -> tuple[list[Finding], list[str]]:
     """Findings of gatherings, one each, and notices of what is not judged.
 
     At each instant, residents under `distance_m` of each other are linked, and linked ones form a group.

@@ -43,7 +43,7 @@ class _Votes:
     change: Floats
 
 
-def judge_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
+def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
     """Findings of mask_absent and mask_incorrect.
 
     Over each assessed sample ends a window of `window_s`. A state is found when the window holds at

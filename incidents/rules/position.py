@@ -101,13 +101,13 @@ def position_notices(samples: Samples, facility: Facility, camera: Camera) -> li
     notices = []
     if hidden:
         notices.append(
-            f"camera {camera.id}: feet were hidden in {hidden} of {len(samples)} sightings, by the lower "
+            f"camera {camera.id}: feet were hidden in {hidden} of {len(samples)} observations, by the lower "
             f"edge of the frame or furniture: {hidden - lost} placed by the head, {lost} not assessable"
             f"{': no zone, line or contact is judged by those' if lost else ''}"
         )
     if vague:
         notices.append(
-            f"camera {camera.id}: in {vague} of {len(samples)} sightings it was not known to within "
+            f"camera {camera.id}: in {vague} of {len(samples)} observations it was not known to within "
             f"{facility.rules.zone.max_position_se_m:g} m where somebody stands who is partly hidden, sits "
             "or is small: nobody enters a zone by those"
         )

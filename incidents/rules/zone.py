@@ -64,7 +64,7 @@ class Crossings:
     hysteresis: dict[str, float]
 
 
-def judge_zones(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
+def evaluate_zones(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
     """Findings of all zones and lines of a camera.
 
     Feet that are hidden and cannot be placed are a loss of sight; by those placed too roughly nobody gets in,

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.faces.collecting import CLASSES, INCORRECT, MASKED, NONE, UNMASKED, Crops
 from models.faces.crops import CONTEXT, Image, warp
 from models.faces.degrading import degrade
-from models.faces.gathering import CLASSES, INCORRECT, MASKED, NONE, UNMASKED, Crops
 from models.faces.painting import paint
 from models.runtime import quiet_ultralytics, yolo
 

@@ -15,8 +15,8 @@ import numpy as np
 from models import datasets
 from models.faces.calibration import calibration_error
 from models.faces.classifier import probabilities
+from models.faces.collecting import CLASSES, NONE
 from models.faces.crops import square
-from models.faces.gathering import CLASSES, NONE
 from models.registry import Weights
 from models.runtime import yolo
 

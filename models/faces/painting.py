@@ -19,7 +19,7 @@ Wear = Literal["masked", "nose", "chin"]
 """Worn right; with the nose bare; under the chin with nose and mouth bare."""
 
 LEAST_PX = 1.0
-"""Eyes or mouth nearer to each other than this are no landmarks to paint by."""
+"""ModelBundle or mouth nearer to each other than this are no landmarks to paint by."""
 
 
 def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) -> Image | None:
@@ -27,7 +27,7 @@ def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) 
 
     Args:
         crop: with a bare face.
-        landmarks: (5, 2) px: eyes (image left, right), nose tip, mouth corners (left, right).
+        landmarks: (5, 2) px: bundle (image left, right), nose tip, mouth corners (left, right).
         wear: how the mask sits.
         rng: shapes and textures.
 
@@ -60,10 +60,10 @@ def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) 
 def _outline(
     landmarks: NDArray[np.float64], wear: Wear, rng: Random
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """The mask's outline (8, 2) px, the vector from eyes to mouth, and that from eye to eye."""
+    """The mask's outline (8, 2) px, the vector from bundle to mouth, and that from eye to eye."""
     left_eye, right_eye, nose, left_mouth, right_mouth = landmarks
-    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
-    down = mouth - eyes
+    bundle, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    down = mouth - bundle
     apart = float(np.linalg.norm(right_eye - left_eye))
     length = float(np.linalg.norm(down))
     if apart < LEAST_PX or length < LEAST_PX:

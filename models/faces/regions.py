@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import datasets
+from models.faces.collecting import Faces, FaceTeacher, PersonTeacher
 from models.faces.crops import Image
 from models.faces.degrading import degrade
-from models.faces.gathering import Faces, FaceTeacher, PersonTeacher
 
 LEAST_PERSON_PX = 50
 """Lower people have no face that could be assessed."""

@@ -14,7 +14,7 @@ from models import datasets, teachers
 from models.errors import ModelError
 from models.faces import calibration, classifier
 from models.faces.classifier import ClassifierSettings
-from models.faces.gathering import Crops, gather
+from models.faces.collecting import Crops, gather
 
 
 def train(data_root: Path, work: Path, settings: ClassifierSettings | None = None) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from incidents.coverage import WATCHED
 from incidents.ledger import Ledger
-from incidents.rules.zone import judge_zones
+from incidents.rules.zone import evaluate_zones
 from pipelines.home import Home
 from pipelines.suggestion.doors import Door, Doors, find_doors
 from pipelines.suggestion.draft import (
@@ -147,7 +147,7 @@ def suggest(
     proposed = Facility.model_copy(facility, update={"cameras": (_with(camera, fresh),)})
     alarms = dict.fromkeys((item.zone.id for item in fresh), 0)
     if fresh:
-        for finding in judge_zones(walk.samples, proposed, proposed.cameras[0]):
+        for finding in evaluate_zones(walk.samples, proposed, proposed.cameras[0]):
             if finding.zone in alarms:
                 alarms[finding.zone] += 1
         if sum(alarms.values()):

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from incidents.intervals import Estimate, exact_rate
 from incidents.record import Incident, Status, track_id
 from incidents.rules.episode import Finding
 from incidents.rules.samples import Samples
-from incidents.rules.zone import KIND, SHORT_DWELL, dwell_of, judge_zones
-from pipelines.evaluation.bootstrap import Estimate, per_hour
+from incidents.rules.zone import KIND, SHORT_DWELL, dwell_of, evaluate_zones
 from pipelines.suggestion.draft import RuleProposal
 from zones.facility import Camera, Facility
 from zones.permission import verdicts
@@ -205,7 +203,7 @@ def _rule(field: str, value: float, group: Sequence[Dwell], when: str, rate: flo
 def _replayed(samples: Samples, facility: Facility, camera: Camera, dwell_s: float) -> list[Finding]:
     zone = facility.rules.zone.model_copy(update={"dwell_s": dwell_s, "dwell_gate_s": dwell_s})
     rules = facility.rules.model_copy(update={"zone": zone})
-    return judge_zones(samples, facility.model_copy(update={"rules": rules}), camera)
+    return evaluate_zones(samples, facility.model_copy(update={"rules": rules}), camera)
 
 
 def _dwell(
@@ -239,9 +237,14 @@ def _dwell(
         meets=bool(good),
         confirmed=len(findable),
         lost=len(confirmed) - len(findable),
-        rate=per_hour((chosen or present).against, days, np.zeros(0), 0),
+        rate=_rate((chosen or present).against, days),
         trials=tuple(trials),
     )
+
+
+def _rate(count: int, days: float) -> Estimate:
+    """False alarms per camera-day with the exact interval; not known where nothing was watched."""
+    return Estimate(count / days, *exact_rate(count, days), "exact") if days > 0 else Estimate(None)
 
 
 def _same(finding: Finding, incident: Incident) -> bool:

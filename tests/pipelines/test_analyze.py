@@ -20,7 +20,7 @@ import cv2
 import pytest
 
 from tests.footage import atoms, damage, truncate, write_video
-from tests.pipelines.running import FACILITY, LOBBY, ROOT, YARD, command, facts, lazaretto
+from tests.running import FACILITY, LOBBY, ROOT, YARD, command, facts, lazaretto
 
 Analysed = tuple[Path, dict[str, Any]]
 BOTH = (f"yard={YARD}", f"lobby={LOBBY}", "--facility", FACILITY)
@@ -30,10 +30,10 @@ def camera(result: dict[str, Any], name: str) -> dict[str, Any]:
     return next(item for item in result["cameras"] if item["camera"] == name)
 
 
-def stretches(home: Path) -> int:
+def segments(home: Path) -> int:
     try:
         with closing(sqlite3.connect(f"file:{home / 'ledger.db'}?mode=ro", uri=True)) as ledger:
-            return int(ledger.execute("SELECT count(*) FROM stretches").fetchone()[0])
+            return int(ledger.execute("SELECT count(*) FROM segments").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 
@@ -131,14 +131,14 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(analysed: Analysed
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 120
-        while stretches(home) < goal and run.poll() is None and time.monotonic() < deadline:
+        while segments(home) < goal and run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(rng.uniform(0, 3))  # somewhere within the next stretch, or in judging and cutting
+        time.sleep(rng.uniform(0, 3))  # somewhere within the next segment, or in judging and cutting
         if run.poll() is None:
             run.send_signal(signal.SIGKILL)
             kills += 1
         run.wait()
-    assert kills == 2 and stretches(home) >= 1
+    assert kills == 2 and segments(home) >= 1
     done = lazaretto("analyze", *BOTH, "--home", home, "--json")
     assert done.code == 0, done.err
     assert facts(home) == facts(analysed[0])
@@ -157,7 +157,7 @@ def test_a_second_analysis_of_the_same_home_waits_for_nobody_and_says_so(tmp_pat
         stderr=subprocess.DEVNULL,
     )
     try:
-        while stretches(home) < 1 and first.poll() is None:
+        while segments(home) < 1 and first.poll() is None:
             time.sleep(0.05)
         second = lazaretto("analyze", *BOTH, "--home", home)
     finally:

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.cli import build
-from tests.pipelines.running import FACILITY, lazaretto, one_sentence
+from cli.main import build
+from tests.running import FACILITY, lazaretto, one_sentence
 from tests.zones.tsai import PETS_VIEW_001
 from tests.zones.walkers import ASPECT, Pinhole, walk
 from vision.observations import SCHEMA, write_part

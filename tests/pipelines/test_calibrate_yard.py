@@ -16,12 +16,12 @@ from scipy.optimize import linear_sum_assignment
 from supervision import box_iou_batch
 
 from models.devices import Device
-from pipelines.calibration.walkers import people_of
-from pipelines.evaluation.footage import watch
-from tests.pipelines.running import ROOT
+from pipelines.calibration.people import people_of
+from pipelines.observe_footage import watch
+from tests.running import ROOT
 from tests.zones.tsai import PETS_VIEW_001
 from vision.ground import foot_sigma
-from vision.perception import Eyes, PerceptionSettings
+from vision.perception import ModelBundle, PerceptionSettings
 from zones.calibration import Calibration
 from zones.calibration.people import People
 from zones.calibration.walking import Assumed, fit_walking
@@ -101,9 +101,9 @@ def labelled(labels: Array) -> Feet:
 
 @pytest.fixture(scope="module")
 def seen() -> pl.DataFrame:
-    eyes = Eyes.load(Device.choose("cpu"), PerceptionSettings())
+    bundle = ModelBundle.load(Device.choose("cpu"), PerceptionSettings())
     camera = Camera(id="yard", places=(Place.YARD,))
-    return watch(PETS / "vtest.avi", eyes, camera, start=0, source_fps=FPS).observations
+    return watch(PETS / "vtest.avi", bundle, camera, start=0, source_fps=FPS).observations
 
 
 @pytest.fixture(scope="module")

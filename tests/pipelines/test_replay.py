@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from incidents.ledger import Ledger
 from incidents.record import Incident
-from pipelines.flagging import flag
 from pipelines.home import Home
+from pipelines.record_incidents import flag
 from pipelines.replay import replay
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, long_log, observe, scene
 from tests.logs import log_home
-from tests.pipelines.running import FACILITY, lazaretto, one_sentence
+from tests.running import FACILITY, lazaretto, one_sentence
 from vision.frames import SECOND
 from zones.facility import Direction, Role, ZoneType, load_facility, parse_facility
 
@@ -76,7 +76,7 @@ walks = st.lists(
 )
 PLACES = (
     box_zone("ward", ZoneType.STAFF_ONLY, 5, 2, 9, 8),
-    box_zone("desk", ZoneType.CARE_STATION, 10, 2, 14, 8),
+    box_zone("sink", ZoneType.CARE_STATION, 10, 2, 14, 8),
     box_zone("door", ZoneType.COMMON, 0, 0, 2, 2, origin_role=Role.STAFF_PPE),
     line("gate", ZoneType.GATE, (8, 0), (8, 12), denied=Direction.LEFT_TO_RIGHT),
 )

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from models.devices import Device
-from tests.pipelines.running import ROOT
+from tests.running import ROOT
 from vision.frames import SECOND, Frame
-from vision.perception import Eyes, Perception, PerceptionSettings
+from vision.perception import ModelBundle, Perception, PerceptionSettings
 from vision.sources.files import open_source
 from zones.facility import Camera, Place
 
@@ -19,8 +19,8 @@ CLIPS = ROOT.parent / "shared" / "data" / "videos"
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the evaluation data are not beside this checkout")
 def test_people_who_come_one_after_the_other_are_not_taken_for_each_other() -> None:
     facts = json.loads((CLIPS / "facts.json").read_text())["room_one_by_one.mp4"]
-    eyes = Eyes.load(Device("cpu"), PerceptionSettings(fps=3.0))
-    perception = Perception(eyes, Camera(id="room", places=(Place.OTHER_PUBLIC,)), "s")
+    bundle = ModelBundle.load(Device("cpu"), PerceptionSettings(fps=3.0))
+    perception = Perception(bundle, Camera(id="room", places=(Place.OTHER_PUBLIC,)), "s")
     source = open_source(CLIPS / "room_one_by_one.mp4", "room", 0, None)
     frames: dict[int, list[int]] = {}
     for item in source.frames(None, SECOND // 3):

@@ -105,16 +105,16 @@ def test_feet_behind_furniture_that_was_marked_are_found_by_the_head(
     occluders: list[object], found: Foot
 ) -> None:
     x, top, bottom = box_of(0.0, 6.0, 1.65)
-    desk = camera(TILTED).model_copy(update={"occluders": tuple(tuple(map(tuple, o)) for o in occluders)})
+    sink = camera(TILTED).model_copy(update={"occluders": tuple(tuple(map(tuple, o)) for o in occluders)})
     behind = boxed((x, top, bottom - 0.25 * (bottom - top)))
     assert DESK[0][1] * HEIGHT < behind["y2"][0] < DESK[2][1] * HEIGHT
-    seen = locate(behind, desk)
+    seen = locate(behind, sink)
     assert seen["foot"].to_list() == [found]
     off = abs(seen["ground_y"][0] - 6)
     assert (off < 0.02) is (found == Foot.INFERRED) and (off > 0.9) is (found == Foot.SEEN)
-    # Beside the desk nothing changes.
+    # Beside the sink nothing changes.
     beside = boxed(box_of(4.0, 6.0, 1.65))
-    assert locate(beside, desk)["foot"].to_list() == [Foot.SEEN]
+    assert locate(beside, sink)["foot"].to_list() == [Foot.SEEN]
 
 
 @pytest.mark.parametrize(("height_m", "found"), [(1.15, Foot.SEEN), (1.05, Foot.DOUBTFUL)])

@@ -11,7 +11,7 @@ import pytest
 from models.devices import Device
 from vision.frames import SECOND, Frame
 from vision.observations import SCHEMA
-from vision.perception import Eyes, Perception, PerceptionSettings, Sighting
+from vision.perception import ModelBundle, Perception, PerceptionSettings, TrackerInput
 from vision.sources.files import open_source
 from zones.facility import Camera, load_facility
 
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def eyes() -> Eyes:
-    return Eyes.load(Device("cpu"), PerceptionSettings())
+def bundle() -> ModelBundle:
+    return ModelBundle.load(Device("cpu"), PerceptionSettings())
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,15 @@ def frames(yard: Camera) -> list[Frame]:
 
 
 def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
-    eyes: Eyes, yard: Camera, frames: list[Frame]
+    bundle: ModelBundle, yard: Camera, frames: list[Frame]
 ) -> None:
-    whole, first = Perception(eyes, yard, "s"), Perception(eyes, yard, "s")
+    whole, first = Perception(bundle, yard, "s"), Perception(bundle, yard, "s")
     people = whole.detect(frames)
     expected = whole.tabulate(whole.observe(frames, people))
-    record: list[Sighting] = []
+    record: list[TrackerInput] = []
     before = first.tabulate(first.observe(frames[:40], people[:40], record))
-    assert sum(len(sighting.numbers) for sighting in record) > 10, "it looked at people"
-    second = Perception(eyes, yard, "s")
+    assert sum(len(tracker_input.numbers) for tracker_input in record) > 10, "it looked at people"
+    second = Perception(bundle, yard, "s")
     second.retrace(record, before)
     after = second.tabulate(second.observe(frames[40:], people[40:]))
     assert (
@@ -54,20 +54,20 @@ def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
 
 
 def test_nothing_of_what_people_look_like_is_in_the_log(
-    eyes: Eyes, yard: Camera, frames: list[Frame]
+    bundle: ModelBundle, yard: Camera, frames: list[Frame]
 ) -> None:
-    perception = Perception(eyes, yard, "s")
+    perception = Perception(bundle, yard, "s")
     table = perception.tabulate(perception.observe(frames[:10], perception.detect(frames[:10])))
     assert table.schema == pl.Schema(SCHEMA)
     assert len(table) and all(not kind.is_nested() and str(kind) != "Binary" for kind in table.dtypes)
 
 
-def test_the_weights_and_settings_of_following_are_part_of_the_fingerprint(eyes: Eyes) -> None:
+def test_the_weights_and_settings_of_following_are_part_of_the_fingerprint(bundle: ModelBundle) -> None:
     from dataclasses import replace
 
-    weights = eyes.weights
+    weights = bundle.weights
     assert weights["appearance"].name == "appearance"
-    settings = eyes.settings
+    settings = bundle.settings
     known = settings.fingerprint(*weights.values())
     other = replace(weights["appearance"], sha256="0" * 64)
     assert settings.fingerprint(*{**weights, "appearance": other}.values()) != known

@@ -80,7 +80,7 @@ WRONG: dict[str, Any] = {
 PLACES = [(sample, loc) for sample in (SAMPLE, OLD) for loc in places(sample)]
 
 
-def judge(data: Any) -> str | None:
+def evaluate_rules(data: Any) -> str | None:
     """The error of a document, None when it loads; the schema has to agree as far as it can."""
     accepted = VALIDATOR.is_valid(data)
     try:
@@ -93,13 +93,13 @@ def judge(data: Any) -> str | None:
 
 
 def test_the_samples_load_and_fit_the_schema() -> None:
-    assert judge(SAMPLE) is judge(OLD) is None
+    assert evaluate_rules(SAMPLE) is evaluate_rules(OLD) is None
     for path in DATA.glob("*.yaml"):
         text = path.read_text("utf-8")
         parse_facility(text)
         VALIDATOR.validate(read_document(text, "f").data)
     bare = {key: value for key, value in OLD.items() if key != "schema"}
-    assert judge(bare) is None
+    assert evaluate_rules(bare) is None
 
 
 @pytest.mark.parametrize("sample", [SAMPLE, OLD], ids=["newest", "oldest"])
@@ -109,7 +109,7 @@ def test_an_unknown_key_anywhere_is_told_and_rejected(sample: Any) -> None:
         holder(data, loc)["unknown"] = 1
         if loc[:-1] == ("schedules",):
             continue  # any name may be there
-        error = judge(data)
+        error = evaluate_rules(data)
         assert error is not None and "got 'unknown'" in error, loc
         assert not VALIDATOR.is_valid(data), loc
 
@@ -120,7 +120,7 @@ def test_a_missing_key_is_told_and_rejected(sample: Any) -> None:
     for loc in [loc for loc in places(sample) if isinstance(loc[-1], str)]:
         data = copy.deepcopy(sample)
         del holder(data, loc)[loc[-1]]
-        if (error := judge(data)) is not None and "got nothing" in error:
+        if (error := evaluate_rules(data)) is not None and "got nothing" in error:
             told.add(loc[-1])
             assert not VALIDATOR.is_valid(data), loc
     place = "places" if sample is SAMPLE else "place"
@@ -146,7 +146,7 @@ def test_a_wrong_value_anywhere_is_one_sentence(place: tuple[Any, Loc], kind: st
     data = copy.deepcopy(sample)
     old = holder(data, loc)[loc[-1]]
     holder(data, loc)[loc[-1]] = copy.deepcopy(WRONG[kind])
-    error = judge(data)
+    error = evaluate_rules(data)
     if kind == "nested" or (isinstance(old, (dict, list)) and kind in ("text", "number", "yes")):
         # A wrong type is a matter of structure.
         assert error is not None and not VALIDATOR.is_valid(data)

@@ -22,7 +22,7 @@ def plane(found: Walked) -> Calibration:
     return Calibration.from_spec(CalibrationSpec(walking=found.spec), ASPECT)
 
 
-def judge(found: Walked, camera: Pinhole) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def evaluate_rules(found: Walked, camera: Pinhole) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True and found distances of all places of the floor that are under 4 m apart, and their errors."""
     image = camera.project(np.column_stack([FLOOR, np.zeros(len(FLOOR))]))
     a, b = np.triu_indices(len(FLOOR), 1)
@@ -39,7 +39,7 @@ def judge(found: Walked, camera: Pinhole) -> tuple[np.ndarray, np.ndarray, np.nd
 )
 def test_finds_the_camera(camera: Pinhole) -> None:
     found = fit_walking(walk(camera, 30, 1), KNOWN)
-    true, distance, se = judge(found, camera)
+    true, distance, se = evaluate_rules(found, camera)
     assert np.abs(distance - true).mean() < 0.3
     assert (np.abs(distance - true) < 3 * se).all()
     assert found.spec.roll_deg == pytest.approx(camera.roll, abs=1.5)
@@ -56,7 +56,7 @@ def test_the_field_of_view_of_the_data_sheet_helps() -> None:
     assert known.focal_se < 0.06 < without.focal_se
     assert known.focal_unusual < 2 < fit_walking(people, Assumed(1.65, 0.08, view / 2)).focal_unusual
     assert known.spec.check_error_m < without.spec.check_error_m
-    true, distance, _ = judge(known, camera)
+    true, distance, _ = evaluate_rules(known, camera)
     assert np.abs(distance - true).mean() < 0.12
 
 
@@ -64,7 +64,7 @@ def test_the_stated_error_is_the_real_one() -> None:
     """Six times, other people: most distances within one standard error, nearly all within two."""
     within = []
     for seed in range(6):
-        true, distance, se = judge(fit_walking(walk(Pinhole(), 12, 100 + seed), KNOWN), Pinhole())
+        true, distance, se = evaluate_rules(fit_walking(walk(Pinhole(), 12, 100 + seed), KNOWN), Pinhole())
         off = np.abs(distance - true) / se
         within.append([(off < 1).mean(), (off < 2).mean()])
     one, two = np.mean(within, axis=0)
@@ -94,7 +94,7 @@ def test_people_who_are_cut_off_hidden_or_sit_do_not_matter() -> None:
     cut = generator.random(len(spoilt)) < 0.15
     spoilt[cut, 3] -= 0.45 * (spoilt[cut, 3] - spoilt[cut, 1])  # legs behind a bench
     found = fit_walking(People(spoilt, clean.track, clean.t, ASPECT), KNOWN)
-    true, distance, _ = judge(found, camera)
+    true, distance, _ = evaluate_rules(found, camera)
     assert np.abs(distance - true).mean() < 0.25
 
 

@@ -38,7 +38,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "role_outsider": pl.Float32(),
 }
 """Columns of the log. px for pixels of the frame, m for metres on the ground; null = not known.
-face_change: how much the picture around the face has changed since the look before (`vision.stillness`)."""
+face_change: how much the picture around the face has changed since the look before (`vision.liveness`)."""
 
 ROOT = "observations"
 """The folder of the log, below the home."""

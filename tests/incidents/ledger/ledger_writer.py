@@ -1,6 +1,6 @@
 """A process that writes to a ledger until it has written enough or is killed.
 
-`ledger_writer.py LEDGER STREAM COUNT`: stretch and incident number n in one transaction, the review of
+`ledger_writer.py LEDGER STREAM COUNT`: segment and incident number n in one transaction, the review of
 the incident in another; then n on a line, when both are committed. Goes on where the stream ended.
 """
 
@@ -21,12 +21,12 @@ def main(path: str, stream: str, count: int) -> None:
     camera = stream.split("-")[0]
     with Ledger.open(Path(path)) as ledger:
         run = ledger.start_run(facility(), MODELS, {"stream": stream})
-        for n in range(len(ledger.stretches(stream)), count):
+        for n in range(len(ledger.segments(stream)), count):
             start, end = T0 + n * SECOND, T0 + (n + 1) * SECOND
             state = State.ANALYSED if n % 2 else State.IDLE
             found = incident(camera=camera, start=start, end=end)
             with ledger.transaction():
-                ledger.commit_stretch(
+                ledger.commit_segment(
                     stream, camera, n, "f.mp4", start, end, 5, "p", [Interval(camera, start, end, state)], run
                 )
                 ledger.record(found, run)

@@ -246,7 +246,7 @@ def test_two_processes_that_write_at_once_both_succeed(path: Path) -> None:
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
     with Ledger.open(path) as ledger:
-        assert [len(ledger.stretches(stream)) for stream in streams] == [40, 40]
+        assert [len(ledger.segments(stream)) for stream in streams] == [40, 40]
         assert len(ledger.incidents()) == 80
         assert ledger.faults() == ()
 
@@ -270,15 +270,15 @@ def test_a_kill_at_any_moment_leaves_each_transaction_whole_or_absent(path: Path
 def _check_whole(ledger: Ledger, told: set[int]) -> None:
     """`told` are the numbers of which a writer said that both transactions were committed."""
     assert ledger.faults() == ()
-    stretches, incidents = ledger.stretches("yard-1"), ledger.incidents()
-    assert [s.seq for s in stretches] == list(range(len(stretches)))
-    assert told <= set(range(len(stretches)))
-    assert [i.start for i in incidents] == [s.start for s in stretches]
+    segments, incidents = ledger.segments("yard-1"), ledger.incidents()
+    assert [s.seq for s in segments] == list(range(len(segments)))
+    assert told <= set(range(len(segments)))
+    assert [i.start for i in incidents] == [s.start for s in segments]
     for n, item in enumerate(incidents):
         reviewed = [entry.event for entry in ledger.history(item.id)] == ["added", "status"]
         assert reviewed == (item.status is Status.IN_REVIEW)
         assert reviewed or n not in told
-    if stretches:
-        covered = ledger.coverage("yard", T0, T0 + len(stretches) * SECOND)
+    if segments:
+        covered = ledger.coverage("yard", T0, T0 + len(segments) * SECOND)
         assert {item.state for item in covered} <= {State.ANALYSED, State.IDLE}
         assert all(left.state != right.state for left, right in pairwise(covered))

@@ -45,32 +45,32 @@ def commit(
     source: str = "yard.mp4",
 ) -> bool:
     told = [span(start, end, camera=camera)] if coverage is None else coverage
-    return ledger.commit_stretch(
+    return ledger.commit_segment(
         stream, camera, seq, source, T0 + start, T0 + end, 5, f"observations/{seq}.parquet", told, run
     )
 
 
-def test_a_stretch_comes_back_and_the_second_time_changes_nothing(ledger: Ledger, run: str) -> None:
+def test_a_segment_comes_back_and_the_second_time_changes_nothing(ledger: Ledger, run: str) -> None:
     told = [span(0, 4), span(4, 10, State.IDLE, "still")]
     assert commit(ledger, run, 1, 10, 20) is True
     assert commit(ledger, run, 0, 0, 10, told) is True
     assert commit(ledger, run, 0, 0, 10, [span(0, 10)]) is False
-    first, second = ledger.stretches("s")
+    first, second = ledger.segments("s")
     assert (first.seq, first.start, first.end, first.frames) == (0, T0, T0 + 10, 5)
     assert (first.part, first.source, first.run_id) == ("observations/0.parquet", "yard.mp4", run)
     assert first.coverage == tuple(told)
     assert second.seq == 1
-    assert ledger.stretches("other") == ()
+    assert ledger.segments("other") == ()
     assert ledger.coverage("yard", T0, T0 + 20) == (*told, span(10, 20))
 
 
-def test_another_stretch_under_the_same_number_is_refused(ledger: Ledger, run: str) -> None:
+def test_another_segment_under_the_same_number_is_refused(ledger: Ledger, run: str) -> None:
     commit(ledger, run)
     with pytest.raises(LedgerError, match="as committed before"):
         commit(ledger, run, 0, 0, 11)
 
 
-def test_a_stretch_and_its_coverage_are_whole_or_absent(ledger: Ledger, run: str) -> None:
+def test_a_segment_and_its_coverage_are_whole_or_absent(ledger: Ledger, run: str) -> None:
     for told, sentence in [
         ([span(0, 6), span(5, 10)], "expected each second once"),
         ([span(0, 10, camera="gate")], "expected coverage of camera yard, got of gate"),
@@ -81,25 +81,25 @@ def test_a_stretch_and_its_coverage_are_whole_or_absent(ledger: Ledger, run: str
         commit(ledger, "nobody")
     with pytest.raises(LedgerError, match="expected an end after"):
         commit(ledger, run, start=5, end=5, coverage=[])
-    assert ledger.stretches("s") == ()
+    assert ledger.segments("s") == ()
     assert ledger.coverage("yard", T0, T0 + 10) == (span(0, 10, OFF, NO_RECORD),)
 
 
-def test_a_stretch_with_its_incidents_in_one_transaction(ledger: Ledger, run: str) -> None:
+def test_a_segment_with_its_incidents_in_one_transaction(ledger: Ledger, run: str) -> None:
     with pytest.raises(RuntimeError), ledger.transaction():
         commit(ledger, run)
         ledger.record(incident(), run)
         raise RuntimeError
-    assert ledger.stretches("s") == () and ledger.incidents() == ()
+    assert ledger.segments("s") == () and ledger.incidents() == ()
     with ledger.transaction():
         commit(ledger, run)
         with pytest.raises(LedgerError):
             commit(ledger, "nobody", 1, 10, 20)  # a part that fails alone leaves the rest
         ledger.record(incident(), run)
-    assert len(ledger.stretches("s")) == len(ledger.incidents()) == 1
+    assert len(ledger.segments("s")) == len(ledger.incidents()) == 1
 
 
-def test_complete_is_said_once_even_for_a_stream_without_a_stretch(ledger: Ledger, run: str) -> None:
+def test_complete_is_said_once_even_for_a_stream_without_a_segment(ledger: Ledger, run: str) -> None:
     assert not ledger.stream_complete("s")
     commit(ledger, run)
     assert not ledger.stream_complete("s")
@@ -123,7 +123,7 @@ def test_coverage_is_a_partition_and_gaps_are_offline(ledger: Ledger, run: str) 
         ledger.coverage("yard", T0, T0)
 
 
-def test_neighbouring_stretches_are_one_interval_in_the_file(ledger: Ledger, run: str) -> None:
+def test_neighbouring_segments_are_one_interval_in_the_file(ledger: Ledger, run: str) -> None:
     for seq in range(20):
         commit(ledger, run, seq, seq * 10, seq * 10 + 10)
     assert len(_stored(ledger)) == 1

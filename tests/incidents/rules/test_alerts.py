@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_scenes import NOON, Person, box_zone, line, observe, scene, stay
 
-from incidents.rules.engine import judge
+from incidents.rules.engine import evaluate_rules
 from incidents.rules.episode import Finding, realerts
 from zones.facility import Facility, Pair, Role, Rules, ZoneType
 
@@ -21,7 +21,7 @@ ROLE = {"default_role": Role.RESIDENT, "default_role_confidence": 0.9}
 
 
 def found(observations: pl.DataFrame, facility: Facility) -> tuple[Finding, ...]:
-    return judge(observations, facility, facility.cameras[0]).findings
+    return evaluate_rules(observations, facility, facility.cameras[0]).findings
 
 
 def alerts(facility: Facility, *people: Person, hz: float = 5.0) -> list[list[float]]:
@@ -98,7 +98,7 @@ def test_what_is_seen_later_changes_no_earlier_alert(moments: Sequence[int], per
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 120))
 def test_live_and_afterwards_alert_alike(minute_tenths: int):
-    """Judged at any moment, what is seen so far alerts at those of the whole log up to that moment."""
+    """PieceResult at any moment, what is seen so far alerts at those of the whole log up to that moment."""
     facility = scene(STAFF, contact_pairs=(Pair.RESIDENT_RESIDENT,), rules=Rules(realert_s=120.0), **ROLE)
     people = [
         Person(1, [(0, 2, 6), (20, 6, 6), (400, 6, 6), (401, 2, 6), (430, 2, 6), (431, 6, 6), (700, 6, 6)]),

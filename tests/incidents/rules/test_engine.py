@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rule_scenes import NOON, Person, box_zone, line, long_log, observe, scene, stay
 
-from incidents.rules.engine import Judgement, RuleError, judge
+from incidents.rules.engine import RuleError, RuleResult, evaluate_rules
 from vision.observations import empty
 from zones.facility import Pair, Role, ZoneType
 
@@ -30,8 +30,8 @@ FACILITY = scene(
 )
 
 
-def run(observations: pl.DataFrame, facility=FACILITY) -> Judgement:
-    return judge(observations, facility, facility.cameras[0])
+def run(observations: pl.DataFrame, facility=FACILITY) -> RuleResult:
+    return evaluate_rules(observations, facility, facility.cameras[0])
 
 
 def vote(state: str):
@@ -223,7 +223,7 @@ def test_findings_are_sorted_and_notices_said():
 
 
 def test_nothing_seen_is_nothing_found():
-    assert run(empty()) == Judgement((), ())
+    assert run(empty()) == RuleResult((), ())
 
 
 def test_refuses_time_going_backwards_and_says_what_repeats():

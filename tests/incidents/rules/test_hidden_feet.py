@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from rule_scenes import NOON, observe, scene, stay
 
-from incidents.rules.engine import Judgement, judge
+from incidents.rules.engine import RuleResult, evaluate_rules
 from vision.ground import calibration_of
 from zones.facility import (
     CalibrationSpec,
@@ -61,8 +61,8 @@ def facility(*zones: Zone, calibrated: bool = True, rules: Rules | None = None, 
     return scene(*zones, calibration=TILTED if calibrated else None, rules=rules, **about)
 
 
-def run(place: Facility, *tables: pl.DataFrame) -> Judgement:
-    return judge(pl.concat(tables).sort("t", "track"), place, place.cameras[0])
+def run(place: Facility, *tables: pl.DataFrame) -> RuleResult:
+    return evaluate_rules(pl.concat(tables).sort("t", "track"), place, place.cameras[0])
 
 
 @pytest.mark.parametrize(("y", "inside"), [(6.0, True), (4.0, False)])
@@ -72,8 +72,8 @@ def test_behind_furniture_a_person_is_in_the_zone_that_they_stand_in(y, inside):
     judgement = run(place, seen(1, 0, y, cut=0.3))
     assert [f.zone for f in judgement.findings] == (["staff"] if inside else [])
     assert judgement.notices == (
-        "camera cam-1: feet were hidden in 51 of 51 sightings, by the lower edge of the frame or furniture: "
-        "51 placed by the head, 0 not assessable",
+        "camera cam-1: feet were hidden in 51 of 51 observations, by the lower edge of the frame or "
+        "furniture: 51 placed by the head, 0 not assessable",
     )
     if inside:
         assert judgement.findings[0].thresholds["max_position_se_m"] == 1.0
@@ -87,7 +87,7 @@ def test_by_a_position_that_is_too_rough_nobody_enters_and_that_is_said():
     judgement = run(place, short)
     assert judgement.findings == ()
     assert judgement.notices == (
-        "camera cam-1: in 51 of 51 sightings it was not known to within 1 m where somebody stands who is "
+        "camera cam-1: in 51 of 51 observations it was not known to within 1 m where somebody stands who is "
         "partly hidden, sits or is small: nobody enters a zone by those",
     )
     rules = Rules(zone=ZoneRule(max_position_se_m=5.0))

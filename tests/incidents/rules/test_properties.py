@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_scenes import NOON, Person, box_zone, norm, observe, scene, stay
 
-from incidents.rules.engine import Judgement, judge
+from incidents.rules.engine import RuleResult, evaluate_rules
 from zones.facility import Facility, Pair, Role, ZoneType
 
 S = 1_000_000
@@ -30,8 +30,8 @@ FACILITY = scene(
 )
 
 
-def run(observations: pl.DataFrame, facility: Facility = FACILITY) -> Judgement:
-    return judge(observations, facility, facility.cameras[0])
+def run(observations: pl.DataFrame, facility: Facility = FACILITY) -> RuleResult:
+    return evaluate_rules(observations, facility, facility.cameras[0])
 
 
 def crowd(stays: float, gathers: float, care: float, walks: float) -> list[Person]:
@@ -65,7 +65,7 @@ def test_any_frame_rate_gives_the_same_within_a_step(stays, gathers, care, walks
     group = crowd(stays, gathers, care, walks)
     fine, coarse = (run(observe(group, rate, NOON + micros)) for rate in (30, hz))
 
-    def what(judgement: Judgement) -> list[tuple[object, ...]]:
+    def what(judgement: RuleResult) -> list[tuple[object, ...]]:
         return [
             *sorted((f.kind, f.subkind, f.zone or "", f.tracks, f.severity, str([r for r, _ in f.roles]))
                     for f in judgement.findings),
@@ -120,7 +120,7 @@ def test_a_stay_is_found_where_sight_is_lost_for_3_s_at_most_and_never_across_mo
     assert [(f.start, f.end) for f in findings] == ([(stays[0][0], stays[-1][1])] if stays else [])
 
 
-def night(day: str, hz: float = 0.5) -> tuple[Judgement, int]:
+def night(day: str, hz: float = 0.5) -> tuple[RuleResult, int]:
     """Somebody who stands in a common hall in Berlin from 20:00 of a day to 09:00 of the next."""
     hall = scene(box_zone("hall", ZoneType.COMMON, 4, 4, 8, 8), default_role=Role.RESIDENT)
     facility = hall.model_copy(update={"timezone": "Europe/Berlin"})

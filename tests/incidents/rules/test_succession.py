@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_scenes import Person, box_zone, samples_of, scene, stay
 
-from incidents.rules.contact import judge_contact
+from incidents.rules.contact import evaluate_contact
 from incidents.rules.samples import ROLES
 from incidents.rules.succession import follow
-from incidents.rules.zone import judge_zones
+from incidents.rules.zone import evaluate_zones
 from zones.facility import Pair, Role, ZoneType
 
 
@@ -128,10 +128,10 @@ def test_a_surer_other_role_is_somebody_else():
 def test_one_stay_under_two_ids_is_one_finding_of_the_first():
     facility = scene(box_zone("staff", ZoneType.STAFF_ONLY, 4, 4, 8, 8))
     people = stay(5, 6, 6, 0, 1.2), stay(2, 6, 6.2, 2, 3)
-    (finding,) = judge_zones(follow(samples_of(people, facility), 0.7), facility, facility.cameras[0])
+    (finding,) = evaluate_zones(follow(samples_of(people, facility), 0.7), facility, facility.cameras[0])
     assert finding.tracks == (5,)
     assert finding.end - finding.start == 3_000_000
-    assert judge_zones(samples_of(people, facility), facility, facility.cameras[0]) == []
+    assert evaluate_zones(samples_of(people, facility), facility, facility.cameras[0]) == []
 
 
 def test_nobody_there():
@@ -177,7 +177,10 @@ def test_episodes_are_the_same_however_tracks_are_broken(one, other):
 
     def judged(people: list[Person]) -> list[tuple[object, ...]]:
         samples = follow(samples_of(people, facility), 0.5)
-        found = [*judge_zones(samples, facility, camera), *judge_contact(samples, facility, camera).findings]
+        found = [
+            *evaluate_zones(samples, facility, camera),
+            *evaluate_contact(samples, facility, camera).findings,
+        ]
         return sorted((f.kind, f.zone or "", len(f.tracks), f.start, f.end) for f in found)
 
     # Two people lost beside each other at once are in doubt, which is for appearance to settle.

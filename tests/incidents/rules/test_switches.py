@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rule_scenes import NOON, Person, box_zone, line, norm, observe, scene, stay
 
-from incidents.rules.engine import Judgement, judge
+from incidents.rules.engine import RuleResult, evaluate_rules
 from zones.facility import Pair, Role, ZoneType
 
 S = 1_000_000
@@ -50,11 +50,11 @@ def cut(person: Person, at: float, gap: float, ids: tuple[int, ...] = (1, 90)) -
     return [one, two]
 
 
-def run(place, people: list[Person]) -> Judgement:
-    return judge(observe(people, 5.0), place, place.cameras[0])
+def run(place, people: list[Person]) -> RuleResult:
+    return evaluate_rules(observe(people, 5.0), place, place.cameras[0])
 
 
-def about(judgement: Judgement) -> list[tuple[object, ...]]:
+def about(judgement: RuleResult) -> list[tuple[object, ...]]:
     """What was found, without scores; exposures too."""
     return [
         *((f.kind, f.subkind, f.zone, f.tracks, f.start, f.end, f.severity) for f in judgement.findings),

@@ -9,7 +9,7 @@ import polars as pl
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from incidents.record import Incident, Status, from_finding
-from incidents.rules.engine import judge
+from incidents.rules.engine import evaluate_rules
 from tests.incidents.rules.rule_scenes import NOON
 from vision.observations import HOUR, write_part
 from zones.facility import Facility, parse_facility
@@ -60,7 +60,7 @@ def make_home(path: Path, log: pl.DataFrame, hours: float, at: Facility | None =
             ledger.commit_stretch(*args)
         found = [
             from_finding(finding, facility=place, camera=camera, run=run, models=MODELS, coverage_share=1.0)
-            for finding in judge(log, place, camera).findings
+            for finding in evaluate_rules(log, place, camera).findings
         ]
         for incident in found:
             ledger.record(incident, run)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidents.record import Incident, Status, from_finding
-from incidents.rules.engine import judge
+from incidents.rules.engine import evaluate_rules
 from incidents.rules.samples import Samples
 from pipelines.suggestion.thresholds import Dwell, find_dwells, rule_proposals
 from pipelines.suggestion.walks import walks
@@ -47,7 +47,7 @@ def alarms(dwell_s: float = 0.5) -> list[Incident]:
     camera = place.camera(CAMERA)
     return [
         from_finding(f, facility=place, camera=camera, run="run", models=MODELS, coverage_share=1.0)
-        for f in judge(LOG, place, camera).findings
+        for f in evaluate_rules(LOG, place, camera).findings
     ]
 
 

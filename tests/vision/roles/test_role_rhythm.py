@@ -12,7 +12,7 @@ import pytest
 
 from vision.frames import SECOND, Frame
 from vision.masks import MaskReading
-from vision.perception import Eyes, Perception, PerceptionSettings, Sighting
+from vision.perception import ModelBundle, Perception, PerceptionSettings, TrackerInput
 from zones.facility import Camera
 
 People = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -35,7 +35,7 @@ class Reader:
         return np.tile(np.asarray(self.answer, np.float32), (len(people), 1))
 
 
-def eyes(roles: Reader | None) -> Eyes:
+def bundle(roles: Reader | None) -> ModelBundle:
     masks = SimpleNamespace(read=lambda heads: [MaskReading(None, "no_face", None)] * len(heads))
     parts = {
         "settings": PerceptionSettings(),
@@ -43,7 +43,7 @@ def eyes(roles: Reader | None) -> Eyes:
         "appearance": Reader([1, 0, 0, 0]),
         "roles": roles,
     }
-    return cast(Eyes, SimpleNamespace(**parts))
+    return cast(ModelBundle, SimpleNamespace(**parts))
 
 
 def frames(count: int = 60, fps: int = 5) -> list[Frame]:
@@ -51,7 +51,7 @@ def frames(count: int = 60, fps: int = 5) -> list[Frame]:
 
 
 def watch(
-    perception: Perception, part: Sequence[Frame], record: list[Sighting] | None = None
+    perception: Perception, part: Sequence[Frame], record: list[TrackerInput] | None = None
 ) -> pl.DataFrame:
     rows: list[Any] = perception.observe(part, [BOXES] * len(part), record)
     return perception.tabulate(rows)
@@ -62,7 +62,7 @@ SHARES = [0.7, 0.2, float("nan"), 0.1]
 
 def test_clothes_are_looked_at_every_two_seconds_and_what_is_not_known_is_null() -> None:
     reader = Reader(SHARES)
-    seen = watch(Perception(eyes(reader), CAMERA, "stream"), frames())
+    seen = watch(Perception(bundle(reader), CAMERA, "stream"), frames())
     read = seen.filter(pl.col("role_resident").is_not_null())
     assert len(read) == reader.looks == 2 * 7  # 12 s, of two people, no later than every 2 s
     assert read["role_staff_no_ppe"].null_count() == len(read)
@@ -71,16 +71,16 @@ def test_clothes_are_looked_at_every_two_seconds_and_what_is_not_known_is_null()
 
 
 def test_without_a_role_model_no_probability_is_written() -> None:
-    seen = watch(Perception(eyes(None), CAMERA, "stream"), frames())
+    seen = watch(Perception(bundle(None), CAMERA, "stream"), frames())
     assert len(seen) and seen.select(pl.col("^role_.*$").null_count()).row(0) == (len(seen),) * 4
 
 
 @pytest.mark.parametrize("cut", [1, 17, 31, 59])
 @pytest.mark.parametrize("answer", [SHARES, [0.0] * 4])
 def test_going_on_after_an_interruption_keeps_the_rhythm(cut: int, answer: list[float]) -> None:
-    whole = watch(Perception(eyes(Reader(answer)), CAMERA, "stream"), frames())
-    record: list[Sighting] = []
-    before = watch(Perception(eyes(Reader(answer)), CAMERA, "stream"), frames()[:cut], record)
-    later = Perception(eyes(Reader(answer)), CAMERA, "stream")
+    whole = watch(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames())
+    record: list[TrackerInput] = []
+    before = watch(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames()[:cut], record)
+    later = Perception(bundle(Reader(answer)), CAMERA, "stream")
     later.retrace(record, before)
     assert pl.concat([before, watch(later, frames()[cut:])]).equals(whole)

@@ -1,0 +1,5 @@
+"""`python -m cli`: the same as `lazaretto`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,65 @@
+"""The people who walked before a camera: from its observation log, or from a video analysed on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipelines.observe_footage import Tell, watch
+from vision import observations
+from vision.perception import ModelBundle
+from zones.calibration.people import People
+from zones.errors import LazarettoError
+from zones.facility import Camera, Place
+
+
+def from_log(
+    home: Path, camera: str, window: tuple[int, int] = observations.ALWAYS
+) -> tuple[People, tuple[int, int]]:
+    """People of a camera's log, and the size of its frames.
+
+    Raises:
+        LazarettoError: there are none.
+    """
+    seen = observations.read(home, camera, *window)
+    if seen.is_empty():
+        raise LazarettoError(
+            f"expected observations of camera {camera!r} in {home}, got none: "
+            "analyse some of its footage first"
+        )
+    return people_of(seen)
+
+
+def from_video(
+    video: Path, bundle: ModelBundle, source_fps: float | None = None, tell: Tell = lambda *_: None
+) -> tuple[People, tuple[int, int]]:
+    """People of a video, and the size of its frames.
+
+    Raises:
+        SourceError: it cannot be read, or a part of it cannot.
+        LazarettoError: nobody is in it.
+    """
+    camera = Camera(id="calibrated", places=(Place.OTHER_PUBLIC,))
+    seen = watch(video, bundle, camera, source_fps=source_fps, tell=tell).observations
+    if seen.is_empty():
+        raise LazarettoError(f"{video}: expected people who walk, got nobody")
+    return people_of(seen)
+
+
+def people_of(seen: pl.DataFrame) -> tuple[People, tuple[int, int]]:
+    """Observations, of the most frequent frame size, as people; and that size, px."""
+    sizes = seen.group_by("width", "height").len().sort("len", "width", descending=True)
+    width, height = sizes.select("width", "height").row(0)
+    part = seen.filter((pl.col("width") == width) & (pl.col("height") == height))
+    boxes = part.select("x1", "y1", "x2", "y2").to_numpy().astype(np.float64)
+    return (
+        People(
+            boxes / (width, height, width, height),
+            part["track"].to_numpy().astype(np.int64),
+            part["t"].dt.timestamp("us").to_numpy().astype(np.int64),
+            width / height,
+        ),
+        (int(width), int(height)),
+    )

@@ -1,0 +1,125 @@
+"""Observations through the rules into the ledger, each incident with its evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from incidents.evaluate_log import evaluate_log
+from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
+from incidents.ledger import Ledger
+from incidents.record import EVIDENCE_KINDS, Incident, Status
+from pipelines.home import Home
+from vision.frames import SECOND, to_iso
+from vision.roles import assign_roles
+from zones.errors import LazarettoError
+from zones.facility import Camera, Facility
+
+CUTTERS = 2
+"""Clips cut at once: each holds a decoded picture or two, and two keep two cores busy."""
+
+
+@dataclass
+class Flagged:
+    """What judging a camera gave; `changes` counts incidents added, updated and unchanged.
+
+    `exposures` counts entries of the exposure log.
+    """
+
+    changes: Counter[str] = field(default_factory=Counter)
+    exposures: int = 0
+    notices: list[str] = field(default_factory=list)
+    faults: list[LazarettoError] = field(default_factory=list)
+
+
+def flag(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    camera: Camera,
+    window: tuple[int, int],
+    footage: Sequence[ClipSource],
+    run: str,
+) -> Flagged:
+    """Judge a camera's log and enter what overlaps [start, end) of the window (microseconds UTC).
+
+    Safe to repeat: what is in the ledger already stays as it is, and evidence that an interruption
+    prevented is made up for. Evidence that cannot be written is a fault beside the incident, which is
+    entered all the same: a full disk must stop clips before it stops the record.
+
+    Raises:
+        LazarettoError: the log or the ledger cannot be read or written.
+    """
+    result = Flagged()
+    for judged in evaluate_log(home.path, ledger, facility, camera, window):
+        result.notices += [text for text in judged.judgement.notices if text not in result.notices]
+        due: list[Incident] = []
+        for incident in judged.incidents:
+            change = ledger.record(incident, run)
+            result.changes[change] += 1
+            if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
+                due.append(incident)
+        ledger.record_exposures(judged.exposures, camera.id, facility.version, run)
+        result.exposures += len(judged.exposures)
+        # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
+        with ThreadPoolExecutor(CUTTERS) as pool:
+            waiting = [
+                pool.submit(_secure, home, facility, camera, item, judged.piece.seen, footage) for item in due
+            ]
+            for incident, made in zip(due, waiting, strict=True):
+                try:
+                    _seal(home, ledger, incident, made.result())
+                except EvidenceError as error:
+                    result.faults.append(error)
+    return result
+
+
+def _secure(
+    home: Home,
+    facility: Facility,
+    camera: Camera,
+    incident: Incident,
+    seen: pl.DataFrame,
+    footage: Sequence[ClipSource],
+) -> Evidence:
+    """Cut the clip of an incident, draw its key frame and write its boxes, or find them there."""
+    limits = facility.rules.evidence
+    before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
+    start = incident.start - before
+    end = min(incident.end + after, start + most)
+    return write_evidence(
+        home.evidence / camera.id / to_iso(incident.start)[:10] / incident.id,
+        sources=footage,
+        window=(start, end),
+        observations=_people(seen, (start, end), facility, camera, incident),
+        camera=camera,
+        incident=incident,
+    )
+
+
+def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> None:
+    """Enter the digests of evidence. What a reviewer has looked at is never exchanged, only added to."""
+    status = ledger.incident(incident.id).status
+    sealed = {item.kind for item in ledger.evidence_of(incident.id)}
+    for item in evidence.files:
+        if status is Status.NEW or item.kind not in sealed:
+            path = (evidence.folder / item.name).relative_to(home.path).as_posix()
+            ledger.attach_evidence(incident.id, item.kind, path, item.sha256, item.bytes, item.created)
+
+
+def _people(
+    seen: pl.DataFrame, window: tuple[int, int], facility: Facility, camera: Camera, incident: Incident
+) -> pl.DataFrame:
+    """Who is in view in the window, with roles; those in the incident with the roles that it records."""
+    moment = pl.col("t").dt.timestamp("us")
+    inside = seen.filter(moment.is_between(*window))
+    whole = seen.filter(pl.col("track").is_in(inside["track"].unique().implode()))
+    people = assign_roles(whole, camera, facility.rules.role_confidence).filter(moment.is_between(*window))
+    recorded = {int(track.id, 16): track.role for track in incident.tracks}
+    return people.with_columns(
+        role=pl.col("track").replace_strict(recorded, default=pl.col("role"), return_dtype=pl.String)
+    )

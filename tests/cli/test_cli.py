@@ -1,0 +1,138 @@
+"""Bad input gets one clear sentence and a non-zero exit; the ledger is read back through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import FACILITY, YARD, lazaretto, one_sentence
+
+HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+
+
+@pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        ("  - {id: cam, places: [corridor], colour: red}", "colour"),
+        ("  - {id: cam, places: [toilet]}", "forbids"),
+        (
+            "  - {id: cam, places: [yard], zones: [{id: z, type: common, polygon: [[0, 0], [1, 1]]}]}",
+            "at least 3",
+        ),
+        (
+            "  - {id: cam, places: [yard], zones: [{id: z, type: gate, polygon: [[0, 0], [2, 0], [1, 1]]}]}",
+            "inside the frame",
+        ),
+    ],
+)
+def test_a_facility_file_with_a_mistake_is_refused_with_its_line(
+    cameras: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "facility.yaml"
+    path.write_text(f"{HEAD}cameras:\n{cameras}\n")
+    ran = lazaretto("analyze", YARD, "--facility", path, "--home", tmp_path / "h")
+    assert ran.code == 2 and not (tmp_path / "h").exists()
+    assert said in one_sentence(ran) and "line 4" in one_sentence(ran)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([YARD, "--facility", "none.yaml"], "none.yaml"),
+        ([YARD, "--facility", FACILITY, "--camera", "roof"], "roof"),
+        ([f"roof={YARD}", "--facility", FACILITY], "roof"),
+        (["none.mp4", "--facility", FACILITY], "no such file"),
+        ([FACILITY, "--camera", "yard", "--facility", FACILITY], "facility.yaml"),
+        (["rtsp://user:secret@10.0.0.1/1", "--facility", FACILITY], "stream"),
+        ([YARD, "--facility", FACILITY, "--start", "yesterday"], "--start"),
+        ([YARD, "--facility", FACILITY, "--start", "2026-11-24T08:00:00"], "offset"),
+        ([YARD, "--facility", FACILITY, "--source-fps", "0"], "--source-fps"),
+        ([YARD, "--facility", FACILITY, "--device", "tpu"], "auto, cpu, cuda"),
+        ([YARD, "--facility", FACILITY, "--person", "nobody"], "nobody"),
+        ([YARD, "--facility", FACILITY, "--imgsz", "500"], "multiple of 32"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str | Path], said: str, tmp_path: Path) -> None:
+    ran = lazaretto("analyze", *arguments, "--home", tmp_path / "h")
+    assert ran.code == 2, ran.err
+    assert said in one_sentence(ran)
+    assert "secret" not in ran.err + ran.out
+
+
+@pytest.mark.parametrize("home", ["/proc/lazaretto", "/dev/null/home"])
+def test_a_home_that_cannot_be_written_is_refused(home: str) -> None:
+    ran = lazaretto("analyze", YARD, "--facility", FACILITY, "--camera", "yard", "--home", home)
+    assert ran.code == 2 and "can be written" in one_sentence(ran)
+
+
+def test_a_ledger_that_is_none_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("my shopping list " * 100)
+    before = (tmp_path / "ledger.db").read_bytes()
+    ran = lazaretto("analyze", YARD, "--facility", FACILITY, "--camera", "yard", "--home", tmp_path)
+    assert ran.code == 2 and "ledger.db" in one_sentence(ran)
+    assert (tmp_path / "ledger.db").read_bytes() == before
+
+
+def test_incidents_are_filtered_shown_and_exported(
+    analysed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    home, result = analysed
+    count = sum(len(item["incidents"]) for item in result["cameras"])
+    everything = lazaretto("incidents", "list", "--json", "--home", home).json
+    assert len(everything) == count
+
+    def ids(*filters: str) -> list[str]:
+        return [i["id"] for i in lazaretto("incidents", "list", "--json", "--home", home, *filters).json]
+
+    contact = next(i for i in everything if i["kind"] == "contact")
+    assert ids("--kind", "contact") == [i["id"] for i in everything if i["kind"] == "contact"]
+    assert ids("--camera", "lobby") == [i["id"] for i in everything if i["camera"] == "lobby"]
+    assert ids("--status", "confirmed") == []
+    assert ids("--until", contact["start"]) == [i["id"] for i in everything if i["start"] < contact["start"]]
+    assert contact["id"] in ids("--since", contact["end"], "--kind", "contact")
+
+    shown = lazaretto("incidents", "show", contact["id"][:7], "--json", "--home", home).json
+    assert {key: shown[key] for key in contact} == contact
+    assert next(entry["event"] for entry in shown["history"]) == "added"
+    table = lazaretto("incidents", "show", contact["id"], "--home", home)
+    assert table.code == 0 and "Suspected violation" in table.out
+
+    sheet, records = tmp_path / "incidents.csv", tmp_path / "incidents.json"
+    for path in (sheet, records):
+        assert lazaretto("incidents", "export", path, "--home", home).code == 0
+    assert sheet.read_bytes().startswith(b"\xef\xbb\xbf")
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        assert [row["id"].lstrip("'") for row in csv.DictReader(file)] == [i["id"] for i in everything]
+    assert json.loads(records.read_text()) == everything
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--status", "lost"], "lost"),
+        (["list", "--kind", "theft"], "theft"),
+        (["list", "--since", "now"], "--since"),
+        (["show", "ffffffffffffffff"], "ffffffffffffffff"),
+        (["export", "incidents.doc"], ".csv or .json"),
+    ],
+)
+def test_questions_that_make_no_sense_are_one_sentence(
+    arguments: list[str], said: str, analysed: tuple[Path, dict[str, Any]]
+) -> None:
+    ran = lazaretto("incidents", *arguments, "--home", analysed[0])
+    assert ran.code == 2 and said in one_sentence(ran)
+
+
+def test_a_home_without_a_ledger_is_said_and_none_is_made(tmp_path: Path) -> None:
+    ran = lazaretto("incidents", "list", "--home", tmp_path / "none")
+    assert ran.code == 2 and "none" in one_sentence(ran)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_home_can_come_from_the_environment(analysed: tuple[Path, dict[str, Any]]) -> None:
+    ran = lazaretto("incidents", "list", "--json", LAZARETTO_HOME=str(analysed[0]))
+    assert ran.code == 0 and len(ran.json) > 0

@@ -1,0 +1,204 @@
+"""`lazaretto log` as its user runs it."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import polars as pl
+import pytest
+
+from cli.main import main
+from incidents.coverage import Interval, State
+from incidents.ledger import Ledger
+from incidents.rules.engine import evaluate_rules
+from tests.incidents.rules.rule_scenes import NOON, box_zone, long_log, scene
+from tests.observing import rows
+from tests.running import Ran, one_sentence
+from vision.frames import SECOND, to_iso
+from vision.observations import ALWAYS, HOUR, read, write_part
+from vision.observations.log import WHOLE, hour_folder
+from zones.facility import ZoneType
+
+MINUTE = 60 * SECOND
+FACILITY = scene(box_zone("store", ZoneType.STAFF_ONLY, 2, 2, 9, 9))
+
+
+def lazaretto(*arguments: str | Path) -> Ran:
+    """The program's own entry, in this process: starting one takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["lazaretto", *map(str, arguments)]),
+        patch.dict("os.environ", COLUMNS="200"),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def minutes_of(home: Path, minutes: int = 6) -> None:
+    """A home with a log in parts of a minute, from 12:55 of Noon's hour on, all committed to its ledger."""
+    start = NOON + 55 * MINUTE
+    seen = long_log(minutes / 60).with_columns(t=pl.col("t") + pl.duration(minutes=55))
+    moment = pl.col("t").dt.timestamp("us")
+    with Ledger.open(home / "ledger.db") as ledger:
+        run = ledger.start_run(FACILITY, {}, {})
+        for seq in range(minutes):
+            first, end = start + seq * MINUTE, start + (seq + 1) * MINUTE
+            part = write_part(home, seen.filter((moment >= first) & (moment < end)), "cam-1", first)
+            interval = Interval("cam-1", first, end, State.ANALYSED)
+            ledger.commit_segment(
+                "s", "cam-1", seq, "yard.mp4", first, end, 300, part.as_posix(), [interval], run
+            )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    minutes_of(tmp_path)
+    return tmp_path
+
+
+def shown(home: Path) -> dict[str, Any]:
+    ran = lazaretto("log", "show", "--home", home, "--json")
+    assert ran.code == 0, ran.err
+    [camera] = ran.json
+    return dict(camera)
+
+
+def states(home: Path) -> list[tuple[str, int, int, str]]:
+    with Ledger.open(home / "ledger.db", create=False) as ledger:
+        window = NOON + 55 * MINUTE, NOON + 61 * MINUTE
+        return [
+            (item.state.value, (item.start - NOON) // MINUTE, (item.end - NOON) // MINUTE, item.cause)
+            for item in ledger.coverage("cam-1", *window)
+        ]
+
+
+def test_show_tells_what_is_held_and_how_compact_it_is(home: Path) -> None:
+    about = shown(home)
+    assert (about["camera"], about["hour_count"], about["files"], about["rows"]) == ("cam-1", 2, 6, 5400)
+    assert about["person_seconds"] == pytest.approx(1080)
+    assert about["from"] == to_iso(NOON) and [hour["files"] for hour in about["hours"]] == [5, 1]
+    assert about["bytes"] == sum(path.stat().st_size for path in home.rglob("*.parquet"))
+    assert about["bytes_per_person_second"] == pytest.approx(about["bytes"] / 1080, abs=0.001)
+    table = lazaretto("log", "show", "--home", home)
+    assert "5,400" in table.out and "cam-1" in table.out
+
+
+def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
+    before = read(home, "cam-1", *ALWAYS)
+    found = evaluate_rules(before, FACILITY, FACILITY.cameras[0])
+    assert found.findings
+    tried = lazaretto("log", "compact", "--home", home, "--dry-run")
+    assert "5 parts of 1 hours would be" in tried.out and shown(home)["files"] == 6
+    ran = lazaretto("log", "compact", "--home", home)
+    assert ran.code == 0 and "5 parts of 1 hours put together" in ran.out, ran.err
+    assert shown(home)["files"] == 2
+    after = read(home, "cam-1", *ALWAYS)
+    assert after.equals(before)
+    assert evaluate_rules(after, FACILITY, FACILITY.cameras[0]) == found
+    assert "0 parts of 0 hours" in lazaretto("log", "compact", "--home", home).out
+
+
+def test_an_hour_that_is_not_over_is_left_in_parts(tmp_path: Path) -> None:
+    hour = time.time_ns() // 1000 // HOUR * HOUR
+    for start in (hour, hour + 1):
+        write_part(tmp_path, rows([start], "cam-1"), "cam-1", start)
+    assert "0 parts" in lazaretto("log", "compact", "--home", tmp_path).out
+    assert shown(tmp_path)["files"] == 2
+
+
+def test_purging_removes_what_is_old_says_so_and_leaves_the_ledger(tmp_path: Path) -> None:
+    minutes_of(tmp_path)
+    now = time.time_ns() // 1000
+    for camera, days in (("cam-1", 40), ("gate", 40), ("cam-1", 1)):
+        t = now - days * 24 * HOUR
+        write_part(tmp_path, rows([t], camera), camera, t)
+    covered = states(tmp_path)
+    old = to_iso((now - 40 * 24 * HOUR) // HOUR * HOUR)[:10]
+    purge = ("log", "purge", "--home", tmp_path, "--older-than", "30", "--camera", "cam-1")
+    tried = lazaretto(*purge, "--dry-run")
+    assert (
+        f"cam-1 {old} (UTC): 1 hours" in tried.out
+        and "bytes would be removed" in tried.out
+        and "gate" not in tried.out
+    )
+    assert shown_cameras(tmp_path) == {"cam-1": tried_hours(tmp_path, "cam-1"), "gate": 1}
+    before = tried_hours(tmp_path, "cam-1")
+    torn = next((tmp_path / "observations" / "cam-1").glob(f"{old}*/*.parquet"))
+    torn.replace(torn.with_name(torn.name + ".torn"))  # what was set aside ages as well
+    ran = lazaretto(*purge)
+    assert ran.code == 0 and f"cam-1 {old} (UTC): 1 hours" in ran.out and "bytes removed" in ran.out, ran.err
+    assert shown_cameras(tmp_path) == {"cam-1": before - 1, "gate": 1} and not list(tmp_path.rglob("*.torn"))
+    assert states(tmp_path) == covered
+
+
+def shown_cameras(home: Path) -> dict[str, int]:
+    return {
+        item["camera"]: item["hour_count"] for item in lazaretto("log", "show", "--home", home, "--json").json
+    }
+
+
+def tried_hours(home: Path, camera: str) -> int:
+    return len([path for path in (home / "observations" / camera).iterdir() if path.is_dir()])
+
+
+def test_a_torn_part_stops_reading_and_recovery_says_what_is_lost(home: Path) -> None:
+    part = sorted(hour_folder(home, "cam-1", NOON).iterdir())[1]
+    part.write_bytes(part.read_bytes()[:500])
+    (part.parent / ".x.parquet.tmp").write_bytes(b"half")
+    for verb in ("show", "compact"):
+        stopped = lazaretto("log", verb, "--home", home)
+        assert stopped.code == 2 and part.name in one_sentence(stopped)
+    ran = lazaretto("log", "recover", "--home", home)
+    assert ran.code == 0, ran.err
+    assert f"set aside as {part.name}.torn" in ran.out and "1 torn file" in ran.out
+    assert f"lost: cam-1 {to_iso(NOON + 56 * MINUTE)[:19]}Z to {to_iso(NOON + 57 * MINUTE)[:19]}Z" in ran.out
+    assert states(home) == [
+        ("analysed", 55, 56, ""),
+        ("undecodable", 56, 57, "observation log torn"),
+        ("analysed", 57, 61, ""),
+    ]
+    assert not list(home.rglob("*.tmp")) and shown(home)["rows"] == 4500
+    assert "no torn files" in lazaretto("log", "recover", "--home", home).out
+    assert lazaretto("log", "compact", "--home", home).code == 0
+
+
+def test_of_a_torn_hour_only_what_no_part_holds_is_lost(home: Path) -> None:
+    folder = hour_folder(home, "cam-1", NOON)
+    parts = {path.name: path.read_bytes() for path in folder.iterdir()}
+    lazaretto("log", "compact", "--home", home)
+    last = sorted(parts)[-1]
+    (folder / last).write_bytes(parts[last])
+    (folder / WHOLE).write_bytes((folder / WHOLE).read_bytes()[:-9])
+    ran = lazaretto("log", "recover", "--home", home)
+    assert ran.out.count("lost:") == 1, ran.out + ran.err
+    assert [state[:3] for state in states(home)] == [("undecodable", 55, 59), ("analysed", 59, 61)]
+
+
+def test_a_torn_part_that_an_hour_holds_as_well_costs_nothing(home: Path) -> None:
+    before = read(home, "cam-1", *ALWAYS)
+    folder = hour_folder(home, "cam-1", NOON)
+    name = sorted(path.name for path in folder.iterdir())[2]
+    lazaretto("log", "compact", "--home", home)
+    (folder / name).write_bytes(b"torn")
+    ran = lazaretto("log", "recover", "--home", home)
+    assert "lost: nothing" in ran.out, ran.out + ran.err
+    assert states(home) == [("analysed", 55, 61, "")]
+    assert read(home, "cam-1", *ALWAYS).equals(before)
+
+
+@pytest.mark.parametrize("verb", ["show", "compact", "purge", "recover"])
+def test_a_home_without_a_log_and_an_unknown_camera_are_bad_input(tmp_path: Path, verb: str) -> None:
+    ran = lazaretto("log", verb, "--home", tmp_path)
+    assert ran.code == 2 and "expected an observation log" in one_sentence(ran)
+    write_part(tmp_path, rows([NOON], "cam-1"), "cam-1", NOON)
+    ran = lazaretto("log", verb, "--home", tmp_path, "--camera", "cam-2")
+    assert ran.code == 2 and "expected one of cam-1, got 'cam-2'" in one_sentence(ran)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines import checkpoint
+from vision.observations import ObservationError
+from vision.perception import TrackerInput
+
+rows = st.lists(st.tuples(*[st.floats(0, 4000, width=32)] * 4, st.floats(0, 1, width=32)), max_size=3)
+frames = st.lists(st.tuples(rows, st.booleans()), max_size=6)
+
+
+def tracker_input(t: int, people: list[tuple[float, ...]], looked: bool) -> TrackerInput:
+    numbers = tuple(range(len(people))) if looked else ()
+    looks = np.random.default_rng(t).normal(size=(len(numbers), 8)).astype(np.float16)
+    return TrackerInput(t, t // 7, (640, 480), np.array(people, np.float32).reshape(-1, 5), numbers, looks)
+
+
+@settings(max_examples=30, deadline=None)
+@given(frames)
+def test_what_the_tracker_was_given_comes_back_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, seen: list[tuple[list[tuple[float, ...]], bool]]
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    given = [tracker_input(200_000 * n, *frame) for n, frame in enumerate(seen)]
+    checkpoint.write(home, "stream", 3, given)
+    back = checkpoint.read(home, "stream", 3)
+    assert len(back) == len(given)
+    for one, other in zip(given, back, strict=True):
+        assert (one.t, one.index, one.size, one.numbers) == (other.t, other.index, other.size, other.numbers)
+        assert np.array_equal(one.rows, other.rows) and one.rows.dtype == other.rows.dtype
+        if one.numbers:
+            assert np.array_equal(one.look(one.numbers), other.look(other.numbers))
+
+
+def test_what_is_gone_is_named_and_forgetting_twice_is_no_fault(tmp_path: Path) -> None:
+    checkpoint.write(tmp_path, "stream", 0, [tracker_input(0, [], False)])
+    checkpoint.forget(tmp_path, "stream")
+    checkpoint.forget(tmp_path, "stream")
+    with pytest.raises(ObservationError, match=r"000000\.parquet: expected the detections of a segment"):
+        checkpoint.read(tmp_path, "stream", 0)

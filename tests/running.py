@@ -1,0 +1,63 @@
+"""The program as its user runs it: a process of its own, on small real footage."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+YARD = ROOT / "data" / "yard.mp4"
+LOBBY = ROOT / "data" / "built" / "lobby.mp4"
+FACILITY = ROOT / "data" / "facility.yaml"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "cli", *map(str, arguments)]
+
+
+def lazaretto(*arguments: str | Path, **environment: str) -> Ran:
+    done = subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        timeout=300,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def one_sentence(ran: Ran) -> str:
+    """The one line on standard error; fails when there is more, such as a traceback."""
+    lines = [line for line in ran.err.splitlines() if line.strip()]
+    assert len(lines) == 1, ran.err
+    return lines[0]
+
+
+def facts(home: Path, *arguments: str) -> list[dict[str, Any]]:
+    """The incidents of a home without what legitimately differs from run to run."""
+    found = lazaretto("incidents", "list", "--json", "--home", home, *arguments).json
+    for incident in found:
+        incident.pop("run", None)
+        for item in incident["evidence"].values():
+            item.pop("created", None)
+    return list(found)

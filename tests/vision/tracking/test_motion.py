@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+from crowd import CAMERA_M, HEIGHT, WIDTH, calibration, project
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vision.tracking import motion
+from vision.tracking.boxes import clear, cut_off, overlap
+from vision.tracking.floor import STATURE, Floor
+
+
+def state(box: tuple[float, float, float, float] = (300, 200, 340, 300)) -> tuple[np.ndarray, np.ndarray]:
+    return motion.begin(np.array(box, float), 60 * np.eye(2))
+
+
+@settings(max_examples=30)
+@given(st.floats(0.01, 60))
+def test_where_a_person_may_be_grows_no_faster_than_people_walk(seconds: float) -> None:
+    mean, covariance = state()
+    _, later = motion.predict(mean[None], covariance[None], np.array([seconds]), 60 * np.eye(2)[None])
+    spread = np.sqrt(later[0, 0, 0]) / 60
+    assert spread <= 0.1 + motion.SPEED * seconds
+    assert (np.linalg.eigvalsh(later[0]) > 0).all()
+    assert np.sqrt(later[0, 2, 2]) / 60 <= motion.SPEED * 1.001
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0.02, 2), min_size=1, max_size=6))
+def test_steps_in_time_add_up(parts: list[float]) -> None:
+    mean, covariance = state()
+    mean[2:4] = (40, -20)
+    metre = 60 * np.eye(2)[None]
+    stepped = mean[None], covariance[None]
+    for dt in parts:
+        stepped = motion.predict(*stepped, np.array([dt]), metre)
+    once = motion.predict(mean[None], covariance[None], np.array([sum(parts)]), metre)
+    assert np.allclose(stepped[0], once[0], atol=1e-6)
+    assert np.allclose(stepped[1], once[1], atol=1e-4)
+
+
+def test_a_box_without_legs_fits_a_person_who_is_half_hidden() -> None:
+    mean, covariance = state()
+    seen = np.array(
+        [[300, 200, 340, 300], [300, 200, 340, 250], [300, 200, 340, 360], [600, 200, 640, 300.0]]
+    )
+    density, views = motion.fit(mean[None], covariance[None], seen)
+    names = list(motion.VIEWS)
+    assert [names[v] for v in views[0, :2]] == ["whole", "without legs"]
+    assert density[0, 0] > density[0, 1] > density[0, 2] > density[0, 3]
+
+
+def test_the_scale_of_the_floor_is_the_cameras() -> None:
+    floor = Floor(calibration(), (WIDTH, HEIGHT))
+    where = np.array([(-2.0, 9.0), (0.0, 12.0), (3.0, 16.0)])
+    feet = project(np.column_stack([where, np.zeros(3)]))[:, :2]
+    heads = project(np.column_stack([where, np.full(3, STATURE)]))[:, :2]
+    tall = feet[:, 1] - heads[:, 1]
+    step = 0.05
+    for axis in (0, 1):
+        moved = where + step * np.eye(2)[axis]
+        true = (project(np.column_stack([moved, np.zeros(3)]))[:, :2] - feet) / step
+        assert np.allclose(floor.px_per_metre(feet, tall)[:, :, axis], true, rtol=0.03, atol=0.3)
+    assert np.allclose(floor.apart(feet[:1], feet[1:2], tall[:1]), np.hypot(2, 3), atol=0.02)
+    grown = floor.growth(feet[[1]], feet[[0]])
+    assert np.allclose(grown, tall[0] / tall[1], rtol=0.05)
+    assert CAMERA_M > STATURE
+
+
+def test_without_calibration_or_above_the_horizon_a_persons_height_is_the_yardstick() -> None:
+    feet, tall = np.array([[300.0, 300.0], [300.0, -4000.0]]), np.array([100.0, 100.0])
+    own = np.tile(100 / STATURE * np.eye(2), (2, 1, 1))
+    assert np.allclose(Floor(None, (WIDTH, HEIGHT)).px_per_metre(feet, tall), own)
+    assert np.allclose(Floor(calibration(), (WIDTH, HEIGHT)).px_per_metre(feet, tall)[1], own[1])
+    assert np.allclose(Floor(None, (0, 0)).apart(feet[:1], feet[:1] + np.array([100, 0]), tall[:1]), STATURE)
+    assert np.allclose(Floor(None, (0, 0)).growth(feet, feet + 50), 1)
+
+
+def test_who_stands_before_whom() -> None:
+    boxes = np.array([[0, 0, 40, 100], [10, 10, 50, 130], [200, 0, 240, 100.0]])
+    assert clear(boxes, np.ones(3, bool)).tolist() == [False, False, True]
+    assert clear(boxes, np.array([True, False, True])).tolist() == [True, False, True]
+    assert clear(boxes + np.array([0, 0, 0, 1]), np.array([False, True, True])).tolist() == [
+        False,
+        True,
+        True,
+    ]
+    assert overlap(boxes[:1], boxes[:1])[0, 0] == 1 and overlap(boxes[:1], boxes[2:])[0, 0] == 0
+    assert cut_off(np.array([0, 50, 40, 150.0]), (640, 480)).tolist() == [True, False, False, False]
+    assert cut_off(np.array([0, 50, 40, 150.0]), (0, 0)).tolist() == [False] * 4

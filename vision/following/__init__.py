@@ -1,6 +1,0 @@
-"""Following people: how they move, which detection is whose, and who came back from behind a post."""
-
-from vision.following.settings import TrackerSettings
-from vision.following.tracker import Look, PersonTracker
-
-__all__ = ["Look", "PersonTracker", "TrackerSettings"]

@@ -24,7 +24,7 @@ _COMMANDS = {
     "facility": "facility.app",
     "zones": "zones.app",
     "incidents": "incidents.app",
-    "log": "observations.app",
+    "observations": "observations.app",
     "models": "models.app",
     "roles": "roles.app",
     "calibrate": "calibrate.app",

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options that several commands share, and how their values are read."""
 
 from __future__ import annotations
 
@@ -9,19 +9,42 @@ import typer
 from vision.frames import from_iso
 from zones.errors import LazarettoError
 
-HomeFlag = Annotated[str | None, typer.Option("--home", help="[LAZARETTO_HOME or ./lazaretto-home]")]
-From = Annotated[str | None, typer.Option("--from", help="From this time on: 2026-11-24T08:00:00+07:00.")]
-To = Annotated[str | None, typer.Option("--to", help="Before this time.")]
-Cameras = Annotated[list[str] | None, typer.Option("--camera", help="Id of a camera; repeatable.")]
+HomeOption = Annotated[
+    str | None, typer.Option("--home", help="The home folder [LAZARETTO_HOME or ./lazaretto-home].")
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="From this time on, such as 2026-11-24T08:00:00+07:00.")
+]
+UntilOption = Annotated[str | None, typer.Option("--until", help="Before this time.")]
+CamerasOption = Annotated[
+    list[str] | None, typer.Option("--camera", help="Id of a camera; repeatable [all cameras].")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
-def moment(flag: str, text: str | None) -> int | None:
-    """The moment of a flag, microseconds UTC; None where it was not given.
+def read_time(option: str, text: str | None) -> int | None:
+    """Read the time given to an option.
+
+    Args:
+        option: the name of the option, for the message.
+        text: ISO 8601 with an offset, or None when the option was not given.
+
+    Returns:
+        Microseconds UTC, or None.
 
     Raises:
-        LazarettoError: it is not a time with an offset.
+        LazarettoError: the text is not a time with an offset.
     """
     try:
         return None if text is None else from_iso(text)
     except ValueError as error:
-        raise LazarettoError(f"{flag}: {error}") from None
+        raise LazarettoError(f"{option}: {error}") from None
+
+
+def read_window(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    """Read --since and --until: [since, until), microseconds UTC; None = no bound.
+
+    Raises:
+        LazarettoError: one of them is not a time with an offset.
+    """
+    return read_time("--since", since), read_time("--until", until)

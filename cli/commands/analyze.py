@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from cli.options import HomeOption, JsonOption
 from cli.tables import coverage_table, incident_table
 from incidents.coverage import fill, share_analysed
 from incidents.ledger import Ledger
@@ -46,9 +47,7 @@ def analyze(
     source_fps: Annotated[
         float | None, typer.Option(help="Frame rate, where the file's own is wrong.")
     ] = None,
-    home: Annotated[
-        str | None, typer.Option(help="Where results go [LAZARETTO_HOME or ./lazaretto-home].")
-    ] = None,
+    home: HomeOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[
         str, typer.Option(help="auto (the fastest verified), or torch, openvino, openvino-int8, onnx ...")
@@ -67,7 +66,7 @@ def analyze(
         typer.Option(help="Role model: auto (the home's), none, ppe (ours, general, weak), or its file."),
     ] = "auto",
     appearance: Annotated[str, typer.Option(help="Appearance weights: ours or a .pt file.")] = "appearance",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Analyse footage; interrupted, the same command goes on where it was."""
     from vision.perception import (  # torch is loaded here, not for `--help`

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.options import Cameras, HomeFlag, moment
+from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_time
 from cli.tables import exposure_table, incident_table
 from incidents.export import to_csv, to_json
 from incidents.ledger import Ledger
@@ -24,8 +24,6 @@ from zones.errors import LazarettoError
 
 app = typer.Typer(help="Look at the incidents in the ledger.", no_args_is_help=True, rich_markup_mode=None)
 
-Since = Annotated[str | None, typer.Option(help="From this time on: 2026-11-24T08:00:00+07:00.")]
-Until = Annotated[str | None, typer.Option(help="Before this time.")]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="mask_absent, zone_crossing, ...; repeatable.")
 ]
@@ -34,13 +32,13 @@ Statuses = Annotated[list[str] | None, typer.Option("--status", help="new, confi
 
 @app.command("list")
 def list_(
-    home: HomeFlag = None,
-    since: Since = None,
-    until: Until = None,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     kind: Kinds = None,
-    camera: Cameras = None,
+    camera: CamerasOption = None,
     status: Statuses = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List incidents, oldest first."""
     found = _found(home, since, until, kind, camera, status)
@@ -52,15 +50,15 @@ def list_(
 
 @app.command()
 def exposures(
-    home: HomeFlag = None,
-    since: Since = None,
-    until: Until = None,
-    camera: Cameras = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the entries as JSON.")] = False,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List care at care stations, which is logged and no incident while it is short; oldest first."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.exposures(moment("--since", since), moment("--until", until), camera or None)
+        found = ledger.exposures(read_time("--since", since), read_time("--until", until), camera or None)
     if as_json:
         print(json.dumps([entry.to_dict() for entry in found], ensure_ascii=False, indent=2))
         return
@@ -70,8 +68,8 @@ def exposures(
 @app.command()
 def show(
     incident: Annotated[str, typer.Argument(help="Its id, or a beginning of it that is unique.")],
-    home: HomeFlag = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show one incident in full, with its history."""
     place = Home.choose(home)
@@ -108,7 +106,7 @@ def decide(
     verdict: Annotated[str, typer.Argument(help="confirmed, false_alarm or inconclusive.")],
     by: Annotated[str, typer.Option(help="Who decides.")],
     reason: Annotated[str, typer.Option(help="Why.")],
-    home: HomeFlag = None,
+    home: HomeOption = None,
 ) -> None:
     """Enter what a reviewer decided of an incident; it cannot be taken back."""
     verdicts = sorted(status.value for status in VERDICTS)
@@ -124,11 +122,11 @@ def decide(
 @app.command()
 def export(
     output: Annotated[Path, typer.Argument(help="A file ending in .csv or .json.")],
-    home: HomeFlag = None,
-    since: Since = None,
-    until: Until = None,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     kind: Kinds = None,
-    camera: Cameras = None,
+    camera: CamerasOption = None,
     status: Statuses = None,
 ) -> None:
     """Write incidents to a CSV file (UTF-8 with BOM, for spreadsheets) or a JSON file."""
@@ -155,8 +153,8 @@ def _found(
         raise LazarettoError(f"--status: expected one of {', '.join(known)}, got {unknown[0]!r}")
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         found = ledger.incidents(
-            since=moment("--since", since),
-            until=moment("--until", until),
+            since=read_time("--since", since),
+            until=read_time("--until", until),
             kinds=kinds or None,
             cameras=cameras or None,
             statuses=[Status(status) for status in statuses] if statuses else None,

@@ -1,4 +1,4 @@
-"""`lazaretto log`: the observation log, from which rules judge."""
+"""`lazaretto observations`: look after the observation log, which the rules evaluate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.options import Cameras, HomeFlag
+from cli.options import CamerasOption, HomeOption, JsonOption
 from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.recover_observations import recover as recover_log
@@ -33,9 +33,9 @@ Days = Annotated[int, typer.Option(help="Age in days, by the time of the footage
 
 @app.command()
 def show(
-    home: HomeFlag = None,
-    camera: Cameras = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every hour as JSON.")] = False,
+    home: HomeOption = None,
+    camera: CamerasOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how much the log holds of each camera, and how compact it is."""
     place = Home.choose(home)
@@ -69,7 +69,7 @@ def show(
 
 
 @app.command()
-def compact(home: HomeFlag = None, camera: Cameras = None, dry_run: DryRun = False) -> None:
+def compact(home: HomeOption = None, camera: CamerasOption = None, dry_run: DryRun = False) -> None:
     """Put the parts of each hour together into one file, without loss; not of the hour that is not over."""
     place = Home.choose(home)
     names = _cameras(place, camera)
@@ -95,7 +95,7 @@ def compact(home: HomeFlag = None, camera: Cameras = None, dry_run: DryRun = Fal
 
 @app.command()
 def purge(
-    home: HomeFlag = None, older_than: Days = 30, camera: Cameras = None, dry_run: DryRun = False
+    home: HomeOption = None, older_than: Days = 30, camera: CamerasOption = None, dry_run: DryRun = False
 ) -> None:
     """Remove the hours of the log that are older; incidents, coverage and clips stay.
 
@@ -126,7 +126,7 @@ def purge(
 
 
 @app.command()
-def recover(home: HomeFlag = None, camera: Cameras = None) -> None:
+def recover(home: HomeOption = None, camera: CamerasOption = None) -> None:
     """Set torn files aside, say which minutes are lost with them, and enter that in the coverage."""
     place = Home.choose(home)
     names = _cameras(place, camera)

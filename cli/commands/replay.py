@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli.options import Cameras, From, HomeFlag, To, moment
+from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
 from cli.tables import incident_table
 from incidents.ledger import Ledger
 from pipelines.facilities.choice import choose_facility
@@ -23,15 +23,15 @@ def replay(
         str | None,
         typer.Option(help="A facility file, or a version in the ledger [the one in force]."),
     ] = None,
-    home: HomeFlag = None,
-    from_: From = None,
-    to: To = None,
-    camera: Cameras = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge the observation log by a facility file: seconds for a day. Nothing is written."""
     place = Home.choose(home)
-    window = moment("--from", from_), moment("--to", to)
+    window = read_window(since, until)
     with Ledger.open(place.ledger, create=False) as ledger:
         found = run_replay(place, ledger, choose_facility(facility, ledger), camera or None, window)
         low, high = found.window

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cli.options import HomeOption, JsonOption
 from models import registry
 from models.devices import Device
 from pipelines.assignment import assign
@@ -38,7 +39,6 @@ app = typer.Typer(
 )
 
 FacilityFlag = Annotated[str, typer.Option("--facility", help="The facility file (YAML).")]
-HomeFlag = Annotated[str | None, typer.Option("--home", help="[LAZARETTO_HOME or ./lazaretto-home]")]
 DeviceFlag = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 AppearanceFlag = Annotated[str, typer.Option(help="Appearance weights: ours or a .pt file.")]
 
@@ -47,7 +47,7 @@ AppearanceFlag = Annotated[str, typer.Option(help="Appearance weights: ours or a
 def label(
     sources: Annotated[list[str], typer.Argument(help="Video files or folders; or CAMERA=PATH.")],
     facility: FacilityFlag,
-    home: HomeFlag = None,
+    home: HomeOption = None,
     camera: Annotated[str | None, typer.Option(help="The camera that all sources are of.")] = None,
     source_fps: Annotated[
         float | None, typer.Option(help="Frame rate, where the file's own is wrong.")
@@ -118,10 +118,10 @@ def label(
 def train(
     labels: Annotated[Path, typer.Option(help="Labels, JSON or CSV; the home keeps those of the page.")],
     facility: FacilityFlag,
-    home: HomeFlag = None,
+    home: HomeOption = None,
     device: DeviceFlag = "auto",
     appearance: AppearanceFlag = "appearance",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train from a labels file: per label a video, a frame or time, a box, a track and a role."""
     place, rules = Home.choose(home), load_facility(facility)
@@ -147,9 +147,9 @@ def train(
 @app.command()
 def show(
     facility: FacilityFlag,
-    home: HomeFlag = None,
+    home: HomeOption = None,
     roles: Annotated[str, typer.Option(help="auto, ppe, or the file of a role model.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON, without coefficients.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a facility's roles were learned from, and how good they were on people held out."""
     place, rules = Home.choose(home), load_facility(facility)

@@ -1,4 +1,4 @@
-"""`lazaretto log` as its user runs it."""
+"""`lazaretto observations` as its user runs it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def shown(home: Path) -> dict[str, Any]:
-    ran = lazaretto("log", "show", "--home", home, "--json")
+    ran = lazaretto("observations", "show", "--home", home, "--json")
     assert ran.code == 0, ran.err
     [camera] = ran.json
     return dict(camera)
@@ -88,7 +88,7 @@ def test_show_tells_what_is_held_and_how_compact_it_is(home: Path) -> None:
     assert about["from"] == to_iso(NOON) and [hour["files"] for hour in about["hours"]] == [5, 1]
     assert about["bytes"] == sum(path.stat().st_size for path in home.rglob("*.parquet"))
     assert about["bytes_per_person_second"] == pytest.approx(about["bytes"] / 1080, abs=0.001)
-    table = lazaretto("log", "show", "--home", home)
+    table = lazaretto("observations", "show", "--home", home)
     assert "5,400" in table.out and "cam-1" in table.out
 
 
@@ -96,22 +96,22 @@ def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
     before = read(home, "cam-1", *ALWAYS)
     found = evaluate_rules(before, FACILITY, FACILITY.cameras[0])
     assert found.findings
-    tried = lazaretto("log", "compact", "--home", home, "--dry-run")
+    tried = lazaretto("observations", "compact", "--home", home, "--dry-run")
     assert "5 parts of 1 hours would be" in tried.out and shown(home)["files"] == 6
-    ran = lazaretto("log", "compact", "--home", home)
+    ran = lazaretto("observations", "compact", "--home", home)
     assert ran.code == 0 and "5 parts of 1 hours put together" in ran.out, ran.err
     assert shown(home)["files"] == 2
     after = read(home, "cam-1", *ALWAYS)
     assert after.equals(before)
     assert evaluate_rules(after, FACILITY, FACILITY.cameras[0]) == found
-    assert "0 parts of 0 hours" in lazaretto("log", "compact", "--home", home).out
+    assert "0 parts of 0 hours" in lazaretto("observations", "compact", "--home", home).out
 
 
 def test_an_hour_that_is_not_over_is_left_in_parts(tmp_path: Path) -> None:
     hour = time.time_ns() // 1000 // HOUR * HOUR
     for start in (hour, hour + 1):
         write_part(tmp_path, rows([start], "cam-1"), "cam-1", start)
-    assert "0 parts" in lazaretto("log", "compact", "--home", tmp_path).out
+    assert "0 parts" in lazaretto("observations", "compact", "--home", tmp_path).out
     assert shown(tmp_path)["files"] == 2
 
 
@@ -123,7 +123,7 @@ def test_purging_removes_what_is_old_says_so_and_leaves_the_ledger(tmp_path: Pat
         write_part(tmp_path, rows([t], camera), camera, t)
     covered = states(tmp_path)
     old = to_iso((now - 40 * 24 * HOUR) // HOUR * HOUR)[:10]
-    purge = ("log", "purge", "--home", tmp_path, "--older-than", "30", "--camera", "cam-1")
+    purge = ("observations", "purge", "--home", tmp_path, "--older-than", "30", "--camera", "cam-1")
     tried = lazaretto(*purge, "--dry-run")
     assert (
         f"cam-1 {old} (UTC): 1 hours" in tried.out
@@ -142,7 +142,8 @@ def test_purging_removes_what_is_old_says_so_and_leaves_the_ledger(tmp_path: Pat
 
 def shown_cameras(home: Path) -> dict[str, int]:
     return {
-        item["camera"]: item["hour_count"] for item in lazaretto("log", "show", "--home", home, "--json").json
+        item["camera"]: item["hour_count"]
+        for item in lazaretto("observations", "show", "--home", home, "--json").json
     }
 
 
@@ -155,9 +156,9 @@ def test_a_torn_part_stops_reading_and_recovery_says_what_is_lost(home: Path) ->
     part.write_bytes(part.read_bytes()[:500])
     (part.parent / ".x.parquet.tmp").write_bytes(b"half")
     for verb in ("show", "compact"):
-        stopped = lazaretto("log", verb, "--home", home)
+        stopped = lazaretto("observations", verb, "--home", home)
         assert stopped.code == 2 and part.name in one_sentence(stopped)
-    ran = lazaretto("log", "recover", "--home", home)
+    ran = lazaretto("observations", "recover", "--home", home)
     assert ran.code == 0, ran.err
     assert f"set aside as {part.name}.torn" in ran.out and "1 torn file" in ran.out
     assert f"lost: cam-1 {to_iso(NOON + 56 * MINUTE)[:19]}Z to {to_iso(NOON + 57 * MINUTE)[:19]}Z" in ran.out
@@ -167,18 +168,18 @@ def test_a_torn_part_stops_reading_and_recovery_says_what_is_lost(home: Path) ->
         ("analysed", 57, 61, ""),
     ]
     assert not list(home.rglob("*.tmp")) and shown(home)["rows"] == 4500
-    assert "no torn files" in lazaretto("log", "recover", "--home", home).out
-    assert lazaretto("log", "compact", "--home", home).code == 0
+    assert "no torn files" in lazaretto("observations", "recover", "--home", home).out
+    assert lazaretto("observations", "compact", "--home", home).code == 0
 
 
 def test_of_a_torn_hour_only_what_no_part_holds_is_lost(home: Path) -> None:
     folder = hour_folder(home, "cam-1", NOON)
     parts = {path.name: path.read_bytes() for path in folder.iterdir()}
-    lazaretto("log", "compact", "--home", home)
+    lazaretto("observations", "compact", "--home", home)
     last = sorted(parts)[-1]
     (folder / last).write_bytes(parts[last])
     (folder / WHOLE).write_bytes((folder / WHOLE).read_bytes()[:-9])
-    ran = lazaretto("log", "recover", "--home", home)
+    ran = lazaretto("observations", "recover", "--home", home)
     assert ran.out.count("lost:") == 1, ran.out + ran.err
     assert [state[:3] for state in states(home)] == [("undecodable", 55, 59), ("analysed", 59, 61)]
 
@@ -187,9 +188,9 @@ def test_a_torn_part_that_an_hour_holds_as_well_costs_nothing(home: Path) -> Non
     before = read(home, "cam-1", *ALWAYS)
     folder = hour_folder(home, "cam-1", NOON)
     name = sorted(path.name for path in folder.iterdir())[2]
-    lazaretto("log", "compact", "--home", home)
+    lazaretto("observations", "compact", "--home", home)
     (folder / name).write_bytes(b"torn")
-    ran = lazaretto("log", "recover", "--home", home)
+    ran = lazaretto("observations", "recover", "--home", home)
     assert "lost: nothing" in ran.out, ran.out + ran.err
     assert states(home) == [("analysed", 55, 61, "")]
     assert read(home, "cam-1", *ALWAYS).equals(before)
@@ -197,8 +198,8 @@ def test_a_torn_part_that_an_hour_holds_as_well_costs_nothing(home: Path) -> Non
 
 @pytest.mark.parametrize("verb", ["show", "compact", "purge", "recover"])
 def test_a_home_without_a_log_and_an_unknown_camera_are_bad_input(tmp_path: Path, verb: str) -> None:
-    ran = lazaretto("log", verb, "--home", tmp_path)
+    ran = lazaretto("observations", verb, "--home", tmp_path)
     assert ran.code == 2 and "expected an observation log" in one_sentence(ran)
     write_part(tmp_path, rows([NOON], "cam-1"), "cam-1", NOON)
-    ran = lazaretto("log", verb, "--home", tmp_path, "--camera", "cam-2")
+    ran = lazaretto("observations", verb, "--home", tmp_path, "--camera", "cam-2")
     assert ran.code == 2 and "expected one of cam-1, got 'cam-2'" in one_sentence(ran)

@@ -128,7 +128,7 @@ def test_what_was_accepted_is_not_proposed_again(site: Site, tmp_path: Path) -> 
 def test_a_time_of_the_day_can_be_chosen(site: Site) -> None:
     told = json.loads(
         site.suggest(
-            "--json", "--from", "2026-11-26T14:00:00+07:00", "--to", "2026-11-26T15:00:00+07:00"
+            "--json", "--since", "2026-11-26T14:00:00+07:00", "--until", "2026-11-26T15:00:00+07:00"
         ).stdout
     )
     assert told["from"].startswith("2026-11-26T07:00") and told["to"].startswith("2026-11-26T08:00")
@@ -140,8 +140,8 @@ def test_a_time_of_the_day_can_be_chosen(site: Site) -> None:
     [
         (("--camera", "nobody"), "expected a camera of LC-01"),
         (("--rate", "0"), "expected a rate of false alarms per day above 0, got 0"),
-        (("--from", "yesterday"), "--from: "),
-        (("--from", "2030-01-01T00:00:00Z"), "expected a time in which camera 'cam-1' was watched"),
+        (("--since", "yesterday"), "--since: "),
+        (("--since", "2030-01-01T00:00:00Z"), "expected a time in which camera 'cam-1' was watched"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(

@@ -63,7 +63,7 @@ class TornError(ObservationError):
         """Say what came, of which file."""
         super().__init__(
             f"{path}: expected a whole file of the observation log, got one that is torn ({why}); "
-            "`lazaretto log recover` sets it aside and says what is lost"
+            "`lazaretto observations recover` sets it aside and says what is lost"
         )
         self.path, self.why = path, why
 

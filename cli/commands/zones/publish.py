@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.commands.zones.check import show
-from cli.options import Cameras, From, HomeFlag, To, moment
+from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
 from incidents.comparison import Change, Comparison
 from incidents.intervals import exact_share
 from incidents.ledger import Ledger, LedgerError, Publication
@@ -26,22 +26,21 @@ from zones.checking import Severity, check_facility
 from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 New = Annotated[str, typer.Argument(help="The new facility file, or a version in the ledger.")]
 
 
 def diff(
     old: Annotated[str, typer.Argument(help='The old file, a version in the ledger, or "published".')],
     new: New,
-    home: HomeFlag = None,
-    from_: From = None,
-    to: To = None,
-    camera: Cameras = None,
-    as_json: AsJson = False,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """What would be flagged under NEW and not under OLD, and the reverse, over the observation log."""
     place = Home.choose(home)
-    window = moment("--from", from_), moment("--to", to)
+    window = read_window(since, until)
     with Ledger.open(place.ledger, create=False) as ledger:
         before = _old(ledger) if old == IN_FORCE else choose_facility(old, ledger)
         found = difference(place, ledger, before, choose_facility(new, ledger), camera or None, window)
@@ -55,14 +54,14 @@ def publish(
     new: New,
     by: Annotated[str | None, typer.Option("--by", help="Who publishes [the user logged in].")] = None,
     note: Annotated[str, typer.Option(help="Why.")] = "",
-    home: HomeFlag = None,
-    from_: From = None,
-    to: To = None,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Put a facility file in force, after comparing it with the one before; nothing reported changes."""
     place = Home.choose(home)
-    window = moment("--from", from_), moment("--to", to)
+    window = read_window(since, until)
     facility = load_facility(new)
     console = Console()
     if not yes and not sys.stdin.isatty():
@@ -98,9 +97,9 @@ def publish(
 
 
 def history(
-    home: HomeFlag = None,
+    home: HomeOption = None,
     text: Annotated[str | None, typer.Option(help="Print the file of this version instead.")] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Which facility files were published, by whom, and what that changed."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.options import From, HomeFlag, To, moment
+from cli.options import HomeOption, JsonOption, SinceOption, UntilOption, read_window
 from incidents.files import write_atomic
 from incidents.ledger import Ledger
 from pipelines.home import Home
@@ -24,18 +24,18 @@ from zones.facility import load_facility
 def suggest_zones(
     facility: Annotated[Path, typer.Option(help="The facility file (YAML).")],
     camera: Annotated[str, typer.Option(help="The camera in it.")],
-    home: HomeFlag = None,
-    from_: From = None,
-    to: To = None,
+    home: HomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     rate: Annotated[float, typer.Option(help="False alarms per camera-day borne of each zone.")] = RATE,
     output: Annotated[Path | None, typer.Option(help="Write the draft, a facility file, here.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the proposals as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Propose floor, doors and dwells from the last day of the log; a person accepts or not."""
     rules = load_facility(facility)
     _check(output, facility, force)
-    window = moment("--from", from_), moment("--to", to)
+    window = read_window(since, until)
     place = Home.choose(home)
     with Ledger.open(place.ledger, create=False) as ledger:
         found = suggest(place, ledger, rules, camera, window, rate)

@@ -218,7 +218,7 @@ def test_a_torn_file_is_named_found_and_set_aside(tmp_path: Path, damage: str) -
             "footer": data.replace(b'"height":960', b'"height":480'),
         }[damage]
     )
-    with pytest.raises(TornError, match=f"{WHOLE}: expected a whole file .* torn .*log recover"):
+    with pytest.raises(TornError, match=f"{WHOLE}: expected a whole file .* torn .*observations recover"):
         everything(tmp_path)
     [(hour, error)] = upkeep.torn(tmp_path, "cam-1")
     assert (hour, error.path) == (NOON // HOUR * HOUR, path)

@@ -15,14 +15,11 @@ from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from pipelines import checkpoint
 from vision import observations
-from vision.frames import SECOND, Frame
+from vision.frames import SECOND, SEGMENT, Frame
 from vision.perception import ModelBundle, Perception, Row, TrackerInput
 from vision.sources.decoding import Loss, LossKind, Position
 from vision.sources.files import FileSource
 from vision.sources.prefetch import Prefetch
-
-SEGMENT = 60 * SECOND
-"""Stream time of one segment: what a kill can cost at most, in analysis. It divides the hour."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ class StreamAnalysis:
         for segment in sink.ledger.segments(self._stream.key):
             tracker_inputs = checkpoint.read(sink.home, self._stream.key, segment.seq)
             seen = observations.read(sink.home, self._camera, segment.start, segment.end)
-            self._perception.retrace(tracker_inputs, seen)
+            self._perception.restore(tracker_inputs, seen)
             if tracker_inputs:
                 self._after = Position(index=tracker_inputs[-1].index, t=tracker_inputs[-1].t)
             self._seq = segment.seq + 1

@@ -9,6 +9,9 @@ import numpy as np
 
 SECOND = 1_000_000
 """Microseconds in a second: all times are integers of microseconds since the epoch, UTC."""
+SEGMENT = 60 * SECOND
+"""Microseconds of stream time that are analysed and written as one unit: the most analysis that a kill can
+cost. Segments begin at whole minutes, and a segment divides the hour."""
 
 
 @dataclass(frozen=True, slots=True)

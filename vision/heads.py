@@ -17,13 +17,13 @@ from models.errors import ModelError
 from models.faces.regions import head_region
 from models.registry import Weights
 
-FLOOR_PX = 20
+MIN_FACE_HEIGHT_PX = 20
 """Faces lower than this are never assessed [D]; the rule asks for more (32 px by default)."""
 FACE_SCORE = 0.25
 """A face is judged from this score on: ultralytics' default, not tuned."""
 CANDIDATE_SCORE = 0.05
 """Faces from this score on are found; the weaker ones matter to evaluation, which ranks by score."""
-MOST_YAW = 60.0
+MAX_YAW_DEGREES = 60.0
 """Degrees that a face may be turned to either side [D]."""
 FACE_OF_STANDING = ((2.2, 0.16), (1.8, 0.22))
 """Upper bounds of face height over box height, for boxes at least so many times as high as wide. A head is
@@ -45,7 +45,17 @@ of those around 0.04, in 72 % of those below 0.01: the line is drawn where five 
 CUT_WEIGHT = 0.3
 """What the score of a face counts that the edge of a region cuts: it is rather a neighbour's."""
 
-__all__ = ["Face", "FaceFinder", "Head", "blurred", "face_bound", "head_region", "likeliest", "unfit", "yaw"]
+__all__ = [
+    "Face",
+    "FaceFinder",
+    "Head",
+    "best_face",
+    "blurred",
+    "face_bound",
+    "head_region",
+    "rejection_reason",
+    "yaw",
+]
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ def face_bound(box: np.ndarray) -> float:
     return min(FACE_OF_WIDTH * across, tall)
 
 
-def likeliest(faces: Sequence[Face], head: Head) -> Face | None:
+def best_face(faces: Sequence[Face], head: Head) -> Face | None:
     """Of several faces in a head region, the one that is most likely its person's.
 
     Strong, high up, central and whole; None where there is none of at least `FACE_SCORE`.
@@ -161,14 +171,14 @@ def likeliest(faces: Sequence[Face], head: Head) -> Face | None:
     return max((face for face in faces if face.score >= FACE_SCORE), key=fit, default=None)
 
 
-def unfit(face: Face, region: np.ndarray) -> str | None:
+def rejection_reason(face: Face, region: np.ndarray) -> str | None:
     """Why a face in a region (H x W x 3 BGR) cannot be judged, as the log names it; None where it can."""
     x1, y1, x2, y2 = face.box
-    if face.height < FLOOR_PX:
+    if face.height < MIN_FACE_HEIGHT_PX:
         return "too_small"
     if y1 <= 0 and face.height < 0.9 * (x2 - x1):
         return "cut_off"
-    if abs(yaw(face.landmarks)) > MOST_YAW:
+    if abs(yaw(face.landmarks)) > MAX_YAW_DEGREES:
         return "turned"
     if blurred(region[max(0, int(y1)) : int(y2) + 1, max(0, int(x1)) : int(x2) + 1]):
         return "blurred"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vision.frames import SEGMENT
+
 SIDE = 16
 """px of the kept picture: small enough that the noise of a camera averages out. Of the smallest face that is
 judged, 32 px, six to seven pixels make one of these: noise of 8 grey levels on a contrast of 40 changes the
@@ -62,8 +64,7 @@ class Liveness:
         if place is None:
             return None
         self._last[track] = _Look(t, place, _picture(image, place))
-        minute = 60_000_000
-        if last is None or t - last.t > self._apart_us or t // minute != last.t // minute:
+        if last is None or t - last.t > self._apart_us or t // SEGMENT != last.t // SEGMENT:
             return None
         now = _picture(image, last.place)
         spread = float(last.picture.std()), float(now.std())

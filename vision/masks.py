@@ -16,7 +16,7 @@ from models.devices import Classifier, Device
 from models.errors import ModelError
 from models.faces.crops import square
 from models.registry import Weights
-from vision.heads import FLOOR_PX, Face, FaceFinder, Head, face_bound, likeliest, unfit
+from vision.heads import MIN_FACE_HEIGHT_PX, Face, FaceFinder, Head, best_face, face_bound, rejection_reason
 
 STATES = ("masked", "unmasked", "incorrect")
 NONE = "none"
@@ -73,19 +73,19 @@ class MaskReader:
         waiting: list[tuple[int, Head]] = []
         for number, (image, box) in enumerate(heads):
             head = Head.of(image, box)
-            if face_bound(box) < FLOOR_PX:
+            if face_bound(box) < MIN_FACE_HEIGHT_PX:
                 readings[number] = MaskReading(None, "too_small", None)
-            elif min(head.crop.shape[:2]) < FLOOR_PX:
+            elif min(head.crop.shape[:2]) < MIN_FACE_HEIGHT_PX:
                 readings[number] = MaskReading(None, "cut_off", None)
             else:
                 waiting.append((number, head))
         fit: list[tuple[int, Head, Face]] = []
         found = self._find([head.crop for _, head in waiting])
         for (number, head), faces in zip(waiting, found, strict=True):
-            face = likeliest(faces, head)
+            face = best_face(faces, head)
             if face is None:
                 readings[number] = MaskReading(None, "no_face", None)
-            elif reason := unfit(face, head.crop):
+            elif reason := rejection_reason(face, head.crop):
                 readings[number] = MaskReading(None, reason, face.height, head.in_frame(face))
             else:
                 fit.append((number, head, face))
@@ -95,7 +95,7 @@ class MaskReader:
         return [reading for reading in readings if reading is not None]
 
     def faces(self, image: np.ndarray, people: np.ndarray) -> np.ndarray:
-        """Every face of at least `FLOOR_PX` in the head regions of people, and what is worn, for evaluation.
+        """All faces in the head regions of people with the mask state of each, for evaluation.
 
         Args:
             image: H x W x 3 BGR.
@@ -106,13 +106,13 @@ class MaskReader:
             score the face's (`Head.weight`) times the probability of the state. Of faces that share more
             than `SAME_FACE` of the smaller one the best counts: neighbours' regions show parts of them.
         """
-        heads = [Head.of(image, box[:4]) for box in people if face_bound(box[:4]) >= FLOOR_PX]
-        heads = [head for head in heads if min(head.crop.shape[:2]) >= FLOOR_PX]
+        heads = [Head.of(image, box[:4]) for box in people if face_bound(box[:4]) >= MIN_FACE_HEIGHT_PX]
+        heads = [head for head in heads if min(head.crop.shape[:2]) >= MIN_FACE_HEIGHT_PX]
         seen = [
             (head.weight(face), head.in_frame(face))
             for head, found in zip(heads, self._find([head.crop for head in heads]), strict=True)
             for face in found
-            if face.height >= FLOOR_PX
+            if face.height >= MIN_FACE_HEIGHT_PX
         ]
         kept: list[tuple[float, np.ndarray]] = []
         for weight, box in sorted(seen, key=lambda pair: -pair[0]):

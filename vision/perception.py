@@ -38,8 +38,8 @@ class PerceptionSettings:
         imgsz: px of the longer side for person detection.
         head_imgsz: px of the longer side of a head region, in which the face is looked for.
         face_imgsz: px of the square around a face for the mask classifier.
-        mask_hz: looks at each head per second, at most.
-        role_hz: looks at what each person wears per second, at most.
+        mask_check_hz: looks at each head per second, at most.
+        role_check_hz: looks at what each person wears per second, at most.
         tracker: see `TrackerSettings`.
     """
 
@@ -47,8 +47,8 @@ class PerceptionSettings:
     imgsz: int = 416
     head_imgsz: int = 192
     face_imgsz: int = 96
-    mask_hz: float = 2.0
-    role_hz: float = 0.5
+    mask_check_hz: float = 2.0
+    role_check_hz: float = 0.5
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
 
     def fingerprint(self, *weights: Weights) -> str:
@@ -216,7 +216,7 @@ class Perception:
         Args:
             frames: in order of time.
             detections: what `detect` found in each.
-            record: what the tracker was given of each frame is added to it, for `retrace`.
+            record: what the tracker was given of each frame is added to it, for `restore`.
 
         Returns:
             Rows for `tabulate`: a table for every frame would cost more than following its people.
@@ -241,7 +241,7 @@ class Perception:
         logged = observations.rounded(table.with_columns(empty).select(list(observations.SCHEMA)))
         return locate(logged, self._camera).select(list(observations.SCHEMA))
 
-    def retrace(self, tracker_inputs: Sequence[TrackerInput], seen: pl.DataFrame) -> None:
+    def restore(self, tracker_inputs: Sequence[TrackerInput], seen: pl.DataFrame) -> None:
         """Bring the state to where an interrupted run left it, from what that run wrote down.
 
         Args:
@@ -262,7 +262,7 @@ class Perception:
         shares: list[RoleShares] = [(None,) * len(COLUMNS)] * len(tracks)
         if self._bundle.roles is None or not len(tracks):
             return shares
-        interval = round(0.9 * SECOND / self._bundle.settings.role_hz)
+        interval = round(0.9 * SECOND / self._bundle.settings.role_check_hz)
         due = [
             n
             for n in np.flatnonzero(worth_reading(boxes)).tolist()
@@ -277,7 +277,7 @@ class Perception:
 
     def _look(self, frame: Frame, boxes: np.ndarray, tracks: np.ndarray) -> list[MaskReading]:
         # 10 % early is on time: at 3.5 analysed frames/s a strict half second would halve the rate.
-        interval = round(0.9 * SECOND / self._bundle.settings.mask_hz)
+        interval = round(0.9 * SECOND / self._bundle.settings.mask_check_hz)
         due = [
             n
             for n, track in enumerate(tracks)

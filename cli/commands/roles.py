@@ -78,7 +78,7 @@ def label(
     chosen = Device.choose(device)
     features = _features(chosen, appearance)
     # Masks are of no interest here: one look at each head, the first, is the least there can be.
-    settings = PerceptionSettings(fps=fps, imgsz=imgsz, mask_hz=1e-6)
+    settings = PerceptionSettings(fps=fps, imgsz=imgsz, mask_check_hz=1e-6)
     bundle = ModelBundle.load(chosen, settings, Models(person=person))
     with _progress("Following people") as tell:
         found = gather(footage, bundle, rules, source_fps, lambda _, done, total: tell(done, total))

@@ -10,15 +10,15 @@ from models.errors import ModelError
 from models.registry import resolve
 from vision.heads import (
     FACE_SCORE,
-    FLOOR_PX,
+    MIN_FACE_HEIGHT_PX,
     Face,
     FaceFinder,
     Head,
+    best_face,
     blurred,
     face_bound,
     head_region,
-    likeliest,
-    unfit,
+    rejection_reason,
     yaw,
 )
 
@@ -45,8 +45,8 @@ def test_the_head_region_of_a_standing_person_is_the_top_of_the_box() -> None:
 
 
 def test_a_far_person_is_not_worth_a_look_and_a_near_one_is() -> None:
-    assert face_bound(np.array([0.0, 0.0, 30.0, 80.0])) < FLOOR_PX
-    assert face_bound(np.array([0.0, 0.0, 100.0, 300.0])) > FLOOR_PX
+    assert face_bound(np.array([0.0, 0.0, 30.0, 80.0])) < MIN_FACE_HEIGHT_PX
+    assert face_bound(np.array([0.0, 0.0, 100.0, 300.0])) > MIN_FACE_HEIGHT_PX
     assert face_bound(np.array([0.0, 0.0, 176.0, 144.0])) > 32
 
 
@@ -85,8 +85,8 @@ def face(height: float, top: float = 20.0, degrees: float = 0.0, score: float = 
     ("found", "reason"),
     [
         (face(40), None),
-        (face(FLOOR_PX), None),
-        (face(FLOOR_PX - 0.1), "too_small"),
+        (face(MIN_FACE_HEIGHT_PX), None),
+        (face(MIN_FACE_HEIGHT_PX - 0.1), "too_small"),
         (Face(np.array([20.0, 0.0, 80.0, 50.0]), 0.9, head_points(0)), "cut_off"),
         (face(40, degrees=59), None),
         (face(40, degrees=61), "turned"),
@@ -94,14 +94,14 @@ def face(height: float, top: float = 20.0, degrees: float = 0.0, score: float = 
     ],
 )
 def test_what_cannot_be_judged_has_a_reason(found: Face, reason: str | None) -> None:
-    assert unfit(found, sharp()) == reason
+    assert rejection_reason(found, sharp()) == reason
 
 
 def test_a_smooth_patch_is_blurred_and_a_textured_one_is_not() -> None:
     ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, 0).repeat(3, 2)
     checks = (np.indices((64, 64)).sum(0) // 4 % 2 * 255).astype(np.uint8)[..., None].repeat(3, 2)
     assert blurred(ramp) and not blurred(checks)
-    assert unfit(face(40), np.repeat(np.repeat(ramp, 2, 0), 2, 1)) == "blurred"
+    assert rejection_reason(face(40), np.repeat(np.repeat(ramp, 2, 0), 2, 1)) == "blurred"
 
 
 def at(x1: float, y1: float, x2: float, y2: float, score: float = 0.8) -> Face:
@@ -111,9 +111,9 @@ def at(x1: float, y1: float, x2: float, y2: float, score: float = 0.8) -> Face:
 def test_of_two_faces_the_central_one_is_the_persons_and_a_weak_one_nobodys() -> None:
     head = Head(np.zeros((200, 200, 3), np.uint8), (50, 50, 150, 150))
     own, neighbour = at(30, 20, 70, 70), at(72, 22, 97, 60)
-    assert likeliest([neighbour, own], head) is own
-    assert likeliest([at(30, 20, 70, 70, FACE_SCORE - 0.01)], head) is None
-    assert likeliest([], head) is None
+    assert best_face([neighbour, own], head) is own
+    assert best_face([at(30, 20, 70, 70, FACE_SCORE - 0.01)], head) is None
+    assert best_face([], head) is None
 
 
 def test_a_face_that_an_edge_of_the_region_cuts_counts_less_unless_the_frame_ends_there() -> None:

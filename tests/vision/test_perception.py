@@ -44,7 +44,7 @@ def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
     before = first.tabulate(first.observe(frames[:40], people[:40], record))
     assert sum(len(tracker_input.numbers) for tracker_input in record) > 10, "it looked at people"
     second = Perception(bundle, yard, "s")
-    second.retrace(record, before)
+    second.restore(record, before)
     after = second.tabulate(second.observe(frames[40:], people[40:]))
     assert (
         before.vstack(after)

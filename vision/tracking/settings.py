@@ -18,8 +18,8 @@ class TrackerSettings:
         coast_s: seconds for which an unseen person is expected where the motion leads; the same as the
             gap that the rules bridge. Afterwards only `returning` brings the person back.
         lost_s: seconds for which a lost person is remembered, with what was worn.
-        look_hz: looks at the appearance of each undisturbed person per second, at most.
-        settle_s: seconds after its first sight within which a new track may turn out to be somebody who
+        reid_hz: looks at the appearance of each undisturbed person per second, at most.
+        reid_window_s: seconds after its first sight within which a new track may turn out to be somebody who
             was lost: at first it may show a sleeve behind a post, later the whole coat.
     """
 
@@ -28,5 +28,5 @@ class TrackerSettings:
     confirm_frames: int = 2
     coast_s: float = 3.0
     lost_s: float = 60.0
-    look_hz: float = 1.0
-    settle_s: float = 2.0
+    reid_hz: float = 1.0
+    reid_window_s: float = 2.0

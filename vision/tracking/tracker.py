@@ -181,7 +181,7 @@ class PersonTracker:
     def _due(self, track: Track, t: int) -> bool:
         if track.looked is None or t - track.seen > SECOND:
             return True
-        interval = SECOND / self._settings.look_hz
+        interval = SECOND / self._settings.reid_hz
         if track.met or len(track.gallery) < EARLY:
             interval /= EARLY
         return t - track.looked >= ON_TIME * interval
@@ -224,7 +224,7 @@ class PersonTracker:
             if track.identity is None:
                 track.identity = self._people
                 self._people += 1
-            enough = settings.settle_s * SECOND * (1 if len(track.gallery) >= EARLY else EARLY)
+            enough = settings.reid_window_s * SECOND * (1 if len(track.gallery) >= EARLY else EARLY)
             track.settled = t - track.born > enough
 
     def _retire(self, t: int) -> None:

@@ -58,7 +58,7 @@ def looked(bundle: ModelBundle, source_fps: float | None) -> dict[str, Any]:
         "imgsz": settings.imgsz,
         "head_imgsz": settings.head_imgsz,
         "face_imgsz": settings.face_imgsz,
-        "mask_hz": settings.mask_hz,
+        "mask_check_hz": settings.mask_check_hz,
         "device": str(bundle.device),
         "source_fps": source_fps,
     }

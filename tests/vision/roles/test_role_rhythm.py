@@ -82,5 +82,5 @@ def test_going_on_after_an_interruption_keeps_the_rhythm(cut: int, answer: list[
     record: list[TrackerInput] = []
     before = watch(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames()[:cut], record)
     later = Perception(bundle(Reader(answer)), CAMERA, "stream")
-    later.retrace(record, before)
+    later.restore(record, before)
     assert pl.concat([before, watch(later, frames()[cut:])]).equals(whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,19 +18,58 @@ from traitlets.config import Config
 
 from incidents.ledger.ledger import Ledger
 from incidents.record import Status
+from pipelines.calibration.report import report
+from pipelines.home import Home
+from pipelines.suggestion.proposal import suggest
 from tests.running import FACILITY, ROOT
 from vision.frames import SECOND, to_iso
+from zones.facility import load_facility
+from zones.thresholds import ContactRule
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
-FIGURES = {"calibrate_camera.ipynb": 4, "review_accuracy.ipynb": 4, "tune_zones.ipynb": 5}
-"""How many figures each shows on the sample facility."""
+PLOTS = {"calibrate_camera.ipynb": 4, "review_accuracy.ipynb": 4, "tune_zones.ipynb": 5}
+"""How many plots each notebook shows on the sample facility."""
 
-WORDS = {
-    "calibrate_camera.ipynb": "Check error: 0.019 m",
-    "review_accuracy.ipynb": "7 incidents in the ledger, 5 of them confirmed or decided to be false.",
-    "tune_zones.ipynb": "of the time of 19 people who walked was spent inside",
+
+def printed_number(pattern: str, text: str) -> float:
+    """The number that a notebook printed, in the only match of `pattern`."""
+    (number,) = re.findall(pattern, text)
+    return float(number)
+
+
+def check_calibration(text: str, _: Path) -> None:
+    """The check error is that of the facility file, and low enough for contact to be judged by it."""
+    spec = load_facility(FACILITY).camera("yard").calibration
+    assert spec is not None
+    shown = printed_number(r"(?m)^Check error: ([0-9.]+) m$", text)
+    assert shown == pytest.approx(report(spec, (768, 576)).plane.check_error, abs=5e-4)
+    assert 0 < shown < ContactRule().max_calibration_error_m
+
+
+def check_review(text: str, home: Path) -> None:
+    """The counts are those of the ledger."""
+    with Ledger.open(home / "ledger.db") as ledger:
+        incidents = ledger.incidents()
+    decided = [i for i in incidents if i.status in (Status.CONFIRMED, Status.FALSE_ALARM)]
+    assert printed_number(r"(\d+) incidents in the ledger", text) == len(incidents) > len(decided)
+    assert printed_number(r"(\d+) of them confirmed or decided to be false", text) == len(decided) > 0
+
+
+def check_zones(text: str, home: Path) -> None:
+    """The suggested floor rests on as many people as `suggest` counts in the log."""
+    facility = load_facility(FACILITY)
+    with Ledger.open(home / "ledger.db") as ledger:
+        walkers = suggest(Home(home), ledger, facility, "yard", rate=0.2).walk.walkers
+    assert printed_number(r"of the time of (\d+) people who walked was spent inside", text) == walkers > 0
+
+
+CHECKS: dict[str, Callable[[str, Path], None]] = {
+    "calibrate_camera.ipynb": check_calibration,
+    "review_accuracy.ipynb": check_review,
+    "tune_zones.ipynb": check_zones,
 }
+"""What each notebook must have printed, given its text and its home."""
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +111,21 @@ def outputs(notebook: NotebookNode) -> list[NotebookNode]:
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
-def said(notebook: NotebookNode) -> str:
+def printed(notebook: NotebookNode) -> str:
     return "".join(output.text for output in outputs(notebook) if output.output_type == "stream")
 
 
-def figures(notebook: NotebookNode) -> int:
+def plots(notebook: NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_it_runs_on_the_sample_facility_and_shows_its_figures(
+def test_it_runs_on_the_sample_facility_and_shows_its_plots(
     name: str, reviewed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = run(name, monkeypatch, reviewed, EVENTS=str(reviewed / "events.json"))
-    assert WORDS[name] in said(done)
-    assert figures(done) == FIGURES[name]
+    CHECKS[name](printed(done), reviewed)
+    assert plots(done) == PLOTS[name]
     # Warnings of matplotlib, such as of a letter that its font lacks, go to standard error.
     warned = [o.text for o in outputs(done) if o.output_type == "stream" and o.name == "stderr"]
     assert warned == []
@@ -113,4 +153,4 @@ def test_it_is_kept_without_outputs_and_without_paths_of_a_machine(name: str) ->
 
 
 def test_every_notebook_is_known_here() -> None:
-    assert set(NOTEBOOKS) == set(FIGURES)
+    assert set(NOTEBOOKS) == set(PLOTS) == set(CHECKS)

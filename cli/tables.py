@@ -14,7 +14,7 @@ from incidents.local_time import local_iso
 from incidents.record import Incident
 
 if TYPE_CHECKING:
-    from pipelines.analyze import CameraOutcome
+    from pipelines.analyze import CameraResult
 
 
 def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
@@ -80,7 +80,7 @@ def detail(incident: Incident) -> str:
     return ", ".join(words)
 
 
-def coverage_table(ledger: Ledger, cameras: Iterable[CameraOutcome]) -> Table:
+def coverage_table(ledger: Ledger, cameras: Iterable[CameraResult]) -> Table:
     """Beside every count: how much was watched. Zero incidents at 40 % coverage is not compliance."""
     table = Table(title="Coverage of the footage", title_justify="left")
     for column in ("camera", "footage s", "analysed", "not analysed s", "why", "sources", "frames now"):

@@ -115,7 +115,7 @@ def _loop(job: Job) -> Callable[[], int]:
 def _pipeline(job: Job) -> Callable[[], int]:
     from incidents.ledger import Ledger
     from models.devices import Device
-    from pipelines.analyze import Request, analyze
+    from pipelines.analyze import AnalyzeRequest, analyze
     from pipelines.assignment import assign
     from pipelines.home import Home
     from vision.perception import ModelBundle, Models, PerceptionSettings
@@ -134,7 +134,7 @@ def _pipeline(job: Job) -> Callable[[], int]:
         with tempfile.TemporaryDirectory() as folder:
             home = Home(Path(folder))
             with Ledger.open(home.ledger) as ledger:
-                outcome = analyze(Request(site, footage, home), ledger, bundle)
+                outcome = analyze(AnalyzeRequest(site, footage, home), ledger, bundle)
             if outcome.faults:
                 raise outcome.faults[0]
             return sum(item.frames for item in outcome.cameras)

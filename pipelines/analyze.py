@@ -14,7 +14,7 @@ from incidents.ledger import Ledger
 from pipelines import checkpoint
 from pipelines.assignment import Footage
 from pipelines.home import Home
-from pipelines.record_incidents import Flagged, flag
+from pipelines.record_incidents import RecordingResult, record_incidents
 from pipelines.segments import Sink, Stream, StreamAnalysis
 from vision import observations
 from vision.frames import SECOND, to_iso
@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class AnalyzeRequest:
     """What to analyse.
 
     Attributes:
@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass
-class CameraOutcome:
+class CameraResult:
     """What became of one camera's footage.
 
     Attributes:
@@ -60,7 +60,7 @@ class CameraOutcome:
         window: from the first to the last moment of its footage, microseconds UTC; None = none was usable.
         sources: how many were analysed, now or before; already: how many of them before.
         frames: analysed in this run.
-        flagged: what the rules found.
+        recording: what the rules found.
     """
 
     camera: Camera
@@ -68,22 +68,22 @@ class CameraOutcome:
     sources: int = 0
     already: int = 0
     frames: int = 0
-    flagged: Flagged = field(default_factory=Flagged)
+    recording: RecordingResult = field(default_factory=RecordingResult)
 
 
 @dataclass
-class Outcome:
+class AnalyzeResult:
     """What became of a run; `faults` holds one clear sentence for each thing that went wrong."""
 
     run: str
-    cameras: list[CameraOutcome] = field(default_factory=list)
+    cameras: list[CameraResult] = field(default_factory=list)
     faults: list[LazarettoError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
 def analyze(
-    request: Request, ledger: Ledger, bundle: ModelBundle, progress: Progress = lambda *_: None
-) -> Outcome:
+    request: AnalyzeRequest, ledger: Ledger, bundle: ModelBundle, progress: Progress = lambda *_: None
+) -> AnalyzeResult:
     """Analyse footage, going on where an interrupted analysis of the same footage stopped.
 
     A source that cannot be read is a fault of the outcome and stops no other. The same footage again,
@@ -98,7 +98,9 @@ def analyze(
         return _analyze(request, ledger, bundle, progress)
 
 
-def _analyze(request: Request, ledger: Ledger, bundle: ModelBundle, progress: Progress) -> Outcome:
+def _analyze(
+    request: AnalyzeRequest, ledger: Ledger, bundle: ModelBundle, progress: Progress
+) -> AnalyzeResult:
     models = {
         purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime}
         for purpose, w in bundle.weights.items()
@@ -111,7 +113,7 @@ def _analyze(request: Request, ledger: Ledger, bundle: ModelBundle, progress: Pr
         "device": str(bundle.device),
         "sources": [str(item.path) for item in request.footage],
     }
-    outcome = Outcome(ledger.start_run(request.facility, models, settings))
+    outcome = AnalyzeResult(ledger.start_run(request.facility, models, settings))
     status = "interrupted"
     try:
         by_camera: dict[str, list[Stream]] = {}
@@ -132,7 +134,7 @@ def _analyze(request: Request, ledger: Ledger, bundle: ModelBundle, progress: Pr
     return outcome
 
 
-def _open(request: Request, bundle: ModelBundle, outcome: Outcome) -> Iterator[Stream]:
+def _open(request: AnalyzeRequest, bundle: ModelBundle, outcome: AnalyzeResult) -> Iterator[Stream]:
     looked = bundle.settings.fingerprint(*bundle.weights.values())
     keys = set()
     for item in request.footage:
@@ -174,15 +176,15 @@ class _Meter:
 class _CameraJob:
     """All of one camera's footage, in order of time."""
 
-    request: Request
+    request: AnalyzeRequest
     ledger: Ledger
     bundle: ModelBundle
     camera: Camera
-    outcome: Outcome
+    outcome: AnalyzeResult
     meter: _Meter
 
-    def run(self, streams: Sequence[Stream]) -> CameraOutcome:
-        result = CameraOutcome(self.camera)
+    def run(self, streams: Sequence[Stream]) -> CameraResult:
+        result = CameraResult(self.camera)
         done: list[Stream] = []
         perception: Perception | None = None
         reached: int | None = None
@@ -213,10 +215,10 @@ class _CameraJob:
             done.append(stream)
             self._extend(result, stream)
         if done and result.window is not None:
-            self._flag(result, done, streams)
+            self._record(result, done, streams)
         return result
 
-    def _extend(self, result: CameraOutcome, stream: Stream) -> None:
+    def _extend(self, result: CameraResult, stream: Stream) -> None:
         segments = self.ledger.segments(stream.key)
         if segments:
             low, high = result.window or (segments[0].start, segments[-1].end)
@@ -236,9 +238,9 @@ class _CameraJob:
                 "another file or with other settings or models: use another --home"
             )
 
-    def _flag(
+    def _record(
         self,
-        result: CameraOutcome,
+        result: CameraResult,
         done: Sequence[Stream],
         streams: Sequence[Stream],
     ) -> None:
@@ -247,7 +249,7 @@ class _CameraJob:
             return
         footage = [ClipSource(s.source.info.path, s.start, s.source.fps) for s in streams]
         window = min(item.start for item in segments), max(item.end for item in segments)
-        result.flagged = flag(
+        result.recording = record_incidents(
             self.request.home,
             self.ledger,
             self.request.facility,
@@ -256,8 +258,8 @@ class _CameraJob:
             footage,
             self.outcome.run,
         )
-        self.outcome.faults += result.flagged.faults
-        if result.flagged.faults:
+        self.outcome.faults += result.recording.faults
+        if result.recording.faults:
             return  # not complete: the next run makes up for the evidence that is missing
         with self.ledger.transaction():
             for stream in done:

@@ -24,7 +24,7 @@ CUTTERS = 2
 
 
 @dataclass
-class Flagged:
+class RecordingResult:
     """What judging a camera gave; `changes` counts incidents added, updated and unchanged.
 
     `exposures` counts entries of the exposure log.
@@ -36,7 +36,7 @@ class Flagged:
     faults: list[LazarettoError] = field(default_factory=list)
 
 
-def flag(
+def record_incidents(
     home: Home,
     ledger: Ledger,
     facility: Facility,
@@ -44,7 +44,7 @@ def flag(
     window: tuple[int, int],
     footage: Sequence[ClipSource],
     run: str,
-) -> Flagged:
+) -> RecordingResult:
     """Judge a camera's log and enter what overlaps [start, end) of the window (microseconds UTC).
 
     Safe to repeat: what is in the ledger already stays as it is, and evidence that an interruption
@@ -54,7 +54,7 @@ def flag(
     Raises:
         LazarettoError: the log or the ledger cannot be read or written.
     """
-    result = Flagged()
+    result = RecordingResult()
     for judged in evaluate_log(home.path, ledger, facility, camera, window):
         result.notices += [text for text in judged.judgement.notices if text not in result.notices]
         due: list[Incident] = []

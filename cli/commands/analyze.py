@@ -19,13 +19,13 @@ from incidents.coverage import fill, share_analysed
 from incidents.ledger import Ledger
 from incidents.record import Incident
 from models.devices import Device
-from pipelines.analyze import CameraOutcome, Outcome, Request
+from pipelines.analyze import AnalyzeRequest, AnalyzeResult, CameraResult
 from pipelines.analyze import Progress as ProgressCall
 from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import Footage, assign
 from pipelines.facilities.choice import choose_facility
 from pipelines.home import Home
-from pipelines.teaching.site import find, said_of
+from pipelines.teaching.site import describe_role_source, find
 from vision.frames import SECOND, from_iso, to_iso
 from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility
@@ -93,15 +93,17 @@ def analyze(
         models = Models(person, face, mask, appearance, learned)
         bundle = ModelBundle.load(Device.choose(device, runtime), settings, models)
         with _progress() as progress:
-            outcome = run_analysis(Request(site, footage, place, began, source_fps), ledger, bundle, progress)
+            outcome = run_analysis(
+                AnalyzeRequest(site, footage, place, began, source_fps), ledger, bundle, progress
+            )
         outcome.faults[:0] = faults
         outcome.warnings += _not_in_force(ledger, site)
-        result = _result(ledger, outcome, place) | {"roles": said_of(learned)}
+        result = _result(ledger, outcome, place) | {"roles": describe_role_source(learned)}
         if as_json:
             print(json.dumps(result, ensure_ascii=False, indent=1))
         else:
             _print(ledger, outcome, place)
-            Console().print(said_of(learned), style="dim", highlight=False)
+            Console().print(describe_role_source(learned), style="dim", highlight=False)
     for warning in outcome.warnings:
         print(f"lazaretto: {warning}", file=sys.stderr)
     _complain(outcome.faults)
@@ -172,7 +174,7 @@ def _progress() -> Iterator[ProgressCall]:
         yield tell
 
 
-def _result(ledger: Ledger, outcome: Outcome, home: Home) -> dict[str, Any]:
+def _result(ledger: Ledger, outcome: AnalyzeResult, home: Home) -> dict[str, Any]:
     return {
         "run": outcome.run,
         "home": str(home.path),
@@ -182,16 +184,16 @@ def _result(ledger: Ledger, outcome: Outcome, home: Home) -> dict[str, Any]:
     }
 
 
-def _camera_result(ledger: Ledger, item: CameraOutcome) -> dict[str, Any]:
+def _camera_result(ledger: Ledger, item: CameraResult) -> dict[str, Any]:
     result: dict[str, Any] = {
         "camera": item.camera.id,
         "sources": item.sources,
         "already_analysed": item.already,
         "frames": item.frames,
-        "added": item.flagged.changes["added"],
-        "updated": item.flagged.changes["updated"],
-        "exposures": item.flagged.exposures,
-        "notices": item.flagged.notices,
+        "added": item.recording.changes["added"],
+        "updated": item.recording.changes["updated"],
+        "exposures": item.recording.exposures,
+        "notices": item.recording.notices,
     }
     if item.window is None:
         return {**result, "start": None, "end": None, "analysed_share": None, "coverage": [], "incidents": []}
@@ -211,7 +213,7 @@ def _camera_result(ledger: Ledger, item: CameraOutcome) -> dict[str, Any]:
     }
 
 
-def _print(ledger: Ledger, outcome: Outcome, home: Home) -> None:
+def _print(ledger: Ledger, outcome: AnalyzeResult, home: Home) -> None:
     console = Console()
     shown: list[Incident] = []
     for item in outcome.cameras:
@@ -220,7 +222,7 @@ def _print(ledger: Ledger, outcome: Outcome, home: Home) -> None:
     console.print(incident_table(sorted(shown, key=lambda incident: (incident.start, incident.id))))
     console.print(coverage_table(ledger, outcome.cameras))
     for item in outcome.cameras:
-        for notice in item.flagged.notices:
+        for notice in item.recording.notices:
             console.print(notice, style="dim", highlight=False)
         if item.already:
             console.print(

@@ -107,7 +107,7 @@ def _numbers(roles: Sequence[Role], present: Sequence[Role]) -> np.ndarray:
     return np.array([present.index(role) for role in roles], dtype=np.int64)
 
 
-def said_of(weights: Weights | None) -> str:
+def describe_role_source(weights: Weights | None) -> str:
     """Where roles come from in a run, in a sentence for its user."""
     if weights is None:
         return "Roles come from zones and cameras alone; teach what is worn here with lazaretto roles label"

@@ -8,7 +8,7 @@ import polars as pl
 
 from incidents.ledger import Ledger
 from pipelines.home import Home
-from pipelines.record_incidents import flag
+from pipelines.record_incidents import record_incidents
 from tests.observing import START
 from tests.running import lazaretto, one_sentence
 from vision.frames import SECOND
@@ -65,7 +65,7 @@ def test_care_is_listed_and_is_no_incident_and_what_goes_on_is_one_entry(tmp_pat
         with Ledger.open(home.ledger) as ledger:
             run = ledger.start_run(FACILITY, {}, {"number": number})
             for _ in range(2):
-                done = flag(home, ledger, FACILITY, FACILITY.camera("yard"), window, [], run)
+                done = record_incidents(home, ledger, FACILITY, FACILITY.camera("yard"), window, [], run)
                 assert (dict(done.changes), done.exposures) == ({}, 1)
     listed = lazaretto("incidents", "exposures", "--home", home.path, "--json").json
     assert [(e["camera"], e["zone"], e["held_s"], e["exceeded"]) for e in listed] == [

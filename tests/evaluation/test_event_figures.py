@@ -170,7 +170,7 @@ def ledger(tmp_path: Path) -> Any:
     with Ledger.open(tmp_path / "ledger.db") as opened:
         run = opened.start_run(facility(), MODELS, {})
         end = T0 + 600 * SECOND
-        opened.commit_stretch(
+        opened.commit_segment(
             "s", "yard", 0, "v.mp4", T0, end, 3000, "", [Interval("yard", T0, end, State.ANALYSED)], run
         )
         start = T0 + 20 * SECOND

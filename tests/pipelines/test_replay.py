@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from incidents.ledger import Ledger
 from incidents.record import Incident
 from pipelines.home import Home
-from pipelines.record_incidents import flag
+from pipelines.record_incidents import record_incidents
 from pipelines.replay import replay
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, long_log, observe, scene
 from tests.logs import log_home
@@ -104,7 +104,7 @@ def test_replay_gives_what_batch_recorded_however_the_footage_came_in(
         with Ledger.open(home.ledger) as ledger:
             for window in ((NOON, middle), (middle, last)):
                 if window[0] < window[1]:
-                    flag(home, ledger, site, site.cameras[0], window, [], run)
+                    record_incidents(home, ledger, site, site.cameras[0], window, [], run)
             recorded = ledger.incidents()
             found = replay(home, ledger, site)
             later = replay(home, ledger, site, window=(middle, None))

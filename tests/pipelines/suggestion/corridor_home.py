@@ -57,7 +57,7 @@ def make_home(path: Path, log: pl.DataFrame, hours: float, at: Facility | None =
             part = write_part(path, rows, CAMERA, start) if len(rows) else ""
             told = [Interval(CAMERA, start, until, State.ANALYSED)]
             args = ("stream", CAMERA, number, "made.mp4", start, until, 1, str(part), told, run)
-            ledger.commit_stretch(*args)
+            ledger.commit_segment(*args)
         found = [
             from_finding(finding, facility=place, camera=camera, run=run, models=MODELS, coverage_share=1.0)
             for finding in evaluate_rules(log, place, camera).findings

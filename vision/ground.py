@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from zones.calibration import Calibration
+from zones.calibration import Calibration, calibrate
 from zones.calibration.vertical import Vertical, vertical
 from zones.facility import CalibrationSpec, Camera
 from zones.geometry import signed_distance
@@ -55,7 +55,7 @@ class Foot(IntEnum):
 @lru_cache(maxsize=256)
 def calibration_of(spec: CalibrationSpec, aspect: float) -> Calibration:
     """The plane of a camera's calibration, fitted once per specification."""
-    return Calibration.from_spec(spec, aspect)
+    return calibrate(spec, aspect)
 
 
 @lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from incidents.files import write_atomic
 from vision.ground import FOOT_SIGMA
-from zones.calibration import Calibration
+from zones.calibration import Calibration, calibrate
 from zones.calibration.marks import rectangle_marks
 from zones.calibration.spec import CalibrationSpec
 from zones.calibration.survey import DISTANCE_M, GOOD_M, Survey, survey
@@ -83,7 +83,7 @@ def report(spec: CalibrationSpec, size: Size, more: tuple[str, ...] = ()) -> Rep
     Raises:
         CalibrationError: it does not fix the plane.
     """
-    plane = Calibration.from_spec(spec, size[0] / size[1])
+    plane = calibrate(spec, size[0] / size[1])
     marks = _marks(spec)
     coarse, fine = survey(plane, FOOT_SIGMA, marks), survey(plane, FOOT_SIGMA, marks, 64, 48)
     warnings = [*more, *_warnings(spec, plane, fine)]

@@ -22,7 +22,7 @@ from tests.running import ROOT
 from tests.zones.tsai import PETS_VIEW_001
 from vision.ground import foot_sigma
 from vision.perception import ModelBundle, PerceptionSettings
-from zones.calibration import Calibration
+from zones.calibration import Calibration, calibrate
 from zones.calibration.people import People
 from zones.calibration.walking import Assumed, fit_walking
 from zones.facility import CalibrationSpec, Camera, Place
@@ -150,12 +150,12 @@ def by_points(seed: int) -> Calibration:
     image = PETS_VIEW_001.floor(yard) + np.random.default_rng(seed).normal(0, 1, yard.shape) / SIZE
     points = [{"image": i, "ground": g} for i, g in zip(image.tolist(), yard.tolist(), strict=True)]
     spec = CalibrationSpec.model_validate({"points": points[:8], "check": points[8:]})
-    return Calibration.from_spec(spec, ASPECT)
+    return calibrate(spec, ASPECT)
 
 
 def by_walking(people: People) -> Calibration:
     spec = CalibrationSpec(walking=fit_walking(people, ENGLAND).spec)
-    return Calibration.from_spec(spec, ASPECT)
+    return calibrate(spec, ASPECT)
 
 
 def as_people(labels: Array) -> People:

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tsai import PETS_VIEW_001
 
-from zones.calibration import Calibration, CalibrationError
+from zones.calibration import Calibration, CalibrationError, calibrate
 from zones.calibration.marks import MARK_SIGMA
 from zones.errors import LazarettoError
 from zones.facility import CalibrationPoint, CalibrationSpec
@@ -39,7 +39,7 @@ def spec(image: Array, ground: Array, check: int = 0) -> CalibrationSpec:
 
 
 def corridor(count: int = len(MARKS), check: int = 0) -> Calibration:
-    return Calibration.from_spec(spec(MARKS[:count], apply(CORRIDOR, MARKS[:count]), check), ASPECT)
+    return calibrate(spec(MARKS[:count], apply(CORRIDOR, MARKS[:count]), check), ASPECT)
 
 
 @pytest.mark.parametrize("count", [4, 5, 6])
@@ -77,7 +77,7 @@ def test_recovers_any_pinhole_camera_wherever_its_origin(
     depth = 1 / (np.column_stack([image * (ASPECT, 1), np.ones(5)]) @ to_ground.T)[:, 2]
     assume((depth > 0).all() and (depth < 100).all())  # marks below the horizon
     ground = apply(to_ground, image) * (-1 if mirrored else 1, 1) + origin
-    calibration = Calibration.from_spec(spec(image, ground), ASPECT)
+    calibration = calibrate(spec(image, ground), ASPECT)
     assert calibration.ground(image) == pytest.approx(ground, abs=1e-6)
     assert calibration.image(ground) == pytest.approx(image, abs=1e-6)
 
@@ -112,7 +112,7 @@ def test_the_standard_errors_are_those_of_simulated_noise() -> None:
     found = []
     for _ in range(1500):
         image = MARKS + generator.normal(size=MARKS.shape) * MARK_SIGMA / (ASPECT, 1)
-        plane = Calibration.from_spec(spec(image, ground), ASPECT)
+        plane = calibrate(spec(image, ground), ASPECT)
         found.append(plane.ground(points + generator.normal(size=points.shape) * sigma))
     offset = np.array(found) - true.ground(points)
     position, error = true.locate(points, sigma)
@@ -144,7 +144,7 @@ def test_two_at_one_place_have_the_mean_error_of_all_directions() -> None:
 def test_what_check_points_show_beyond_the_known_error_is_added() -> None:
     ground = apply(CORRIDOR, MARKS)
     ground[4:] += [(0.3, 0.4), (0.0, 0.1)]
-    calibration = Calibration.from_spec(spec(MARKS, ground, check=2), ASPECT)
+    calibration = calibrate(spec(MARKS, ground, check=2), ASPECT)
     assert calibration.check_error == pytest.approx(0.3)
     # Where it was checked, with the error of a mark, an error is on the whole what the check says.
     sigma = (MARK_SIGMA / ASPECT, MARK_SIGMA)
@@ -157,8 +157,8 @@ def test_what_check_points_show_beyond_the_known_error_is_added() -> None:
 def test_marks_that_do_not_fit_say_how_wrong_they_are() -> None:
     generator = np.random.default_rng(1)
     ground = apply(CORRIDOR, MARKS)
-    exact = Calibration.from_spec(spec(MARKS, ground), ASPECT)
-    rough = Calibration.from_spec(spec(MARKS + generator.normal(0, 0.01, MARKS.shape), ground), ASPECT)
+    exact = calibrate(spec(MARKS, ground), ASPECT)
+    rough = calibrate(spec(MARKS + generator.normal(0, 0.01, MARKS.shape), ground), ASPECT)
     point = np.array([(0.5, 0.6)])
     assert rough.locate(point, (0, 0))[1][0] > 2 * exact.locate(point, (0, 0))[1][0]
 
@@ -166,11 +166,11 @@ def test_marks_that_do_not_fit_say_how_wrong_they_are() -> None:
 def test_without_check_points_each_mark_is_predicted_by_the_others() -> None:
     ground = apply(CORRIDOR, MARKS)
     ground[4] += (0.2, 0)
-    calibration = Calibration.from_spec(spec(MARKS, ground), ASPECT)
+    calibration = calibrate(spec(MARKS, ground), ASPECT)
     alone = []
     for i in range(len(MARKS)):
         rest = np.delete(np.arange(len(MARKS)), i)
-        others = Calibration.from_spec(spec(MARKS[rest], ground[rest]), ASPECT)
+        others = calibrate(spec(MARKS[rest], ground[rest]), ASPECT)
         alone.append(np.hypot(*(others.ground(MARKS[[i]]) - ground[[i]])[0]))
     assert calibration.check_error == pytest.approx(np.mean(alone))
     assert calibration.check_error > 0.1
@@ -189,13 +189,13 @@ def test_marks_that_the_others_cannot_predict_are_left_out_of_the_check() -> Non
     image = np.array([(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.5, 0.5)])
     ground = image * 10
     ground[4] += (0.06, 0.08)
-    assert Calibration.from_spec(spec(image, ground), 1.0).check_error == pytest.approx(0.1)
+    assert calibrate(spec(image, ground), 1.0).check_error == pytest.approx(0.1)
 
 
 def test_a_check_point_beyond_the_horizon_leaves_the_error_unknown() -> None:
     image = np.vstack([MARKS, (0.5, 0.05)])
     ground = np.vstack([apply(CORRIDOR, MARKS), (0, 90)])
-    assert Calibration.from_spec(spec(image, ground, check=1), ASPECT).check_error == math.inf
+    assert calibrate(spec(image, ground, check=1), ASPECT).check_error == math.inf
 
 
 def unchecked(image: Array, ground: Array) -> CalibrationSpec:
@@ -212,11 +212,11 @@ def test_marks_that_fix_no_plane_are_refused() -> None:
     line = np.array([(0, 0), (0.5, 0.5), (1, 1), (0, 1)])
     for image, ground in ((line, line), (line, square), (square, line), (square, square[[0, 1, 2, 2]])):
         with pytest.raises(CalibrationError, match=r"no 3 lie on one line|one side of the horizon"):
-            Calibration.from_spec(unchecked(image, ground))
+            calibrate(unchecked(image, ground))
     with pytest.raises(CalibrationError, match="at different places, got all at one"):
-        Calibration.from_spec(unchecked(square, square[[0, 0, 0, 0]]))
+        calibrate(unchecked(square, square[[0, 0, 0, 0]]))
     with pytest.raises(CalibrationError, match="at least 4 calibration points, got 3"):
-        Calibration.from_spec(unchecked(square[:3], square[:3]))
+        calibrate(unchecked(square[:3], square[:3]))
 
 
 def test_swapped_marks_are_refused() -> None:
@@ -224,14 +224,14 @@ def test_swapped_marks_are_refused() -> None:
     with pytest.raises(
         CalibrationError, match=r"one side of the horizon, got points\[\d\] beyond it"
     ) as caught:
-        Calibration.from_spec(spec(square, square[[0, 1, 3, 2]]))
+        calibrate(spec(square, square[[0, 1, 3, 2]]))
     assert isinstance(caught.value, LazarettoError)
 
 
 @pytest.mark.parametrize("aspect", [0, -1, math.nan, math.inf])
 def test_a_frame_has_an_aspect(aspect: float) -> None:
     with pytest.raises(CalibrationError, match="expected a frame aspect above 0"):
-        Calibration.from_spec(spec(MARKS, apply(CORRIDOR, MARKS)), aspect)
+        calibrate(spec(MARKS, apply(CORRIDOR, MARKS)), aspect)
 
 
 def test_no_points_are_no_points() -> None:
@@ -257,7 +257,7 @@ def test_a_published_lens_camera_is_met_within_centimetres() -> None:
     assert corners == pytest.approx(np.array([(556.9, 369.4), (430.4, 221.1)]), abs=0.1)
 
     yard = np.array(YARD, dtype=float)
-    calibration = Calibration.from_spec(spec(PETS_VIEW_001.floor(yard).round(4), yard, check=6))
+    calibration = calibrate(spec(PETS_VIEW_001.floor(yard).round(4), yard, check=6))
     assert calibration.check_error < 0.03
 
     area = np.stack(np.meshgrid(np.arange(-16, 1, 0.5), np.arange(-12, 3, 0.5)), axis=-1).reshape(-1, 2)
@@ -273,5 +273,5 @@ def test_a_published_lens_camera_is_met_within_centimetres() -> None:
 
 def test_without_its_lens_the_published_camera_is_met_exactly() -> None:
     yard = np.array(YARD, dtype=float)
-    calibration = Calibration.from_spec(spec(PETS_VIEW_001.floor(yard, distorted=False), yard, check=6))
+    calibration = calibrate(spec(PETS_VIEW_001.floor(yard, distorted=False), yard, check=6))
     assert calibration.check_error < 1e-6

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from tsai import PETS_VIEW_001
 
-from zones.calibration import Calibration
+from zones.calibration import calibrate
 from zones.facility import CalibrationSpec, json_schema
 
 GROUND = [(0, 0), (3, 0), (3, 5), (0, 5)]
@@ -58,7 +58,7 @@ def covariance(value: float, place: tuple[int, int], diagonal: float = 1.0) -> d
 
 
 def test_a_rectangle_gives_the_plane_and_distances_on_it() -> None:
-    calibration = Calibration.from_spec(CalibrationSpec.model_validate(rectangle()))
+    calibration = calibrate(CalibrationSpec.model_validate(rectangle()))
     ground = np.array([(0, 0), (1, 2), (3, 5), (4, 7), (-1, 2)], dtype=float)
     assert calibration.ground(seen(*ground)) == pytest.approx(ground, abs=1e-6)
     assert calibration.check_error == math.inf
@@ -66,7 +66,7 @@ def test_a_rectangle_gives_the_plane_and_distances_on_it() -> None:
 
 def test_lengths_measured_beside_it_check_a_rectangle() -> None:
     spec = CalibrationSpec.model_validate(rectangle(check=lengths(0.06, -0.1)))
-    calibration = Calibration.from_spec(spec)
+    calibration = calibrate(spec)
     assert calibration.check_error == pytest.approx(0.08, abs=1e-6)
     assert 0 <= calibration.unexplained < 0.08
     point = seen((1, 1))
@@ -75,16 +75,14 @@ def test_lengths_measured_beside_it_check_a_rectangle() -> None:
 
 def test_a_small_rectangle_knows_less_far_from_it() -> None:
     spec = CalibrationSpec.model_validate(rectangle(check=lengths(0.0, 0.0)))
-    calibration = Calibration.from_spec(spec)
+    calibration = calibrate(spec)
     one, other = np.array(seen((1, 2), (6, 10))), np.array(seen((2, 3), (7, 11)))
     _, se = calibration.distances(one, other, (0, 0), (0, 0))
     assert se[1] > 3 * se[0]
 
 
 def test_a_walking_camera_has_the_horizon_and_scale_of_its_parameters() -> None:
-    calibration = Calibration.from_spec(
-        CalibrationSpec.model_validate({"walking": {**WALKING, "roll_deg": 0.0}})
-    )
+    calibration = calibrate(CalibrationSpec.model_validate({"walking": {**WALKING, "roll_deg": 0.0}}))
     # On the axis of the picture, the ray to the centre meets the floor at height / tan(pitch).
     centre = calibration.ground([(0.5, 0.5)])[0]
     assert centre == pytest.approx([0, 4 / math.tan(math.radians(20))])
@@ -101,7 +99,7 @@ def test_an_error_of_scale_is_not_made_less_by_being_near() -> None:
     scale = [[0.0] * 4 for _ in range(4)]
     scale[3][3] = 0.05**2
     spec = CalibrationSpec.model_validate({"walking": {**WALKING, "covariance": scale}})
-    calibration = Calibration.from_spec(spec)
+    calibration = calibrate(spec)
     ground = np.array([(0, 8), (0.5, 8), (3, 8), (3, 20), (0, 20), (0, 20.3)], dtype=float)
     one, other = calibration.image(ground[:-1]), calibration.image(ground[1:])
     distance, se = calibration.distances(one, other, (0, 0), (0, 0))
@@ -110,7 +108,7 @@ def test_an_error_of_scale_is_not_made_less_by_being_near() -> None:
 
 def test_the_parameters_errors_are_those_of_simulated_cameras() -> None:
     spec = CalibrationSpec.model_validate({"walking": WALKING})
-    calibration = Calibration.from_spec(spec)
+    calibration = calibrate(spec)
     image = np.array([(0.3, 0.6), (0.4, 0.6), (0.5, 0.8)])
     one, other = image[[0, 0, 1]], image[[1, 2, 2]]
     _, se = calibration.distances(one, other, (0, 0), (0, 0))
@@ -125,7 +123,7 @@ def test_the_parameters_errors_are_those_of_simulated_cameras() -> None:
             "roll_deg": WALKING["roll_deg"] + math.degrees(shift[2]),
             "height_m": WALKING["height_m"] * math.exp(shift[3]),
         }
-        plane = Calibration.from_spec(CalibrationSpec.model_validate({"walking": moved}))
+        plane = calibrate(CalibrationSpec.model_validate({"walking": moved}))
         found.append(plane.distances(one, other, (0, 0), (0, 0))[0])
     assert np.std(found, axis=0) == pytest.approx(se / 5, rel=0.12)
 

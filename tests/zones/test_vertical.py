@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zones.calibration import Calibration, pinhole
+from zones.calibration import Calibration, calibrate, pinhole
 from zones.calibration.homography import apply, project
 from zones.calibration.spec import CalibrationPoint, CalibrationSpec, WalkingSpec
 from zones.calibration.vertical import vertical
@@ -41,7 +41,7 @@ def marked(p: np.ndarray, turn: np.ndarray, across: float = 0.3, down: float = 0
         CalibrationPoint(image=(i[0], i[1]), ground=(g[0], g[1]))
         for i, g in zip(image.tolist(), ground.tolist(), strict=True)
     )
-    return Calibration.from_spec(CalibrationSpec(points=points), ASPECT)
+    return calibrate(CalibrationSpec(points=points), ASPECT)
 
 
 @settings(max_examples=40, deadline=None)
@@ -84,7 +84,7 @@ def test_a_camera_found_from_walking_people_has_heights_too():
         boxes=90, residual=0.05, check_error_m=0.1,
         covariance=tuple(tuple(1e-4 if i == j else 0.0 for j in range(4)) for i in range(4)),
     )  # fmt: skip
-    upright = vertical(Calibration.from_spec(CalibrationSpec(walking=spec), ASPECT))
+    upright = vertical(calibrate(CalibrationSpec(walking=spec), ASPECT))
     assert upright is not None
     places = np.array([(1.0, 6.0)])
     sharp = upright.below(seen(p, places, 1.65), np.zeros((1, 2)), 1.65, 0.0)
@@ -97,7 +97,7 @@ def test_refuses_to_tell_heights_from_straight_above_and_from_marks_too_rough():
         CalibrationPoint(image=(x, y), ground=(10 * x, 10 / ASPECT * y))
         for x, y in ((0, 0), (1, 0), (1, 1), (0, 1), (0.5, 0.3))
     )
-    assert vertical(Calibration.from_spec(CalibrationSpec(points=plan), ASPECT)) is None
+    assert vertical(calibrate(CalibrationSpec(points=plan), ASPECT)) is None
     p = parameters(1.5, 30, 0, 3)
     assert vertical(marked(p, np.eye(2))) is not None
     assert vertical(marked(p, np.eye(2), 0.03, 0.03)) is None, "marks of a pixel's error, 50 px apart"

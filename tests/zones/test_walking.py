@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from walkers import ASPECT, Pinhole, walk
 
-from zones.calibration import Calibration, CalibrationError
+from zones.calibration import Calibration, CalibrationError, calibrate
 from zones.calibration.people import People, spread_out, steadied, whole
 from zones.calibration.walking import Assumed, Walked, fit_walking
 from zones.facility import CalibrationSpec
@@ -19,7 +19,7 @@ FLOOR = np.stack(np.meshgrid(np.linspace(-3, 3, 5), np.linspace(6, 16, 6)), axis
 
 
 def plane(found: Walked) -> Calibration:
-    return Calibration.from_spec(CalibrationSpec(walking=found.spec), ASPECT)
+    return calibrate(CalibrationSpec(walking=found.spec), ASPECT)
 
 
 def evaluate_rules(found: Walked, camera: Pinhole) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

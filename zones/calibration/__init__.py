@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from zones.calibration.fitting import calibrate
 from zones.calibration.homography import CalibrationError
 from zones.calibration.plane import Calibration
 
-__all__ = ["Calibration", "CalibrationError"]
+__all__ = ["Calibration", "CalibrationError", "calibrate"]

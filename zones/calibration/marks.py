@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
 
 import numpy as np
 
 from zones.calibration.homography import HORIZON, Array, CalibrationError, apply, project, solve
+from zones.calibration.plane import Calibration
 from zones.calibration.spec import CalibrationSpec, MeasuredLength, RectangleSpec
-
-if TYPE_CHECKING:
-    from zones.calibration.plane import Calibration
-
-    Plane = TypeVar("Plane", bound=Calibration)
 
 MARK_SIGMA = 0.002
 """Standard deviation of a mark in the image, in frame heights: about one pixel of 576 [D]. Marks that are
 missed by more than this say themselves how good they are."""
 
 
-def fit(make: Callable[..., Plane], spec: CalibrationSpec, aspect: float) -> Plane:
+def fit_marks(spec: CalibrationSpec, aspect: float) -> Calibration:
     """Fit the marks or the rectangle of a specification, and check it by what was kept apart for that.
 
     Raises:
@@ -30,8 +25,8 @@ def fit(make: Callable[..., Plane], spec: CalibrationSpec, aspect: float) -> Pla
     if spec.rectangle is not None:
         image, ground = rectangle_marks(spec.rectangle)
         homography, inverse, factor = _plane(image * (aspect, 1), ground)
-        checked = make(homography, inverse, aspect, math.inf, factor)
-        return _checked_by_lengths(make, checked, spec.rectangle.check)
+        unchecked = Calibration(homography, inverse, aspect, math.inf, factor)
+        return _checked_by_lengths(unchecked, spec.rectangle.check)
     points = spec.points or ()
     image = np.array([mark.image for mark in points], dtype=np.float64).reshape(-1, 2) * (aspect, 1)
     ground = np.array([mark.ground for mark in points], dtype=np.float64).reshape(-1, 2)
@@ -44,8 +39,10 @@ def fit(make: Callable[..., Plane], spec: CalibrationSpec, aspect: float) -> Pla
         at, missed = image / (aspect, 1), leave_one_out(image, ground)
     known = len(missed) > 0 and bool(np.isfinite(missed).all())
     error = float(missed.mean()) if known else math.inf
-    own = make(homography, inverse, aspect, error, factor).locate(at, (MARK_SIGMA / aspect, MARK_SIGMA))[1]
-    return make(homography, inverse, aspect, error, factor, _rest(error, own))
+    own = Calibration(homography, inverse, aspect, error, factor).locate(
+        at, (MARK_SIGMA / aspect, MARK_SIGMA)
+    )[1]
+    return Calibration(homography, inverse, aspect, error, factor, _rest(error, own))
 
 
 def rectangle_marks(rectangle: RectangleSpec) -> tuple[Array, Array]:
@@ -96,17 +93,15 @@ def _excess(inverse: Array, image: Array, ground: Array) -> float:
     return max(1.0, math.sqrt(float((residual**2).sum()) / spare) / MARK_SIGMA)
 
 
-def _checked_by_lengths(
-    make: Callable[..., Plane], plane: Plane, lengths: tuple[MeasuredLength, ...]
-) -> Plane:
+def _checked_by_lengths(plane: Calibration, lengths: tuple[MeasuredLength, ...]) -> Calibration:
     if not lengths:
-        return make(plane.homography, plane.inverse, plane.aspect, math.inf, plane.factor, math.inf)
+        return replace(plane, unexplained=math.inf)
     ends = np.array([length.image for length in lengths], dtype=np.float64)
     sigma = (MARK_SIGMA / plane.aspect, MARK_SIGMA)
     found, own = plane.distances(ends[:, 0], ends[:, 1], sigma, sigma)
     missed = np.abs(found - np.array([length.length for length in lengths]))
     error = float(missed.mean()) if np.isfinite(missed).all() else math.inf
-    return make(plane.homography, plane.inverse, plane.aspect, error, plane.factor, _rest(error, own))
+    return replace(plane, check_error=error, unexplained=_rest(error, own))
 
 
 def _miss(found: Array, true: Array) -> Array:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from zones.calibration.homography import Array, apply
+from zones.calibration.plane import Calibration
 from zones.calibration.spec import WalkingSpec
 
 FOCAL, PITCH, ROLL, HEIGHT = range(4)
@@ -24,8 +25,8 @@ def parameters(spec: WalkingSpec) -> Array:
     return np.array([math.log(spec.focal), pitch, roll, math.log(spec.height_m)])
 
 
-def plane(spec: WalkingSpec, aspect: float) -> tuple[Array, Array, float, float, Array]:
-    """Homography, inverse, aspect, check error and factor: the fields of `Calibration`."""
+def plane(spec: WalkingSpec, aspect: float) -> Calibration:
+    """The ground plane of a fitted camera, for a frame of the given width over height."""
     p = parameters(spec)
     matrix = homography(p, aspect)
     inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
@@ -33,7 +34,7 @@ def plane(spec: WalkingSpec, aspect: float) -> tuple[Array, Array, float, float,
     inverse = np.asarray(inverse * np.sign(apply(inverse, ahead)[1][0]), dtype=np.float64)
     value, vector = np.linalg.eigh(np.asarray(spec.covariance, dtype=np.float64))
     factor = derivative(p, aspect) @ (vector * np.sqrt(np.clip(value, 0, None)))
-    return matrix, inverse, aspect, spec.check_error_m, factor
+    return Calibration(matrix, inverse, aspect, spec.check_error_m, factor)
 
 
 def homography(p: Array, aspect: float) -> Array:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from zones.calibration.homography import Array, CalibrationError, apply, jacobian, pairs, project
-from zones.calibration.spec import CalibrationSpec
+from zones.calibration.homography import Array, apply, jacobian, pairs, project
 
-BLOCK = 4096
-"""Points that are looked at at once."""
+BLOCK_ROWS = 4096
+"""Points that are computed at once, so that their matrices stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,17 +40,6 @@ class Calibration:
     """(9, K): F F' is the covariance of the elements of `homography`, row by row."""
     unexplained: float = 0.0
     """m: what check points show of a position's error beyond its covariance (lens, uneven floor)."""
-
-    @classmethod
-    def from_spec(cls, spec: CalibrationSpec, frame_aspect: float = 4 / 3) -> Self:
-        """The plane of a camera's calibration; raises CalibrationError when it does not fix one."""
-        from zones.calibration import marks, pinhole
-
-        if not (math.isfinite(frame_aspect) and frame_aspect > 0):
-            raise CalibrationError(f"expected a frame aspect above 0, got {frame_aspect:g}")
-        if spec.walking is not None:
-            return cls(*pinhole.plane(spec.walking, frame_aspect))
-        return marks.fit(cls, spec, frame_aspect)
 
     def ground(self, points: npt.ArrayLike) -> Array:
         """Ground position (N, 2), m, of normalised image points (N, 2); NaN at or above the horizon."""
@@ -136,7 +122,7 @@ class Calibration:
 
 def _blocks(count: int) -> Iterator[slice]:
     """Slices of `count` rows, small enough to stay in the processor's cache."""
-    return (slice(first, first + BLOCK) for first in range(0, count, BLOCK))
+    return (slice(first, first + BLOCK_ROWS) for first in range(0, count, BLOCK_ROWS))
 
 
 def shifts(homography: Array, factor: Array, image: Array, position: Array) -> Array:

@@ -20,8 +20,7 @@ from zones.calibration import pinhole
 from zones.calibration.homography import Array, CalibrationError
 from zones.calibration.people import Ints, People, long_enough, spread_out, steadied, strides, whole
 from zones.calibration.pinhole import FOCAL, HEIGHT, ROLL
-from zones.calibration.plane import Calibration
-from zones.calibration.spec import CalibrationSpec, WalkingSpec
+from zones.calibration.spec import WalkingSpec
 
 MIN_PEOPLE = 5
 """Fewest people [D]: of five, the mean height is off by about 4 cm."""
@@ -385,7 +384,7 @@ def _spec(
 
 def _distance_se(spec: WalkingSpec, data: _Data, aspect: float) -> float:
     """Root mean square error, m, of a distance of REFERENCE_M at the people's feet, in four directions."""
-    plane = Calibration.from_spec(CalibrationSpec(walking=spec), aspect)
+    plane = pinhole.plane(spec, aspect)
     foot = pinhole.ends(pinhole.parameters(spec), data.boxes)[0] / (aspect, 1) + 0.5
     centre = plane.ground(foot)
     centre = centre[np.isfinite(centre).all(axis=1)]

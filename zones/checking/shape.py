@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zones.calibration import Calibration, CalibrationError
+from zones.calibration import Calibration, CalibrationError, calibrate
 from zones.camera import Camera, Line, Zone
 from zones.checking.findings import Remarks, note, warn
 from zones.checking.overlap import grid
@@ -22,7 +22,7 @@ def shapes(facility: Facility, camera: Camera, loc: Loc, aspect: float) -> Remar
     plane: Calibration | None = None
     if camera.calibration is not None:
         try:
-            plane = Calibration.from_spec(camera.calibration, aspect)
+            plane = calibrate(camera.calibration, aspect)
         except CalibrationError as error:
             yield warn(camera.id, (*loc, "calibration"), f"the calibration fixes no plane: {error}")
     yield from _contact(facility, camera, plane, loc)

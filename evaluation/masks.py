@@ -32,7 +32,7 @@ from incidents.intervals import Estimate
 from incidents.rules.engine import evaluate_rules
 from incidents.rules.mask import KINDS, STATES
 from incidents.rules.samples import Samples, read_samples
-from incidents.rules.succession import follow
+from incidents.rules.stitching import stitch_tracklets
 from pipelines.observe_footage import Watched
 from vision.frames import SECOND
 from vision.ground import locate
@@ -115,11 +115,11 @@ def compare(watched: Watched, truth: ClipTruth, facility: Facility, camera: Came
     """Decide of everybody in a clip, and compare with the truth."""
     samples, decisions = decide(watched, facility, camera)
     seconds = (samples.t - watched.start) / SECOND
-    paths = np.unique(samples.path)
+    paths = np.unique(samples.person)
     owners = np.full(len(paths), -1)
     held = np.zeros((len(truth.people), len(paths)), dtype=np.int64)
     for p, path in enumerate(paths.tolist()):
-        rows = samples.path == path
+        rows = samples.person == path
         for n, person in enumerate(truth.people):
             there = _there(samples, rows, seconds, person)
             held[n, p] = there if 2 * there >= rows.sum() else 0
@@ -155,15 +155,15 @@ def decide(watched: Watched, facility: Facility, camera: Camera) -> tuple[Sample
     """What is decided of each person followed, in the order of their paths; and the samples behind it."""
     known_from = facility.rules.role_confidence
     seen = assign_roles(locate(watched.observations, camera), camera, known_from)
-    samples = follow(read_samples(seen, camera.id, facility.rules.mask.min_face_px)[0], known_from)
+    samples = stitch_tracklets(read_samples(seen, camera.id, facility.rules.mask.min_face_px)[0], known_from)
     state_of = {kind: STATES[vote] for vote, kind in KINDS.items()}
     raised: dict[int, set[str]] = {}
     for finding in evaluate_rules(watched.observations, facility, camera).findings:
         if finding.kind in state_of:
             raised.setdefault(finding.tracks[0], set()).add(state_of[finding.kind])
     decisions = []
-    for path in np.unique(samples.path).tolist():
-        rows = samples.path == path
+    for path in np.unique(samples.person).tolist():
+        rows = samples.person == path
         votes = {state: int((samples.vote[rows] == vote).sum()) for vote, state in STATES.items()}
         said: set[str] = set().union(*(raised.get(int(t), set()) for t in np.unique(samples.track[rows])))
         looks = int(samples.attempted[rows].sum())

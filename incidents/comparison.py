@@ -11,12 +11,12 @@ from incidents.local_time import local_iso
 from incidents.record import Incident, Status
 from vision.frames import SECOND
 
-NEAR = 60 * SECOND
+MAX_APART_US = 60 * SECOND
 """Incidents of the same people at most this far apart can be one event that the rules time differently: as
 far as episodes merge by default [D]."""
 CONFIRMED = frozenset({Status.CONFIRMED, Status.REPORTED})
 
-_TOLD = ("zone", "subkind", "severity", "start", "end", "tracks", "mask_state", "distance_min")
+_COMPARED_FIELDS = ("zone", "subkind", "severity", "start", "end", "tracks", "mask_state", "distance_min")
 """What a reviewer would see differ. Thresholds differ because the rules were edited, and say nothing."""
 
 
@@ -152,8 +152,8 @@ def compare(
     """Compare what two versions of the rules say of the same log.
 
     Incidents are one event when their ids are equal; else when kind, camera, zone and somebody in them are,
-    and they are at most NEAR apart; else when only the zone differs: drawn anew under another id. Each is
-    matched once, the nearest first. In the same way, verdicts are found in the ledger.
+    and they are at most MAX_APART_US apart; else when only the zone differs: drawn anew under another id.
+    Each is matched once, the nearest first. In the same way, verdicts are found in the ledger.
 
     Args:
         old, new: what a replay gave.
@@ -188,13 +188,13 @@ def _change(old: Incident | None, new: Incident | None, known: Mapping[int, Inci
         found = (known.get(id(old)) if old is not None else None) or found
     differences: tuple[tuple[str, Any, Any], ...] = ()
     if old is not None and new is not None:
-        pairs = ((name, _said(old, name), _said(new, name)) for name in _TOLD)
+        pairs = ((name, _field_value(old, name), _field_value(new, name)) for name in _COMPARED_FIELDS)
         differences = tuple(item for item in pairs if item[1] != item[2])
     verdict = None if found is None else verdict_of(found)
     return Change(old, new, verdict, None if found is None else found.id, differences)
 
 
-def _said(incident: Incident, name: str) -> Any:
+def _field_value(incident: Incident, name: str) -> Any:
     if name in ("start", "end"):
         return local_iso(getattr(incident, name), incident.timezone)
     if name == "tracks":
@@ -224,7 +224,7 @@ def _matched(
             for other in {
                 o.id: o for key in _keys(incident, with_zone) for o in candidates.get(key, ())
             }.values()
-            if (apart := _apart(incident, other)) <= NEAR
+            if (apart := _apart(incident, other)) <= MAX_APART_US
         ]
         used: set[int] = set()
         for _, _, _, incident, other in sorted(near, key=lambda item: item[:3]):

@@ -1,8 +1,8 @@
 """From the observation log to incident records: the one way for batch, live and replay.
 
-A long log is judged in pieces, so that memory does not grow with its length. Where nobody was in view for
-long enough, two pieces have nothing to do with each other and the cut changes nothing. Where there is no
-such moment, pieces overlap: the later one also sees the time before, and each finding is taken from one.
+A long log is judged in chunks, so that memory does not grow with its length. Where nobody was in view for
+long enough, two chunks have nothing to do with each other and the cut changes nothing. Where there is no
+such moment, chunks overlap: the later one also sees the time before, and each finding is taken from one.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from vision import observations
 from vision.frames import SECOND
 from zones.facility import Camera, Facility, Rules
 
-LOOK_BACK = 24 * 3600 * SECOND
+LOOK_BACK_US = 24 * 3600 * SECOND
 """How far before a window the log is judged too, so that an episode that began before it keeps its
 beginning, and with it its identity; totals over 24 h reach as far."""
 HOUR = observations.HOUR
-PIECE_ROWS = 2_000_000
-"""Rows from which on a piece is judged: a day and a half of three people at 5 frames/s. Judging takes some
+CHUNK_ROWS = 2_000_000
+"""Rows from which on a chunk is judged: a day and a half of three people at 5 frames/s. Judging takes some
 0.9 GB for a million rows."""
-QUIET = 600 * SECOND
-"""Nobody in view for this long, and for longer than any rule remembers, parts two pieces: a track does not
+MIN_QUIET_US = 600 * SECOND
+"""Nobody in view for this long, and for longer than any rule remembers, parts two chunks: a track does not
 outlive a minute out of sight, and people who left one door are told to be of one room by a minute."""
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """A part of a camera's log, judged on its own.
 
     Attributes:
@@ -49,18 +49,18 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class PieceResult:
-    """What the rules make of one piece.
+class ChunkResult:
+    """What the rules make of one chunk.
 
     Attributes:
-        piece: the piece.
-        judgement: what the engine said of it, findings that are not its own included.
+        chunk: the chunk.
+        result: what the engine said of it, findings that are not its own included.
         incidents: records of its own findings, with `run` left empty, by start.
         exposures: care to be logged that ends in it.
     """
 
-    piece: Piece
-    judgement: RuleResult
+    chunk: Chunk
+    result: RuleResult
     incidents: tuple[Incident, ...]
     exposures: tuple[Exposure, ...]
 
@@ -71,9 +71,9 @@ def evaluate_log(
     facility: Facility,
     camera: Camera,
     window: tuple[int, int],
-    piece_rows: int = PIECE_ROWS,
-) -> Iterator[PieceResult]:
-    """Judge what a camera's log holds of a window [start, end), microseconds UTC, piece by piece.
+    chunk_rows: int = CHUNK_ROWS,
+) -> Iterator[ChunkResult]:
+    """Judge what a camera's log holds of a window [start, end), microseconds UTC, chunk by chunk.
 
     Incidents that began before the window and end in it are whole; each comes once. Models are those of
     the run that made the observations, the coverage is as the ledger knows it now.
@@ -81,9 +81,9 @@ def evaluate_log(
     Raises:
         LazarettoError: the log cannot be read or judged, or the ledger knows nothing of its footage.
     """
-    about = _Circumstances(ledger, camera)
-    for piece in pieces(home, camera.id, window, _memory(facility.rules), piece_rows):
-        judgement = evaluate_rules(piece.seen, facility, camera)
+    about = _Provenance(ledger, camera)
+    for chunk in chunks(home, camera.id, window, _memory(facility.rules), chunk_rows):
+        result = evaluate_rules(chunk.seen, facility, camera)
         incidents = tuple(
             from_finding(
                 finding,
@@ -93,45 +93,45 @@ def evaluate_log(
                 models=about.models(finding.end),
                 coverage_share=about.coverage(finding.start),
             )
-            for finding in judgement.findings
-            if piece.since <= finding.end < piece.until
+            for finding in result.findings
+            if chunk.since <= finding.end < chunk.until
         )
-        care = tuple(item for item in judgement.exposures if piece.since <= item.end < piece.until)
-        yield PieceResult(piece, judgement, incidents, care)
+        care = tuple(item for item in result.exposures if chunk.since <= item.end < chunk.until)
+        yield ChunkResult(chunk, result, incidents, care)
 
 
-def pieces(
-    home: Path, camera: str, window: tuple[int, int], quiet: int = QUIET, piece_rows: int = PIECE_ROWS
-) -> Iterator[Piece]:
-    """Cut a camera's log of a window, with LOOK_BACK before it, into pieces that can be judged one by one.
+def chunks(
+    home: Path, camera: str, window: tuple[int, int], quiet: int = MIN_QUIET_US, chunk_rows: int = CHUNK_ROWS
+) -> Iterator[Chunk]:
+    """Cut a camera's log of a window, with LOOK_BACK_US before it, into chunks that can be judged one by one.
 
     Args:
         home: the home folder.
         camera: its id.
         window: [start, end), microseconds UTC.
-        quiet: time without anybody in view that parts two pieces, microseconds.
-        piece_rows: rows from which on a piece is cut.
+        quiet: time without anybody in view that parts two chunks, microseconds.
+        chunk_rows: rows from which on a chunk is cut.
 
     Raises:
         ObservationError: the log cannot be read.
     """
     start, end = window
     since, kept, fresh = start, observations.empty(), 0
-    for hour, table in observations.hours(home, camera, start - LOOK_BACK, end):
+    for hour, table in observations.hours(home, camera, start - LOOK_BACK_US, end):
         kept, fresh = pl.concat([kept, table], rechunk=False), fresh + len(table)
-        if len(kept) < piece_rows or not fresh:
+        if len(kept) < chunk_rows or not fresh:
             continue
         cuts = _quiet_moments(kept, quiet)
         kept = _without_past(kept, cuts, since)
         last = cuts[-1] if len(cuts) else since
         if last > since:
-            yield Piece(_between(kept, None, last), since, last)
+            yield Chunk(_between(kept, None, last), since, last)
             since, kept, fresh = last, _between(kept, last, None), 0
-        elif fresh >= piece_rows and (settled := min(hour + HOUR, end) - HOUR) > since:
+        elif fresh >= chunk_rows and (settled := min(hour + HOUR, end) - HOUR) > since:
             # What ended an hour ago can no longer be changed by what follows.
-            yield Piece(kept, since, settled)
-            since, kept, fresh = settled, _between(kept, settled - LOOK_BACK, None), 0
-    yield Piece(_without_past(kept, _quiet_moments(kept, quiet), since), since, end)
+            yield Chunk(kept, since, settled)
+            since, kept, fresh = settled, _between(kept, settled - LOOK_BACK_US, None), 0
+    yield Chunk(_without_past(kept, _quiet_moments(kept, quiet), since), since, end)
 
 
 def _quiet_moments(seen: pl.DataFrame, quiet: int) -> list[int]:
@@ -155,7 +155,7 @@ def _between(seen: pl.DataFrame, start: int | None, end: int | None) -> pl.DataF
 
 
 def _memory(rules: Rules) -> int:
-    """The quiet that parts two pieces: longer than any rule bridges or merges."""
+    """The quiet that parts two chunks: longer than any rule bridges or merges."""
     longest = max(
         rules.merge_s,
         rules.zone.max_gap_s,
@@ -163,10 +163,10 @@ def _memory(rules: Rules) -> int:
         rules.gathering.max_gap_s,
         rules.mask.window_s,
     )
-    return max(QUIET, round(2 * longest * SECOND))
+    return max(MIN_QUIET_US, round(2 * longest * SECOND))
 
 
-class _Circumstances:
+class _Provenance:
     """What the ledger knows of the footage of a camera, asked once for each run and hour."""
 
     def __init__(self, ledger: Ledger, camera: Camera) -> None:

@@ -110,7 +110,7 @@ class Incident:
         distance_min, distance_median: metres on the ground; None = not measured.
         distance_se: standard error of the smallest distance, of foot points and calibration, metres.
         cumulative_s: of a contact, the longest that one of the two was in contact in all, seconds; see
-            `incidents.rules.cumulative`.
+            `incidents.rules.cumulative_contact`.
         mask_state: masked, unmasked, incorrect or None = not assessed.
         assessable_share: share of samples whose face could be assessed, 0..1.
         detector_confidence, rule_confidence: 0..1.

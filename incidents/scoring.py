@@ -27,7 +27,7 @@ BIAS = 1.0
 """The recall bias a of F: at 1, recall and precision weigh the same; at 0, F is precision [D]."""
 HOUR = 3600 * SECOND
 
-_WAITS = ("dwell_s", "min_s", "min_span_s")
+_DURATION_THRESHOLDS = ("dwell_s", "min_s", "min_span_s")
 """Thresholds under which the rules keep how long a condition must hold before it counts."""
 
 
@@ -118,7 +118,7 @@ def raised_at(start: int, thresholds: Mapping[str, float | str | None], alerts: 
     """
     if alerts:
         return alerts[0]
-    waits = [value for name in _WAITS if isinstance(value := thresholds.get(name), int | float)]
+    waits = [value for name in _DURATION_THRESHOLDS if isinstance(value := thresholds.get(name), int | float)]
     return start + round(max(waits, default=0.0) * SECOND)
 
 

@@ -56,7 +56,7 @@ def record_incidents(
     """
     result = RecordingResult()
     for judged in evaluate_log(home.path, ledger, facility, camera, window):
-        result.notices += [text for text in judged.judgement.notices if text not in result.notices]
+        result.notices += [text for text in judged.result.notices if text not in result.notices]
         due: list[Incident] = []
         for incident in judged.incidents:
             change = ledger.record(incident, run)
@@ -68,7 +68,7 @@ def record_incidents(
         # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
         with ThreadPoolExecutor(CUTTERS) as pool:
             waiting = [
-                pool.submit(_secure, home, facility, camera, item, judged.piece.seen, footage) for item in due
+                pool.submit(_secure, home, facility, camera, item, judged.chunk.seen, footage) for item in due
             ]
             for incident, made in zip(due, waiting, strict=True):
                 try:

@@ -170,7 +170,7 @@ def _judge(job: _Job) -> CameraReplay:
     with Ledger.open(job.ledger, create=False) as ledger:
         for judged in evaluate_log(job.home, ledger, job.facility, camera, job.window):
             incidents += judged.incidents
-            notices |= dict.fromkeys(judged.judgement.notices)
-            people += len(judged.piece.seen)
+            notices |= dict.fromkeys(judged.result.notices)
+            people += len(judged.chunk.seen)
     incidents.sort(key=lambda incident: (incident.start, incident.id))
     return CameraReplay(job.camera, job.window, job.hours(), people, tuple(incidents), tuple(notices))

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incidents.rules.cumulative import LIMIT, Totals
+from incidents.rules.cumulative_contact import LIMITATION, CumulativeContact
 from incidents.rules.episode import (
     Bools,
     Codes,
     Episodes,
     Finding,
     Ints,
+    alert_times,
+    apply_hysteresis,
     episodes,
     microseconds,
-    realerts,
-    schmitt,
 )
 from incidents.rules.exposure import Exposure
-from incidents.rules.mask import worn
+from incidents.rules.mask import mask_state
 from incidents.rules.pairs import Pairs, metric_rows, near_pairs
 from incidents.rules.position import depth_in
 from incidents.rules.rooms import rooms
@@ -56,7 +56,7 @@ class Contacts:
 
 
 @dataclass(frozen=True)
-class _Met:
+class _PlaceContacts:
     """Contacts of pairs at one place: at a care station, or anywhere else (None)."""
 
     zone: str | None
@@ -90,7 +90,7 @@ def evaluate_contact(samples: Samples, facility: Facility, camera: Camera) -> Co
     reach = rule.release_m + WALKING_M_S * rule.max_gap_s / 2
     watched = np.asarray((table >= 0).any(axis=1), dtype=np.bool_)
     pairs = near_pairs(samples, camera, metric & watched[samples.role], table >= 0, reach)
-    unsure = pairs.unsure(rule.release_m, rule.max_distance_se_m)
+    unsure = pairs.uncertain(rule.release_m, rule.max_distance_se_m)
     if unsure.any():
         notices.append(
             f"camera {camera.id}: {int(unsure.sum())} of {len(pairs)} times that two people were seen within "
@@ -101,7 +101,7 @@ def evaluate_contact(samples: Samples, facility: Facility, camera: Camera) -> Co
     if len(pairs) == 0:
         return Contacts((), (), tuple(notices))
     subkind = table[samples.role[pairs.a], samples.role[pairs.b]]
-    code = samples.path[pairs.a] * (int(samples.path.max()) + 1) + samples.path[pairs.b]
+    code = samples.person[pairs.a] * (int(samples.person.max()) + 1) + samples.person[pairs.b]
     key = code * len(SUBKINDS) + subkind
     order = np.lexsort((samples.t[pairs.a], key))
     pairs, key, subkind = pairs.take(order), key[order], subkind[order]
@@ -116,7 +116,7 @@ def evaluate_contact(samples: Samples, facility: Facility, camera: Camera) -> Co
         pairs, key, known = pairs.take(keep), key[keep], known[keep]
     findings, exposures = _judge(samples, pairs, key, known, facility, camera)
     if findings:
-        notices.append(f"camera {camera.id}: contact in {rule.long_window_s / 3600:g} h: {LIMIT}")
+        notices.append(f"camera {camera.id}: contact in {rule.long_window_s / 3600:g} h: {LIMITATION}")
     return Contacts(tuple(findings), tuple(exposures), tuple(notices))
 
 
@@ -131,12 +131,12 @@ def _judge(
         key, t, pairs.distance < rule.touch_m, dwell_us=microseconds(rule.touch_s), max_gap_us=gap_us
     )
     under, over = pairs.distance < rule.distance_m, pairs.distance > rule.release_m
-    met: list[_Met] = []
+    met: list[_PlaceContacts] = []
     exposures: list[Exposure] = []
     for place in [-1, *np.unique(station[station >= 0]).tolist()]:
         # What happens elsewhere is, for this place, a pair apart.
         elsewhere = station != place
-        on = schmitt(key, t, under & ~elsewhere, over | elsewhere, gap_us)
+        on = apply_hysteresis(key, t, under & ~elsewhere, over | elsewhere, gap_us)
         found = episodes(key, t, on, dwell_us=microseconds(rule.min_s), max_gap_us=gap_us, bridge_us=gap_us)
         groups = tuple(found.groups(microseconds(rules.merge_s)))
         zone = None if place < 0 else camera.zones[place].id
@@ -147,7 +147,7 @@ def _judge(
                 for group, us in zip(groups, held, strict=True)
             ]
             groups = tuple(group for group, us in zip(groups, held, strict=True) if us > allowed_us)
-        met.append(_Met(zone, on, found, groups))
+        met.append(_PlaceContacts(zone, on, found, groups))
     totals = _totals(samples, pairs, key, t, met, gap_us)
     findings = []
     for item in met:
@@ -158,10 +158,10 @@ def _judge(
                 alerts = item.found.alerts(group, item.on, t, microseconds(rules.realert_s))
             else:
                 late = _after(t, rows, allowed_us, gap_us)
-                alerts = realerts(t[rows[late:]], microseconds(rules.realert_s))
+                alerts = alert_times(t[rows[late:]], microseconds(rules.realert_s))
             near = pairs.take(rows)
-            paths = int(samples.path[near.a[0]]), int(samples.path[near.b[0]])
-            total = totals.longest(paths, end - microseconds(rule.long_window_s), end)
+            persons = int(samples.person[near.a[0]]), int(samples.person[near.b[0]])
+            total = totals.longest(persons, end - microseconds(rule.long_window_s), end)
             seen = _Seen(
                 item.zone,
                 alerts,
@@ -174,7 +174,9 @@ def _judge(
     return findings, exposures
 
 
-def _totals(samples: Samples, pairs: Pairs, key: Ints, t: Ints, met: list[_Met], gap_us: int) -> Totals:
+def _totals(
+    samples: Samples, pairs: Pairs, key: Ints, t: Ints, met: list[_PlaceContacts], gap_us: int
+) -> CumulativeContact:
     """How long everybody was in contacts that are incidents; care that is allowed is logged, not added."""
     who, start, end = [], [], []
     for item in met:
@@ -183,11 +185,11 @@ def _totals(samples: Samples, pairs: Pairs, key: Ints, t: Ints, met: list[_Met],
             fresh = np.flatnonzero((np.diff(rows, prepend=-2) > 1) | (np.diff(t[rows], prepend=0) > gap_us))
             last = np.append(fresh[1:], len(rows)) - 1
             for side in (pairs.a, pairs.b):
-                who.append(samples.path[side[rows[fresh]]])
+                who.append(samples.person[side[rows[fresh]]])
                 start.append(t[rows[fresh]])
                 end.append(t[rows[last]])
     none = np.zeros(0, dtype=np.int64)
-    return Totals.of(*(np.concatenate([none, *parts]) for parts in (who, start, end)))
+    return CumulativeContact.from_intervals(*(np.concatenate([none, *parts]) for parts in (who, start, end)))
 
 
 def _after(t: Ints, rows: Ints, held_us: int, gap_us: int) -> int:
@@ -235,11 +237,11 @@ def _finding(samples: Samples, pairs: Pairs, seen: _Seen, facility: Facility) ->
     rule = rules.contact
     start, end = int(samples.t[pairs.a[0]]), int(samples.t[pairs.a[-1]])
     tracks, roles = _people(samples, pairs)
-    spans = [samples.span(int(samples.path[rows[0]]), start, end) for rows in (pairs.a, pairs.b)]
-    masks = [worn(samples, span, rules.mask) for span in spans]
+    spans = [samples.span(int(samples.person[rows[0]]), start, end) for rows in (pairs.a, pairs.b)]
+    masks = [mask_state(samples, span, rules.mask) for span in spans]
     both = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     subkind = SUBKINDS[_subkind(samples.role[pairs.a[0]], samples.role[pairs.b[0]])]
-    closeness = float(pairs.closeness(rule.distance_m).mean())
+    closeness = float(pairs.probability_under(rule.distance_m).mean())
     nearest = int(np.argmin(pairs.distance))
     thresholds: dict[str, float | str] = {
         "distance_m": rule.distance_m,
@@ -259,7 +261,7 @@ def _finding(samples: Samples, pairs: Pairs, seen: _Seen, facility: Facility) ->
     if subkind is Pair.RESIDENT_RESIDENT:
         thresholds |= {"same_room_s": rule.same_room_s, "rooms": seen.rooms}
     if seen.cumulative_us > seen.held_us:
-        thresholds["cumulative_limit"] = LIMIT
+        thresholds["cumulative_limit"] = LIMITATION
     return Finding(
         kind=KIND,
         subkind=subkind.value,

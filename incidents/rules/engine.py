@@ -14,7 +14,7 @@ from incidents.rules.gathering import evaluate_gatherings
 from incidents.rules.mask import evaluate_masks
 from incidents.rules.position import position_notices
 from incidents.rules.samples import RuleError, read_samples
-from incidents.rules.succession import follow
+from incidents.rules.stitching import stitch_tracklets
 from incidents.rules.zone import evaluate_zones, zone_notices
 from vision.ground import locate
 from vision.roles import assign_roles
@@ -60,7 +60,7 @@ def evaluate_rules(observations: pl.DataFrame, facility: Facility, camera: Camer
     known_from = facility.rules.role_confidence
     complete = assign_roles(locate(observations, camera), camera, known_from)
     tracks, repeated = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
-    samples = follow(tracks, known_from)
+    samples = stitch_tracklets(tracks, known_from)
     # Kinds do not know of each other, and numpy lets go of the interpreter while it computes.
     with ThreadPoolExecutor(AT_ONCE) as pool:
         masks = pool.submit(evaluate_masks, samples, facility, camera)

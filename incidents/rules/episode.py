@@ -51,7 +51,7 @@ class Finding:
         alerts: when it alerts, microseconds UTC: at the moment its rule was met, which is when somebody who
             watches live would know of it, and again every `realert_s` while it lasts. Each follows from what
             was seen up to then, so that later footage adds some and changes none.
-        cumulative_s: of a contact, see `incidents.rules.cumulative`; None of other kinds.
+        cumulative_s: of a contact, see `incidents.rules.cumulative_contact`; None of other kinds.
     """
 
     kind: str
@@ -133,15 +133,15 @@ class Episodes:
         return np.concatenate(parts)
 
     def alerts(self, group: slice, on: Bools, t: Ints, realert_us: int) -> tuple[int, ...]:
-        """When a group alerts, microseconds: see `realerts`. `on` and `t` have shape (N,)."""
+        """When a group alerts, microseconds: see `alert_times`. `on` and `t` have shape (N,)."""
         known = [
             low + np.flatnonzero(on[low : high + 1])
             for low, high in zip(self.met[group].tolist(), self.last[group].tolist(), strict=True)
         ]
-        return realerts(t[np.concatenate(known)], realert_us)
+        return alert_times(t[np.concatenate(known)], realert_us)
 
 
-def realerts(moments: Ints, realert_us: int) -> tuple[int, ...]:
+def alert_times(moments: Ints, realert_us: int) -> tuple[int, ...]:
     """When an incident alerts, of the `moments` (M,), ascending, at which it is known to be going on.
 
     At the first, and at the first in each further period of `realert_us` since; periods without any, in
@@ -158,25 +158,25 @@ def microseconds(seconds: float) -> int:
     return round(seconds * SECOND)
 
 
-def distinct(values: Ints) -> Ints:
+def sorted_unique(values: Ints) -> Ints:
     """The different values (N,), ascending: as `np.unique`, whose hash table is ten times as slow here."""
     ordered = np.sort(values)
     return np.asarray(ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0], dtype=np.int64)
 
 
-def breaks(key: Ints, t: Ints, max_gap_us: int) -> Bools:
+def run_starts(key: Ints, t: Ints, max_gap_us: int) -> Bools:
     """Rows (N,) at which nothing is known from before: another key, or a gap longer than `max_gap_us`."""
     fresh = np.ones(len(t), dtype=np.bool_)
     fresh[1:] = (key[1:] != key[:-1]) | (t[1:] - t[:-1] > max_gap_us)
     return fresh
 
 
-def latch(event: Bools) -> Ints:
+def last_true_row(event: Bools) -> Ints:
     """For each row (N,), the last row up to it at which `event` was true (row 0 if there was none)."""
     return np.maximum.accumulate(np.where(event, np.arange(len(event)), 0))
 
 
-def schmitt(key: Ints, t: Ints, enter: Bools, leave: Bools, max_gap_us: int) -> Bools:
+def apply_hysteresis(key: Ints, t: Ints, enter: Bools, leave: Bools, max_gap_us: int) -> Bools:
     """The state (N,) of a trigger with two levels: on from `enter`, off from `leave`, in between as before.
 
     It starts off for every key and after every gap longer than `max_gap_us`: what was not seen is not
@@ -184,11 +184,11 @@ def schmitt(key: Ints, t: Ints, enter: Bools, leave: Bools, max_gap_us: int) -> 
     """
     if len(t) == 0:
         return np.zeros(0, dtype=np.bool_)
-    last = latch(enter | leave | breaks(key, t, max_gap_us))
+    last = last_true_row(enter | leave | run_starts(key, t, max_gap_us))
     return np.asarray(enter[last], dtype=np.bool_)
 
 
-def clock(key: Ints, t: Ints, apart_us: int) -> Ints:
+def separated_times(key: Ints, t: Ints, apart_us: int) -> Ints:
     """Times (N,) shifted by a constant per key so that all increase and keys lie more than `apart_us` apart.
 
     A search in it for a moment within `apart_us` of a row never ends up in another key's rows.

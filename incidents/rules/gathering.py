@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from incidents.rules.episode import Bools, Finding, Ints, distinct, episodes, microseconds, realerts
+from incidents.rules.episode import Bools, Finding, Ints, alert_times, episodes, microseconds, sorted_unique
 from incidents.rules.pairs import Pairs, metric_rows, near_pairs
 from incidents.rules.samples import ROLES, Samples, role_mask
 from incidents.rules.severity import gathering_severity
@@ -36,7 +36,7 @@ def evaluate_gatherings(
     eligible = metric & role_mask(samples, Role.RESIDENT)
     both = np.array([role is Role.RESIDENT for role in ROLES])
     links = near_pairs(samples, camera, eligible, both[:, None] & both, rule.distance_m)
-    rough = links.unsure(rule.distance_m, facility.rules.contact.max_distance_se_m)
+    rough = links.uncertain(rule.distance_m, facility.rules.contact.max_distance_se_m)
     if rough.any():
         notices.append(
             f"camera {camera.id}: {int(rough.sum())} of {len(links)} times that two residents were seen "
@@ -50,7 +50,7 @@ def evaluate_gatherings(
     if len(rows) == 0:
         return [], notices
     gathering = _follow(samples, rows, group, microseconds(rule.max_gap_s))
-    instants = distinct(samples.t[np.flatnonzero(eligible)])
+    instants = sorted_unique(samples.t[np.flatnonzero(eligible)])
     findings: list[tuple[int, set[int], Ints, Ints]] = []
     key, t, on = _timeline(samples, rows, gathering, instants)
     found = episodes(
@@ -66,7 +66,7 @@ def evaluate_gatherings(
     for index in np.argsort(found.start, kind="stable").tolist():
         own = by_gathering[edges[found.key[index]] : edges[found.key[index] + 1]]
         own = own[(samples.t[own] >= found.start[index]) & (samples.t[own] <= found.end[index])]
-        people = set(np.unique(samples.path[own]).tolist())
+        people = set(np.unique(samples.person[own]).tolist())
         known = t[found.met[index] : found.last[index] + 1][on[found.met[index] : found.last[index] + 1]]
         # Broken up and formed again by some of the same people within the merge time: one incident.
         for number, (end, others, earlier, alive) in enumerate(findings):
@@ -97,8 +97,8 @@ def _groups(links: Pairs, min_people: int) -> tuple[Ints, Ints]:
 
 def _follow(samples: Samples, rows: Ints, group: Ints, max_gap_us: int) -> Ints:
     """The number of the gathering (from 0) of each row: groups joined over time by those they share."""
-    path, t = samples.path[rows], samples.t[rows]
-    again = np.flatnonzero((path[1:] == path[:-1]) & (t[1:] - t[:-1] <= max_gap_us))
+    person, t = samples.person[rows], samples.t[rows]
+    again = np.flatnonzero((person[1:] == person[:-1]) & (t[1:] - t[:-1] <= max_gap_us))
     names, index = np.unique(group, return_inverse=True)
     return _components(len(names), index[again], index[again + 1])[index]
 
@@ -128,18 +128,18 @@ def _finding(samples: Samples, own: Ints, known: Ints, links: Pairs, facility: F
     rule = rules.gathering
     start, end = int(samples.t[own].min()), int(samples.t[own].max())
     early = own[samples.t[own] <= start + microseconds(rule.min_s)]
-    paths, count = np.unique(samples.path[early], return_counts=True)
-    lasting = paths[count * 2 >= len(np.unique(samples.t[early]))]
-    members = lasting if len(lasting) >= rule.min_people else paths
+    persons, count = np.unique(samples.person[early], return_counts=True)
+    lasting = persons[count * 2 >= len(np.unique(samples.t[early]))]
+    members = lasting if len(lasting) >= rule.min_people else persons
     people = []
-    for path in members.tolist():
-        rows = early[samples.path[early] == path]
+    for person in members.tolist():
+        rows = early[samples.person[early] == person]
         people.append((int(samples.track[rows[0]]), samples.role_at(rows)))
     people.sort()
     inside = np.zeros(len(samples), dtype=np.bool_)
     inside[own] = True
     linked = links.take(inside[links.a] & inside[links.b])
-    closeness = float(linked.closeness(rule.distance_m).mean())
+    closeness = float(linked.probability_under(rule.distance_m).mean())
     return Finding(
         kind=KIND,
         subkind="",
@@ -167,5 +167,5 @@ def _finding(samples: Samples, own: Ints, known: Ints, links: Pairs, facility: F
             "role_confidence": rules.role_confidence,
             "realert_s": rules.realert_s,
         },
-        alerts=realerts(known, microseconds(rules.realert_s)),
+        alerts=alert_times(known, microseconds(rules.realert_s)),
     )

@@ -14,11 +14,11 @@ from incidents.rules.episode import (
     Finding,
     Floats,
     Ints,
-    breaks,
-    clock,
-    latch,
+    alert_times,
+    last_true_row,
     microseconds,
-    realerts,
+    run_starts,
+    separated_times,
 )
 from incidents.rules.position import depth_in
 from incidents.rules.samples import INCORRECT, MASKED, UNMASKED, Samples, assessable_share, role_mask
@@ -37,7 +37,7 @@ KINDS: Mapping[int, str] = {UNMASKED: "mask_absent", INCORRECT: "mask_incorrect"
 class _Votes:
     """The assessed samples alone, with what windows need of them: fields of `Samples`, (V,) each."""
 
-    path: Ints
+    person: Ints
     t: Ints
     vote: Codes
     change: Floats
@@ -58,7 +58,7 @@ def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list
     rule, merge_s = facility.rules.mask, facility.rules.merge_s
     voting = (samples.vote >= 0) & ~_exempt(samples, facility, camera)
     rows = np.flatnonzero(voting)
-    votes = _Votes(samples.path[rows], samples.t[rows], samples.vote[rows], samples.change[rows])
+    votes = _Votes(samples.person[rows], samples.t[rows], samples.vote[rows], samples.change[rows])
     findings = []
     for vote, kind in KINDS.items():
         agree = np.zeros(len(samples), dtype=np.bool_)
@@ -98,13 +98,13 @@ def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list
                         "merge_s": merge_s,
                         "realert_s": facility.rules.realert_s,
                     },
-                    alerts=realerts(votes.t[found.met[group]], microseconds(facility.rules.realert_s)),
+                    alerts=alert_times(votes.t[found.met[group]], microseconds(facility.rules.realert_s)),
                 )
             )
     return findings
 
 
-def worn(samples: Samples, span: slice, rule: MaskRule) -> str | None:
+def mask_state(samples: Samples, span: slice, rule: MaskRule) -> str | None:
     """The state that enough of the mask votes of a stretch agree on, as for an incident, or None."""
     votes = samples.vote[span]
     votes = votes[votes >= 0]
@@ -121,7 +121,7 @@ def _enough(agreeing: Ints, votes: Ints, rule: MaskRule) -> Bools:
 def _windows(votes: _Votes, vote: int, rule: MaskRule) -> Episodes:
     """One episode per assessed sample whose window says `vote`."""
     window_us = microseconds(rule.window_s)
-    ticks = clock(votes.path, votes.t, window_us)
+    ticks = separated_times(votes.person, votes.t, window_us)
     here = np.arange(len(votes.t))
     low = np.searchsorted(ticks, ticks - window_us)
     agree = votes.vote == vote
@@ -133,7 +133,7 @@ def _windows(votes: _Votes, vote: int, rule: MaskRule) -> Episodes:
     # The first agreeing row from `low` on, and the last one up to here.
     first, last = where[count[low[fires]]], where[count[here[fires] + 1] - 1]
     start, end = votes.t[first], votes.t[last]
-    return Episodes(votes.path[first], first, last, here[fires], start, end, end - start)
+    return Episodes(votes.person[first], first, last, here[fires], start, end, end - start)
 
 
 def _alive(votes: _Votes, here: Ints, low: Ints, rule: MaskRule) -> Bools:
@@ -159,9 +159,9 @@ def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
             exempt |= depth_in(samples, zone, camera, rule).close
         elif zone.type is ZoneType.CARE_STATION:
             there = occupied(samples, depth_in(samples, zone, camera, rule), rule)
-            arrives = breaks(samples.path, samples.t, microseconds(rule.max_gap_s)) | ~there
+            arrives = run_starts(samples.person, samples.t, microseconds(rule.max_gap_s)) | ~there
             arrives[1:] |= ~there[:-1]
-            since = samples.t - samples.t[latch(arrives)]
+            since = samples.t - samples.t[last_true_row(arrives)]
             staff = role_mask(samples, Role.STAFF_PPE, Role.STAFF_NO_PPE)
             exempt |= there & ~staff & (since <= microseconds(facility.rules.mask.swab_s))
     return exempt

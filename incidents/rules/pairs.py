@@ -18,7 +18,7 @@ class Pairs:
     """Two rows of `Samples` each, of the same instant, P in all.
 
     Attributes:
-        a: (P,) rows of the one, b: of the other; a person's code (`path`) is the smaller in a.
+        a: (P,) rows of the one, b: of the other; a person's code (`person`) is the smaller in a.
         b: (P,).
         distance: (P,) on the ground, m.
         se: (P,) standard error of the distance, m: of both foot points and of the calibration, which moves
@@ -38,14 +38,14 @@ class Pairs:
         """The given ones, by mask or in the given order."""
         return Pairs(self.a[keep], self.b[keep], self.distance[keep], self.se[keep])
 
-    def closeness(self, limit_m: float) -> Floats:
+    def probability_under(self, limit_m: float) -> Floats:
         """Probability (P,) that the true distance is under a limit, for normal errors."""
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (limit_m - self.distance) / self.se
         # Without any error, a distance on the limit itself (0 / 0) is not under it.
         return np.asarray(ndtr(np.where(np.isnan(z), -np.inf, z)), dtype=np.float64)
 
-    def unsure(self, apart_m: float, max_se_m: float) -> Bools:
+    def uncertain(self, apart_m: float, max_se_m: float) -> Bools:
         """Pairs (P,) that cannot be judged: an error over `max_se_m`, and not clearly over `apart_m`.
 
         Clearly is by two standard errors: such a pair is known to be apart however large its error.

@@ -37,11 +37,11 @@ def denied(
         match = _matching(facility, roles, rule.schedule, rule.direction, role, t, direction, pending)
         result[match] = rule.effect is Effect.DENY
         pending[match] = False
-    against = place.denied if isinstance(place, Line) else None
+    denied_direction = place.denied if isinstance(place, Line) else None
     if place.type is ZoneType.ONE_WAY and not has_way(place):
         return result
     for roles, schedule in DEFAULT_DENIED[place.type]:
-        result[_matching(facility, roles, schedule, against, role, t, direction, pending)] = True
+        result[_matching(facility, roles, schedule, denied_direction, role, t, direction, pending)] = True
     return result
 
 

@@ -81,7 +81,7 @@ def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> De
     return Depth(deep, outside, close, used)
 
 
-def unsure(samples: Samples, rule: ZoneRule) -> Bools:
+def uncertain_position(samples: Samples, rule: ZoneRule) -> Bools:
     """Rows (N,) by which nobody enters a zone or crosses a line: feet not seen, and not known where.
 
     Feet that are hidden and cannot be placed; or that were placed, or may be hidden, with a standard error
@@ -97,7 +97,7 @@ def position_notices(samples: Samples, facility: Facility, camera: Camera) -> li
     """Sentences about people whose feet were not seen."""
     hidden = int(np.isin(samples.found, (Foot.INFERRED, Foot.UNPLACED)).sum())
     lost = int((samples.found == Foot.UNPLACED).sum())
-    vague = int(unsure(samples, facility.rules.zone).sum()) - lost
+    vague = int(uncertain_position(samples, facility.rules.zone).sum()) - lost
     notices = []
     if hidden:
         notices.append(
@@ -119,7 +119,7 @@ def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Si
 
     Left and right are always those of the image; metres, where there are any, only tell how far.
     A foot point without a ground position on a calibrated camera is on neither side, and one that is
-    `unsure` neither.
+    `uncertain_position` neither.
     """
     a, b = np.asarray(line.points, dtype=np.float64)
     offset = np.full(len(samples), np.nan)
@@ -140,7 +140,7 @@ def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Si
             distance, name, wanted = offset[rows], "hysteresis_frame", rule.hysteresis_frame
         far[rows] = np.abs(distance) >= wanted
         used[name] = wanted
-    far &= ~unsure(samples, rule)
+    far &= ~uncertain_position(samples, rule)
     step = np.zeros(len(samples), dtype=np.int8)
     step[1:] = segments_cross(samples.foot[:-1], samples.foot[1:], a, b)
     return Sides(np.where(far, np.sign(offset), 0).astype(np.int8), step, used)

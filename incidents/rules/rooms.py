@@ -9,7 +9,7 @@ import numpy as np
 from incidents.rules.episode import Bools, Floats, Ints, microseconds
 from incidents.rules.pairs import Pairs
 from incidents.rules.samples import Samples
-from incidents.rules.zone import begun_in, crossings
+from incidents.rules.zone import begins_in_zone, crossings
 from zones.facility import Camera, Facility, ZoneType
 
 
@@ -18,7 +18,7 @@ class Rooms:
     """When each person left by each door: began in its zone, or crossed its line.
 
     Attributes:
-        left: for each door (and way through it), by path code: microseconds UTC, NaN = not seen to.
+        left: for each door (and way through it), by person code: microseconds UTC, NaN = not seen to.
     """
 
     left: tuple[Floats, ...]
@@ -27,16 +27,16 @@ class Rooms:
         """(P,) whether both left by one door within so many seconds, and so live in one room."""
         together = np.zeros(len(pairs), dtype=np.bool_)
         for when in self.left:
-            apart = np.abs(when[samples.path[pairs.a]] - when[samples.path[pairs.b]])
+            apart = np.abs(when[samples.person[pairs.a]] - when[samples.person[pairs.b]])
             together |= apart <= microseconds(within_s)
         return together
 
     def known(self, samples: Samples, pairs: Pairs) -> Bools:
         """(P,) whether both were seen to leave by some door."""
-        seen = np.zeros(int(samples.path.max(initial=-1)) + 1, dtype=np.bool_)
+        seen = np.zeros(int(samples.person.max(initial=-1)) + 1, dtype=np.bool_)
         for when in self.left:
             seen |= ~np.isnan(when)
-        return np.asarray(seen[samples.path[pairs.a]] & seen[samples.path[pairs.b]], dtype=np.bool_)
+        return np.asarray(seen[samples.person[pairs.a]] & seen[samples.person[pairs.b]], dtype=np.bool_)
 
 
 def rooms(samples: Samples, facility: Facility, camera: Camera) -> Rooms:
@@ -44,18 +44,18 @@ def rooms(samples: Samples, facility: Facility, camera: Camera) -> Rooms:
     exits: list[tuple[Ints, Ints]] = []
     for zone in camera.zones:
         if zone.type is ZoneType.ROOM_DOOR:
-            rows = begun_in(samples, zone)
-            exits.append((samples.path[rows], samples.t[rows]))
+            rows = begins_in_zone(samples, zone)
+            exits.append((samples.person[rows], samples.t[rows]))
     for line in camera.lines:
         if line.type is ZoneType.ROOM_DOOR:
             found = crossings(samples, line, camera, facility.rules.zone)
             for direction in (1, -1):
                 rows = found.row[found.direction == direction]
-                exits.append((samples.path[rows], samples.t[rows]))
+                exits.append((samples.person[rows], samples.t[rows]))
     left = []
-    for path, t in exits:
+    for person, t in exits:
         # Of several exits by one door, the first is the one that tells the room.
-        when = np.full(int(samples.path.max(initial=-1)) + 1, np.nan)
-        when[path[::-1]] = t[::-1]
+        when = np.full(int(samples.person.max(initial=-1)) + 1, np.nan)
+        when[person[::-1]] = t[::-1]
         left.append(when)
     return Rooms(tuple(left))

@@ -24,10 +24,10 @@ class RuleError(LazarettoError):
 
 @dataclass(frozen=True)
 class Samples:
-    """One row per person and analysed frame, sorted by (path, t); N rows.
+    """One row per person and analysed frame, sorted by (person, t); N rows.
 
     Attributes:
-        path: (N,) code 0, 1, ... of a person as followed; one track, or several that succeed each other.
+        person: (N,) code 0, 1, ... of a person as followed; one track, or several that succeed each other.
         track: (N,) the track id of the row.
         t: (N,) microseconds UTC.
         foot: (N, 2) foot point, normalised 0..1 of the frame; below it where hidden feet were placed there.
@@ -44,7 +44,7 @@ class Samples:
         change: (N,) of the picture around the face since the look before, 0..1, NaN where not measured.
     """
 
-    path: Ints
+    person: Ints
     track: Ints
     t: Ints
     foot: Floats
@@ -78,14 +78,14 @@ class Samples:
         """Foot points (N, 2) in frame heights: equal lengths in both directions, unlike normalised ones."""
         return self.foot * np.column_stack([self.aspect, np.ones(len(self))])
 
-    def span(self, path: int, start: int, end: int) -> slice:
-        """The rows of a path with start <= t <= end."""
-        low, high = np.searchsorted(self.path, [path, path + 1]).tolist()
+    def span(self, person: int, start: int, end: int) -> slice:
+        """The rows of a person with start <= t <= end."""
+        low, high = np.searchsorted(self.person, [person, person + 1]).tolist()
         first, last = np.searchsorted(self.t[low:high], [start, end + 1]).tolist()
         return slice(low + first, low + last)
 
     def role_at(self, rows: Ints) -> tuple[str, float]:
-        """The most confident role among the rows of one path, with its confidence."""
+        """The most confident role among the rows of one person, with its confidence."""
         best = rows[np.argmax(self.role_confidence[rows])]
         return str(ROLES[self.role[best]].value), round(float(self.role_confidence[best]), 6)
 
@@ -106,7 +106,7 @@ def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> t
     """Sort the observations of one camera, with roles and ground positions filled in, into samples.
 
     A face lower than `min_face_px` is not assessed whatever the log says, so that a raised threshold
-    also holds for stored observations. Until succession is applied, each track is a path of its own.
+    also holds for stored observations. Until succession is applied, each track is a person of its own.
 
     Returns:
         The samples, and how many rows were left out because their track had a row of that time already.
@@ -135,7 +135,7 @@ def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> t
     known = {role.value: code for code, role in enumerate(ROLES)}
     track = tracks[order[once]]
     samples = Samples(
-        path=np.cumsum(np.diff(track, prepend=track[:1]) != 0),
+        person=np.cumsum(np.diff(track, prepend=track[:1]) != 0),
         track=track,
         t=moments[order[once]],
         foot=_floats(rows, "stand_x", "stand_y") / np.column_stack([width, height]),

@@ -14,16 +14,16 @@ from incidents.rules.episode import (
     Episodes,
     Finding,
     Ints,
-    breaks,
-    clock,
+    apply_hysteresis,
     episodes,
-    latch,
+    last_true_row,
     microseconds,
-    schmitt,
+    run_starts,
+    separated_times,
 )
-from incidents.rules.one_way import against
+from incidents.rules.one_way import walks_wrong_way
 from incidents.rules.permission import denied
-from incidents.rules.position import Depth, depth_in, sides_of, unsure
+from incidents.rules.position import Depth, depth_in, sides_of, uncertain_position
 from incidents.rules.samples import Samples
 from incidents.rules.severity import OPEN_TYPES, zone_severity
 from vision.ground import Foot
@@ -37,7 +37,7 @@ SHORT_DWELL = frozenset({ZoneType.GATE, ZoneType.PERIMETER, ZoneType.ROOM_DOOR})
 
 
 @dataclass(frozen=True)
-class Said:
+class CrossingDetails:
     """What a place says of one finding: what was seen, by which thresholds, and whether out of a room."""
 
     subkind: str
@@ -47,7 +47,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Crossings:
-    """Crossings of a line, sorted by (path, time); arrays have shape (C,).
+    """Crossings of a line, sorted by (person, time); arrays have shape (C,).
 
     Attributes:
         row: first sample beyond the line by the hysteresis.
@@ -68,7 +68,7 @@ def evaluate_zones(samples: Samples, facility: Facility, camera: Camera) -> list
     """Findings of all zones and lines of a camera.
 
     Feet that are hidden and cannot be placed are a loss of sight; by those placed too roughly nobody gets in,
-    though somebody inside stays there (`position.unsure`).
+    though somebody inside stays there (`position.uncertain_position`).
 
     Rule confidence: the share of samples clear of the edge by the hysteresis, times the confidence of
     the role.
@@ -79,10 +79,10 @@ def evaluate_zones(samples: Samples, facility: Facility, camera: Camera) -> list
         samples = samples.take(np.flatnonzero(placed))
     for zone in camera.zones:
         if can_deny(zone):
-            findings += _judge_zone(samples, zone, facility, camera)
+            findings += _evaluate_zone(samples, zone, facility, camera)
     for line in camera.lines:
         if can_deny(line):
-            findings += _judge_line(samples, line, facility, camera)
+            findings += _evaluate_line(samples, line, facility, camera)
     return findings
 
 
@@ -96,9 +96,9 @@ def zone_notices(camera: Camera) -> list[str]:
     ]
 
 
-def begun_in(samples: Samples, zone: Zone) -> Ints:
-    """Rows at which somebody's path begins in a zone: whoever begins in that of a door came out of it."""
-    begins = np.flatnonzero(np.diff(samples.path, prepend=-1))
+def begins_in_zone(samples: Samples, zone: Zone) -> Ints:
+    """Rows at which somebody's track begins in a zone: whoever begins in that of a door came out of it."""
+    begins = np.flatnonzero(np.diff(samples.person, prepend=-1))
     return begins[signed_distance(samples.foot[begins], np.asarray(zone.polygon)) >= 0]
 
 
@@ -113,7 +113,9 @@ def occupied(samples: Samples, depth: Depth, rule: ZoneRule) -> Bools:
     Somebody outside whose foot point jitters by less than the hysteresis never gets in, and somebody
     inside does not get out by it more often than once.
     """
-    return schmitt(samples.path, samples.t, depth.deep, depth.outside, microseconds(rule.max_gap_s))
+    return apply_hysteresis(
+        samples.person, samples.t, depth.deep, depth.outside, microseconds(rule.max_gap_s)
+    )
 
 
 def crossings(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Crossings:
@@ -132,11 +134,11 @@ def crossings(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> C
         none = np.zeros(0, np.int64)
         return Crossings(none, none, none.astype(np.int8), none.astype(np.bool_), sides.hysteresis)
     dwell_us = microseconds(dwell_of(line.type, rule))
-    fresh = breaks(samples.path, samples.t, microseconds(rule.max_gap_s))
-    last = latch(fresh | (sides.side != 0))
+    fresh = run_starts(samples.person, samples.t, microseconds(rule.max_gap_s))
+    last = last_true_row(fresh | (sides.side != 0))
     state = sides.side[last]
     turn = np.flatnonzero(fresh | (state != np.roll(state, 1)))
-    ticks = clock(samples.path, samples.t, dwell_us)
+    ticks = separated_times(samples.person, samples.t, dwell_us)
     done = np.maximum(np.searchsorted(ticks, ticks[turn] + dwell_us), turn + MIN_SAMPLES - 1)
     end = np.append(turn[1:], len(samples)) - 1
     # Stretches on a known side, without those too short to count between others.
@@ -152,13 +154,13 @@ def crossings(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> C
     return Crossings(turn[1:][crossed], done[1:][crossed], way[crossed], sides.side != 0, sides.hysteresis)
 
 
-def _judge_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera) -> list[Finding]:
+def _evaluate_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera) -> list[Finding]:
     rule = facility.rules.zone
     depth = depth_in(samples, zone, camera, rule)
-    depth = replace(depth, deep=depth.deep & ~unsure(samples, rule))
+    depth = replace(depth, deep=depth.deep & ~uncertain_position(samples, rule))
     inside, subkind, used = occupied(samples, depth, rule), "zone_entry", depth.hysteresis
     if zone.toward is not None:
-        wrong, used = against(samples, zone, camera, rule, inside)
+        wrong, used = walks_wrong_way(samples, zone, camera, rule, inside)
         inside, subkind = inside & wrong, "wrong_way"
     rows = np.flatnonzero(inside)
     # A curfew that begins around a person who is there already begins their episode.
@@ -166,39 +168,43 @@ def _judge_zone(samples: Samples, zone: Zone, facility: Facility, camera: Camera
     on[rows] = denied(zone, facility, samples.role[rows], samples.t[rows])
     dwell_s = dwell_of(zone.type, rule)
     found = episodes(
-        samples.path, samples.t, on, dwell_us=microseconds(dwell_s), max_gap_us=microseconds(rule.max_gap_s)
+        samples.person, samples.t, on, dwell_us=microseconds(dwell_s), max_gap_us=microseconds(rule.max_gap_s)
     )
     thresholds: dict[str, float | str] = {"dwell_s": dwell_s, **used}
-    out = samples.path[begun_in(samples, zone)] if zone.type is ZoneType.ROOM_DOOR else samples.path[:0]
+    out = (
+        samples.person[begins_in_zone(samples, zone)]
+        if zone.type is ZoneType.ROOM_DOOR
+        else samples.person[:0]
+    )
 
-    def said(first: int) -> Said:
-        return Said(subkind, thresholds, out=bool(np.isin(samples.path[first], out)))
+    def said(first: int) -> CrossingDetails:
+        return CrossingDetails(subkind, thresholds, out=bool(np.isin(samples.person[first], out)))
 
     return _findings(samples, zone, said, found, on, depth.deep, facility)
 
 
-def _judge_line(samples: Samples, line: Line, facility: Facility, camera: Camera) -> list[Finding]:
+def _evaluate_line(samples: Samples, line: Line, facility: Facility, camera: Camera) -> list[Finding]:
     rule = facility.rules.zone
     found = crossings(samples, line, camera, rule)
     t, row, done = samples.t, found.row, found.done
     wrong = denied(line, facility, samples.role[row], t[row], found.direction)
     row, done = row[wrong], done[wrong]
-    stays = Episodes(samples.path[row], row, done, done, t[row], t[done], t[done] - t[row])
+    stays = Episodes(samples.person[row], row, done, done, t[row], t[done], t[done] - t[row])
     names = dict(zip(row.tolist(), found.direction[wrong].tolist(), strict=True))
 
     # Which way is out of a room, only the facility file can say.
     out = {line.denied, *(item.direction for item in line.rules if item.effect is Effect.DENY)}
 
-    def said(first: int) -> Said:
+    def said(first: int) -> CrossingDetails:
         direction = Direction.LEFT_TO_RIGHT if names[first] > 0 else Direction.RIGHT_TO_LEFT
         used = {"dwell_s": dwell_of(line.type, rule), **found.hysteresis, "direction": direction.value}
-        return Said("line_crossing", used, out=direction in out)
+        return CrossingDetails("line_crossing", used, out=direction in out)
 
     on = np.ones(len(samples), dtype=np.bool_)
     return _findings(samples, line, said, stays, on, found.beyond, facility)
 
 
-def _subkind(place: Zone | Line, role: str, said: Said) -> str:
+def _subkind(place: Zone | Line, role: str, said: CrossingDetails) -> str:
     """Entry from outside and leaving a room have names of their own; else what was seen."""
     if role == Role.OUTSIDER and place.type in OPEN_TYPES:
         return "outsider_entry"
@@ -210,7 +216,7 @@ def _subkind(place: Zone | Line, role: str, said: Said) -> str:
 def _findings(
     samples: Samples,
     place: Zone | Line,
-    said: Callable[[int], Said],
+    said: Callable[[int], CrossingDetails],
     found: Episodes,
     on: Bools,
     clear: Bools,

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import poisson
 
 from incidents.rules.episode import Bools, Floats, Ints, microseconds
-from incidents.rules.succession import MAX_S
+from incidents.rules.stitching import MAX_GAP_S
 from pipelines.suggestion.floor import CELL_M
 from pipelines.suggestion.walks import Walks, ends_of
 from vision.frames import SECOND
@@ -34,7 +34,7 @@ Strict, for people are not lost quite in proportion to the time they spend."""
 MOST = 20
 """Doors looked for in one view [D]."""
 BROKEN_M = 1.5
-"""Somebody who appears within MAX_S of, and this near to, where another vanished is the same, though the
+"""Somebody who appears within MAX_GAP_S of, and this near to, where another vanished is the same, though the
 rules leave it in doubt [D]."""
 AGAIN_S = 10.0
 """Who appears within this, and within reach of where another vanished, may be the same behind a post [D]."""
@@ -127,16 +127,16 @@ def find_doors(walk: Walks) -> Doors:
     ends = _Ends(
         place[inside],
         walk.samples.t[rows][inside],
-        walk.samples.path[rows][inside],
+        walk.samples.person[rows][inside],
         begins[inside],
         (box[:, 3] - box[:, 1])[inside] * walk.surface.lines,
     )
     notices = []
-    broken = _goes_on(ends, MAX_S, BROKEN_M, 0.0)
+    broken = _goes_on(ends, MAX_GAP_S, BROKEN_M, 0.0)
     if broken.any():
         notices.append(
             f"{int(broken.sum())} of {len(broken)} beginnings and endings inside the view are tracks that "
-            f"broke off and went on within {MAX_S:g} s nearby: no door"
+            f"broke off and went on within {MAX_GAP_S:g} s nearby: no door"
         )
     doors, more = _scan(walk, ends.take(~broken))
     return Doors(doors, passages, walk.walkers, (*notices, *more))
@@ -150,7 +150,7 @@ def _side(box: Floats, aspect: Floats) -> Ints:
 
 def _while_watched(walk: Walks, t: Ints) -> Bools:
     """Which moments (N,) lie well within a watched stretch: at its ends tracks are cut short."""
-    margin = microseconds(MAX_S)
+    margin = microseconds(MAX_GAP_S)
     result = np.zeros(len(t), dtype=np.bool_)
     for start, end in walk.watched:
         result |= (t >= start + margin) & (t < end - margin)

@@ -74,7 +74,7 @@ def find_floor(walk: Walks) -> tuple[Floor | None, str | None]:
 def _visits(walk: Walks) -> tuple[float, Ints, Floats]:
     """Side of a cell, m; how many walkers (rows, columns) came by each cell; and the grid's corner, m."""
     rows = np.flatnonzero(walk.of_walkers())
-    place, path = walk.place[rows], walk.samples.path[rows]
+    place, path = walk.place[rows], walk.samples.person[rows]
     # Between samples less than a stride apart people were in between, too.
     joined = (np.diff(rows) == 1) & (walk.seconds[rows[:-1]] > 0) & (np.diff(path) == 0)
     step = np.where(joined, np.hypot(*np.diff(place, axis=0).T), 0.0)

@@ -11,7 +11,7 @@ import polars as pl
 
 from incidents.rules.episode import Bools, Floats, Ints, microseconds
 from incidents.rules.samples import Samples, read_samples
-from incidents.rules.succession import MAX_S, follow
+from incidents.rules.stitching import MAX_GAP_S, stitch_tracklets
 from vision.frames import SECOND
 from vision.ground import Foot, calibration_of, locate
 from vision.roles import assign_roles
@@ -103,7 +103,7 @@ class Walks:
 
     def of_walkers(self) -> Bools:
         """Rows (N,) of people who walked, at known places."""
-        return np.asarray(self.walker[self.samples.path] & np.isfinite(self.place[:, 0]))
+        return np.asarray(self.walker[self.samples.person] & np.isfinite(self.place[:, 0]))
 
 
 def walks(
@@ -121,8 +121,8 @@ def walks(
     known_from = facility.rules.role_confidence
     complete = assign_roles(locate(observations, camera), camera, known_from)
     loose, _ = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
-    samples = follow(loose, known_from)
-    first = np.flatnonzero(np.diff(samples.path, prepend=-1))
+    samples = stitch_tracklets(loose, known_from)
+    first = np.flatnonzero(np.diff(samples.person, prepend=-1))
     last = np.append(first, len(samples))[1:] - 1
     surface = _surface(samples, camera, _size(observations))
     known = np.isin(samples.found, (Foot.SEEN, Foot.INFERRED))
@@ -133,10 +133,10 @@ def walks(
     place = np.where(known[:, None], place, np.nan)
     step = np.append(np.diff(samples.t), 0)
     step[last] = 0
-    seconds = np.where(step <= microseconds(MAX_S), step, 0) / SECOND
+    seconds = np.where(step <= microseconds(MAX_GAP_S), step, 0) / SECOND
     walker = _walkers(place, samples, first, last)
     return Walks(
-        surface, samples, place, seconds, first, last, walker, tuple(watched), len(np.unique(loose.path))
+        surface, samples, place, seconds, first, last, walker, tuple(watched), len(np.unique(loose.person))
     )
 
 
@@ -160,7 +160,7 @@ def _walkers(place: Floats, samples: Samples, first: Ints, last: Ints) -> Bools:
     """Which paths (P,) get WALKER_M from where they began, and last WALKER_S."""
     spans = zip(first, np.minimum(first + STEPS - 1, last), strict=True)
     begin = np.array([_middle(place, span) for span in spans])
-    off = np.hypot(*(place - begin[samples.path]).T)
+    off = np.hypot(*(place - begin[samples.person]).T)
     far = np.fmax.reduceat(np.nan_to_num(off), first)
     return np.asarray((far >= WALKER_M) & (samples.t[last] - samples.t[first] >= microseconds(WALKER_S)))
 

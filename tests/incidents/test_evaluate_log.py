@@ -1,4 +1,4 @@
-"""A log judged in pieces says what it says judged whole, whatever the pieces."""
+"""A log judged in chunks says what it says judged whole, whatever the chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.evaluate_log import QUIET, evaluate_log, pieces
+from incidents.evaluate_log import MIN_QUIET_US, chunks, evaluate_log
 from incidents.ledger import Ledger, LedgerError
 from incidents.record import Incident
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, observe, scene, stay
@@ -28,7 +28,7 @@ ALL_DAY = NOON, NOON + 24 * HOUR
 def judged(home: Path, facility: Facility, window: tuple[int, int], rows: int) -> tuple[list[Incident], int]:
     with Ledger.open(home / "ledger.db") as ledger:
         found = list(evaluate_log(home, ledger, facility, facility.cameras[0], window, rows))
-    incidents = [incident for piece in found for incident in piece.incidents]
+    incidents = [incident for chunk in found for incident in chunk.incidents]
     return sorted(incidents, key=lambda incident: (incident.start, incident.id)), len(found)
 
 
@@ -39,7 +39,7 @@ def visits(*starts: float, stay_s: float = 30) -> pl.DataFrame:
 
 def test_pieces_are_cut_where_nobody_was_in_view(tmp_path: Path) -> None:
     log_home(tmp_path, YARD, {"cam-1": visits(0, 60, 5000, 5060, 20_000)})
-    cut = list(pieces(tmp_path, "cam-1", ALL_DAY, piece_rows=1))
+    cut = list(chunks(tmp_path, "cam-1", ALL_DAY, chunk_rows=1))
     assert [(p.seen["t"].dt.timestamp("us").min() - NOON) // SECOND for p in cut] == [0, 5000, 20_000]
     assert [p.until for p in cut[:-1]] == [p.since for p in cut[1:]]
     assert (cut[0].since, cut[-1].until) == ALL_DAY
@@ -50,10 +50,10 @@ def test_a_crowd_without_pause_is_cut_into_pieces_that_overlap_and_stay_small(tm
     two_days = visits(*range(0, 2 * 86_400, 1800), stay_s=1790)
     log_home(tmp_path, YARD, {"cam-1": two_days})
     window = NOON, NOON + 48 * HOUR
-    cut = list(pieces(tmp_path, "cam-1", window, piece_rows=10_000))
+    cut = list(chunks(tmp_path, "cam-1", window, chunk_rows=10_000))
     hour_rows = 1800
     assert len(cut) > 5
-    assert max(len(piece.seen) for piece in cut) <= 24 * hour_rows + 10_000 + 2 * hour_rows
+    assert max(len(chunk.seen) for chunk in cut) <= 24 * hour_rows + 10_000 + 2 * hour_rows
     whole, _ = judged(tmp_path, YARD, window, 10**9)
     apart, count = judged(tmp_path, YARD, window, 10_000)
     assert count == len(cut)
@@ -108,4 +108,4 @@ def test_rules_that_remember_longer_need_a_longer_quiet(tmp_path: Path) -> None:
     patient = YARD.model_copy(update={"rules": YARD.rules.model_copy(update={"merge_s": 3000.0})})
     assert judged(tmp_path, YARD, ALL_DAY, 1)[1] == 2
     assert judged(tmp_path, patient, ALL_DAY, 1)[1] == 1
-    assert 1200 * SECOND > QUIET
+    assert 1200 * SECOND > MIN_QUIET_US

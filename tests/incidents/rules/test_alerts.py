@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rule_scenes import NOON, Person, box_zone, line, observe, scene, stay
 
 from incidents.rules.engine import evaluate_rules
-from incidents.rules.episode import Finding, realerts
+from incidents.rules.episode import Finding, alert_times
 from zones.facility import Facility, Pair, Role, Rules, ZoneType
 
 S = 1_000_000
@@ -88,7 +88,7 @@ MOMENTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=30, unique=True).
 @settings(max_examples=60, deadline=None)
 @given(MOMENTS, st.integers(1, 10**5), st.integers(1, 29))
 def test_what_is_seen_later_changes_no_earlier_alert(moments: Sequence[int], period: int, cut: int):
-    whole, part = (realerts(np.array(times), period) for times in (moments, moments[:cut]))
+    whole, part = (alert_times(np.array(times), period) for times in (moments, moments[:cut]))
     assert whole[: len(part)] == part
     assert set(whole) <= set(moments) and whole[0] == moments[0]
     numbers = [(t - whole[0]) // period for t in whole]
@@ -98,7 +98,7 @@ def test_what_is_seen_later_changes_no_earlier_alert(moments: Sequence[int], per
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 120))
 def test_live_and_afterwards_alert_alike(minute_tenths: int):
-    """PieceResult at any moment, what is seen so far alerts at those of the whole log up to that moment."""
+    """At any moment, what is seen so far alerts at those of the whole log up to that moment."""
     facility = scene(STAFF, contact_pairs=(Pair.RESIDENT_RESIDENT,), rules=Rules(realert_s=120.0), **ROLE)
     people = [
         Person(1, [(0, 2, 6), (20, 6, 6), (400, 6, 6), (401, 2, 6), (430, 2, 6), (431, 6, 6), (700, 6, 6)]),

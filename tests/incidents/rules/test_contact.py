@@ -9,7 +9,7 @@ import pytest
 from rule_scenes import NOON, PX_PER_M, Person, box_zone, line, plane, samples_of, scene, stay
 
 from incidents.rules.contact import evaluate_contact
-from incidents.rules.cumulative import LIMIT
+from incidents.rules.cumulative_contact import LIMITATION
 from zones.facility import ContactRule, Pair, Role, Rules, ZoneType
 
 S = 1_000_000
@@ -21,7 +21,7 @@ def evaluate_rules(*people: Person, facility=None, hz: float = 5.0):
     contacts = evaluate_contact(samples_of(people, facility, hz), facility, facility.cameras[0])
     if facility.cameras[0].calibration is not None and facility == scene():
         # What bounds a total is said wherever there is a contact.
-        assert [LIMIT in notice for notice in contacts.notices] == [True] * bool(contacts.findings)
+        assert [LIMITATION in notice for notice in contacts.notices] == [True] * bool(contacts.findings)
     return contacts.findings
 
 
@@ -174,7 +174,11 @@ class TestInAll:
         assert [f.cumulative_s for f in findings] == [360, 720, 1080]
         assert [f.severity for f in findings] == ["medium", "medium", "high"]
         # The record says what bounds a total wherever one was used.
-        assert [f.thresholds.get("cumulative_limit") for f in findings] == [None, LIMIT, LIMIT]
+        assert [f.thresholds.get("cumulative_limit") for f in findings] == [
+            None,
+            LIMITATION,
+            LIMITATION,
+        ]
 
     def test_two_partners_at_once_count_once(self):
         people = stay(1, 6, 6, 0, 600, role=NURSE), stay(2, 7, 6, 0, 600), stay(3, 5, 6, 0, 600)
@@ -296,7 +300,7 @@ class TestDistanceError:
     def evaluate_rules(self, *people: Person, rules: Rules | None = None):
         facility = scene(rules=rules)
         contacts = evaluate_contact(samples_of(people, facility), facility, facility.cameras[0])
-        return contacts.findings, [notice for notice in contacts.notices if LIMIT not in notice]
+        return contacts.findings, [notice for notice in contacts.notices if LIMITATION not in notice]
 
     @pytest.mark.parametrize(("box_m", "count"), [(11.0, 1), (12.5, 0)])
     def test_a_distance_not_known_to_half_a_metre_is_not_judged_and_that_is_said(self, box_m, count):

@@ -1,4 +1,4 @@
-"""The whole judgement: properties that hold for any walk, notices, and the time that a long log takes."""
+"""The whole evaluation: properties that hold for any walk, notices, and the time that a long log takes."""
 
 from __future__ import annotations
 
@@ -212,10 +212,10 @@ def test_findings_are_sorted_and_notices_said():
         Person(i, [(i, 10, 4 + i), (i + 4, 15, 4 + i), (i + 9, 15, 4 + i)], masks=vote("unmasked"))
         for i in range(3)
     ]
-    judgement = run(observe(group), facility)
-    keys = [(f.start, f.kind, f.zone or "", f.tracks) for f in judgement.findings]
+    result = run(observe(group), facility)
+    keys = [(f.start, f.kind, f.zone or "", f.tracks) for f in result.findings]
     assert keys == sorted(keys) and len(keys) == 6
-    assert judgement.notices == (
+    assert result.notices == (
         "camera cam-1: lane (one_way) denies nobody anything: it never raises an incident",
         "camera cam-1 is uncalibrated (no calibration points): contact is not judged",
         "camera cam-1 is uncalibrated (no calibration points): gathering is not judged",
@@ -255,9 +255,9 @@ def test_a_long_log_takes_time_in_proportion_to_its_length(record_property):
         times = []
         for _ in range(3):
             begin = time.perf_counter()
-            judgement = run(log)
+            result = run(log)
             times.append(time.perf_counter() - begin)
-        assert judgement.findings
+        assert result.findings
         record_property(f"rows_per_second_{hours:g}_h", round(len(log) / min(times)))
         return min(times) / len(log)
 

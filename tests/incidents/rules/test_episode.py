@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from incidents.rules.episode import (
     MIN_SAMPLES,
     Finding,
-    clock,
+    apply_hysteresis,
     episodes,
     microseconds,
-    schmitt,
+    separated_times,
 )
 
 S = 1_000_000
@@ -31,25 +31,31 @@ def run(t: np.ndarray, on: list[int], key: list[int] | None = None, **more: int)
     return episodes(keys, t, np.array(on, dtype=bool), **options)
 
 
-class TestSchmitt:
+class TestHysteresis:
     def test_keeps_its_state_between_the_levels(self):
         level = np.array([0, 2, 1, 1, 0, 1, 2, 1])
-        state = schmitt(np.zeros(8, np.int64), np.arange(8) * S, level >= 2, level < 1, 3 * S)
+        state = apply_hysteresis(np.zeros(8, np.int64), np.arange(8) * S, level >= 2, level < 1, 3 * S)
         assert state.tolist() == [False, True, True, True, False, False, True, True]
 
     @pytest.mark.parametrize(("gap_s", "still_on"), [(3.0, True), (3.2, False)])
     def test_forgets_its_state_after_a_gap_that_is_too_long(self, gap_s, still_on):
         t = seconds(0, 1, 1 + gap_s)
         enter, leave = np.array([True, False, False]), np.zeros(3, bool)
-        assert schmitt(np.zeros(3, np.int64), t, enter, leave, 3 * S).tolist() == [True, True, still_on]
+        assert apply_hysteresis(np.zeros(3, np.int64), t, enter, leave, 3 * S).tolist() == [
+            True,
+            True,
+            still_on,
+        ]
 
     def test_starts_off_for_every_key(self):
-        state = schmitt(np.array([0, 1]), np.array([0, 0]), np.array([True, False]), np.zeros(2, bool), 3 * S)
+        state = apply_hysteresis(
+            np.array([0, 1]), np.array([0, 0]), np.array([True, False]), np.zeros(2, bool), 3 * S
+        )
         assert state.tolist() == [True, False]
 
     def test_of_nothing_is_nothing(self):
         none = np.zeros(0, np.int64)
-        assert len(schmitt(none, none, none.astype(bool), none.astype(bool), S)) == 0
+        assert len(apply_hysteresis(none, none, none.astype(bool), none.astype(bool), S)) == 0
         assert len(episodes(none, none, none.astype(bool), dwell_us=0, max_gap_us=S)) == 0
         assert list(episodes(none, none, none.astype(bool), dwell_us=0, max_gap_us=S).groups(S)) == []
 
@@ -147,7 +153,7 @@ def plainly(key, t, level, dwell, gap, bridge):
 @given(signals(), st.sampled_from([0, 1, 2]), st.sampled_from([0, 2]))
 def test_agrees_with_a_plain_state_machine(signal, dwell_s, bridge_s):
     key, t, level = signal
-    on = schmitt(key, t, level == 2, level == 0, 3 * S)
+    on = apply_hysteresis(key, t, level == 2, level == 0, 3 * S)
     found = episodes(key, t, on, dwell_us=dwell_s * S, max_gap_us=3 * S, bridge_us=bridge_s * S)
     expected = plainly(key, t, level, dwell_s * S, 3 * S, bridge_s * S)
     assert list(zip(found.first.tolist(), found.last.tolist(), found.held.tolist(), strict=True)) == expected
@@ -157,7 +163,7 @@ def test_agrees_with_a_plain_state_machine(signal, dwell_s, bridge_s):
 @given(signals())
 def test_clock_keeps_times_within_a_key_and_sets_keys_apart(signal):
     key, t, _ = signal
-    ticks = clock(key, t, 5 * S)
+    ticks = separated_times(key, t, 5 * S)
     same = np.diff(key) == 0
     assert (np.diff(ticks)[same] == np.diff(t)[same]).all()
     assert (np.diff(ticks)[~same] > 5 * S).all()

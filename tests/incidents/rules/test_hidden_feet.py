@@ -69,14 +69,14 @@ def run(place: Facility, *tables: pl.DataFrame) -> RuleResult:
 def test_behind_furniture_a_person_is_in_the_zone_that_they_stand_in(y, inside):
     # The visible part ends where the floor behind the zone is.
     place = facility(zone(-1.5, 5, 1.5, 7), occluders=(DESK,))
-    judgement = run(place, seen(1, 0, y, cut=0.3))
-    assert [f.zone for f in judgement.findings] == (["staff"] if inside else [])
-    assert judgement.notices == (
+    result = run(place, seen(1, 0, y, cut=0.3))
+    assert [f.zone for f in result.findings] == (["staff"] if inside else [])
+    assert result.notices == (
         "camera cam-1: feet were hidden in 51 of 51 observations, by the lower edge of the frame or "
         "furniture: 51 placed by the head, 0 not assessable",
     )
     if inside:
-        assert judgement.findings[0].thresholds["max_position_se_m"] == 1.0
+        assert result.findings[0].thresholds["max_position_se_m"] == 1.0
     # Unmarked, the visible part is taken for all of a person, who would stand elsewhere.
     assert not run(facility(zone(-1.5, 5, 1.5, 7)), seen(1, 0, 6.0, cut=0.3)).findings
 
@@ -84,9 +84,9 @@ def test_behind_furniture_a_person_is_in_the_zone_that_they_stand_in(y, inside):
 def test_by_a_position_that_is_too_rough_nobody_enters_and_that_is_said():
     place = facility(zone(-1.5, 5, 1.5, 7))
     short = seen(1, 0, 6, height_m=1.0)
-    judgement = run(place, short)
-    assert judgement.findings == ()
-    assert judgement.notices == (
+    result = run(place, short)
+    assert result.findings == ()
+    assert result.notices == (
         "camera cam-1: in 51 of 51 observations it was not known to within 1 m where somebody stands who is "
         "partly hidden, sits or is small: nobody enters a zone by those",
     )
@@ -106,9 +106,9 @@ def test_without_calibration_hidden_feet_are_a_loss_of_sight():
     whole, cut = seen(1, 0, 4, end=8), seen(1, 0, 4, end=8).with_columns(y2=pl.lit(955.0, pl.Float32))
     moment = pl.col("t").dt.timestamp("us") - NOON
     assert len(run(place, whole).findings) == 1
-    judgement = run(place, cut)
-    assert judgement.findings == ()
-    assert judgement.notices[0].endswith(
+    result = run(place, cut)
+    assert result.findings == ()
+    assert result.notices[0].endswith(
         "0 placed by the head, 41 not assessable: no zone, line or contact is judged by those"
     )
     # Seen for 1 s, hidden for 5 s, seen for 1 s: never for the dwell of 2 s.
@@ -134,9 +134,9 @@ def test_a_contact_counts_with_the_error_of_both_and_not_at_all_beyond_the_bound
         *(seen(t, x, 6, end=20) for t, x in ((1, -0.5), (2, 0.5))),
     ).findings
     # People differ in height by 0.1 m: 0.44 m at that place, each; that is too much to judge by.
-    judgement = run(place, *pair)
-    assert judgement.findings == ()
-    assert any("101 of 101 times" in notice and "0.5 m" in notice for notice in judgement.notices)
+    result = run(place, *pair)
+    assert result.findings == ()
+    assert any("101 of 101 times" in notice and "0.5 m" in notice for notice in result.notices)
     rules = Rules(contact=ContactRule(max_distance_se_m=1.0))
     (finding,) = run(place.model_copy(update={"rules": rules}), *pair).findings
     assert finding.distance_min == pytest.approx(1.0, abs=0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rule_scenes import NOON, Person, box_zone, samples_of, scene, stay
 
-from incidents.rules.mask import evaluate_masks, worn
+from incidents.rules.mask import evaluate_masks, mask_state
 from zones.facility import MaskRule, Role, Rules, ZoneType
 
 S = 1_000_000
@@ -119,9 +119,9 @@ def test_absent_and_incorrect_are_separate_findings():
 def test_worn_asks_for_as_many_votes_as_the_rule():
     facility = scene(rules=Rules(mask=MaskRule(min_samples=4)))
     samples = samples_of([states("unmasked", "unmasked", "masked", "unmasked", "turned")], facility, 1.0)
-    assert worn(samples, slice(0, 4), facility.rules.mask) == "unmasked"
-    assert worn(samples, slice(0, 3), facility.rules.mask) is None
-    assert worn(samples, slice(0, 4), MaskRule(min_samples=4, share=0.8)) is None
+    assert mask_state(samples, slice(0, 4), facility.rules.mask) == "unmasked"
+    assert mask_state(samples, slice(0, 3), facility.rules.mask) is None
+    assert mask_state(samples, slice(0, 4), MaskRule(min_samples=4, share=0.8)) is None
 
 
 def test_nobody_there():

@@ -47,7 +47,7 @@ def test_leave_out_people_without_a_ground_position():
 def test_closeness_is_the_probability_of_a_distance_under_the_limit():
     none = np.zeros(4, dtype=np.int64)
     pairs = Pairs(none, none, np.array([2.0, 1.9, 2.0, 1.0]), np.array([0.1, 0.1, 0.0, 0.0]))
-    assert pairs.closeness(2.0) == pytest.approx([0.5, 0.8413447, 0.0, 1.0])
+    assert pairs.probability_under(2.0) == pytest.approx([0.5, 0.8413447, 0.0, 1.0])
 
 
 def test_metric_rows_say_why_not():

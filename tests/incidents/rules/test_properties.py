@@ -65,11 +65,11 @@ def test_any_frame_rate_gives_the_same_within_a_step(stays, gathers, care, walks
     group = crowd(stays, gathers, care, walks)
     fine, coarse = (run(observe(group, rate, NOON + micros)) for rate in (30, hz))
 
-    def what(judgement: RuleResult) -> list[tuple[object, ...]]:
+    def what(result: RuleResult) -> list[tuple[object, ...]]:
         return [
             *sorted((f.kind, f.subkind, f.zone or "", f.tracks, f.severity, str([r for r, _ in f.roles]))
-                    for f in judgement.findings),
-            *((e.zone, e.tracks, e.exceeded) for e in judgement.exposures),
+                    for f in result.findings),
+            *((e.zone, e.tracks, e.exceeded) for e in result.exposures),
         ]  # fmt: skip
 
     assert what(coarse) == what(fine)
@@ -137,8 +137,8 @@ def night(day: str, hz: float = 0.5) -> tuple[RuleResult, int]:
     ids=["clocks go forward", "clocks go back", "any night", "a new year"],
 )
 def test_curfew_is_by_the_clock_on_the_wall_across_midnight_and_changes_of_clocks(day, hours):
-    judgement, evening = night(day)
-    (finding,) = judgement.findings
+    result, evening = night(day)
+    (finding,) = result.findings
     assert finding.start == evening + 2 * 3600 * S
     # 05:00 is the first moment outside: the last sample is that before it.
     assert finding.end - finding.start == hours * 3600 * S - 2 * S
@@ -157,8 +157,8 @@ def test_a_moment_is_in_the_curfew_by_the_local_hour(day, second, zone):
     facility = hall.model_copy(update={"timezone": zone})
     moment = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")) + timedelta(days=day, seconds=second)
     start = round(moment.timestamp()) * S
-    judgement = run(observe([stay(1, 6, 6, 0, 4)], 5.0, start), facility)
+    result = run(observe([stay(1, 6, 6, 0, 4)], 5.0, start), facility)
     hours = [(moment + timedelta(seconds=s)).astimezone(ZoneInfo(zone)).hour for s in (0, 4)]
     within = [hour >= 22 or hour < 5 for hour in hours]
     if within[0] == within[1]:
-        assert len(judgement.findings) == within[0]
+        assert len(result.findings) == within[0]

@@ -33,7 +33,7 @@ def test_sorts_by_person_and_time_whatever_the_order_of_rows():
     table = with_roles(observe([stay(9, 1, 1, 0, 2), stay(4, 2, 2, 1, 3)]))
     samples, repeated = read_samples(table.sort("track", descending=True, maintain_order=True), "cam-1", 32)
     assert samples.track.tolist() == [4] * 11 + [9] * 11
-    assert samples.path.tolist() == [0] * 11 + [1] * 11
+    assert samples.person.tolist() == [0] * 11 + [1] * 11
     assert repeated == 0
     assert samples.track[samples.span(1, int(samples.t[11]), int(samples.t[13]))].tolist() == [9, 9, 9]
 

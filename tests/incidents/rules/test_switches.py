@@ -54,11 +54,11 @@ def run(place, people: list[Person]) -> RuleResult:
     return evaluate_rules(observe(people, 5.0), place, place.cameras[0])
 
 
-def about(judgement: RuleResult) -> list[tuple[object, ...]]:
+def about(result: RuleResult) -> list[tuple[object, ...]]:
     """What was found, without scores; exposures too."""
     return [
-        *((f.kind, f.subkind, f.zone, f.tracks, f.start, f.end, f.severity) for f in judgement.findings),
-        *((e.zone, e.tracks, e.start, e.end, e.held_s) for e in judgement.exposures),
+        *((f.kind, f.subkind, f.zone, f.tracks, f.start, f.end, f.severity) for f in result.findings),
+        *((e.zone, e.tracks, e.start, e.end, e.held_s) for e in result.exposures),
     ]
 
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from incidents.rules.episode import Ints
 
-LIMIT = (
+LIMITATION = (
     "totals hold per track, door anchor or reviewer's link: anonymous tracks do not survive leaving the view"
 )
 """What bounds every total, to be stated wherever one is."""
 
 
 @dataclass(frozen=True)
-class Totals:
-    """When each person was in contact with anybody: disjoint stretches, sorted by (path, start), shape (K,).
+class CumulativeContact:
+    """When each person was in contact disjoint intervals, sorted by (person, start), shape (K,).
 
     A total is of one person over all partners, and time with two at once counts once. The official
     definition (11042/BYT-DP) asks for 15 minutes near one case. Here nobody knows who is one: every resident
@@ -27,36 +27,36 @@ class Totals:
     soon somebody looks, not whether anybody does: too much costs a look, too little is a contact overlooked.
 
     Attributes:
-        path: whose stretch it is.
+        person: whose stretch it is.
         start, end: microseconds.
         before: time in all stretches before, of anybody, microseconds.
     """
 
-    path: Ints
+    person: Ints
     start: Ints
     end: Ints
     before: Ints
 
     @classmethod
-    def of(cls, path: Ints, start: Ints, end: Ints) -> Self:
+    def from_intervals(cls, person: Ints, start: Ints, end: Ints) -> Self:
         """The union of stretches (M,) of each person."""
-        order = np.lexsort((start, path))
-        path, start, end = path[order], start[order], end[order]
+        order = np.lexsort((start, person))
+        person, start, end = person[order], start[order], end[order]
         # One clock for all, on which no two people meet.
         apart = int(end.max(initial=0)) - int(start.min(initial=0)) + 1
-        shift = np.unique(path, return_inverse=True)[1] * apart
+        shift = np.unique(person, return_inverse=True)[1] * apart
         reached = np.maximum.accumulate(end + shift)
-        new = np.ones(len(path), dtype=np.bool_)
+        new = np.ones(len(person), dtype=np.bool_)
         new[1:] = start[1:] + shift[1:] > reached[:-1]
         first = np.flatnonzero(new)
-        last = np.append(first[1:], len(path))[: len(first)] - 1
+        last = np.append(first[1:], len(person))[: len(first)] - 1
         begin, stop = start[first], reached[last] - shift[first]
         length = stop - begin
-        return cls(path[first], begin, stop, np.cumsum(length) - length)
+        return cls(person[first], begin, stop, np.cumsum(length) - length)
 
-    def within(self, path: int, since: int, until: int) -> int:
+    def within(self, person: int, since: int, until: int) -> int:
         """Microseconds in contact between two moments."""
-        low, high = np.searchsorted(self.path, [path, path + 1]).tolist()
+        low, high = np.searchsorted(self.person, [person, person + 1]).tolist()
         if low == high:
             return 0
 
@@ -70,4 +70,4 @@ class Totals:
 
     def longest(self, people: Iterable[int], since: int, until: int) -> int:
         """The largest total of several people, microseconds."""
-        return max(self.within(path, since, until) for path in people)
+        return max(self.within(person, since, until) for person in people)

@@ -12,18 +12,18 @@ from rule_scenes import Person, box_zone, samples_of, scene, stay
 
 from incidents.rules.contact import evaluate_contact
 from incidents.rules.samples import ROLES
-from incidents.rules.succession import follow
+from incidents.rules.stitching import stitch_tracklets
 from incidents.rules.zone import evaluate_zones
 from zones.facility import Pair, Role, ZoneType
 
 
-def paths(*people: Person, calibrated: bool = True, known_from: float = 0.7) -> dict[int, int]:
-    """The first track of the path of each track."""
-    samples = follow(samples_of(people, scene(calibrated=calibrated)), known_from)
+def stitched(*people: Person, calibrated: bool = True, known_from: float = 0.7) -> dict[int, int]:
+    """The first track of the person of each track."""
+    samples = stitch_tracklets(samples_of(people, scene(calibrated=calibrated)), known_from)
     first: dict[int, int] = {}
     return {
-        track: first.setdefault(path, track)
-        for path, track in zip(samples.path.tolist(), samples.track.tolist(), strict=True)
+        track: first.setdefault(person, track)
+        for person, track in zip(samples.person.tolist(), samples.track.tolist(), strict=True)
     }
 
 
@@ -39,13 +39,13 @@ def paths(*people: Person, calibrated: bool = True, known_from: float = 0.7) -> 
     ids=["near", "too far", "in time", "too late", "at the same instant"],
 )
 def test_a_successor_begins_soon_and_near(second, linked):
-    assert paths(stay(5, 6, 6, 0, 10), second) == {5: 5, 2: 5 if linked else 2}
+    assert stitched(stay(5, 6, 6, 0, 10), second) == {5: 5, 2: 5 if linked else 2}
 
 
 @pytest.mark.parametrize(("metres", "linked"), [(0.8, True), (0.82, False)])
 def test_without_calibration_half_the_height_of_the_box_is_near(metres, linked):
     people = stay(5, 6, 6, 0, 10), stay(2, 6 + metres, 6, 12, 20)
-    assert (paths(*people, calibrated=False)[2] == 5) is linked
+    assert (stitched(*people, calibrated=False)[2] == 5) is linked
 
 
 @pytest.mark.parametrize("calibrated", [True, False], ids=["calibrated", "uncalibrated"])
@@ -72,36 +72,36 @@ def test_without_calibration_half_the_height_of_the_box_is_near(metres, linked):
 )
 def test_somebody_who_walks_is_found_where_the_walk_leads(knots, linked, calibrated):
     walker = Person(5, [(7, 1.8, 6), (10, 6, 6)])  # 1.4 m/s
-    assert (paths(walker, Person(2, knots), calibrated=calibrated)[2] == 5) is linked
+    assert (stitched(walker, Person(2, knots), calibrated=calibrated)[2] == 5) is linked
 
 
 def test_the_better_of_two_links_is_taken_when_it_is_far_better():
     gone = stay(1, 6, 6, 0, 10)
-    found = paths(gone, stay(2, 6.1, 6, 12, 20), stay(3, 6.9, 6, 11, 20))
+    found = stitched(gone, stay(2, 6.1, 6, 12, 20), stay(3, 6.9, 6, 11, 20))
     assert found == {1: 1, 2: 1, 3: 3}
 
 
 def test_two_switches_in_a_row_do_not_make_each_other_doubtful():
-    assert set(paths(stay(1, 6, 6, 0, 10), stay(2, 6, 6, 11, 12), stay(3, 6, 6, 12.8, 20)).values()) == {1}
+    assert set(stitched(stay(1, 6, 6, 0, 10), stay(2, 6, 6, 11, 12), stay(3, 6, 6, 12.8, 20)).values()) == {1}
 
 
 def test_chains():
     people = [stay(9 - i, 6, 6, 10 * i, 10 * i + 8) for i in range(4)]
-    assert set(paths(*people).values()) == {9}
+    assert set(stitched(*people).values()) == {9}
 
 
 def test_a_doubtful_link_is_none():
     gone = stay(1, 6, 6, 0, 10)
-    assert len(set(paths(gone, stay(2, 6.5, 6, 12, 20), stay(3, 5.5, 6, 11, 20)).values())) == 3
-    assert len(set(paths(gone, stay(2, 6.5, 6, 0, 9), stay(3, 6.2, 6, 11, 20)).values())) == 3
+    assert len(set(stitched(gone, stay(2, 6.5, 6, 12, 20), stay(3, 5.5, 6, 11, 20)).values())) == 3
+    assert len(set(stitched(gone, stay(2, 6.5, 6, 0, 9), stay(3, 6.2, 6, 11, 20)).values())) == 3
 
 
 def test_at_the_edge_of_the_frame_people_leave_and_enter():
-    assert paths(stay(5, 0.2, 6, 0, 10), stay(2, 0.2, 6, 12, 20))[2] == 2
+    assert stitched(stay(5, 0.2, 6, 0, 10), stay(2, 0.2, 6, 12, 20))[2] == 2
 
 
 def roles(*people: Person) -> dict[int, tuple[Role, float]]:
-    samples = follow(samples_of(people, scene()), 0.7)
+    samples = stitch_tracklets(samples_of(people, scene()), 0.7)
     return {
         track: (ROLES[role], pytest.approx(confidence))
         for track, role, confidence in zip(
@@ -120,7 +120,7 @@ def test_a_successor_of_unknown_role_takes_the_role_over_with_less_confidence():
 
 def test_a_surer_other_role_is_somebody_else():
     nurse = {"role": Role.STAFF_PPE}
-    assert paths(stay(5, 6, 6, 0, 10), stay(2, 6, 6, 12, 20, **nurse, role_confidence=0.9))[2] == 2
+    assert stitched(stay(5, 6, 6, 0, 10), stay(2, 6, 6, 12, 20, **nurse, role_confidence=0.9))[2] == 2
     found = roles(stay(5, 6, 6, 0, 10), stay(2, 6, 6, 12, 20, **nurse, role_confidence=0.75))
     assert found[2] == (Role.RESIDENT, 0.81)
 
@@ -128,14 +128,16 @@ def test_a_surer_other_role_is_somebody_else():
 def test_one_stay_under_two_ids_is_one_finding_of_the_first():
     facility = scene(box_zone("staff", ZoneType.STAFF_ONLY, 4, 4, 8, 8))
     people = stay(5, 6, 6, 0, 1.2), stay(2, 6, 6.2, 2, 3)
-    (finding,) = evaluate_zones(follow(samples_of(people, facility), 0.7), facility, facility.cameras[0])
+    (finding,) = evaluate_zones(
+        stitch_tracklets(samples_of(people, facility), 0.7), facility, facility.cameras[0]
+    )
     assert finding.tracks == (5,)
     assert finding.end - finding.start == 3_000_000
     assert evaluate_zones(samples_of(people, facility), facility, facility.cameras[0]) == []
 
 
 def test_nobody_there():
-    assert len(follow(samples_of([], scene()), 0.7)) == 0
+    assert len(stitch_tracklets(samples_of([], scene()), 0.7)) == 0
 
 
 BREAKS = st.lists(st.tuples(st.floats(1, 46), st.floats(0.2, 2.0)), max_size=6)
@@ -176,7 +178,7 @@ def test_episodes_are_the_same_however_tracks_are_broken(one, other):
     camera = facility.cameras[0]
 
     def judged(people: list[Person]) -> list[tuple[object, ...]]:
-        samples = follow(samples_of(people, facility), 0.5)
+        samples = stitch_tracklets(samples_of(people, facility), 0.5)
         found = [
             *evaluate_zones(samples, facility, camera),
             *evaluate_contact(samples, facility, camera).findings,

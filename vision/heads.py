@@ -14,7 +14,7 @@ import numpy as np
 
 from models.devices import Device, Poser
 from models.errors import ModelError
-from models.faces.regions import head_region
+from models.faces.crops import head_region
 from models.registry import Weights
 
 MIN_FACE_HEIGHT_PX = 20

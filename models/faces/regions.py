@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models import datasets
 from models.faces.collecting import Faces, FaceTeacher, PersonTeacher
-from models.faces.crops import Image
+from models.faces.crops import Image, head_region
 from models.faces.degrading import degrade
 
 LEAST_PERSON_PX = 50
@@ -24,20 +24,6 @@ LARGEST_PX = 320
 
 Labelled = list[tuple[NDArray[np.float64], NDArray[np.float64] | None]]
 """Faces: box (4,) and landmarks (5, 3), or None where no teacher found them."""
-
-
-def head_region(box: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:
-    """The region of a frame (width x height px) that holds the head of a person in `box` (x1, y1, x2, y2).
-
-    The top third of a standing person, most of a bust: as high as the box is wide, but at least 0.35 of
-    its height, with a margin for a detector's tight boxes.
-    """
-    x1, y1, x2, y2 = (float(v) for v in box)
-    across, tall = x2 - x1, y2 - y1
-    bottom = y1 + min(tall, max(0.35 * tall, 1.1 * across))
-    left, right = x1 - 0.1 * across, x2 + 0.1 * across
-    top = y1 - 0.06 * tall
-    return max(0, int(left)), max(0, int(top)), min(width, int(right) + 1), min(height, int(bottom) + 1)
 
 
 def build(

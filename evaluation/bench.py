@@ -81,13 +81,15 @@ def measure(workload: str, job: Job) -> Figures:
 
 
 def _decode(job: Job) -> Callable[[], int]:
-    from vision.sources.decoding import Loss, pictures
+    from vision.sources.decoding import Gap, decode_frames
     from vision.sources.files import open_source
 
     source = open_source(job.video, job.camera)
 
     def work() -> int:
-        return sum(not isinstance(p, Loss) for p in pictures(source.info.path, source.info.start_us, None))
+        return sum(
+            not isinstance(p, Gap) for p in decode_frames(source.info.path, source.info.start_us, None)
+        )
 
     return work
 
@@ -121,8 +123,8 @@ def _pipeline(job: Job) -> Callable[[], int]:
     from vision.perception import ModelBundle, Models, PerceptionSettings
     from zones.facility import load_facility
 
-    site = load_facility(job.facility)
-    footage, faults = assign([job.video], site, job.camera)
+    facility = load_facility(job.facility)
+    footage, faults = assign([job.video], facility, job.camera)
     if faults:
         raise faults[0]
     settings = PerceptionSettings(fps=job.fps, imgsz=job.imgsz)
@@ -134,7 +136,7 @@ def _pipeline(job: Job) -> Callable[[], int]:
         with tempfile.TemporaryDirectory() as folder:
             home = Home(Path(folder))
             with Ledger.open(home.ledger) as ledger:
-                outcome = analyze(AnalyzeRequest(site, footage, home), ledger, bundle)
+                outcome = analyze(AnalyzeRequest(facility, footage, home), ledger, bundle)
             if outcome.faults:
                 raise outcome.faults[0]
             return sum(item.frames for item in outcome.cameras)

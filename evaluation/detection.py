@@ -23,7 +23,7 @@ from incidents.intervals import Estimate
 Image = npt.NDArray[np.uint8]
 Detect = Callable[[Image], npt.NDArray[np.float32]]
 """Looks at an image (H x W x 3 BGR) and returns rows of x1, y1, x2, y2 (px), score, class (index)."""
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Told, as images are looked at: how many are done, and of how many."""
 
 BAND_EDGES = (20.0, 32.0, 64.0)
@@ -87,7 +87,7 @@ def measure(
     edges: Sequence[float] = BAND_EDGES,
     resamples: int,
     seed: int,
-    tell: Tell = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> DetectionFigures:
     """Measure a detector on labelled images.
 
@@ -99,7 +99,7 @@ def measure(
         edges: see `bands`.
         resamples: draws for the intervals.
         seed: of the draws.
-        tell: see `Tell`.
+        progress: see `Progress`.
 
     Raises:
         TruthError: an image or label cannot be read, no class is common to both, or no object is labelled.
@@ -112,7 +112,7 @@ def measure(
         )
     groups = bands(edges)
     matched: dict[tuple[str, str], list[Matched]] = {(n, band): [] for n in common for band in groups}
-    for found, truth in _looks(items, detect, len(names), tell):
+    for found, truth in _looks(items, detect, len(names), progress):
         for name in common:
             here = found[found[:, 5] == classes.index(name)][:, :5]
             true = truth[truth[:, 4] == names.index(name)][:, :4]
@@ -125,7 +125,7 @@ def measure(
 
 
 def _looks(
-    items: Sequence[Labelled], detect: Detect, classes: int, tell: Tell
+    items: Sequence[Labelled], detect: Detect, classes: int, progress: Progress
 ) -> Iterator[tuple[Floats, Floats]]:
     for number, item in enumerate(items):
         image = cv2.imread(str(item.path), cv2.IMREAD_COLOR)
@@ -133,7 +133,7 @@ def _looks(
             raise TruthError(f"{item.path}: expected an image, got one that cannot be read")
         truth = read_label(item.label, image.shape[1], image.shape[0], classes)
         yield detect(np.asarray(image, dtype=np.uint8)).astype(np.float64).reshape(-1, 6), truth
-        tell(number + 1, len(items))
+        progress(number + 1, len(items))
 
 
 def _cells(

@@ -30,7 +30,7 @@ from incidents.intervals import Estimate
 from incidents.ledger import Ledger
 from incidents.rules.engine import Finding, evaluate_rules
 from incidents.scoring import Alarm, Event, Matching, Score, f_score, match, raised_at, score
-from pipelines.observe_footage import Watched, moments
+from pipelines.observe_footage import ObservedFootage, frame_times
 from vision.frames import SECOND
 from vision.observations import SCHEMA
 from zones.facility import Camera, Facility
@@ -119,7 +119,7 @@ def alarms_of(findings: Iterable[Finding], camera: str) -> list[Alarm]:
     ]
 
 
-def true_observations(tracks: Tracks, watched: Watched, camera: str) -> pl.DataFrame:
+def true_observations(tracks: Tracks, observed: ObservedFootage, camera: str) -> pl.DataFrame:
     """True tracks as they would stand in the observation log, every labelled frame of the video.
 
     Raises:
@@ -127,7 +127,7 @@ def true_observations(tracks: Tracks, watched: Watched, camera: str) -> pl.DataF
     """
     kept = ~tracks.ignored
     frame, boxes = tracks.frame[kept], tracks.boxes[kept]
-    times = moments(watched.source, int(frame.max()) + 1 if len(frame) else 0)
+    times = frame_times(observed.source, int(frame.max()) + 1 if len(frame) else 0)
     rows = pl.DataFrame(
         {
             "t": times[frame],
@@ -137,8 +137,8 @@ def true_observations(tracks: Tracks, watched: Watched, camera: str) -> pl.DataF
         }
     ).with_columns(
         camera=pl.lit(camera),
-        width=watched.width,
-        height=watched.height,
+        width=observed.width,
+        height=observed.height,
         score=1.0,
         foot_x=(pl.col("x1") + pl.col("x2")) / 2,
         foot_y=pl.col("y2"),
@@ -152,36 +152,36 @@ def true_observations(tracks: Tracks, watched: Watched, camera: str) -> pl.DataF
     )
 
 
-def case_of_tracks(watched: Watched, tracks: Tracks, facility: Facility, camera: Camera) -> Case:
+def case_of_tracks(observed: ObservedFootage, tracks: Tracks, facility: Facility, camera: Camera) -> Case:
     """True tracks and the pipeline's, judged by the same rules.
 
     Raises:
         SourceError: the video has fewer frames than the tracks.
     """
-    true = evaluate_rules(true_observations(tracks, watched, camera.id), facility, camera)
-    seen = evaluate_rules(watched.observations, facility, camera)
+    true = evaluate_rules(true_observations(tracks, observed, camera.id), facility, camera)
+    seen = evaluate_rules(observed.observations, facility, camera)
     both = [
         [item for item in judgement.findings if item.kind in KINDS_OF_TRACKS] for judgement in (true, seen)
     ]
     return Case(
         tuple(events_of(both[0], camera.id)),
         tuple(alarms_of(both[1], camera.id)),
-        (Span(camera.id, watched.start, watched.end),),
+        (Span(camera.id, observed.start, observed.end),),
         notes=("the truth is what the rules say of the true tracks; masks are not judged", *seen.notices),
     )
 
 
-def case_of_video(watched: Watched, truth: EventsFile, facility: Facility, camera: Camera) -> Case:
+def case_of_video(observed: ObservedFootage, truth: EventsFile, facility: Facility, camera: Camera) -> Case:
     """A video, judged by the rules, against what a person wrote of it.
 
     Raises:
         TruthError: the file does not tell of the camera.
     """
     told = of_camera(truth, camera.id)
-    seen = evaluate_rules(watched.observations, facility, camera)
+    seen = evaluate_rules(observed.observations, facility, camera)
     alarms = [item for item in alarms_of(seen.findings, camera.id) if item.kind in truth.kinds]
-    start = watched.start if told.start is None else told.start
-    spans = _within([Span(camera.id, watched.start, watched.end)], told, start)
+    start = observed.start if told.start is None else told.start
+    spans = _within([Span(camera.id, observed.start, observed.end)], told, start)
     return _case(_told(told, start), alarms, spans, seen.notices)
 
 
@@ -263,8 +263,8 @@ def _needs_start(told: CameraEvents, field: str) -> str:
 def _case(
     events: Sequence[Event], alarms: Sequence[Alarm], spans: Sequence[Span], notes: tuple[str, ...]
 ) -> Case:
-    watched = [item for item in events if _span_of(spans, item.camera, item.start) is not None]
-    return Case(tuple(watched), tuple(alarms), tuple(spans), len(events) - len(watched), notes)
+    observed = [item for item in events if _span_of(spans, item.camera, item.start) is not None]
+    return Case(tuple(observed), tuple(alarms), tuple(spans), len(events) - len(observed), notes)
 
 
 def _span_of(spans: Sequence[Span], camera: str, t: int) -> int | None:

@@ -33,7 +33,7 @@ from incidents.rules.engine import evaluate_rules
 from incidents.rules.mask import KINDS, STATES
 from incidents.rules.samples import Samples, read_samples
 from incidents.rules.stitching import stitch_tracklets
-from pipelines.observe_footage import Watched
+from pipelines.observe_footage import ObservedFootage
 from vision.frames import SECOND
 from vision.ground import locate
 from vision.roles import assign_roles
@@ -111,10 +111,10 @@ class MaskFigures:
     confusion: Mapping[str, Mapping[str, int]]
 
 
-def compare(watched: Watched, truth: ClipTruth, facility: Facility, camera: Camera) -> ClipOutcome:
+def compare(observed: ObservedFootage, truth: ClipTruth, facility: Facility, camera: Camera) -> ClipOutcome:
     """Decide of everybody in a clip, and compare with the truth."""
-    samples, decisions = decide(watched, facility, camera)
-    seconds = (samples.t - watched.start) / SECOND
+    samples, decisions = decide(observed, facility, camera)
+    seconds = (samples.t - observed.start) / SECOND
     paths = np.unique(samples.person)
     owners = np.full(len(paths), -1)
     held = np.zeros((len(truth.people), len(paths)), dtype=np.int64)
@@ -151,14 +151,14 @@ def _there(
     return int(inside.sum())
 
 
-def decide(watched: Watched, facility: Facility, camera: Camera) -> tuple[Samples, list[Decision]]:
+def decide(observed: ObservedFootage, facility: Facility, camera: Camera) -> tuple[Samples, list[Decision]]:
     """What is decided of each person followed, in the order of their paths; and the samples behind it."""
     known_from = facility.rules.role_confidence
-    seen = assign_roles(locate(watched.observations, camera), camera, known_from)
+    seen = assign_roles(locate(observed.observations, camera), camera, known_from)
     samples = stitch_tracklets(read_samples(seen, camera.id, facility.rules.mask.min_face_px)[0], known_from)
     state_of = {kind: STATES[vote] for vote, kind in KINDS.items()}
     raised: dict[int, set[str]] = {}
-    for finding in evaluate_rules(watched.observations, facility, camera).findings:
+    for finding in evaluate_rules(observed.observations, facility, camera).findings:
         if finding.kind in state_of:
             raised.setdefault(finding.tracks[0], set()).add(state_of[finding.kind])
     decisions = []

@@ -18,16 +18,16 @@ import numpy.typing as npt
 
 from evaluation.formats import Tracks, TruthError
 from vision.frames import SECOND, Frame
-from vision.roles.assignment import KNOWN_FROM
+from vision.roles.assignment import MIN_ROLE_CONFIDENCE
 from vision.roles.features import RoleFeatures
 from vision.roles.fitting import LEAST_TRACKS, Labelled, combine, fit
 from vision.roles.model import ROLES, RoleClassifier
-from vision.roles.reading import worth_reading
+from vision.roles.reading import clothes_visible
 from vision.sources.files import open_source
 from zones.facility import Role
 
 Ints = npt.NDArray[np.int64]
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 INTERVAL = 2 * SECOND
 
 
@@ -75,7 +75,7 @@ def read_crops(
     wearers: Sequence[Wearer],
     features: RoleFeatures,
     source_fps: float | None,
-    tell: Tell = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> Read:
     """Look at the true boxes of the wearers as often as the pipeline would.
 
@@ -91,11 +91,11 @@ def read_crops(
         if not isinstance(item, Frame):
             continue
         here = np.flatnonzero(true.frame == item.index)
-        kept = [n for n in here[worth_reading(true.boxes[here])] if int(true.track[n]) in number]
+        kept = [n for n in here[clothes_visible(true.boxes[here])] if int(true.track[n]) in number]
         if kept:
             rows.append(features.read([(item.image, true.boxes[n]) for n in kept]))
             owner += [number[int(true.track[n])] for n in kept]
-        tell(min(item.index, last), last)
+        progress(min(item.index, last), last)
     if not rows:
         raise TruthError(f"{video}: expected crops of the tracks in the truth, got none large enough")
     return Read(np.concatenate(rows), np.array(owner, dtype=np.int64))
@@ -110,7 +110,7 @@ def measure(
     tracks: int = 3,
     draws: int = 200,
     seed: int = 0,
-    tell: Tell = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """Label `per_role` crops of `tracks` tracks of each role, tell the other tracks; repeat.
 
@@ -143,7 +143,7 @@ def measure(
             for name, asked in _asked(read, wearers, known, chosen, others).items():
                 if asked.any():
                     told.setdefault(name, []).append(_tell(model, read, wearers, known, asked))
-        tell(draw + 1, draws)
+        progress(draw + 1, draws)
     return {name: _summary(rows) for name, rows in told.items()}
 
 
@@ -206,7 +206,7 @@ def _tell(
     owners = read.owner[asked].astype(str)
     names = np.unique(owners)
     best, confidence = combine(model.classes(read.features[asked]), owners, names)
-    sure = confidence >= KNOWN_FROM
+    sure = confidence >= MIN_ROLE_CONFIDENCE
     right = np.array([known[k] is wearers[int(n)].role for k, n in zip(best.tolist(), names, strict=True)])
     told = float(right[sure].mean()) if sure.any() else float("nan")
     return float(1 - sure.mean()), told, float((sure & ~right).mean()), len(names)

@@ -29,12 +29,12 @@ from evaluation.bootstrap import draws, figure
 from evaluation.formats import Tracks, TruthError
 from evaluation.precision import overlaps
 from incidents.intervals import Estimate
-from pipelines.observe_footage import Watched
+from pipelines.observe_footage import ObservedFootage
 from vision.frames import SECOND
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Told, as draws are computed: how many are done, and of how many."""
 
 BLOCK_S = 10.0
@@ -89,24 +89,24 @@ class TrackingFigures:
 
 
 def measure(
-    watched: Watched,
+    observed: ObservedFootage,
     truth: Tracks,
     *,
     block_s: float = BLOCK_S,
     resamples: int,
     seed: int,
-    tell: Tell = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> TrackingFigures:
     """Compare what was followed in a video with the truth of its analysed frames.
 
     Raises:
         TruthError: the truth is of no analysed frame.
     """
-    scene = align(watched, truth, block_s)
-    figures = score(scene, resamples, seed, tell)
+    scene = align(observed, truth, block_s)
+    figures = score(scene, resamples, seed, progress)
     return TrackingFigures(
         frames=len(scene.true),
-        rate=watched.rate,
+        rate=observed.rate,
         truth=sum(map(len, scene.true)),
         people=len(np.unique(np.concatenate(scene.true))),
         blocks=scene.blocks,
@@ -114,7 +114,7 @@ def measure(
     )
 
 
-def align(watched: Watched, truth: Tracks, block_s: float) -> Scene:
+def align(observed: ObservedFootage, truth: Tracks, block_s: float) -> Scene:
     """Bring observations and truth together, frame by frame.
 
     Raises:
@@ -123,10 +123,10 @@ def align(watched: Watched, truth: Tracks, block_s: float) -> Scene:
     true: list[Ints] = []
     found: list[Ints] = []
     overlap: list[Floats] = []
-    seen = {int(key): part for (key,), part in watched.observations.group_by("frame")}
+    seen = {int(key): part for (key,), part in observed.observations.group_by("frame")}
     of_frame = {int(f): np.flatnonzero(truth.frame == f) for f in np.unique(truth.frame)}
-    nobody = watched.observations.clear()
-    for index in watched.indices.tolist():
+    nobody = observed.observations.clear()
+    for index in observed.indices.tolist():
         part: pl.DataFrame = seen.get(index, nobody)
         rows = of_frame.get(index, np.zeros(0, dtype=np.int64))
         boxes = part.select(pl.col("x1", "y1", "x2", "y2").cast(pl.Float64)).to_numpy().reshape(-1, 4)
@@ -138,7 +138,7 @@ def align(watched: Watched, truth: Tracks, block_s: float) -> Scene:
         overlap.append(iou[~ignored][:, keep])
     if not sum(map(len, true)):
         raise TruthError(f"expected truth of the {len(true)} analysed frames, got none: frame 1 is the first")
-    block = (watched.times - watched.times[0]) // round(block_s * SECOND)
+    block = (observed.times - observed.times[0]) // round(block_s * SECOND)
     return Scene(true, found, overlap, np.unique(block, return_inverse=True)[1].astype(np.int64))
 
 
@@ -151,7 +151,9 @@ def _on_ignored(iou: Floats, ignored: npt.NDArray[np.bool_]) -> npt.NDArray[np.b
     return result
 
 
-def score(scene: Scene, resamples: int, seed: int, tell: Tell = lambda *_: None) -> dict[str, Estimate]:
+def score(
+    scene: Scene, resamples: int, seed: int, progress: Progress = lambda *_: None
+) -> dict[str, Estimate]:
     """The figures of a scene, with intervals from its blocks."""
     frames = [np.flatnonzero(scene.block == b).tolist() for b in range(scene.blocks)]
     counts = _counts(scene)
@@ -161,7 +163,7 @@ def score(scene: Scene, resamples: int, seed: int, tell: Tell = lambda *_: None)
     for number, times in enumerate(drawn.tolist()):
         rows = [row for block, n in zip(frames, times, strict=True) for row in block * n]
         again[number] = list(_identity(scene, rows).values())
-        tell(number + 1, len(drawn))
+        progress(number + 1, len(drawn))
     result = {name: figure(value, again[:, i], scene.blocks) for i, (name, value) in enumerate(whole.items())}
     totals, sums = counts.sum(axis=0), (drawn @ counts).astype(np.float64)
     result["mota"] = figure(float(_mota(totals[None])[0]), _mota(sums), scene.blocks)

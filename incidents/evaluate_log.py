@@ -117,7 +117,7 @@ def chunks(
     """
     start, end = window
     since, kept, fresh = start, observations.empty(), 0
-    for hour, table in observations.hours(home, camera, start - LOOK_BACK_US, end):
+    for hour, table in observations.read_hours(home, camera, start - LOOK_BACK_US, end):
         kept, fresh = pl.concat([kept, table], rechunk=False), fresh + len(table)
         if len(kept) < chunk_rows or not fresh:
             continue

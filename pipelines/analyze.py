@@ -270,7 +270,7 @@ class _CameraJob:
 
     def _compact(self, window: tuple[int, int]) -> None:
         home = self.request.home.path
-        for hour in observations.hours_held(home, self.camera.id):
+        for hour in observations.stored_hours(home, self.camera.id):
             if hour < window[1] and hour + observations.HOUR > window[0]:
                 try:
                     upkeep.compact(home, self.camera.id, hour)

@@ -12,17 +12,17 @@ import polars as pl
 
 from vision.frames import SECOND, Frame
 from vision.perception import ModelBundle, Perception, Row
-from vision.sources.decoding import Loss, pictures
+from vision.sources.decoding import Gap, decode_frames
 from vision.sources.files import FileSource, open_source
 from vision.sources.timeline import SourceError, exact_rate, index_time
 from zones.facility import Camera
 
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Told, as footage is looked at: microseconds done, and of how many (0 = not known)."""
 
 
 @dataclass(frozen=True)
-class Watched:
+class ObservedFootage:
     """A video as the pipeline saw it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Watched:
         return (len(self.times) - 1) * SECOND / span if span else 0.0
 
 
-def watch(
+def observe_footage(
     video: Path,
     bundle: ModelBundle,
     camera: Camera,
@@ -66,8 +66,8 @@ def watch(
     start: int | None = None,
     source_fps: float | None = None,
     timezone: str = "Asia/Ho_Chi_Minh",
-    tell: Tell = lambda *_: None,
-) -> Watched:
+    progress: Progress = lambda *_: None,
+) -> ObservedFootage:
     """Look at a video with the settings of the bundle.
 
     Args:
@@ -77,7 +77,7 @@ def watch(
         start: its first moment, microseconds UTC; None = from the file.
         source_fps: frames per second, where the file's own rate is wrong.
         timezone: of a moment in the file's name.
-        tell: see `Tell`.
+        progress: see `Progress`.
 
     Raises:
         SourceError: the video cannot be read, or a part of it cannot: a figure over footage with holes
@@ -92,7 +92,7 @@ def watch(
     size = (0, 0)
     length = source.info.duration_us or 0
     for item in source.frames(None, round(SECOND / bundle.settings.fps)):
-        if isinstance(item, Loss):
+        if isinstance(item, Gap):
             raise SourceError(f"{video}: expected a video without faults, got one: {item.cause}")
         size = item.image.shape[1], item.image.shape[0]
         indices.append(item.index)
@@ -101,14 +101,14 @@ def watch(
         if len(batch) == bundle.detector.batch:
             rows += perception.observe(batch, perception.detect(batch))
             batch = []
-        tell(item.t - source.info.start_us, length)
+        progress(item.t - source.info.start_us, length)
     rows += perception.observe(batch, perception.detect(batch))
     if not times:
         raise SourceError(f"{video}: expected a video with pictures, got none")
-    return Watched(source, *size, np.array(indices), np.array(times), perception.tabulate(rows))
+    return ObservedFootage(source, *size, np.array(indices), np.array(times), perception.tabulate(rows))
 
 
-def moments(source: FileSource, frames: int) -> npt.NDArray[np.int64]:
+def frame_times(source: FileSource, frames: int) -> npt.NDArray[np.int64]:
     """Stream times of the first `frames` frames of a video, analysed or not, microseconds UTC.
 
     Raises:
@@ -120,10 +120,10 @@ def moments(source: FileSource, frames: int) -> npt.NDArray[np.int64]:
         rate = exact_rate(source.fps)
         return np.array([index_time(start, index, rate) for index in range(frames)], dtype=np.int64)
     times: list[int] = []
-    for item in pictures(path, start, None):
+    for item in decode_frames(path, start, None):
         if len(times) == frames:
             break
-        if isinstance(item, Loss):
+        if isinstance(item, Gap):
             raise SourceError(f"{path}: expected a video without faults, got one: {item.cause}")
         times.append(item.t)
     if len(times) < frames:

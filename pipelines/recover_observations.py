@@ -7,7 +7,7 @@ from pathlib import Path
 
 from incidents.coverage import WATCHED, clip
 from incidents.ledger import Ledger
-from vision.observations import ROOT, log, upkeep
+from vision.observations import LOG_FOLDER, log, upkeep
 from vision.observations.schema import HOUR
 
 CAUSE = "observation log torn"
@@ -42,7 +42,7 @@ def recover(home: Path, ledger: Ledger, camera: str) -> list[Loss]:
         LazarettoError: the log or the ledger cannot be written.
     """
     losses = []
-    for hour, error in list(upkeep.torn(home, camera)):
+    for hour, error in list(upkeep.torn_files(home, camera)):
         intervals = _lost(ledger, camera, hour, error.path)
         with ledger.transaction():
             for start, end in intervals:
@@ -53,12 +53,12 @@ def recover(home: Path, ledger: Ledger, camera: str) -> list[Loss]:
 
 def _lost(ledger: Ledger, camera: str, hour: int, path: Path) -> tuple[tuple[int, int], ...]:
     """When footage was watched of which nothing but the torn file holds the observations."""
-    folder = (Path(ROOT) / camera / path.parent.name).as_posix()
-    kept = upkeep.whole_parts(path.parent)
+    folder = (Path(LOG_FOLDER) / camera / path.parent.name).as_posix()
+    kept = upkeep.intact_parts(path.parent)
     lost: list[tuple[int, int]] = []
     for segment in ledger.segments_within(camera, hour, hour + HOUR):
         place, _, name = segment.part.rpartition("/")
-        if place != folder or name in kept or (path.name != log.WHOLE and name != path.name):
+        if place != folder or name in kept or (path.name != log.HOUR_FILE and name != path.name):
             continue
         for piece in clip(segment.coverage, (segment.start, segment.end)):
             if piece.state in WATCHED and lost and lost[-1][1] == piece.start:

@@ -151,7 +151,7 @@ class _Job:
 
     def hours(self) -> int:
         start, end = self.window
-        held = observations.hours_held(self.home, self.camera)
+        held = observations.stored_hours(self.home, self.camera)
         return sum(hour < end and hour + observations.HOUR > start for hour in held)
 
 

@@ -17,7 +17,7 @@ from pipelines import checkpoint
 from vision import observations
 from vision.frames import SECOND, SEGMENT, Frame
 from vision.perception import ModelBundle, Perception, Row, TrackerInput
-from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.decoding import Gap, GapKind, ResumePoint
 from vision.sources.files import FileSource
 from vision.sources.prefetch import Prefetch
 
@@ -48,13 +48,13 @@ class Sink:
         home: the home folder.
         ledger: open.
         run: id of the run.
-        tell: called with the stream and the time reached, microseconds UTC.
+        progress: called with the stream and the time reached, microseconds UTC.
     """
 
     home: Path
     ledger: Ledger
     run: str
-    tell: Callable[[Stream, int], None]
+    progress: Callable[[Stream, int], None]
 
 
 @dataclass
@@ -88,7 +88,7 @@ class StreamAnalysis:
         self._draft = _Draft()
         self._waiting: list[Frame] = []
         self._seq = 0
-        self._after: Position | None = None
+        self._after: ResumePoint | None = None
         self.reached = stream.start if reached is None else reached
         self.frames = 0
 
@@ -106,9 +106,9 @@ class StreamAnalysis:
         items = self._stream.source.frames(self._after, interval)
         with Prefetch(items, depth=2 * batch + 2) as ahead:
             for item in ahead:
-                if isinstance(item, Loss):
+                if isinstance(item, Gap):
                     self._digest()
-                    self._lose(item)
+                    self._record_gap(item)
                 elif item.t >= floor:  # else: a moment that the file before this one has shown already
                     self._take(item, batch)
         self._digest()
@@ -126,7 +126,7 @@ class StreamAnalysis:
             seen = observations.read(sink.home, self._camera, segment.start, segment.end)
             self._perception.restore(tracker_inputs, seen)
             if tracker_inputs:
-                self._after = Position(index=tracker_inputs[-1].index, t=tracker_inputs[-1].t)
+                self._after = ResumePoint(index=tracker_inputs[-1].index, t=tracker_inputs[-1].t)
             self._seq = segment.seq + 1
             self.reached = segment.end
 
@@ -153,14 +153,14 @@ class StreamAnalysis:
         people = self._perception.detect(frames)
         self._draft.rows += self._perception.observe(frames, people, self._draft.tracker_inputs)
         self.frames += len(frames)
-        self._sink.tell(self._stream, frames[-1].t)
+        self._sink.progress(self._stream, frames[-1].t)
 
-    def _lose(self, loss: Loss) -> None:
-        self._cover_until(loss.start)
-        if loss.end > self.reached:
-            state = State.OFFLINE if loss.kind is LossKind.GAP else State.UNDECODABLE
-            self._draft.intervals.append(Interval(self._camera, self.reached, loss.end, state, loss.cause))
-            self.reached = loss.end
+    def _record_gap(self, gap: Gap) -> None:
+        self._cover_until(gap.start)
+        if gap.end > self.reached:
+            state = State.OFFLINE if gap.kind is GapKind.MISSING else State.UNDECODABLE
+            self._draft.intervals.append(Interval(self._camera, self.reached, gap.end, state, gap.cause))
+            self.reached = gap.end
 
     def _cover_until(self, t: int) -> None:
         if t > self.reached:

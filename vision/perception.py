@@ -20,7 +20,7 @@ from vision.ground import locate
 from vision.liveness import Liveness
 from vision.masks import MaskReader, MaskReading
 from vision.roles.model import COLUMNS, read_model
-from vision.roles.reading import RoleReader, worth_reading
+from vision.roles.reading import RoleReader, clothes_visible
 from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
 
@@ -265,7 +265,7 @@ class Perception:
         interval = round(0.9 * SECOND / self._bundle.settings.role_check_hz)
         due = [
             n
-            for n in np.flatnonzero(worth_reading(boxes)).tolist()
+            for n in np.flatnonzero(clothes_visible(boxes)).tolist()
             if frame.t - self._last_role.get(int(tracks[n]), -(SECOND**2)) >= interval
         ]
         for n, row in zip(

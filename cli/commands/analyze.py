@@ -25,7 +25,7 @@ from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import Footage, assign
 from pipelines.facilities.choice import choose_facility
 from pipelines.home import Home
-from pipelines.teaching.site import describe_role_source, find
+from pipelines.teaching.role_model import describe_role_source, find_role_model
 from vision.frames import SECOND, from_iso, to_iso
 from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility
@@ -37,8 +37,9 @@ def analyze(
     sources: Annotated[
         list[str], typer.Argument(help="Video files, folders, image sequences; or CAMERA=PATH.")
     ],
-    facility: Annotated[
-        str | None, typer.Option(help="The facility file (YAML) [the one in force in the home].")
+    facility_file: Annotated[
+        str | None,
+        typer.Option("--facility", help="The facility file (YAML) [the one in force in the home]."),
     ] = None,
     camera: Annotated[str | None, typer.Option(help="The camera that all sources are of.")] = None,
     start: Annotated[
@@ -76,11 +77,11 @@ def analyze(
     )
 
     place = Home.choose(home)
-    site = _in_force(place) if facility is None else load_facility(facility)
+    facility = _in_force(place) if facility_file is None else load_facility(facility_file)
     began = _moment(start)
     if source_fps is not None and not 0 < source_fps <= 1000:
         raise LazarettoError(f"expected --source-fps above 0 and at most 1000, got {source_fps:g}")
-    footage, faults = assign(sources, site, camera)
+    footage, faults = assign(sources, facility, camera)
     if began is not None:
         _refuse_several(footage)
     place.prepare()
@@ -88,16 +89,16 @@ def analyze(
         _complain(faults)
         raise typer.Exit(2)
     settings = PerceptionSettings(fps=fps, imgsz=imgsz)
-    learned = find(place, site, roles)
+    learned = find_role_model(place, facility, roles)
     with Ledger.open(place.ledger) as ledger:
         models = Models(person, face, mask, appearance, learned)
         bundle = ModelBundle.load(Device.choose(device, runtime), settings, models)
         with _progress() as progress:
             outcome = run_analysis(
-                AnalyzeRequest(site, footage, place, began, source_fps), ledger, bundle, progress
+                AnalyzeRequest(facility, footage, place, began, source_fps), ledger, bundle, progress
             )
         outcome.faults[:0] = faults
-        outcome.warnings += _not_in_force(ledger, site)
+        outcome.warnings += _not_in_force(ledger, facility)
         result = _result(ledger, outcome, place) | {"roles": describe_role_source(learned)}
         if as_json:
             print(json.dumps(result, ensure_ascii=False, indent=1))
@@ -118,13 +119,13 @@ def _in_force(place: Home) -> Facility:
         return choose_facility(None, ledger)
 
 
-def _not_in_force(ledger: Ledger, site: Facility) -> list[str]:
-    force = ledger.in_force(site.code)
-    if force is None or force.version == site.version:
+def _not_in_force(ledger: Ledger, facility: Facility) -> list[str]:
+    force = ledger.in_force(facility.code)
+    if force is None or force.version == facility.version:
         return []
     return [
-        f"the facility file is version {site.version[:12]}, but {force.version[:12]} is in force, published "
-        f"by {force.author}"
+        f"the facility file is version {facility.version[:12]}, but {force.version[:12]} is in force, "
+        f"published by {force.author}"
     ]
 
 
@@ -162,7 +163,7 @@ def _progress() -> Iterator[ProgressCall]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None, footage="")
 
-        def tell(camera: str, done: int, total: int) -> None:
+        def update(camera: str, done: int, total: int) -> None:
             bar.update(
                 task,
                 description=camera,
@@ -171,7 +172,7 @@ def _progress() -> Iterator[ProgressCall]:
                 footage=f"{done / SECOND:.0f} of {total / SECOND:.0f} s",
             )
 
-        yield tell
+        yield update
 
 
 def _result(ledger: Ledger, outcome: AnalyzeResult, home: Home) -> dict[str, Any]:

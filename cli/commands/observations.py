@@ -39,7 +39,7 @@ def show(
 ) -> None:
     """Show how much the log holds of each camera, and how compact it is."""
     place = Home.choose(home)
-    every = {name: list(upkeep.held(place.path, name)) for name in _cameras(place, camera)}
+    every = {name: list(upkeep.hour_summaries(place.path, name)) for name in _cameras(place, camera)}
     held = {name: hours for name, hours in every.items() if hours}
     if as_json:
         print(
@@ -80,7 +80,7 @@ def compact(home: HomeOption = None, camera: CamerasOption = None, dry_run: DryR
         for name in names:
             if not dry_run:
                 upkeep.clean_leftovers(place.path, name)
-            for hour in observations.hours_held(place.path, name):
+            for hour in observations.stored_hours(place.path, name):
                 if hour <= now < hour + HOUR:
                     continue
                 step = upkeep.parts_to_compact if dry_run else upkeep.compact
@@ -158,7 +158,7 @@ def _cameras(place: Home, wanted: list[str] | None) -> list[str]:
     return wanted or list(known)
 
 
-def _summary(name: str, hours: list[upkeep.Held]) -> dict[str, Any]:
+def _summary(name: str, hours: list[upkeep.HourSummary]) -> dict[str, Any]:
     seconds, size = sum(item.seconds for item in hours), sum(item.bytes for item in hours)
     return {
         "camera": name,
@@ -181,4 +181,4 @@ def _summary(name: str, hours: list[upkeep.Held]) -> dict[str, Any]:
 
 
 def _bytes(place: Home, names: list[str]) -> int:
-    return sum(item.bytes for name in names for item in upkeep.held(place.path, name))
+    return sum(item.bytes for name in names for item in upkeep.hour_summaries(place.path, name))

@@ -19,12 +19,12 @@ from models import registry
 from models.devices import Device
 from pipelines.assignment import assign
 from pipelines.home import Home
-from pipelines.teaching import site
+from pipelines.teaching import role_model
 from pipelines.teaching.labels import Label, cut_labelled, read_labels
 from review.role_page import role_page
 from review.role_session import LabelSession
-from vision.roles.crops import BodyCrop, for_viewing
-from vision.roles.grouping import by_appearance, in_two
+from vision.roles.crops import BodyCrop, anonymised_jpeg
+from vision.roles.grouping import group_by_appearance, split_in_two
 from vision.roles.model import HeldOut, RoleError, RoleModel, read_model
 from vision.sources.files import FileSource
 from zones.facility import Role, load_facility
@@ -46,7 +46,7 @@ AppearanceFlag = Annotated[str, typer.Option(help="Appearance weights: ours or a
 @app.command()
 def label(
     sources: Annotated[list[str], typer.Argument(help="Video files or folders; or CAMERA=PATH.")],
-    facility: FacilityFlag,
+    facility_file: FacilityFlag,
     home: HomeOption = None,
     camera: Annotated[str | None, typer.Option(help="The camera that all sources are of.")] = None,
     source_fps: Annotated[
@@ -63,15 +63,15 @@ def label(
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
     """Group people in footage by appearance and name the groups, one key each, in a page on this machine."""
-    from pipelines.teaching.crops import gather
+    from pipelines.teaching.crops import collect_crops
     from vision.perception import (  # torch is loaded here, not for `--help`
         ModelBundle,
         Models,
         PerceptionSettings,
     )
 
-    place, rules = Home.choose(home), load_facility(facility)
-    footage, faults = assign(sources, rules, camera)
+    place, facility = Home.choose(home), load_facility(facility_file)
+    footage, faults = assign(sources, facility, camera)
     if faults:
         raise faults[0]
     place.prepare()
@@ -80,8 +80,10 @@ def label(
     # Masks are of no interest here: one look at each head, the first, is the least there can be.
     settings = PerceptionSettings(fps=fps, imgsz=imgsz, mask_check_hz=1e-6)
     bundle = ModelBundle.load(chosen, settings, Models(person=person))
-    with _progress("Following people") as tell:
-        found = gather(footage, bundle, rules, source_fps, lambda _, done, total: tell(done, total))
+    with _progress_bar("Following people") as progress:
+        found = collect_crops(
+            footage, bundle, facility, source_fps, lambda _, done, total: progress(done, total)
+        )
     if not found:
         raise RoleError(
             "expected footage with people large enough to judge by their clothes, got none: "
@@ -94,19 +96,19 @@ def label(
 
     def split(group: Sequence[str]) -> list[list[str]]:
         own = [n for n, track in enumerate(tracks) if track in group]
-        return in_two(rows[own], [tracks[n] for n in own], dimension)
+        return split_in_two(rows[own], [tracks[n] for n in own], dimension)
 
     def save(labels: dict[int, Role]) -> HeldOut:
         order = sorted(labels)
         roles = [labels[n] for n in order]
-        model = site.train([crops[n] for n in order], roles, features, rules)
+        model = role_model.train_role_model([crops[n] for n in order], roles, features, facility)
         places = [_label(*found[n], role, source_fps) for n, role in zip(order, roles, strict=True)]
-        path = site.keep(place, rules, model, places)
+        path = role_model.save_role_model(place, facility, model, places)
         _print(path, model)
         return model.held_out
 
-    session = LabelSession(tracks, by_appearance(rows, tracks, dimension), split)
-    page = role_page(session, [for_viewing(crop) for crop in crops], save, port)
+    session = LabelSession(tracks, group_by_appearance(rows, tracks, dimension), split)
+    page = role_page(session, [anonymised_jpeg(crop) for crop in crops], save, port)
     print(f"{len(crops)} pictures of {len(set(tracks))} tracks. The page, until its key q or Ctrl+C here:")
     print(page.url, flush=True)
     if browser:
@@ -117,27 +119,27 @@ def label(
 @app.command()
 def train(
     labels: Annotated[Path, typer.Option(help="Labels, JSON or CSV; the home keeps those of the page.")],
-    facility: FacilityFlag,
+    facility_file: FacilityFlag,
     home: HomeOption = None,
     device: DeviceFlag = "auto",
     appearance: AppearanceFlag = "appearance",
     as_json: JsonOption = False,
 ) -> None:
     """Train from a labels file: per label a video, a frame or time, a box, a track and a role."""
-    place, rules = Home.choose(home), load_facility(facility)
+    place, facility = Home.choose(home), load_facility(facility_file)
     wanted = read_labels(labels)
     place.prepare()
-    found = cut_labelled(wanted, labels.parent, rules, place.path)
-    model = site.train(
+    found = cut_labelled(wanted, labels.parent, facility, place.path)
+    model = role_model.train_role_model(
         [crop for _, crop in found],
         [item.role for item, _ in found],
         _features(Device.choose(device), appearance),
-        rules,
+        facility,
     )
     absolute = [
         item.model_copy(update={"video": str((labels.parent / item.video).absolute())}) for item, _ in found
     ]
-    path = site.keep(place, rules, model, absolute)
+    path = role_model.save_role_model(place, facility, model, absolute)
     if as_json:
         print(json.dumps({"path": str(path), "held_out": model.held_out.model_dump()}, indent=1))
     else:
@@ -146,17 +148,17 @@ def train(
 
 @app.command()
 def show(
-    facility: FacilityFlag,
+    facility_file: FacilityFlag,
     home: HomeOption = None,
     roles: Annotated[str, typer.Option(help="auto, ppe, or the file of a role model.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Show what a facility's roles were learned from, and how good they were on people held out."""
-    place, rules = Home.choose(home), load_facility(facility)
-    weights = site.find(place, rules, roles)
+    place, facility = Home.choose(home), load_facility(facility_file)
+    weights = role_model.find_role_model(place, facility, roles)
     if weights is None:
         raise RoleError(
-            f"expected a role model at {site.model_path(place, rules)}, found none: "
+            f"expected a role model at {role_model.model_path(place, facility)}, found none: "
             "make one with lazaretto roles label"
         )
     model = read_model(weights.path)
@@ -177,14 +179,16 @@ def ppe(
 ) -> None:
     """Train the general model of protective clothing by its recipe; prints its figures as JSON."""
     from incidents.files import write_atomic
-    from pipelines.teaching.ppe import train as run_recipe
+    from pipelines.teaching.ppe import train_general_model
 
-    with _progress("Reading people") as tell:
-        model, figures = run_recipe(data / "data", _features(Device.choose(device), appearance), tell)
+    with _progress_bar("Reading people") as progress:
+        model, figures = train_general_model(
+            data / "data", _features(Device.choose(device), appearance), progress
+        )
     if output is not None:
         write_atomic(output, model.to_json().encode())
     if publish:
-        write_atomic(site.GENERAL_FILE, model.to_json().encode())
+        write_atomic(role_model.GENERAL_MODEL_FILE, model.to_json().encode())
     print(json.dumps({**figures, "cross-validation": model.held_out.model_dump()}, indent=1))
 
 
@@ -228,7 +232,7 @@ def _print(path: Path, model: RoleModel) -> None:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -66,18 +66,18 @@ def open_site(home: str | Path, facility: str | Path | None = None, camera: str 
     place = Home(Path(home))
     try:
         ledger = Ledger.open(place.ledger, create=False)
-        rules = choose_facility(None if facility is None else str(facility), ledger)
+        loaded = choose_facility(None if facility is None else str(facility), ledger)
         held = observations.cameras(place.path)
         if camera is None:
-            found = next((item for item in rules.cameras if item.id in held), None)
+            found = next((item for item in loaded.cameras if item.id in held), None)
         else:
-            found = rules.camera(camera) if camera in held else None
+            found = loaded.camera(camera) if camera in held else None
         if found is None:
             raise LazarettoError(
-                f"expected observations of {camera or 'a camera of ' + rules.code} in {place.path}, "
+                f"expected observations of {camera or 'a camera of ' + loaded.code} in {place.path}, "
                 f"got those of {', '.join(held) or 'nobody'}"
             )
-        return Site(place, ledger, rules, found, _picture(place, ledger, found))
+        return Site(place, ledger, loaded, found, _picture(place, ledger, found))
     except LazarettoError as error:
         raise NothingToShowError(f"Nothing to show: {error}") from None
 

@@ -23,8 +23,8 @@ from av.video.frame import PictureType
 
 from incidents.evidence.remux import Packets, packets_between
 from vision.frames import SECOND, to_iso
+from vision.sources.container import open_video
 from vision.sources.files import images_between, source_span
-from vision.sources.footage import opened
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 
@@ -175,7 +175,7 @@ def _target(out: Path, start: int) -> Iterator[OutputContainer]:
 
 def _copied(picked: Packets, out: Path) -> bool:
     """Write packets as they are; False where what comes out does not decode, and must be encoded."""
-    with opened(picked.path) as (_, template), _target(out, picked.start_us) as container:
+    with open_video(picked.path) as (_, template), _target(out, picked.start_us) as container:
         track = container.add_stream_from_template(template, opaque=True)
         track.time_base = picked.time_base
         for packet in picked.packets:
@@ -183,7 +183,7 @@ def _copied(picked: Packets, out: Path) -> bool:
             container.mux(packet)
     frames = 0
     try:
-        with opened(out) as (clip, stream):
+        with open_video(out) as (clip, stream):
             for frame in clip.decode(stream):
                 if frame.is_corrupt or (frames == 0 and frame.pts != 0):
                     return False
@@ -239,9 +239,9 @@ def _pictures(sources: Sequence[ClipSource], start: int, end: int) -> Iterator[t
 
 
 def _info(out: Path, start: int, end: int, mode: Literal["copied", "encoded"]) -> ClipInfo:
-    with opened(out) as (container, stream):
+    with open_video(out) as (container, stream):
         frames = sum(1 for packet in container.demux(stream) if packet.size)
-    with opened(out) as (container, stream):
+    with open_video(out) as (container, stream):
         first = next(container.decode(stream))
     width, height = first.width, first.height
     if round(first.rotation / 90) % 2:

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.sources.footage import REORDERING, clock, locate, opened, rewind
+from vision.sources.container import REORDERING, open_video, seek_before, stamp_of_index, timeline_of
 from vision.sources.timeline import Timeline, index_time
 
 COPYABLE = frozenset({"yuv420p", "yuvj420p"})
@@ -62,19 +62,19 @@ def packets_between(
     if path.is_dir() or not path.is_file():
         return None
     start = max(start, source_start)
-    with opened(path) as (container, stream):
-        timeline = clock(path, container, stream, source_start, fps)
+    with open_video(path) as (container, stream):
+        timeline = timeline_of(path, container, stream, source_start, fps)
         context = stream.codec_context
         if context.name != "h264" or context.pix_fmt not in COPYABLE or timeline.by_dts:
             return None
         first_index = timeline.first_index(start) if fps is not None else 0
-        wanted = timeline.at(start - source_start) if fps is None else locate(path, first_index)
+        wanted = timeline.at(start - source_start) if fps is None else stamp_of_index(path, first_index)
         if wanted is None:
             return None
-        if rewind(container, stream, timeline, wanted, keys=1):
+        if seek_before(container, stream, timeline, wanted, keys=1):
             group = _gather(container, stream, timeline, wanted, first_index, end)
         else:
-            with opened(path) as (again, anew):
+            with open_video(path) as (again, anew):
                 group = _gather(again, anew, timeline, wanted, first_index, end)
         if not group or not _self_contained(group, context.extradata or b""):
             return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipelines.observe_footage import Tell, watch
+from pipelines.observe_footage import Progress, observe_footage
 from vision import observations
 from vision.perception import ModelBundle
 from zones.calibration.people import People
@@ -16,7 +16,7 @@ from zones.facility import Camera, Place
 
 
 def from_log(
-    home: Path, camera: str, window: tuple[int, int] = observations.ALWAYS
+    home: Path, camera: str, window: tuple[int, int] = observations.ALL_TIME
 ) -> tuple[People, tuple[int, int]]:
     """People of a camera's log, and the size of its frames.
 
@@ -33,7 +33,7 @@ def from_log(
 
 
 def from_video(
-    video: Path, bundle: ModelBundle, source_fps: float | None = None, tell: Tell = lambda *_: None
+    video: Path, bundle: ModelBundle, source_fps: float | None = None, progress: Progress = lambda *_: None
 ) -> tuple[People, tuple[int, int]]:
     """People of a video, and the size of its frames.
 
@@ -42,7 +42,7 @@ def from_video(
         LazarettoError: nobody is in it.
     """
     camera = Camera(id="calibrated", places=(Place.OTHER_PUBLIC,))
-    seen = watch(video, bundle, camera, source_fps=source_fps, tell=tell).observations
+    seen = observe_footage(video, bundle, camera, source_fps=source_fps, progress=progress).observations
     if seen.is_empty():
         raise LazarettoError(f"{video}: expected people who walk, got nobody")
     return people_of(seen)

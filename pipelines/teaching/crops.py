@@ -9,8 +9,8 @@ import numpy as np
 from pipelines.assignment import Footage
 from vision.frames import SECOND, Frame
 from vision.perception import ModelBundle, Perception
-from vision.roles.crops import BodyCrop, TrackAlbum, cut
-from vision.roles.reading import worth_reading
+from vision.roles.crops import BodyCrop, CropSampler, cut
+from vision.roles.reading import clothes_visible
 from vision.sources.files import FileSource, open_source
 from zones.facility import Camera, Facility
 
@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 """Told, as it goes on: the camera, microseconds of footage done, microseconds in all."""
 
 
-def gather(
+def collect_crops(
     footage: Sequence[Footage],
     bundle: ModelBundle,
     facility: Facility,
@@ -41,7 +41,7 @@ def gather(
     found: list[tuple[FileSource, BodyCrop]] = []
     before = 0
     for camera, source in sources:
-        albums: dict[str, TrackAlbum] = {}
+        albums: dict[str, CropSampler] = {}
         for t in _follow(camera, source, bundle, albums):
             progress(camera.id, before + min(t - source.info.start_us, source.info.duration_us or 0), total)
         found += [(source, crop) for album in albums.values() for crop in album.best()]
@@ -50,7 +50,7 @@ def gather(
 
 
 def _follow(
-    camera: Camera, source: FileSource, bundle: ModelBundle, albums: dict[str, TrackAlbum]
+    camera: Camera, source: FileSource, bundle: ModelBundle, albums: dict[str, CropSampler]
 ) -> Iterator[int]:
     """Fill the albums of all tracks; gives the time reached after every batch of frames."""
     perception = Perception(bundle, camera, f"{camera.id}|{source.info.fingerprint}")
@@ -63,10 +63,10 @@ def _follow(
         yield frames[-1].t
 
 
-def _keep(albums: dict[str, TrackAlbum], frame: Frame, boxes: np.ndarray, tracks: Sequence[int]) -> None:
-    for number in np.flatnonzero(worth_reading(boxes)).tolist():
+def _keep(albums: dict[str, CropSampler], frame: Frame, boxes: np.ndarray, tracks: Sequence[int]) -> None:
+    for number in np.flatnonzero(clothes_visible(boxes)).tolist():
         name = f"{tracks[number]:016x}"
-        album = albums.setdefault(name, TrackAlbum(INTERVAL))
+        album = albums.setdefault(name, CropSampler(INTERVAL))
         if album.due(frame.t):
             album.add(cut(frame, name, boxes[number], [*boxes[:number], *boxes[number + 1 :]]))
 

@@ -153,7 +153,8 @@ def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
     if home is not None:
         for camera in observations.cameras(home):
             pieces += [
-                rows.filter(wanted) for _, rows in observations.hours(home, camera, *observations.ALWAYS)
+                rows.filter(wanted)
+                for _, rows in observations.read_hours(home, camera, *observations.ALL_TIME)
             ]
     seen = pl.concat([observations.empty(), *pieces]).sort("t", maintain_order=True)
     placed: list[Label] = []

@@ -18,7 +18,7 @@ import numpy as np
 
 from models.datasets import read_image
 from models.errors import ModelError
-from vision.roles.assignment import KNOWN_FROM
+from vision.roles.assignment import MIN_ROLE_CONFIDENCE
 from vision.roles.features import RoleFeatures
 from vision.roles.fitting import Labelled, fit
 from vision.roles.model import RoleClassifier, RoleModel
@@ -46,7 +46,7 @@ class _Person:
     worn: str
 
 
-def train(
+def train_general_model(
     data: Path, features: RoleFeatures, progress: Progress = lambda *_: None
 ) -> tuple[RoleModel, dict[str, Any]]:
     """Train the model; returns it with figures on pictures held out, by what is worn and by source.
@@ -117,7 +117,9 @@ def _by_kind(found: np.ndarray, worn: np.ndarray) -> dict[str, dict[str, float |
         str(kind): {
             "people": int((worn == kind).sum()),
             "likelier than not": round(float((found[worn == kind] > EVEN).mean()), 3),
-            f"staff_ppe at {KNOWN_FROM}": round(float((found[worn == kind] >= KNOWN_FROM).mean()), 3),
+            f"staff_ppe at {MIN_ROLE_CONFIDENCE}": round(
+                float((found[worn == kind] >= MIN_ROLE_CONFIDENCE).mean()), 3
+            ),
         }
         for kind in np.unique(worn)
     }

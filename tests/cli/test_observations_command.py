@@ -21,8 +21,8 @@ from tests.incidents.rules.rule_scenes import NOON, box_zone, long_log, scene
 from tests.observing import rows
 from tests.running import Ran, one_sentence
 from vision.frames import SECOND, to_iso
-from vision.observations import ALWAYS, HOUR, read, write_part
-from vision.observations.log import WHOLE, hour_folder
+from vision.observations import ALL_TIME, HOUR, read, write_part
+from vision.observations.log import HOUR_FILE, hour_folder
 from zones.facility import ZoneType
 
 MINUTE = 60 * SECOND
@@ -93,7 +93,7 @@ def test_show_tells_what_is_held_and_how_compact_it_is(home: Path) -> None:
 
 
 def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
-    before = read(home, "cam-1", *ALWAYS)
+    before = read(home, "cam-1", *ALL_TIME)
     found = evaluate_rules(before, FACILITY, FACILITY.cameras[0])
     assert found.findings
     tried = lazaretto("observations", "compact", "--home", home, "--dry-run")
@@ -101,7 +101,7 @@ def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
     ran = lazaretto("observations", "compact", "--home", home)
     assert ran.code == 0 and "5 parts of 1 hours put together" in ran.out, ran.err
     assert shown(home)["files"] == 2
-    after = read(home, "cam-1", *ALWAYS)
+    after = read(home, "cam-1", *ALL_TIME)
     assert after.equals(before)
     assert evaluate_rules(after, FACILITY, FACILITY.cameras[0]) == found
     assert "0 parts of 0 hours" in lazaretto("observations", "compact", "--home", home).out
@@ -178,14 +178,14 @@ def test_of_a_torn_hour_only_what_no_part_holds_is_lost(home: Path) -> None:
     lazaretto("observations", "compact", "--home", home)
     last = sorted(parts)[-1]
     (folder / last).write_bytes(parts[last])
-    (folder / WHOLE).write_bytes((folder / WHOLE).read_bytes()[:-9])
+    (folder / HOUR_FILE).write_bytes((folder / HOUR_FILE).read_bytes()[:-9])
     ran = lazaretto("observations", "recover", "--home", home)
     assert ran.out.count("lost:") == 1, ran.out + ran.err
     assert [state[:3] for state in states(home)] == [("undecodable", 55, 59), ("analysed", 59, 61)]
 
 
 def test_a_torn_part_that_an_hour_holds_as_well_costs_nothing(home: Path) -> None:
-    before = read(home, "cam-1", *ALWAYS)
+    before = read(home, "cam-1", *ALL_TIME)
     folder = hour_folder(home, "cam-1", NOON)
     name = sorted(path.name for path in folder.iterdir())[2]
     lazaretto("observations", "compact", "--home", home)
@@ -193,7 +193,7 @@ def test_a_torn_part_that_an_hour_holds_as_well_costs_nothing(home: Path) -> Non
     ran = lazaretto("observations", "recover", "--home", home)
     assert "lost: nothing" in ran.out, ran.out + ran.err
     assert states(home) == [("analysed", 55, 61, "")]
-    assert read(home, "cam-1", *ALWAYS).equals(before)
+    assert read(home, "cam-1", *ALL_TIME).equals(before)
 
 
 @pytest.mark.parametrize("verb", ["show", "compact", "purge", "recover"])

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from tests.running import FACILITY, LOBBY, YARD, lazaretto, one_sentence
-from vision.observations import ALWAYS, read
+from vision.observations import ALL_TIME, read
 
 ROLES = ("resident", "staff_no_ppe")
 
@@ -23,7 +23,7 @@ def taught(analysed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempP
     home = tmp_path_factory.mktemp("taught") / "home"
     home.mkdir()
     shutil.copytree(analysed[0] / "observations" / "yard", home / "observations" / "yard")
-    seen = read(home, "yard", *ALWAYS)
+    seen = read(home, "yard", *ALL_TIME)
     longest = seen.group_by("track").len().sort("len", "track", descending=True)["track"].head(4).to_list()
     file = home.parent / "labels.csv"
     with file.open("w", newline="") as content:
@@ -57,7 +57,7 @@ def test_an_analysis_finds_the_model_says_so_and_reads_clothes_every_two_seconds
     ran = lazaretto("analyze", f"lobby={LOBBY}", "--facility", FACILITY, "--home", taught, "--json")
     assert ran.code == 0, ran.err
     assert "role model" in ran.json["roles"]
-    seen = read(taught, "lobby", *ALWAYS)
+    seen = read(taught, "lobby", *ALL_TIME)
     told = seen.filter(pl.col("role_resident").is_not_null())
     assert len(told) and told["role_staff_ppe"].null_count() == len(told)
     shares = told.select(pl.sum_horizontal("role_resident", "role_staff_no_ppe").alias("sum"))["sum"]

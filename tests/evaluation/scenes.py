@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from evaluation.formats import Tracks
-from pipelines.observe_footage import Watched
+from pipelines.observe_footage import ObservedFootage
 from vision.frames import SECOND
 from vision.observations import SCHEMA
 from vision.sources.files import FileSource, SourceInfo
@@ -32,13 +32,13 @@ def source(frames: int, fps: float = 5.0, start: int = 0) -> FileSource:
     return FileSource(info, "cam-1", fps)
 
 
-def seen(observations: pl.DataFrame, frames: int, fps: float = 5.0, start: int = 0) -> Watched:
+def seen(observations: pl.DataFrame, frames: int, fps: float = 5.0, start: int = 0) -> ObservedFootage:
     """Observations as those of a whole video of which every frame was analysed."""
     times = start + np.round(np.arange(frames) / fps * SECOND).astype(np.int64)
-    return Watched(source(frames, fps, start), 1280, 960, np.arange(frames), times, observations)
+    return ObservedFootage(source(frames, fps, start), 1280, 960, np.arange(frames), times, observations)
 
 
-def watched(boxes: Boxes, frames: int, fps: float = 5.0) -> Watched:
+def watched(boxes: Boxes, frames: int, fps: float = 5.0) -> ObservedFootage:
     """People followed as given."""
     keys = sorted(boxes)
     rows = {

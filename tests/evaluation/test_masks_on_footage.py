@@ -13,7 +13,7 @@ import pytest
 from models import datasets
 from tests.footage import encode
 from tests.running import FACILITY, lazaretto
-from vision.observations import ALWAYS, read
+from vision.observations import ALL_TIME, read
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def mask_incidents(video: Path, home: Path) -> list[str]:
 
 
 def readings(home: Path) -> pl.DataFrame:
-    return read(home, "yard", *ALWAYS).filter(pl.col("mask_masked").is_not_null())
+    return read(home, "yard", *ALL_TIME).filter(pl.col("mask_masked").is_not_null())
 
 
 @pytest.mark.parametrize(

@@ -232,8 +232,8 @@ def test_a_variable_frame_rate_keeps_its_own_time(facility: Path, tmp_path: Path
 
 
 def test_a_folder_an_image_sequence_and_two_cameras_in_one_run(tmp_path: Path) -> None:
-    site = tmp_path / "facility.yaml"
-    site.write_text(
+    facility = tmp_path / "facility.yaml"
+    facility.write_text(
         "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
         "cameras:\n  - {id: a, places: [corridor]}\n  - {id: b, places: [lobby]}\n"
     )
@@ -251,7 +251,7 @@ def test_a_folder_an_image_sequence_and_two_cameras_in_one_run(tmp_path: Path) -
         folder,
         images,
         "--facility",
-        site,
+        facility,
         "--home",
         tmp_path / "h",
         "--json",

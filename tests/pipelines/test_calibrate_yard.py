@@ -17,7 +17,7 @@ from supervision import box_iou_batch
 
 from models.devices import Device
 from pipelines.calibration.people import people_of
-from pipelines.observe_footage import watch
+from pipelines.observe_footage import observe_footage
 from tests.running import ROOT
 from tests.zones.tsai import PETS_VIEW_001
 from vision.ground import foot_sigma
@@ -103,7 +103,7 @@ def labelled(labels: Array) -> Feet:
 def seen() -> pl.DataFrame:
     bundle = ModelBundle.load(Device.choose("cpu"), PerceptionSettings())
     camera = Camera(id="yard", places=(Place.YARD,))
-    return watch(PETS / "vtest.avi", bundle, camera, start=0, source_fps=FPS).observations
+    return observe_footage(PETS / "vtest.avi", bundle, camera, start=0, source_fps=FPS).observations
 
 
 @pytest.fixture(scope="module")

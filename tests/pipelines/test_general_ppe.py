@@ -9,8 +9,8 @@ import pytest
 
 from models.errors import ModelError
 from models.registry import Weights, resolve, sha256
-from pipelines.teaching.ppe import SOURCES, train
-from pipelines.teaching.site import GENERAL_FILE
+from pipelines.teaching.ppe import SOURCES, train_general_model
+from pipelines.teaching.role_model import GENERAL_MODEL_FILE
 from vision.roles.features import RoleFeatures
 from vision.roles.model import RoleClassifier, read_model
 from zones.facility import Role
@@ -51,7 +51,7 @@ def source(folder: Path, seed: int) -> None:
 def test_a_garment_belongs_to_the_person_it_is_on_and_is_learned(tmp_path: Path) -> None:
     for seed, name in enumerate(SOURCES):
         source(tmp_path / name, seed)
-    model, figures = train(tmp_path, RoleFeatures(Plain()))
+    model, figures = train_general_model(tmp_path, RoleFeatures(Plain()))
     assert (figures["people"], figures["pictures"]) == (40, 20)
     assert figures["groups"] > 10
     held_out = figures["held out by group"]
@@ -64,21 +64,21 @@ def test_near_copies_of_a_picture_are_one_group(tmp_path: Path) -> None:
     for seed, name in enumerate(SOURCES):
         source(tmp_path / name, seed)
     folder = tmp_path / SOURCES[0]
-    before = train(tmp_path, RoleFeatures(Plain()))[1]
+    before = train_general_model(tmp_path, RoleFeatures(Plain()))[1]
     for n in range(5):
         (folder / "images" / f"copy{n}.png").write_bytes((folder / "images" / "0-0.png").read_bytes())
         (folder / "labels" / f"copy{n}.txt").write_bytes((folder / "labels" / "0-0.txt").read_bytes())
-    after = train(tmp_path, RoleFeatures(Plain()))[1]
+    after = train_general_model(tmp_path, RoleFeatures(Plain()))[1]
     assert after["people"] == before["people"] + 10 and after["groups"] == before["groups"]
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"expected a data set at .*ppe_syook"):
-        train(tmp_path, RoleFeatures(Plain()))
+        train_general_model(tmp_path, RoleFeatures(Plain()))
 
 
 def test_the_model_that_is_ours_goes_with_our_appearance_weights_and_names_nobody_but_staff_in_ppe() -> None:
-    model = read_model(GENERAL_FILE)
+    model = read_model(GENERAL_MODEL_FILE)
     assert model.features.appearance == resolve("appearance").sha256, "train it anew: lazaretto roles ppe"
     classifier = RoleClassifier(model)
     shares = classifier.roles(np.random.default_rng(0).normal(size=(200, model.features.dimension)) * 3)
@@ -87,5 +87,5 @@ def test_the_model_that_is_ours_goes_with_our_appearance_weights_and_names_nobod
 
 
 def test_the_card_names_the_very_file() -> None:
-    card = (GENERAL_FILE.parents[1] / "cards" / "ppe.md").read_text()
-    assert sha256(GENERAL_FILE) in card and read_model(GENERAL_FILE).features.appearance in card
+    card = (GENERAL_MODEL_FILE.parents[1] / "cards" / "ppe.md").read_text()
+    assert sha256(GENERAL_MODEL_FILE) in card and read_model(GENERAL_MODEL_FILE).features.appearance in card

@@ -94,20 +94,20 @@ def test_replay_gives_what_batch_recorded_however_the_footage_came_in(
             knots.append((t, float(x), float(y)))
             t += seconds
         people.append(Person(100 + number, knots, masks=lambda _, mask=mask: mask))  # type: ignore[misc]
-    site = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
+    facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
     log = observe(people, hz=2)
     last = int(log["t"].dt.timestamp("us").max()) + 1  # type: ignore[arg-type]
     middle = min(NOON + cut * SECOND, last - 1)
     with TemporaryDirectory() as folder:
         home = Home(Path(folder))
-        run = log_home(home.path, site, {"cam-1": log})
+        run = log_home(home.path, facility, {"cam-1": log})
         with Ledger.open(home.ledger) as ledger:
             for window in ((NOON, middle), (middle, last)):
                 if window[0] < window[1]:
-                    record_incidents(home, ledger, site, site.cameras[0], window, [], run)
+                    record_incidents(home, ledger, facility, facility.cameras[0], window, [], run)
             recorded = ledger.incidents()
-            found = replay(home, ledger, site)
-            later = replay(home, ledger, site, window=(middle, None))
+            found = replay(home, ledger, facility)
+            later = replay(home, ledger, facility, window=(middle, None))
     raised = {incident.id: incident.judgement() for incident in found.incidents}
     # Half-way, batch can have recorded what more footage takes back (somebody's role, say).
     assert raised.items() <= {incident.id: incident.judgement() for incident in recorded}.items()
@@ -248,21 +248,21 @@ def test_a_home_without_a_ledger_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_cameras_that_the_file_does_not_have_are_named(tmp_path: Path) -> None:
-    site = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
+    facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
     log = observe([Person(7, [(0, 1, 1), (30, 8, 5)])])
     gone = log.with_columns(camera=pl.lit("old-cam"))
     gone = log.with_columns(camera=pl.lit("old-cam"))
-    log_home(tmp_path, site, {"cam-1": log, "old-cam": gone})
+    log_home(tmp_path, facility, {"cam-1": log, "old-cam": gone})
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        found = replay(Home(tmp_path), ledger, site)
+        found = replay(Home(tmp_path), ledger, facility)
     assert [camera.camera for camera in found.cameras] == ["cam-1"]
     assert "camera old-cam" in found.notices[0]
 
 
 def test_cameras_with_long_logs_are_judged_side_by_side_and_say_the_same(tmp_path: Path) -> None:
-    site = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
-    twice = site.model_copy(
-        update={"cameras": (site.cameras[0], site.cameras[0].model_copy(update={"id": "cam-2"}))}
+    facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
+    twice = facility.model_copy(
+        update={"cameras": (facility.cameras[0], facility.cameras[0].model_copy(update={"id": "cam-2"}))}
     )
     log = long_log(6.5, people=1, hz=0.5)
     log_home(tmp_path, twice, {"cam-1": log, "cam-2": log.with_columns(camera=pl.lit("cam-2"))})
@@ -277,9 +277,9 @@ def test_cameras_with_long_logs_are_judged_side_by_side_and_say_the_same(tmp_pat
 
 def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     """24 camera-hours at 5 frames/s with three people in view: `pytest -s` prints how long it takes."""
-    site = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
-    log_home(tmp_path, site, {"cam-1": long_log(24)})
-    (tmp_path / "site.yaml").write_text(site.text)
+    facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
+    log_home(tmp_path, facility, {"cam-1": long_log(24)})
+    (tmp_path / "site.yaml").write_text(facility.text)
     begun = time.perf_counter()
     ran = lazaretto("replay", "--facility", tmp_path / "site.yaml", "--home", tmp_path, "--json")
     took = time.perf_counter() - begun

@@ -14,7 +14,13 @@ import pytest
 from models.registry import Weights
 from pipelines.home import Home
 from pipelines.teaching.labels import Label, cut_labelled, read_labels, to_json
-from pipelines.teaching.site import find, keep, labels_path, model_path, train
+from pipelines.teaching.role_model import (
+    find_role_model,
+    labels_path,
+    model_path,
+    save_role_model,
+    train_role_model,
+)
 from tests.observing import START, rows
 from vision.frames import SECOND
 from vision.observations import write_part
@@ -55,7 +61,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Facility:
+def facility(tmp_path_factory: pytest.TempPathFactory) -> Facility:
     file = tmp_path_factory.mktemp("site") / "facility.yaml"
     file.write_text(
         "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
@@ -80,9 +86,9 @@ def labels_of(folder: Path, **more: object) -> list[dict[str, object]]:
     ]
 
 
-def learned(found: Sequence[tuple[Label, BodyCrop]], site: Facility) -> RoleModel:
+def learned(found: Sequence[tuple[Label, BodyCrop]], facility: Facility) -> RoleModel:
     crops, roles = [crop for _, crop in found], [label.role for label, _ in found]
-    return train(crops, roles, RoleFeatures(Plain()), site)
+    return train_role_model(crops, roles, RoleFeatures(Plain()), facility)
 
 
 def write(path: Path, content: object) -> Path:
@@ -91,30 +97,30 @@ def write(path: Path, content: object) -> Path:
 
 
 def test_a_written_labels_file_teaches_roles_that_are_found_again(
-    footage: Path, site: Facility, tmp_path: Path
+    footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     file = write(footage.parent / "labels.json", labels_of(footage))
-    found = cut_labelled(read_labels(file), file.parent, site)
+    found = cut_labelled(read_labels(file), file.parent, facility)
     assert len(found) == 16
     assert all(crop.frame == label.frame and crop.track == label.track for label, crop in found)
-    model = train(
-        [crop for _, crop in found], [label.role for label, _ in found], RoleFeatures(Plain()), site
+    model = train_role_model(
+        [crop for _, crop in found], [label.role for label, _ in found], RoleFeatures(Plain()), facility
     )
     assert model.held_out.track_accuracy == 1.0 and model.facility == "T-1"
     home = Home(tmp_path)
-    keep(home, site, model, [label for label, _ in found])
-    weights = find(home, site, "auto")
-    assert weights is not None and weights.path == model_path(home, site)
-    assert read_labels(labels_path(home, site)) == [label for label, _ in found]
+    save_role_model(home, facility, model, [label for label, _ in found])
+    weights = find_role_model(home, facility, "auto")
+    assert weights is not None and weights.path == model_path(home, facility)
+    assert read_labels(labels_path(home, facility)) == [label for label, _ in found]
 
 
 def test_what_is_kept_are_coefficients_counts_and_places(
-    footage: Path, site: Facility, tmp_path: Path
+    footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     labels = [Label.model_validate(row) for row in labels_of(footage)]
-    model = learned(cut_labelled(labels, footage.parent, site), site)
-    keep(Home(tmp_path), site, model, labels)
-    kept, places = (json.loads(f(Home(tmp_path), site).read_text()) for f in (model_path, labels_path))
+    model = learned(cut_labelled(labels, footage.parent, facility), facility)
+    save_role_model(Home(tmp_path), facility, model, labels)
+    kept, places = (json.loads(f(Home(tmp_path), facility).read_text()) for f in (model_path, labels_path))
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["T-1.json", "T-1.labels.json"]
     vectors = {name for name, value in kept.items() if isinstance(value, list)}
     assert vectors == {
@@ -126,20 +132,20 @@ def test_what_is_kept_are_coefficients_counts_and_places(
 
 
 def test_a_csv_with_times_says_what_json_with_frames_does(
-    footage: Path, site: Facility, tmp_path: Path
+    footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     lines = ["video,source_fps,track,role,time,x1,y1,x2,y2"]
     for label in map(Label.model_validate, labels_of(footage)):
         corners = ",".join(str(v) for v in label.box or ())
         lines.append(f"{footage},10,{label.track},{label.role},{(label.frame or 0) / 10},{corners}")
-    timed = cut_labelled(read_labels(write(tmp_path / "labels.csv", "\n".join(lines))), tmp_path, site)
-    framed = cut_labelled([Label.model_validate(r) for r in labels_of(footage)], footage.parent, site)
+    timed = cut_labelled(read_labels(write(tmp_path / "labels.csv", "\n".join(lines))), tmp_path, facility)
+    framed = cut_labelled([Label.model_validate(r) for r in labels_of(footage)], footage.parent, facility)
     by_place = lambda pair: (pair[1].frame, pair[1].track)  # noqa: E731
     for (_, one), (_, other) in zip(sorted(timed, key=by_place), sorted(framed, key=by_place), strict=True):
         assert np.array_equal(one.image, other.image) and one.track == other.track
 
 
-def test_a_track_of_the_log_stands_for_its_boxes(footage: Path, site: Facility, tmp_path: Path) -> None:
+def test_a_track_of_the_log_stands_for_its_boxes(footage: Path, facility: Facility, tmp_path: Path) -> None:
     x1, y1, x2, y2 = PLACES[Role.STAFF_PPE]
     table = rows([START + n * SECOND // 10 for n in range(40)]).with_columns(
         track=pl.lit(0xABC, pl.Int64),
@@ -148,7 +154,7 @@ def test_a_track_of_the_log_stands_for_its_boxes(footage: Path, site: Facility, 
     )
     write_part(tmp_path, table, "yard", START)
     label = Label(video=str(footage), track=f"{0xABC:016x}", role=Role.STAFF_PPE, source_fps=10)
-    found = cut_labelled([label], tmp_path, site, tmp_path)
+    found = cut_labelled([label], tmp_path, facility, tmp_path)
     assert 4 <= len(found) <= 8
     assert found[-1][1].frame > 30 and found[0][1].box == (x1, y1, x2, y2)
 
@@ -181,11 +187,11 @@ def test_a_label_that_is_none_is_named(
     ],
 )
 def test_a_label_that_leads_nowhere_is_named(
-    footage: Path, site: Facility, tmp_path: Path, change: dict[str, object], sentence: str
+    footage: Path, facility: Facility, tmp_path: Path, change: dict[str, object], sentence: str
 ) -> None:
     labels = [Label.model_validate(row) for row in labels_of(footage, **change)]
     with pytest.raises(RoleError, match=sentence):
-        cut_labelled(labels, footage.parent, site, tmp_path)
+        cut_labelled(labels, footage.parent, facility, tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[1]"])
@@ -200,18 +206,18 @@ def test_labels_survive_their_file(footage: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_finds_the_model_of_its_facility_and_no_other(
-    footage: Path, site: Facility, tmp_path: Path
+    footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     home = Home(tmp_path)
-    assert find(home, site, "auto") is None and find(home, site, "none") is None
+    assert find_role_model(home, facility, "auto") is None and find_role_model(home, facility, "none") is None
     with pytest.raises(RoleError, match="expected --roles auto, none, ppe or the file"):
-        find(home, site, "nothing.json")
+        find_role_model(home, facility, "nothing.json")
     labels = [Label.model_validate(row) for row in labels_of(footage)]
-    found = cut_labelled(labels, footage.parent, site)
-    model = learned(found, site)
-    path = keep(home, site, model.model_copy(update={"facility": "OTHER"}), labels)
+    found = cut_labelled(labels, footage.parent, facility)
+    model = learned(found, facility)
+    path = save_role_model(home, facility, model.model_copy(update={"facility": "OTHER"}), labels)
     with pytest.raises(RoleError, match="expected the role model of facility T-1, got that of OTHER"):
-        find(home, site, "auto")
+        find_role_model(home, facility, "auto")
     path.write_text("{")
     with pytest.raises(RoleError, match=r"T-1\.json: expected a role model"):
-        find(home, site, "auto")
+        find_role_model(home, facility, "auto")

@@ -4,25 +4,25 @@ Everything before it is expensive and depends on models; everything after it is 
 """
 
 from vision.observations.files import write_parquet
-from vision.observations.log import cameras, hours, hours_held, part_path, read, span, write_part
+from vision.observations.log import cameras, part_path, read, read_hours, span, stored_hours, write_part
 from vision.observations.packing import rounded
-from vision.observations.schema import ALWAYS, HOUR, ROOT, SCHEMA, ObservationError, TornError, empty
+from vision.observations.schema import ALL_TIME, HOUR, LOG_FOLDER, SCHEMA, ObservationError, TornError, empty
 
 __all__ = [
-    "ALWAYS",
+    "ALL_TIME",
     "HOUR",
-    "ROOT",
+    "LOG_FOLDER",
     "SCHEMA",
     "ObservationError",
     "TornError",
     "cameras",
     "empty",
-    "hours",
-    "hours_held",
     "part_path",
     "read",
+    "read_hours",
     "rounded",
     "span",
+    "stored_hours",
     "write_parquet",
     "write_part",
 ]

@@ -21,22 +21,22 @@ from typing import Any
 import polars as pl
 
 from vision.frames import SECOND
-from vision.observations.packing import pack, same, unpack
+from vision.observations.packing import constant_columns, pack, unpack
 from vision.observations.schema import SCHEMA, ObservationError, TornError
 
 FORMAT = 1
 KEY = "lazaretto"
 BLANK = "0" * 8
-PART = "part"
-"""Column of a file made of several parts: the number of a row's part in `Stored.parts`."""
+PART_COLUMN = "part"
+"""Column of a file made of several parts: the number of a row's part in `LogFile.parts`."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class LogFile:
     """What a file of the log holds.
 
     Attributes:
-        rows: of `SCHEMA`, sorted by time and track; and `PART` where there are `parts`.
+        rows: of `SCHEMA`, sorted by time and track; and `PART_COLUMN` where there are `parts`.
         parts: names of the parts of which the file was made; None = it is a part itself.
         rounded: False = of the form before, as it was given.
     """
@@ -47,8 +47,8 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How much a file of the log holds: see `Stored`; `seconds` of people in view, `bytes` on the disk."""
+class FileSummary:
+    """How much a file of the log holds: see `LogFile`; `seconds` of people in view, `bytes` on the disk."""
 
     rows: int
     seconds: float
@@ -64,7 +64,7 @@ def encode(rows: pl.DataFrame, parts: tuple[str, ...] | None = None, level: int 
         ObservationError: a row cannot be stored; see `pack`.
     """
     packed = pack(rows)
-    constant = same(packed)
+    constant = constant_columns(packed)
     about: dict[str, Any] = {
         "format": FORMAT,
         "rows": len(packed),
@@ -85,7 +85,7 @@ def encode(rows: pl.DataFrame, parts: tuple[str, ...] | None = None, level: int 
     return before + _seal(_crc(file.getvalue(), BLANK)) + after
 
 
-def load(path: Path) -> Stored:
+def read_file(path: Path) -> LogFile:
     """Read a file of the log.
 
     Raises:
@@ -95,26 +95,26 @@ def load(path: Path) -> Stored:
     return decode(_bytes(path), path)
 
 
-def decode(data: bytes, path: Path) -> Stored:
+def decode(data: bytes, path: Path) -> LogFile:
     """What the bytes of a file hold, which are or will be those of `path`.
 
     Raises:
-        ObservationError: see `load`.
+        ObservationError: see `read_file`.
     """
     about = _about(path, data)
     try:
         if about is None:
             # A column that an older version did not write is one that is not known.
             rows = pl.read_parquet(io.BytesIO(data), schema=SCHEMA, missing_columns="insert")
-            return Stored(rows.sort("t", "track", maintain_order=True), None, False)
+            return LogFile(rows.sort("t", "track", maintain_order=True), None, False)
         varied = pl.read_parquet(io.BytesIO(data))
         rows = unpack(varied, about["constant"])
     except (*_TORN, KeyError, TypeError) as error:
         raise _torn(path, error) from error
-    return Stored(rows, None if "parts" not in about else tuple(about["parts"]), True)
+    return LogFile(rows, None if "parts" not in about else tuple(about["parts"]), True)
 
 
-def tally(path: Path) -> Tally:
+def read_summary(path: Path) -> FileSummary:
     """How much a file holds, by its metadata alone, or of the form before, by its rows.
 
     Raises:
@@ -124,10 +124,10 @@ def tally(path: Path) -> Tally:
     data = _bytes(path)
     about = _about(path, data)
     if about is None:
-        rows = load(path).rows
-        return Tally(len(rows), person_seconds(rows), len(data), None, False)
+        rows = read_file(path).rows
+        return FileSummary(len(rows), person_seconds(rows), len(data), None, False)
     parts = None if "parts" not in about else tuple(about["parts"])
-    return Tally(about["rows"], about["seconds"], len(data), parts, True)
+    return FileSummary(about["rows"], about["seconds"], len(data), parts, True)
 
 
 def person_seconds(rows: pl.DataFrame) -> float:
@@ -146,10 +146,10 @@ def write_parquet(path: Path, table: pl.DataFrame) -> None:
     """
     file = io.BytesIO()
     table.write_parquet(file, compression="zstd", statistics=True)
-    write_whole(path, file.getvalue())
+    write_atomically(path, file.getvalue())
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write bytes so that `path` is afterwards whole, or as it was.
 
     Raises:

@@ -17,10 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from vision.frames import SECOND, from_iso, to_iso
-from vision.observations.files import PART, Stored, encode, load, write_whole
-from vision.observations.schema import HOUR, ROOT, SCHEMA, ObservationError, empty
+from vision.observations.files import PART_COLUMN, LogFile, encode, read_file, write_atomically
+from vision.observations.schema import HOUR, LOG_FOLDER, SCHEMA, ObservationError, empty
 
-WHOLE = "hour.parquet"
+HOUR_FILE = "hour.parquet"
 """Name of the file that an hour's parts are put together to."""
 ATTEMPTS = 10
 """Listings of an hour before reading gives up: each but the last was overtaken by somebody who tidied it."""
@@ -29,7 +29,7 @@ _HOUR_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d")
 
 def hour_folder(home: Path, camera: str, hour: int) -> Path:
     """The folder of a camera's rows of the hour in which `hour` (microseconds UTC) lies."""
-    return home / ROOT / camera / f"{datetime.fromtimestamp(hour // SECOND, UTC):%Y-%m-%dT%H}"
+    return home / LOG_FOLDER / camera / f"{datetime.fromtimestamp(hour // SECOND, UTC):%Y-%m-%dT%H}"
 
 
 def hour_of(folder: Path) -> int | None:
@@ -70,7 +70,7 @@ def write_part(home: Path, observations: pl.DataFrame, camera: str, start: int) 
     data = {relative: encode(pieces.pop(own, observations.clear()))}
     data |= {part_path(camera, later): encode(rows) for later, rows in pieces.items()}
     for path, content in data.items():
-        write_whole(home / path, content)
+        write_atomically(home / path, content)
     return relative
 
 
@@ -80,10 +80,10 @@ def read(home: Path, camera: str, start: int, end: int) -> pl.DataFrame:
     Raises:
         TornError: a file of it is torn.
     """
-    return pl.concat([empty(), *(rows for _, rows in hours(home, camera, start, end))])
+    return pl.concat([empty(), *(rows for _, rows in read_hours(home, camera, start, end))])
 
 
-def hours(home: Path, camera: str, start: int, end: int) -> Iterator[tuple[int, pl.DataFrame]]:
+def read_hours(home: Path, camera: str, start: int, end: int) -> Iterator[tuple[int, pl.DataFrame]]:
     """What `read` gives, hour by hour in order of time, so that memory holds one hour of it.
 
     Yields:
@@ -95,14 +95,14 @@ def hours(home: Path, camera: str, start: int, end: int) -> Iterator[tuple[int, 
     moment = pl.col("t").dt.timestamp("us")
     for hour, folder in hour_folders(home, camera):
         if hour + HOUR > start and hour < end:
-            rows = rows_of(hour_files(folder))
+            rows = merged_rows(hour_files(folder))
             if hour < start or hour + HOUR > end:
                 rows = rows.filter((moment >= start) & (moment < end))
             if len(rows):
                 yield hour, rows
 
 
-def hour_files(folder: Path) -> dict[str, Stored]:
+def hour_files(folder: Path) -> dict[str, LogFile]:
     """Every file of an hour's folder by its name, without the rows that another one holds.
 
     Raises:
@@ -111,38 +111,38 @@ def hour_files(folder: Path) -> dict[str, Stored]:
     for _ in range(ATTEMPTS):
         names = _names(folder)
         try:
-            files = {name: load(folder / name) for name in names}
+            files = {name: read_file(folder / name) for name in names}
         except FileNotFoundError:
             continue
         if _names(folder) != names:
             continue
-        whole = files.get(WHOLE)
+        whole = files.get(HOUR_FILE)
         if whole is not None and whole.parts:
             gone = [number for number, name in enumerate(whole.parts) if name in files]
-            rows = whole.rows.filter(~pl.col(PART).is_in(gone)) if gone else whole.rows
-            files[WHOLE] = Stored(rows, whole.parts, whole.rounded)
+            rows = whole.rows.filter(~pl.col(PART_COLUMN).is_in(gone)) if gone else whole.rows
+            files[HOUR_FILE] = LogFile(rows, whole.parts, whole.rounded)
         return files
     raise ObservationError(
         f"{folder}: expected to read it within {ATTEMPTS} attempts, but its files kept changing"
     )
 
 
-def rows_of(files: Mapping[str, Stored]) -> pl.DataFrame:
+def merged_rows(files: Mapping[str, LogFile]) -> pl.DataFrame:
     """The rows of an hour's files, sorted by time and track; those that tie, in the order of the parts."""
     if len(files) == 1:
-        return next(iter(files.values())).rows.drop(PART, strict=False)
-    return named_rows(files).drop(PART)
+        return next(iter(files.values())).rows.drop(PART_COLUMN, strict=False)
+    return merged_rows_with_parts(files).drop(PART_COLUMN)
 
 
-def named_rows(files: Mapping[str, Stored]) -> pl.DataFrame:
-    """`rows_of`, with the name of each row's part in the column `PART`."""
-    pieces = [empty().with_columns(pl.lit(None, pl.String).alias(PART))]
+def merged_rows_with_parts(files: Mapping[str, LogFile]) -> pl.DataFrame:
+    """`merged_rows`, with the name of each row's part in the column `PART_COLUMN`."""
+    pieces = [empty().with_columns(pl.lit(None, pl.String).alias(PART_COLUMN))]
     for name, stored in files.items():
         part = pl.lit(name)
         if stored.parts is not None:
-            part = pl.col(PART).replace_strict(dict(enumerate(stored.parts)), return_dtype=pl.String)
-        pieces.append(stored.rows.with_columns(part.alias(PART)))
-    return pl.concat(pieces).sort("t", "track", PART, maintain_order=True)
+            part = pl.col(PART_COLUMN).replace_strict(dict(enumerate(stored.parts)), return_dtype=pl.String)
+        pieces.append(stored.rows.with_columns(part.alias(PART_COLUMN)))
+    return pl.concat(pieces).sort("t", "track", PART_COLUMN, maintain_order=True)
 
 
 def cameras(home: Path) -> tuple[str, ...]:
@@ -152,20 +152,20 @@ def cameras(home: Path) -> tuple[str, ...]:
     )
 
 
-def hours_held(home: Path, camera: str) -> tuple[int, ...]:
+def stored_hours(home: Path, camera: str) -> tuple[int, ...]:
     """Starts of the hours (microseconds UTC) of which the log holds something of a camera; reads no file."""
     return tuple(hour for hour, folder in hour_folders(home, camera) if _names(folder))
 
 
 def camera_folders(home: Path) -> list[str]:
     """The cameras that have a folder in the log, sorted, even if nothing in it is whole."""
-    folder = home / ROOT
+    folder = home / LOG_FOLDER
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
 
 def hour_folders(home: Path, camera: str) -> list[tuple[int, Path]]:
     """The hours of a camera that have a folder, in order of time, even if nothing in it is whole."""
-    folder = home / ROOT / camera
+    folder = home / LOG_FOLDER / camera
     found = [(hour_of(entry), entry) for entry in folder.iterdir()] if folder.is_dir() else []
     return sorted((hour, entry) for hour, entry in found if hour is not None)
 
@@ -178,7 +178,7 @@ def span(home: Path, camera: str) -> tuple[int, int] | None:
     Raises:
         TornError: a file in them is torn.
     """
-    held = hours_held(home, camera)
+    held = stored_hours(home, camera)
     first = next((rows for hour in held for rows in _rows_of(home, camera, hour)), None)
     last = next((rows for hour in reversed(held) for rows in _rows_of(home, camera, hour)), None)
     if first is None or last is None:
@@ -188,7 +188,7 @@ def span(home: Path, camera: str) -> tuple[int, int] | None:
 
 
 def _rows_of(home: Path, camera: str, hour: int) -> Iterator[pl.DataFrame]:
-    return (rows for _, rows in hours(home, camera, hour, hour + HOUR))
+    return (rows for _, rows in read_hours(home, camera, hour, hour + HOUR))
 
 
 def _names(folder: Path) -> list[str]:

@@ -93,7 +93,7 @@ def rounded(rows: pl.DataFrame) -> pl.DataFrame:
     return unpack(pack(rows), {})
 
 
-def same(packed: pl.DataFrame) -> dict[str, Any]:
+def constant_columns(packed: pl.DataFrame) -> dict[str, Any]:
     """The columns of which every row says the same, with what they say; `unpack` fills them in again."""
     alike = [name for name in packed.columns if name not in ("t", "track") and packed[name].n_unique() <= 1]
     values = {name: packed[name][0] if len(packed) else None for name in alike}

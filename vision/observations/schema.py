@@ -40,10 +40,10 @@ SCHEMA: dict[str, pl.DataType] = {
 """Columns of the log. px for pixels of the frame, m for metres on the ground; null = not known.
 face_change: how much the picture around the face has changed since the look before (`vision.liveness`)."""
 
-ROOT = "observations"
+LOG_FOLDER = "observations"
 """The folder of the log, below the home."""
 HOUR = 3600 * SECOND
-ALWAYS = (0, 4_102_444_800 * SECOND)
+ALL_TIME = (0, 4_102_444_800 * SECOND)
 """From 1970 to 2100, microseconds UTC: all that a log holds."""
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
-from vision.observations.files import PART, decode, encode, load, tally, write_whole
-from vision.observations.log import WHOLE, hour_files, hour_folder, hours_held, named_rows
-from vision.observations.schema import ROOT, ObservationError, TornError
+from vision.observations.files import PART_COLUMN, decode, encode, read_file, read_summary, write_atomically
+from vision.observations.log import HOUR_FILE, hour_files, hour_folder, merged_rows_with_parts, stored_hours
+from vision.observations.schema import LOG_FOLDER, ObservationError, TornError
 
 LEVEL = 12
 """Of zstd, for files that are written once and stay."""
@@ -25,7 +25,7 @@ PURGED = ".purged"
 
 
 @dataclass(frozen=True)
-class Held:
+class HourSummary:
     """What the log holds of a camera in an hour.
 
     Attributes:
@@ -43,17 +43,17 @@ class Held:
     bytes: int
 
 
-def held(home: Path, camera: str) -> Iterator[Held]:
+def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
     """What the log holds of a camera, hour by hour, from the files' metadata.
 
     Raises:
         TornError: a file is torn.
     """
-    for hour in hours_held(home, camera):
-        files = {path.name: tally(path) for path in _files(hour_folder(home, camera, hour))}
-        merged = set(files[WHOLE].parts or ()) if WHOLE in files else set()
+    for hour in stored_hours(home, camera):
+        files = {path.name: read_summary(path) for path in _files(hour_folder(home, camera, hour))}
+        merged = set(files[HOUR_FILE].parts or ()) if HOUR_FILE in files else set()
         counted = [item for name, item in files.items() if name not in merged]
-        yield Held(
+        yield HourSummary(
             camera,
             hour,
             len(files),
@@ -76,17 +76,19 @@ def compact(home: Path, camera: str, hour: int) -> int:
     """
     folder = hour_folder(home, camera, hour)
     files = {name: stored for name, stored in hour_files(folder).items() if stored.rounded}
-    parts = [name for name in files if name != WHOLE]
+    parts = [name for name in files if name != HOUR_FILE]
     if len(files) < 2:
         return 0
-    before = files[WHOLE].parts or () if WHOLE in files else ()
+    before = files[HOUR_FILE].parts or () if HOUR_FILE in files else ()
     names = tuple(sorted({*parts, *before}))
     numbers = {name: number for number, name in enumerate(names)}
-    rows = named_rows(files).with_columns(pl.col(PART).replace_strict(numbers, return_dtype=pl.Int32))
+    rows = merged_rows_with_parts(files).with_columns(
+        pl.col(PART_COLUMN).replace_strict(numbers, return_dtype=pl.Int32)
+    )
     data = encode(rows, names, LEVEL)
-    if not decode(data, folder / WHOLE).rows.equals(rows):
-        raise ObservationError(f"{folder / WHOLE}: expected the rows of {len(files)} files, got others")
-    write_whole(folder / WHOLE, data)
+    if not decode(data, folder / HOUR_FILE).rows.equals(rows):
+        raise ObservationError(f"{folder / HOUR_FILE}: expected the rows of {len(files)} files, got others")
+    write_atomically(folder / HOUR_FILE, data)
     for name in parts:
         (folder / name).unlink()
     return len(parts)
@@ -98,8 +100,8 @@ def parts_to_compact(home: Path, camera: str, hour: int) -> int:
     Raises:
         TornError: a file of the hour is torn.
     """
-    files = [path for path in _files(hour_folder(home, camera, hour)) if tally(path).rounded]
-    return len([path for path in files if path.name != WHOLE]) if len(files) > 1 else 0
+    files = [path for path in _files(hour_folder(home, camera, hour)) if read_summary(path).rounded]
+    return len([path for path in files if path.name != HOUR_FILE]) if len(files) > 1 else 0
 
 
 def remove_hour(home: Path, camera: str, hour: int) -> None:
@@ -120,7 +122,7 @@ def remove_hour(home: Path, camera: str, hour: int) -> None:
 
 def clean_leftovers(home: Path, camera: str) -> int:
     """Remove what kills left half written or half removed; returns how many files and folders."""
-    folder = home / ROOT / camera
+    folder = home / LOG_FOLDER / camera
     files, folders = list(folder.glob("*/.*.tmp")), list(folder.glob(f".*{PURGED}"))
     for path in files:
         path.unlink(missing_ok=True)
@@ -129,22 +131,22 @@ def clean_leftovers(home: Path, camera: str) -> int:
     return len(files) + len(folders)
 
 
-def torn(home: Path, camera: str) -> Iterator[tuple[int, TornError]]:
+def torn_files(home: Path, camera: str) -> Iterator[tuple[int, TornError]]:
     """Every file of a camera's log that is torn, with its hour; reads all of them."""
-    for hour in hours_held(home, camera):
+    for hour in stored_hours(home, camera):
         for path in _files(hour_folder(home, camera, hour)):
             try:
-                load(path)
+                read_file(path)
             except TornError as error:
                 yield hour, error
 
 
-def whole_parts(folder: Path) -> set[str]:
+def intact_parts(folder: Path) -> set[str]:
     """Names of the parts of an hour whose rows some file of it holds that is not torn."""
     names: set[str] = set()
     for path in _files(folder):
         with contextlib.suppress(TornError):
-            names |= set(load(path).parts or [path.name])
+            names |= set(read_file(path).parts or [path.name])
     return names
 
 

@@ -4,6 +4,6 @@
 at people with it, and `assignment` weighs the readings of a track with where the person came from.
 """
 
-from vision.roles.assignment import KNOWN_FROM, assign_roles
+from vision.roles.assignment import MIN_ROLE_CONFIDENCE, assign_roles
 
-__all__ = ["KNOWN_FROM", "assign_roles"]
+__all__ = ["MIN_ROLE_CONFIDENCE", "assign_roles"]

@@ -13,27 +13,30 @@ from vision.roles.model import COLUMNS, ROLES
 from zones.facility import Camera, Role, ZoneType
 from zones.geometry import signed_distance
 
-KNOWN_FROM = 0.7
+MIN_ROLE_CONFIDENCE = 0.7
 """Under this confidence a role is `unknown` [D]; the facility's rules may set another value."""
 ORIGIN_SAMPLES = 3
 """A track's origin is the median of its first foot points: one jittery box must not name a person."""
-CORRELATION = 0.5
+READING_CORRELATION = 0.5
 """Between readings of one track, which show the same clothes in much the same light: n of them are worth
-n / (1 + (n - 1) * CORRELATION) independent ones (the design effect of Kish 1965), two at most [D]."""
-LAPSE = 0.02
-"""No reading is trusted beyond this: its probabilities are brought between LAPSE and 1 - LAPSE [D]."""
-LIKE_NOBODY = 0.5
+n / (1 + (n - 1) * READING_CORRELATION) independent ones (the design effect of Kish 1965), two at most.
+Project default (docs/defaults.md)."""
+MIN_READING_SHARE = 0.02
+"""Probabilities of a reading are clipped to this and 1 minus this. Project default (docs/defaults.md)."""
+UNFAMILIAR_BELOW = 0.5
 """A reading whose probabilities add up to less says: like nobody that was labelled."""
 
 
-def assign_roles(observations: pl.DataFrame, camera: Camera, known_from: float = KNOWN_FROM) -> pl.DataFrame:
+def assign_roles(
+    observations: pl.DataFrame, camera: Camera, known_from: float = MIN_ROLE_CONFIDENCE
+) -> pl.DataFrame:
     """Add `role` (String) and `role_confidence` (Float32) to every row, one role per track.
 
     Before any look at a person, the zone of origin decides where the track began in a zone with
     `origin_role`; otherwise the camera's `default_role`. That is the prior, the rest of its confidence
     shared evenly by the other roles; the readings of the track (the columns role_*) multiply it, each as
-    its ratio to equal probabilities, tempered by CORRELATION. A role that no reading knows (null) is
-    neither more nor less probable for them.
+    its ratio to equal probabilities, tempered by READING_CORRELATION. A role that no reading knows (null)
+    is neither more nor less probable for them.
 
     Where most readings of a track are like nobody that was labelled, the camera's default, which speaks
     of people of whom nothing else is known, no longer holds, and the role is `unknown`; a zone of origin
@@ -87,7 +90,7 @@ def _votes(observations: pl.DataFrame) -> pl.DataFrame:
     known = pl.sum_horizontal(pl.col(name).is_not_null() for name in COLUMNS)
     total = pl.sum_horizontal(COLUMNS)
     ratios = [
-        ((pl.col(name) / pl.col("_total")).clip(LAPSE, 1 - LAPSE) * pl.col("_known"))
+        ((pl.col(name) / pl.col("_total")).clip(MIN_READING_SHARE, 1 - MIN_READING_SHARE) * pl.col("_known"))
         .log()
         .fill_null(0.0)
         .filter(~pl.col("_strange"))
@@ -99,7 +102,7 @@ def _votes(observations: pl.DataFrame) -> pl.DataFrame:
         observations.select("track", *(pl.col(name).cast(pl.Float64) for name in COLUMNS))
         .with_columns(_known=known, _total=total)
         .filter(pl.col("_known") > 0)
-        .with_columns(_strange=pl.col("_total") < LIKE_NOBODY)
+        .with_columns(_strange=pl.col("_total") < UNFAMILIAR_BELOW)
         .group_by("track")
         .agg(
             pl.len().cast(pl.Int64).alias("readings"),
@@ -117,7 +120,7 @@ def _posterior(stated: list[Role], confidence: np.ndarray, tracks: pl.DataFrame)
             prior[number] = (1 - confidence[number]) / (len(ROLES) - 1)
             prior[number, ROLES.index(role)] = confidence[number]
     like = (tracks["readings"].fill_null(0) - tracks["strange"].fill_null(0)).to_numpy().astype(float)
-    worth = like / (1 + np.maximum(like - 1, 0) * CORRELATION)
+    worth = like / (1 + np.maximum(like - 1, 0) * READING_CORRELATION)
     ratios = tracks.select(pl.col(f"ratio_{role.value}").fill_null(0.0) for role in ROLES).to_numpy()
     with np.errstate(divide="ignore"):  # a prior of certainty leaves the other roles at zero
         logs = np.log(prior) + worth[:, None] * ratios

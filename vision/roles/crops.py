@@ -81,7 +81,7 @@ def _head(box: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]
     return x1, y1, x2, y2
 
 
-def for_viewing(crop: BodyCrop) -> bytes:
+def anonymised_jpeg(crop: BodyCrop) -> bytes:
     """A JPEG of a crop, its heads hidden: the clothes tell the role, and nobody need be known by face."""
     image = crop.image.copy()
     for x1, y1, x2, y2 in crop.heads:
@@ -97,7 +97,7 @@ def for_viewing(crop: BodyCrop) -> bytes:
     return packed.tobytes()
 
 
-class TrackAlbum:
+class CropSampler:
     """Crops of one track, spread over its time however long it is, in bounded memory."""
 
     def __init__(self, interval: int) -> None:

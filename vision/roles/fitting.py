@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from vision.roles.assignment import CORRELATION, KNOWN_FROM, LAPSE
+from vision.roles.assignment import MIN_READING_SHARE, MIN_ROLE_CONFIDENCE, READING_CORRELATION
 from vision.roles.model import FeatureIdentity, HeldOut, LabelCount, RoleError, RoleModel, distances, softmax
 from zones.facility import Role
 
@@ -57,7 +57,7 @@ def fit(
     facility: str | None,
     made: str,
     guarded: bool = True,
-    unknown_from: float = KNOWN_FROM,
+    unknown_from: float = MIN_ROLE_CONFIDENCE,
 ) -> RoleModel:
     """Train on labelled crops. Deterministic: the same labels give the same model.
 
@@ -258,8 +258,11 @@ def combine(shares: np.ndarray, tracks: np.ndarray, names: np.ndarray) -> tuple[
         like = own[own.sum(axis=1) > 0]
         if 2 * len(like) < len(own):
             continue
-        worth = len(like) / (1 + (len(like) - 1) * CORRELATION)
-        odds = softmax(worth * np.log(np.clip(like, LAPSE, 1 - LAPSE)).mean(axis=0, keepdims=True))[0]
+        worth = len(like) / (1 + (len(like) - 1) * READING_CORRELATION)
+        odds = softmax(
+            worth
+            * np.log(np.clip(like, MIN_READING_SHARE, 1 - MIN_READING_SHARE)).mean(axis=0, keepdims=True)
+        )[0]
         best[number], confidence[number] = odds.argmax(), odds.max()
     return best, confidence
 

@@ -15,7 +15,7 @@ FALLBACK = 0.05
 """Distance used where no track has that many [D]; 0 is the same, 1 is unrelated."""
 
 
-def by_appearance(features: np.ndarray, tracks: Sequence[str], dimension: int) -> list[list[str]]:
+def group_by_appearance(features: np.ndarray, tracks: Sequence[str], dimension: int) -> list[list[str]]:
     """Groups of tracks whose people look alike, the largest first.
 
     Average linkage (Sokal and Michener 1958) of cosine distances between the tracks' mean features. How
@@ -35,7 +35,7 @@ def by_appearance(features: np.ndarray, tracks: Sequence[str], dimension: int) -
     return sorted(groups, key=lambda group: (-sum(crops[name] for name in group), group))
 
 
-def in_two(features: np.ndarray, tracks: Sequence[str], dimension: int) -> list[list[str]]:
+def split_in_two(features: np.ndarray, tracks: Sequence[str], dimension: int) -> list[list[str]]:
     """The two most different halves of a group of tracks; the group itself where it has but one track."""
     names, means = _means(features, tracks, dimension)
     if len(names) < 2:

@@ -51,7 +51,7 @@ class RoleReader:
         return self._classifier.roles(self._features.read(people))
 
 
-def worth_reading(boxes: np.ndarray) -> np.ndarray:
+def clothes_visible(boxes: np.ndarray) -> np.ndarray:
     """Which of the people in a frame (N, >= 4: x1, y1, x2, y2, px) show their clothes; (N,) bool.
 
     Not those too small, or hidden behind a person whose box ends lower: on a floor seen from above, who

@@ -24,7 +24,14 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.sources.footage import clock, length, locate, nominal_rate, opened, rewind
+from vision.sources.container import (
+    nominal_rate,
+    open_video,
+    seek_before,
+    stamp_of_index,
+    stated_duration,
+    timeline_of,
+)
 from vision.sources.timeline import DisplayOrder, Timeline
 
 LONGEST_STEP = 2 * SECOND
@@ -40,27 +47,27 @@ STATED_LENGTH = frozenset({"mov", "matroska", "avi", "asf"})
 """Containers whose header states how long the video is, so that a file that was cut off is noticed."""
 
 
-class LossKind(StrEnum):
+class GapKind(StrEnum):
     """Why there are no pictures: none were stored, they cannot be decoded, or their times make no sense."""
 
-    GAP = "gap"
+    MISSING = "gap"
     UNDECODABLE = "undecodable"
     DISORDER = "disorder"
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Gap:
     """A stretch of footage without a usable picture, between two that are usable.
 
     Attributes:
-        kind: see `LossKind`.
+        kind: see `GapKind`.
         start: t of the last usable picture before it, or of the start of the footage; microseconds UTC.
         end: t of the first usable picture after it, or where the footage should have ended.
         frames: pictures known to be lost; 0 for a gap.
         cause: half a sentence for people.
     """
 
-    kind: LossKind
+    kind: GapKind
     start: int
     end: int
     frames: int
@@ -68,7 +75,7 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ResumePoint:
     """Where a pass over a source stopped: the last picture that was dealt with. Its `Frame` has both.
 
     Attributes:
@@ -81,7 +88,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedFrame:
     """A decoded picture that has not been converted yet: index in its source, and stream time."""
 
     index: int
@@ -119,9 +126,9 @@ class _Beginning:
     sought: bool = False
 
 
-def pictures(
-    path: Path, start: int, fps: float | None, *, after: Position | None = None, since: int | None = None
-) -> Iterator[Picture | Loss]:
+def decode_frames(
+    path: Path, start: int, fps: float | None, *, after: ResumePoint | None = None, since: int | None = None
+) -> Iterator[DecodedFrame | Gap]:
     """Decode a video file whose first picture is at `start` (microseconds UTC).
 
     Args:
@@ -136,19 +143,19 @@ def pictures(
     Raises:
         SourceError: the file cannot be opened.
     """
-    with opened(path) as (container, stream):
-        timeline = clock(path, container, stream, start, fps)
+    with open_video(path) as (container, stream):
+        timeline = timeline_of(path, container, stream, start, fps)
         # Decoding times tell when a reordered picture is shown only by counting from the first.
         sought = not (timeline.by_dts and stream.codec_context.has_b_frames)
     if since is not None and fps is not None:
         number = timeline.first_index(since)
-        after = Position(number - 1, since - 1) if number > 0 else None
+        after = ResumePoint(number - 1, since - 1) if number > 0 else None
         since = None
     whole = _Beginning()
     stamp: int | None = None
     if after is not None:
         whole = _Beginning(0, after.t, skip_index=after.index)
-        stamp = timeline.at(after.t - start) if fps is None else locate(path, after.index)
+        stamp = timeline.at(after.t - start) if fps is None else stamp_of_index(path, after.index)
     elif since is not None:
         whole = _Beginning(0, since - 1, skip_elapsed=since - 1 - start)
         stamp = timeline.at(since - 1 - start)
@@ -158,8 +165,8 @@ def pictures(
         )
         index = after.index + 1 if after is not None else 0
         for keys in KEYS_BEFORE:
-            with opened(path) as (container, stream):
-                if not rewind(container, stream, timeline, stamp, keys):
+            with open_video(path) as (container, stream):
+                if not seek_before(container, stream, timeline, stamp, keys):
                     break
                 part = _Beginning(index, whole.last_t, skip_elapsed=elapsed, sought=True)
                 try:
@@ -167,7 +174,7 @@ def pictures(
                     return
                 except _LateError:
                     continue
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         yield from _Pass(container, stream, timeline, whole).read()
 
 
@@ -197,7 +204,7 @@ class _Pass:
         self._reformatter = VideoReformatter()
         self._distrusting = False
         self._distrusted_at: int | None = None
-        self._kind = LossKind.UNDECODABLE
+        self._kind = GapKind.UNDECODABLE
         self._cause: str | None = None
         self._lost = 0
         self._counting = beginning.sought
@@ -206,7 +213,7 @@ class _Pass:
         self._step = int(SECOND / rate) if rate else SECOND
         self._gap = max(LONGEST_STEP, 3 * self._step)
 
-    def read(self) -> Iterator[Picture | Loss]:
+    def read(self) -> Iterator[DecodedFrame | Gap]:
         for item in self._decoded():
             if isinstance(item, str):
                 self._damaged(item)
@@ -259,7 +266,7 @@ class _Pass:
         if stamp is not None and not packet.is_discard:
             self._order.enter(stamp, packet.is_keyframe)
 
-    def _shown(self, frame: VideoFrame) -> Iterator[Picture | Loss]:
+    def _shown(self, frame: VideoFrame) -> Iterator[DecodedFrame | Gap]:
         stamp, vanished = self._pair(frame)
         hidden = stamp is not None and stamp < self._timeline.origin
         if hidden or self._skip_elapsed is not None:
@@ -293,12 +300,12 @@ class _Pass:
                 return
             self._skip_index = None
         if t is None or (self._last_t is not None and t <= self._last_t):
-            self._damaged(self._disorder(t), LossKind.DISORDER)
+            self._damaged(self._disorder(t), GapKind.DISORDER)
             self._lost += 1
             return
-        yield from self._loss_until(t)
+        yield from self._gap_until(t)
         self._last_t, self._last_stamp, self._interlaced = t, stamp, frame.interlaced_frame
-        yield Picture(index, t, frame, self._reformatter)
+        yield DecodedFrame(index, t, frame, self._reformatter)
 
     def _pair(self, frame: VideoFrame) -> tuple[int | None, list[int] | None]:
         """A frame's timestamp, and those due before it that gave no picture (None: `DisplayOrder.leave`)."""
@@ -327,14 +334,14 @@ class _Pass:
             self._distrusting = not frame.key_frame and waited <= DISTRUST
         return not self._distrusting
 
-    def _damaged(self, cause: str, kind: LossKind = LossKind.UNDECODABLE) -> None:
+    def _damaged(self, cause: str, kind: GapKind = GapKind.UNDECODABLE) -> None:
         if self._cause is None:
             self._kind, self._cause = kind, cause
-        if kind is LossKind.UNDECODABLE:
+        if kind is GapKind.UNDECODABLE:
             self._distrusting, self._distrusted_at = True, None
 
     def _forgive(self) -> None:
-        self._kind, self._cause, self._lost = LossKind.UNDECODABLE, None, 0
+        self._kind, self._cause, self._lost = GapKind.UNDECODABLE, None, 0
 
     def _disorder(self, t: int | None) -> str:
         if t is None or self._last_t is None:
@@ -342,18 +349,18 @@ class _Pass:
         back = (self._last_t - t) / SECOND
         return f"timestamps go back by {back:.3f} s; a given frame rate reads such a file by counting"
 
-    def _loss_until(self, t: int) -> Iterator[Loss]:
+    def _gap_until(self, t: int) -> Iterator[Gap]:
         start = self._timeline.start if self._last_t is None else self._last_t
         headless = bool(self._headless) and self._last_t is None
         if self._lost or self._cause is not None or headless:
             cause = self._cause or "the footage begins between two key frames"
             if t > start:
-                yield Loss(self._kind, start, t, self._lost, cause)
+                yield Gap(self._kind, start, t, self._lost, cause)
         elif t - start > self._gap:
-            yield Loss(LossKind.GAP, start, t, 0, f"no picture for {(t - start) / SECOND:.3f} s")
+            yield Gap(GapKind.MISSING, start, t, 0, f"no picture for {(t - start) / SECOND:.3f} s")
         self._forgive()
 
-    def _ended(self) -> Iterator[Loss]:
+    def _ended(self) -> Iterator[Gap]:
         if not self._proven:
             raise _LateError
         if self._skip_elapsed is not None or self._skip_index is not None:
@@ -370,11 +377,11 @@ class _Pass:
             return
         self._lost += len(tail)
         self._cause = self._cause or stated or "the decoder gave no picture for the last packets"
-        yield from self._loss_until(max(end, last + self._step))
+        yield from self._gap_until(max(end, last + self._step))
 
     def _missing(self) -> tuple[int, str]:
         """Microseconds by which the file ends before its header says it does, and what to tell about it."""
-        stated = length(self._container, self._stream)
+        stated = stated_duration(self._container, self._stream)
         if (
             self._last_stamp is None
             or stated is None

@@ -17,8 +17,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vision.frames import Frame
-from vision.sources.decoding import Loss, Position, pictures
-from vision.sources.footage import clock, last_shown, length, nominal_rate, opened
+from vision.sources.container import last_frame_time, nominal_rate, open_video, stated_duration, timeline_of
+from vision.sources.decoding import Gap, ResumePoint, decode_frames
 from vision.sources.images import IMAGE_SUFFIXES, image_frames, is_pattern, matches, members, natural_key
 from vision.sources.start_time import StartOrigin, start_from_disk, start_from_metadata, start_from_name
 from vision.sources.timeline import SourceError, exact_rate, index_time
@@ -77,7 +77,7 @@ class FileSource:
     camera: str
     fps: float | None = None
 
-    def frames(self, after: Position | None = None, min_interval_us: int = 0) -> Iterator[Frame | Loss]:
+    def frames(self, after: ResumePoint | None = None, min_interval_us: int = 0) -> Iterator[Frame | Gap]:
         """Sampled frames, and every loss of pictures where it happened; both in order of time.
 
         A frame is sampled when at least `min_interval_us` has passed since the last one that was, give
@@ -104,8 +104,8 @@ class FileSource:
             )
             return
         last = None if after is None else after.t
-        for item in pictures(self.info.path, self.info.start_us, self.fps, after=after):
-            if isinstance(item, Loss):
+        for item in decode_frames(self.info.path, self.info.start_us, self.fps, after=after):
+            if isinstance(item, Gap):
                 yield item
             elif last is None or item.t - last >= step:
                 last = item.t
@@ -156,8 +156,8 @@ def images_between(
                     return
                 yield frame.t, frame.image
         return
-    for picture in pictures(path, source_start, fps, since=start):
-        if not isinstance(picture, Loss):
+    for picture in decode_frames(path, source_start, fps, since=start):
+        if not isinstance(picture, Gap):
             if picture.t > end:
                 return
             yield picture.t, picture.bgr()
@@ -171,11 +171,13 @@ def source_span(path: Path, fps: float | None) -> int | None:
     """
     if _is_sequence(path):
         return index_time(0, len(_images(path)), exact_rate(_required(path, fps)))
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         stated = _duration(container, stream, fps)
         if fps is not None or stated is None:
             return stated
-        return max(stated, last_shown(container, stream, clock(path, container, stream, 0, None)) or 0)
+        return max(
+            stated, last_frame_time(container, stream, timeline_of(path, container, stream, 0, None)) or 0
+        )
 
 
 def expand(sources: Sequence[str | Path]) -> list[Path]:
@@ -289,9 +291,9 @@ def _sequence_info(path: Path, start: int | None, fps: float | None, tz: tzinfo)
 
 
 def _video_info(path: Path, start: int | None, fps: float | None, tz: tzinfo) -> SourceInfo:
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         frame = _first_frame(path, container, stream)
-        by_dts = clock(path, container, stream, 0, fps).by_dts
+        by_dts = timeline_of(path, container, stream, 0, fps).by_dts
         if fps is None and not by_dts and frame.pts is None and frame.dts is None:
             raise SourceError(f"{path}: expected a video with timestamps, got none (give fps)")
         average = nominal_rate(stream)
@@ -319,7 +321,7 @@ def _video_info(path: Path, start: int | None, fps: float | None, tz: tzinfo) ->
 
 
 def _duration(container: InputContainer, stream: VideoStream, fps: float | None) -> int | None:
-    duration, rate = length(container, stream), nominal_rate(stream)
+    duration, rate = stated_duration(container, stream), nominal_rate(stream)
     if fps is None or duration is None:
         return duration
     return int(duration * rate / exact_rate(fps)) if rate else None

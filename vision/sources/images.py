@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from vision.frames import Frame
-from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.decoding import Gap, GapKind, ResumePoint
 from vision.sources.timeline import exact_rate, index_time
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
@@ -60,10 +60,10 @@ def image_frames(
     start: int,
     fps: float,
     *,
-    after: Position | None = None,
+    after: ResumePoint | None = None,
     since: int | None = None,
     min_interval_us: int = 0,
-) -> Iterator[Frame | Loss]:
+) -> Iterator[Frame | Gap]:
     """Frames of an image sequence: image n is at start + n / fps. What is not sampled is not opened.
 
     Args:
@@ -92,10 +92,10 @@ def image_frames(
             bad += 1
             continue
         if bad:
-            yield Loss(LossKind.UNDECODABLE, good, t, bad, "image files cannot be read")
+            yield Gap(GapKind.UNDECODABLE, good, t, bad, "image files cannot be read")
             bad = 0
         good = t
         yield Frame(image, t, index, camera)
     if bad:
         end = index_time(start, len(images), rate)
-        yield Loss(LossKind.UNDECODABLE, good, end, bad, "image files cannot be read")
+        yield Gap(GapKind.UNDECODABLE, good, end, bad, "image files cannot be read")

@@ -14,7 +14,7 @@ from cli.commands.evaluate.options import (
     SeedFlag,
     emit,
     open_eyes,
-    progress,
+    progress_bar,
     table,
 )
 from evaluation.bootstrap import RESAMPLES, SEED
@@ -70,9 +70,9 @@ def detection(
     evaluation.bands(edges)
     size = imgsz or (PIPELINE_IMGSZ if through_pipeline else WHOLE_IMGSZ)
     detect, classes, used = _detector(weights, through_pipeline, device, size)
-    with progress("images") as tell:
+    with progress_bar("images") as progress:
         found = evaluation.measure(
-            items, detect, classes, known, edges=edges, resamples=resamples, seed=seed, tell=tell
+            items, detect, classes, known, edges=edges, resamples=resamples, seed=seed, progress=progress
         )
     # Of one class, the mean over the classes is no news.
     one = len(found.cells) == 2

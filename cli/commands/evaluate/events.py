@@ -23,7 +23,7 @@ from cli.commands.evaluate.options import (
     emit,
     looked,
     open_eyes,
-    progress,
+    progress_bar,
     site,
     table,
 )
@@ -238,27 +238,27 @@ def _of_video(
     from evaluation import events as evaluation
     from evaluation.formats import read_mot
     from evaluation.truth import read_events
-    from pipelines.observe_footage import watch
+    from pipelines.observe_footage import observe_footage
 
     true = read_mot(truth_tracks) if truth_tracks else None
     told = read_events(events_file) if events_file else None
     if told is not None:
         evaluation.of_camera(told, footage.camera.id)
     bundle = open_eyes(*how)
-    with progress("video") as tell:
-        watched = watch(
+    with progress_bar("video") as progress:
+        observed = observe_footage(
             footage.video,
             bundle,
             footage.camera,
             start=footage.start,
             source_fps=footage.source_fps,
             timezone=footage.facility.timezone,
-            tell=tell,
+            progress=progress,
         )
     if true is not None:
-        return evaluation.case_of_tracks(watched, true, footage.facility, footage.camera), bundle
+        return evaluation.case_of_tracks(observed, true, footage.facility, footage.camera), bundle
     assert told is not None
-    return evaluation.case_of_video(watched, told, footage.facility, footage.camera), bundle
+    return evaluation.case_of_video(observed, told, footage.facility, footage.camera), bundle
 
 
 def _of_ledger(home: str, events_file: Path) -> Case:

@@ -23,7 +23,7 @@ from cli.commands.evaluate.options import (
     emit,
     looked,
     open_eyes,
-    progress,
+    progress_bar,
     site,
     table,
 )
@@ -62,7 +62,7 @@ def masks(
     from evaluation import masks as evaluation
     from evaluation.formats import TruthError
     from evaluation.truth import read_masks
-    from pipelines.observe_footage import watch
+    from pipelines.observe_footage import observe_footage
 
     told = {item.clip: item for item in read_masks(truth).clips}
     if missing := next((clip for clip in clips if clip.name not in told), None):
@@ -71,9 +71,9 @@ def masks(
     bundle = open_eyes(fps, imgsz, device, (person, face, mask))
     results: list[evaluation.ClipOutcome] = []
     for clip in clips:
-        with progress(clip.name) as tell:
-            watched = watch(clip, bundle, where, start=0, source_fps=source_fps, tell=tell)
-        results.append(evaluation.compare(watched, told[clip.name], where_from, where))
+        with progress_bar(clip.name) as progress:
+            observed = observe_footage(clip, bundle, where, start=0, source_fps=source_fps, progress=progress)
+        results.append(evaluation.compare(observed, told[clip.name], where_from, where))
     people = [person for result in results for person in result.people]
     found = evaluation.figures(people, resamples, seed)
     fragments = sum(item.fragments for item in results)

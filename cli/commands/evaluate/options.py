@@ -88,8 +88,8 @@ def site(facility: str | None, camera: str | None) -> tuple[Facility, Camera]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error where a person is watching; tell it how much is done, and of how much."""
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error where a person is watching; called with how much is done, and of how much."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -99,10 +99,10 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
 
-        def tell(done: int, total: int) -> None:
+        def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total or None)
 
-        yield tell
+        yield progress
 
 
 def table(title: str, *columns: str) -> Table:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.evaluate.options import DeviceFlag, SeedFlag, SourceFps, progress
+from cli.commands.evaluate.options import DeviceFlag, SeedFlag, SourceFps, progress_bar
 from models import registry
 from models.devices import Device
 
@@ -33,11 +33,11 @@ def roles(
 
     worn, true = read_wearers(wearers), read_mot(truth)
     features = RoleFeatures(AppearanceReader(registry.resolve(appearance), Device.choose(device)))
-    with progress("video") as tell:
-        read = read_crops(video, true, worn, features, source_fps, tell)
-    with progress("draws") as tell:
+    with progress_bar("video") as progress:
+        read = read_crops(video, true, worn, features, source_fps, progress)
+    with progress_bar("draws") as progress:
         found = measure(
-            read, worn, features, per_role=per_role, tracks=tracks, draws=draws, seed=seed, tell=tell
+            read, worn, features, per_role=per_role, tracks=tracks, draws=draws, seed=seed, progress=progress
         )
     asked = {"per_role": per_role, "tracks": tracks, "crops": len(read.owner), "seed": seed}
     print(json.dumps({**asked, "appearance": features.identity.appearance, **found}, indent=1))

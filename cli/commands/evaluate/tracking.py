@@ -21,7 +21,7 @@ from cli.commands.evaluate.options import (
     emit,
     looked,
     open_eyes,
-    progress,
+    progress_bar,
     site,
     table,
 )
@@ -54,14 +54,16 @@ def tracking(
     """
     from evaluation.formats import read_mot
     from evaluation.tracking import COUNTED, measure
-    from pipelines.observe_footage import watch
+    from pipelines.observe_footage import observe_footage
 
     true = read_mot(truth)
     bundle = open_eyes(fps, imgsz, device, (person, face, mask))
-    with progress("video") as tell:
-        watched = watch(video, bundle, site(None, None)[1], start=0, source_fps=source_fps, tell=tell)
-    with progress("intervals") as tell:
-        found = measure(watched, true, block_s=block, resamples=resamples, seed=seed, tell=tell)
+    with progress_bar("video") as progress:
+        observed = observe_footage(
+            video, bundle, site(None, None)[1], start=0, source_fps=source_fps, progress=progress
+        )
+    with progress_bar("intervals") as progress:
+        found = measure(observed, true, block_s=block, resamples=resamples, seed=seed, progress=progress)
     shown = table("Tracking", "figure", "value")
     for name, estimate in found.figures.items():
         shown.add_row(name.replace("_", " "), cell(estimate, 0 if name in COUNTED else 3))

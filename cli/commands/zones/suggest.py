@@ -22,7 +22,7 @@ from zones.facility import load_facility
 
 
 def suggest_zones(
-    facility: Annotated[Path, typer.Option(help="The facility file (YAML).")],
+    facility_file: Annotated[Path, typer.Option("--facility", help="The facility file (YAML).")],
     camera: Annotated[str, typer.Option(help="The camera in it.")],
     home: HomeOption = None,
     since: SinceOption = None,
@@ -33,13 +33,13 @@ def suggest_zones(
     as_json: JsonOption = False,
 ) -> None:
     """Propose floor, doors and dwells from the last day of the log; a person accepts or not."""
-    rules = load_facility(facility)
-    _check(output, facility, force)
+    facility = load_facility(facility_file)
+    _check(output, facility_file, force)
     window = read_window(since, until)
     place = Home.choose(home)
     with Ledger.open(place.ledger, create=False) as ledger:
-        found = suggest(place, ledger, rules, camera, window, rate)
-    draft = None if output is None else found.draft(str(facility))
+        found = suggest(place, ledger, facility, camera, window, rate)
+    draft = None if output is None else found.draft(str(facility_file))
     written = None if draft is None else output
     if draft is not None and written is not None:
         try:
@@ -50,7 +50,7 @@ def suggest_zones(
         shown = {**found.to_dict(), "draft": None if written is None else str(written)}
         print(json.dumps(shown, ensure_ascii=False, indent=1))
         return
-    _tell(found, facility, written)
+    _tell(found, facility_file, written)
 
 
 def _check(output: Path | None, facility: Path, force: bool) -> None:

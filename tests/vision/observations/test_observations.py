@@ -14,11 +14,11 @@ from vision.observations import (
     ObservationError,
     cameras,
     empty,
-    hours,
-    hours_held,
     part_path,
     read,
+    read_hours,
     span,
+    stored_hours,
     write_part,
 )
 
@@ -103,10 +103,10 @@ def test_hours_come_one_by_one_and_make_up_what_is_read(tmp_path: Path) -> None:
     times = [START, START + SECOND, START + 2 * 3600 * SECOND]
     for t in times:
         write_part(tmp_path, rows([t]), "yard", t)
-    pieces = list(hours(tmp_path, "yard", START, times[-1] + 1))
+    pieces = list(read_hours(tmp_path, "yard", START, times[-1] + 1))
     assert [to_iso(hour)[11:13] for hour, _ in pieces] == ["08", "09", "10"]
     assert pl.concat([part for _, part in pieces]).equals(read(tmp_path, "yard", START, times[-1] + 1))
-    assert [hour for hour, _ in hours(tmp_path, "yard", START + 1, times[-1])] == [pieces[1][0]]
+    assert [hour for hour, _ in read_hours(tmp_path, "yard", START + 1, times[-1])] == [pieces[1][0]]
 
 
 def test_what_is_held_is_told_by_camera_and_time(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_is_held_is_told_by_camera_and_time(tmp_path: Path) -> None:
     (tmp_path / "observations" / "unused" / "2026-11-24T08").mkdir(parents=True)
     (tmp_path / "observations" / "yard" / "notes").mkdir()
     assert cameras(tmp_path) == ("gate", "yard")
-    assert [to_iso(hour) for hour in hours_held(tmp_path, "yard")] == [
+    assert [to_iso(hour) for hour in stored_hours(tmp_path, "yard")] == [
         "2026-11-24T08:00:00.000000Z",
         "2026-11-24T10:00:00.000000Z",
     ]

@@ -16,20 +16,20 @@ from tests.incidents.rules.rule_scenes import NOON, long_log
 from tests.observing import START, rows
 from vision.frames import SECOND
 from vision.observations import (
-    ALWAYS,
+    ALL_TIME,
     HOUR,
     ObservationError,
     TornError,
-    hours_held,
     part_path,
     read,
     span,
+    stored_hours,
     upkeep,
     write_parquet,
     write_part,
 )
-from vision.observations.files import load
-from vision.observations.log import WHOLE, hour_folder
+from vision.observations.files import read_file
+from vision.observations.log import HOUR_FILE, hour_folder
 
 ROOT = Path(__file__).parents[3]
 MINUTE = 60 * SECOND
@@ -46,7 +46,7 @@ def written(home: Path, minutes: int = 4) -> pl.DataFrame:
 
 
 def everything(home: Path, camera: str = "cam-1") -> pl.DataFrame:
-    return read(home, camera, *ALWAYS)
+    return read(home, camera, *ALL_TIME)
 
 
 def files(home: Path) -> list[str]:
@@ -55,12 +55,12 @@ def files(home: Path) -> list[str]:
 
 def test_putting_together_loses_nothing_and_leaves_one_file(tmp_path: Path) -> None:
     before = written(tmp_path)
-    size = sum(item.bytes for item in upkeep.held(tmp_path, "cam-1"))
+    size = sum(item.bytes for item in upkeep.hour_summaries(tmp_path, "cam-1"))
     assert upkeep.parts_to_compact(tmp_path, "cam-1", NOON) == 4
     assert upkeep.compact(tmp_path, "cam-1", NOON) == 4
-    assert files(tmp_path) == [WHOLE]
+    assert files(tmp_path) == [HOUR_FILE]
     assert everything(tmp_path).equals(before)
-    assert sum(item.bytes for item in upkeep.held(tmp_path, "cam-1")) < size
+    assert sum(item.bytes for item in upkeep.hour_summaries(tmp_path, "cam-1")) < size
     assert upkeep.compact(tmp_path, "cam-1", NOON) == 0
     assert span(tmp_path, "cam-1") == (NOON, NOON + 4 * MINUTE - SECOND // 5 + 1)
 
@@ -89,7 +89,7 @@ def unsteady(seen: pl.DataFrame) -> pl.DataFrame:
 def test_a_day_is_small_and_read_at_once(tmp_path: Path) -> None:
     """Three people in view at 5 frames/s: under 30 bytes for a second of a person; the README has it."""
     write_part(tmp_path, unsteady(long_log(24)), "cam-1", NOON)
-    held = list(upkeep.held(tmp_path, "cam-1"))
+    held = list(upkeep.hour_summaries(tmp_path, "cam-1"))
     seconds = sum(hour.seconds for hour in held)
     each = sum(hour.bytes for hour in held) / seconds
     begun = time.perf_counter()
@@ -115,7 +115,7 @@ def test_later_parts_join_an_hour_and_a_stretch_written_anew_replaces_its_rows(t
     assert everything(tmp_path).equals(expected)
     assert upkeep.compact(tmp_path, "cam-1", NOON) == 2
     assert everything(tmp_path).equals(expected)
-    assert files(tmp_path) == [WHOLE]
+    assert files(tmp_path) == [HOUR_FILE]
 
 
 def test_people_seen_twice_at_one_time_keep_their_order_through_it(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_parts_of_the_form_before_are_read_as_they_are_and_left_alone(tmp_path: 
     assert upkeep.compact(tmp_path, "cam-1", START) == 2
     assert everything(tmp_path).equals(before)
     assert len(files(tmp_path)) == 2
-    [hour] = upkeep.held(tmp_path, "cam-1")
+    [hour] = upkeep.hour_summaries(tmp_path, "cam-1")
     assert (hour.files, hour.before, hour.rows) == (2, 1, 3)
 
 
@@ -174,7 +174,7 @@ def test_a_kill_before_any_change_to_a_file_leaves_every_row_there_once(tmp_path
         upkeep.clean_leftovers(home, "cam-1")
         upkeep.compact(home, "cam-1", NOON)
         assert everything(home).equals(before)
-        assert [path.name for path in home.rglob("*") if path.is_file()] == [WHOLE]
+        assert [path.name for path in home.rglob("*") if path.is_file()] == [HOUR_FILE]
 
 
 def test_a_reader_beside_it_sees_every_row_once(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_reader_beside_it_sees_every_row_once(tmp_path: Path) -> None:
 def test_a_torn_file_is_named_found_and_set_aside(tmp_path: Path, damage: str) -> None:
     written(tmp_path)
     upkeep.compact(tmp_path, "cam-1", NOON)
-    path = hour_folder(tmp_path, "cam-1", NOON) / WHOLE
+    path = hour_folder(tmp_path, "cam-1", NOON) / HOUR_FILE
     data = path.read_bytes()
     middle = len(data) // 3
     path.write_bytes(
@@ -218,13 +218,13 @@ def test_a_torn_file_is_named_found_and_set_aside(tmp_path: Path, damage: str) -
             "footer": data.replace(b'"height":960', b'"height":480'),
         }[damage]
     )
-    with pytest.raises(TornError, match=f"{WHOLE}: expected a whole file .* torn .*observations recover"):
+    with pytest.raises(TornError, match=f"{HOUR_FILE}: expected a whole file .* torn .*observations recover"):
         everything(tmp_path)
-    [(hour, error)] = upkeep.torn(tmp_path, "cam-1")
+    [(hour, error)] = upkeep.torn_files(tmp_path, "cam-1")
     assert (hour, error.path) == (NOON // HOUR * HOUR, path)
-    assert upkeep.set_aside(path).name == f"{WHOLE}.torn"
+    assert upkeep.set_aside(path).name == f"{HOUR_FILE}.torn"
     assert everything(tmp_path).is_empty()
-    assert hours_held(tmp_path, "cam-1") == ()
+    assert stored_hours(tmp_path, "cam-1") == ()
 
 
 def test_a_file_of_a_version_to_come_is_not_called_torn(
@@ -236,7 +236,7 @@ def test_a_file_of_a_version_to_come_is_not_called_torn(
     with pytest.raises(
         ObservationError, match="expected the observation log in format 1, got format 2"
     ) as caught:
-        load(part)
+        read_file(part)
     assert not isinstance(caught.value, TornError)
 
 
@@ -244,7 +244,7 @@ def test_a_removed_hour_is_gone_and_a_half_removed_one_is_cleaned_up(tmp_path: P
     for start in (START, START + HOUR):
         write_part(tmp_path, rows([start], "cam-1"), "cam-1", start)
     upkeep.remove_hour(tmp_path, "cam-1", START)
-    assert len(hours_held(tmp_path, "cam-1")) == 1 and len(everything(tmp_path)) == 1
+    assert len(stored_hours(tmp_path, "cam-1")) == 1 and len(everything(tmp_path)) == 1
     folder = hour_folder(tmp_path, "cam-1", START + HOUR)
     (folder / ".a.parquet.tmp").write_bytes(b"half")
     folder.with_name(".2026-11-24T08.purged").mkdir()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vision.frames import SECOND, Frame
-from vision.roles.crops import PER_TRACK, BodyCrop, TrackAlbum, cut, for_viewing
+from vision.roles.crops import PER_TRACK, BodyCrop, CropSampler, anonymised_jpeg, cut
 
 NOISE = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
 BOX = np.array([100.0, 40.0, 150.0, 200.0])
@@ -25,13 +25,13 @@ def test_a_crop_holds_the_person_a_little_around_and_the_place_of_the_box() -> N
 @pytest.mark.parametrize("box", [[-20, -9, 30, 90], [300, 200, 400, 300], [0, 0, 320, 240]])
 def test_a_box_that_leaves_the_frame_is_cut_where_the_frame_ends(box: list[float]) -> None:
     crop = cut(frame(), "a", np.array(box, dtype=float))
-    assert crop.image.size and for_viewing(crop)[:2] == b"\xff\xd8"
+    assert crop.image.size and anonymised_jpeg(crop)[:2] == b"\xff\xd8"
 
 
 def test_heads_are_hidden_for_viewing_those_of_bystanders_too() -> None:
     other = BOX + np.array([35, 10, 35, 10])
     crop = cut(frame(), "a", BOX, [other])
-    shown = cv2.imdecode(np.frombuffer(for_viewing(crop), np.uint8), cv2.IMREAD_COLOR)
+    shown = cv2.imdecode(np.frombuffer(anonymised_jpeg(crop), np.uint8), cv2.IMREAD_COLOR)
     scale = shown.shape[0] / crop.image.shape[0]
 
     def detail(region: tuple[int, int, int, int]) -> float:
@@ -54,7 +54,7 @@ def test_of_a_bust_more_is_hidden_for_more_of_it_is_head() -> None:
 
 
 def test_an_album_spreads_over_any_length_of_time_and_keeps_the_largest() -> None:
-    album = TrackAlbum(2 * SECOND)
+    album = CropSampler(2 * SECOND)
     for second in range(3600):
         if album.due(second * SECOND):
             tall = 100 if second != 2048 else 190
@@ -67,7 +67,7 @@ def test_an_album_spreads_over_any_length_of_time_and_keeps_the_largest() -> Non
 
 
 def test_a_short_track_keeps_what_it_has() -> None:
-    album = TrackAlbum(2 * SECOND)
+    album = CropSampler(2 * SECOND)
     for second in (0, 1, 2, 3):
         if album.due(second * SECOND):
             album.add(cut(frame(second * SECOND), "a", BOX))

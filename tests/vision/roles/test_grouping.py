@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vision.roles.grouping import by_appearance, in_two
+from vision.roles.grouping import group_by_appearance, split_in_two
 
 
 def crops(clothes: list[int], per_track: int = 4) -> tuple[np.ndarray, list[str]]:
@@ -17,19 +17,19 @@ def crops(clothes: list[int], per_track: int = 4) -> tuple[np.ndarray, list[str]
 
 
 def test_tracks_in_the_same_clothes_are_one_group_the_largest_first() -> None:
-    groups = by_appearance(*crops([0, 1, 0, 2, 0, 1]), dimension=4)
+    groups = group_by_appearance(*crops([0, 1, 0, 2, 0, 1]), dimension=4)
     assert groups == [["t0", "t2", "t4"], ["t1", "t5"], ["t3"]]
 
 
 def test_a_group_of_two_kinds_is_divided_between_them() -> None:
-    assert sorted(in_two(*crops([0, 1, 0]), dimension=4)) == [["t0", "t2"], ["t1"]]
+    assert sorted(split_in_two(*crops([0, 1, 0]), dimension=4)) == [["t0", "t2"], ["t1"]]
 
 
 def test_one_track_or_none_is_no_trouble() -> None:
-    assert by_appearance(*crops([0]), dimension=4) == [["t0"]]
-    assert in_two(*crops([0]), dimension=4) == [["t0"]]
-    assert by_appearance(np.zeros((0, 9)), [], dimension=4) == []
+    assert group_by_appearance(*crops([0]), dimension=4) == [["t0"]]
+    assert split_in_two(*crops([0]), dimension=4) == [["t0"]]
+    assert group_by_appearance(np.zeros((0, 9)), [], dimension=4) == []
 
 
 def test_single_crops_are_grouped_too() -> None:
-    assert by_appearance(*crops([0, 0, 1], per_track=1), dimension=4) == [["t0", "t1"], ["t2"]]
+    assert group_by_appearance(*crops([0, 0, 1], per_track=1), dimension=4) == [["t0", "t1"], ["t2"]]

@@ -11,7 +11,7 @@ from models.registry import Weights
 from vision.roles.features import RoleFeatures, colour_statistics
 from vision.roles.fitting import Labelled, fit
 from vision.roles.model import RoleError
-from vision.roles.reading import RoleReader, worth_reading
+from vision.roles.reading import RoleReader, clothes_visible
 from zones.facility import Role
 
 FILE = Weights("roles", Path("home/roles/T-1.json"), "f" * 64, None, False)
@@ -94,5 +94,5 @@ def test_small_and_hidden_people_are_not_worth_a_look_and_those_in_front_are() -
         ],
         dtype=np.float32,
     )
-    assert worth_reading(boxes).tolist() == [False, True, True, False]
-    assert worth_reading(boxes[:0]).tolist() == []
+    assert clothes_visible(boxes).tolist() == [False, True, True, False]
+    assert clothes_visible(boxes[:0]).tolist() == []

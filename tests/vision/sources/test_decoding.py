@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.footage import damage, number_of, packet_places, truncate, write_video
 from vision.frames import SECOND, Frame
-from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.decoding import Gap, GapKind, ResumePoint
 from vision.sources.files import FileSource, open_source
 
 START = 1_637_712_000_123_456
@@ -64,11 +64,13 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(source: FileSource, after: Position | None = None, every: int = 0) -> tuple[list[Frame], list[Loss]]:
+def read(
+    source: FileSource, after: ResumePoint | None = None, every: int = 0
+) -> tuple[list[Frame], list[Gap]]:
     items = list(source.frames(after, every))
     moments = [item.t if isinstance(item, Frame) else item.end for item in items]
     assert moments == sorted(moments)
-    return [i for i in items if isinstance(i, Frame)], [i for i in items if isinstance(i, Loss)]
+    return [i for i in items if isinstance(i, Frame)], [i for i in items if isinstance(i, Gap)]
 
 
 def numbers(frames: list[Frame]) -> list[int]:
@@ -93,7 +95,7 @@ def test_resumes_exactly_where_it_stopped(videos: Path, name: str, fps: float | 
     whole, _ = read(source)
 
     for stopped in (0, 1, 11, 12, 13, 29, 47, FRAMES - 2, FRAMES - 1):
-        rest, losses = read(source, Position(whole[stopped].index, whole[stopped].t))
+        rest, losses = read(source, ResumePoint(whole[stopped].index, whole[stopped].t))
 
         assert losses == []
         assert [(f.t, f.index) for f in rest] == [(f.t, f.index) for f in whole[stopped + 1 :]]
@@ -124,7 +126,7 @@ def test_an_interrupted_pass_and_its_resumption_make_a_whole_one(
     whole, _ = read(source, every=every)
     stop = whole[min(stopped, len(whole) - 1)]
 
-    rest, _ = read(source, Position(stop.index, stop.t), every)
+    rest, _ = read(source, ResumePoint(stop.index, stop.t), every)
 
     expected = [frame for frame in whole if frame.t > stop.t]
     assert [(f.t, f.index) for f in rest] == [(f.t, f.index) for f in expected]
@@ -173,7 +175,7 @@ def test_a_gap_in_time_is_told(tmp_path: Path) -> None:
 
     assert len(frames) == 40
     [gap] = losses
-    assert (gap.kind, gap.start, gap.end) == (LossKind.GAP, START + 1_900_000, START + 9 * SECOND)
+    assert (gap.kind, gap.start, gap.end) == (GapKind.MISSING, START + 1_900_000, START + 9 * SECOND)
     assert "7.100 s" in gap.cause
 
 
@@ -205,7 +207,7 @@ def test_damage_costs_no_more_than_the_rest_of_its_group(
     [loss] = losses
     shown = numbers(frames)
     assert set(range(25)) | set(range(36, FRAMES)) <= set(shown) < set(range(FRAMES))
-    assert loss.kind is LossKind.UNDECODABLE and loss.cause
+    assert loss.kind is GapKind.UNDECODABLE and loss.cause
     assert loss.frames == FRAMES - len(frames)
     # What follows keeps its number and its time, and nothing that is left was drawn from what was damaged.
     assert [frame.index for frame in frames] == shown
@@ -237,7 +239,7 @@ def test_damage_at_either_end_is_told(tmp_path: Path, packet: int, first: int) -
 
     assert frames[0].t == START + first * 100_000
     [loss] = losses
-    assert loss.kind is LossKind.UNDECODABLE
+    assert loss.kind is GapKind.UNDECODABLE
     assert loss.start == (START if first else frames[-1].t)
 
 
@@ -252,7 +254,7 @@ def test_a_truncated_file_is_read_to_its_end_and_then_told(tmp_path: Path, name:
 
     shown = numbers(frames)
     assert 40 < len(shown) < 70 and shown == list(range(len(shown)))
-    assert losses[-1].kind is LossKind.UNDECODABLE
+    assert losses[-1].kind is GapKind.UNDECODABLE
     assert losses[-1].start == frames[-1].t
     assert abs(losses[-1].end - START - 10 * SECOND) <= 100_000
 
@@ -287,7 +289,7 @@ def test_pictures_that_an_edit_list_hides_are_left_out(tmp_path: Path) -> None:
 
     assert numbers(frames) == list(range(17, 50)) and losses == []
     assert (frames[0].t, frames[0].index) == (START, 0)
-    assert numbers(read(source_, Position(3, frames[3].t))[0]) == list(range(21, 50))
+    assert numbers(read(source_, ResumePoint(3, frames[3].t))[0]) == list(range(21, 50))
     assert numbers(read(open_source(tmp_path / "cut.mp4", "yard", START, fps=10))[0]) == list(range(17, 50))
 
 
@@ -316,13 +318,13 @@ def test_timestamps_that_start_over_are_refused_and_a_rate_reads_them(tmp_path: 
     frames, losses = read(open_source(joined, "yard", START))
     assert numbers(frames) == list(range(30))
     [loss] = losses
-    assert (loss.kind, loss.frames) == (LossKind.DISORDER, 30)
+    assert (loss.kind, loss.frames) == (GapKind.DISORDER, 30)
     assert "2.900 s" in loss.cause
 
     source = open_source(joined, "yard", START, fps=10)
     counted, losses = read(source)
     assert numbers(counted) == list(range(60)) and losses == []
-    assert numbers(read(source, Position(counted[40].index, counted[40].t))[0]) == list(range(41, 60))
+    assert numbers(read(source, ResumePoint(counted[40].index, counted[40].t))[0]) == list(range(41, 60))
 
 
 def test_a_change_of_resolution_changes_the_frames(tmp_path: Path) -> None:
@@ -370,4 +372,4 @@ def test_a_stream_without_timestamps_is_read_by_a_given_rate(tmp_path: Path) -> 
 
     assert numbers(frames) == list(range(30)) and losses == []
     assert frames[-1].t == START + 2_900_000
-    assert numbers(read(source, Position(12, frames[12].t))[0]) == list(range(13, 30))
+    assert numbers(read(source, ResumePoint(12, frames[12].t))[0]) == list(range(13, 30))

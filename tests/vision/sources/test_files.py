@@ -10,7 +10,7 @@ import pytest
 
 from tests.footage import number_of, picture, write_video
 from vision.frames import SECOND, Frame, from_iso
-from vision.sources.decoding import Loss, LossKind, Position
+from vision.sources.decoding import Gap, GapKind, ResumePoint
 from vision.sources.files import EDGE, expand, fingerprint, images_between, open_source, source_span
 from vision.sources.timeline import SourceError
 
@@ -229,13 +229,13 @@ class TestImageSequence:
     def test_samples_and_resumes(self, tmp_path: Path) -> None:
         source = open_source(write_images(tmp_path / "frames", 30), "yard", START, fps=10)
 
-        def sampled(after: Position | None) -> list[tuple[int, int]]:
+        def sampled(after: ResumePoint | None) -> list[tuple[int, int]]:
             return [(f.index, f.t) for f in source.frames(after, 300_000) if isinstance(f, Frame)]
 
         whole = sampled(None)
 
         assert [index for index, _ in whole] == list(range(0, 30, 3))
-        assert sampled(Position(*whole[4])) == whole[5:]
+        assert sampled(ResumePoint(*whole[4])) == whole[5:]
 
     def test_an_unreadable_image_is_a_loss(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "frames", 6)
@@ -243,9 +243,9 @@ class TestImageSequence:
 
         items = list(open_source(folder, "yard", START, fps=1).frames())
 
-        assert [n for n, item in enumerate(items) if isinstance(item, Loss)] == [3]
+        assert [n for n, item in enumerate(items) if isinstance(item, Gap)] == [3]
         loss = items[3]
-        assert isinstance(loss, Loss) and (loss.kind, loss.frames) == (LossKind.UNDECODABLE, 1)
+        assert isinstance(loss, Gap) and (loss.kind, loss.frames) == (GapKind.UNDECODABLE, 1)
         assert (loss.start, loss.end) == (START + 2 * SECOND, START + 4 * SECOND)
 
     def test_a_rate_is_required(self, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from vision.roles.model import ROLES, RoleError, RoleModel, read_model
 from zones.facility import Facility, Role
 
 FOLDER = "roles"
-GENERAL = "ppe"
+GENERAL_MODEL = "ppe"
 """Name of the model that is ours, for a site without labels."""
-GENERAL_FILE = registry.FOLDER / f"{GENERAL}.json"
+GENERAL_MODEL_FILE = registry.FOLDER / f"{GENERAL_MODEL}.json"
 
 
 def model_path(home: Home, facility: Facility) -> Path:
@@ -35,7 +35,7 @@ def labels_path(home: Home, facility: Facility) -> Path:
     return home.path / FOLDER / f"{facility.code}.labels.json"
 
 
-def train(
+def train_role_model(
     crops: Sequence[BodyCrop], roles: Sequence[Role], features: RoleFeatures, facility: Facility
 ) -> RoleModel:
     """Train a facility's model on crops and their roles.
@@ -59,7 +59,7 @@ def train(
     )
 
 
-def keep(home: Home, facility: Facility, model: RoleModel, labels: Sequence[Label]) -> Path:
+def save_role_model(home: Home, facility: Facility, model: RoleModel, labels: Sequence[Label]) -> Path:
     """Write a model and the places of its labels; each file is afterwards whole, or as it was.
 
     Raises:
@@ -74,7 +74,7 @@ def keep(home: Home, facility: Facility, model: RoleModel, labels: Sequence[Labe
     return path
 
 
-def find(home: Home, facility: Facility, wanted: str) -> Weights | None:
+def find_role_model(home: Home, facility: Facility, wanted: str) -> Weights | None:
     """The role model of a run, as the file that runs and incidents record.
 
     Args:
@@ -88,13 +88,15 @@ def find(home: Home, facility: Facility, wanted: str) -> Weights | None:
     """
     if wanted == "none":
         return None
-    if wanted == GENERAL:
-        return Weights(GENERAL, GENERAL_FILE, registry.sha256(GENERAL_FILE), None, True)
+    if wanted == GENERAL_MODEL:
+        return Weights(GENERAL_MODEL, GENERAL_MODEL_FILE, registry.sha256(GENERAL_MODEL_FILE), None, True)
     path = model_path(home, facility) if wanted == "auto" else Path(wanted)
     if not path.is_file():
         if wanted == "auto":
             return None
-        raise RoleError(f"expected --roles auto, none, {GENERAL} or the file of a role model, got {wanted!r}")
+        raise RoleError(
+            f"expected --roles auto, none, {GENERAL_MODEL} or the file of a role model, got {wanted!r}"
+        )
     model = read_model(path)
     if model.facility not in (None, facility.code):
         raise RoleError(
@@ -111,7 +113,7 @@ def describe_role_source(weights: Weights | None) -> str:
     """Where roles come from in a run, in a sentence for its user."""
     if weights is None:
         return "Roles come from zones and cameras alone; teach what is worn here with lazaretto roles label"
-    if weights.name == GENERAL:
+    if weights.name == GENERAL_MODEL:
         return (
             "Roles come from zones, cameras and the general model of protective clothing, which was not "
             "trained on medical clothing: teach what is worn here with lazaretto roles label"

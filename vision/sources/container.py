@@ -32,7 +32,7 @@ NOT_FOOTAGE = {
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file; yields the container and its first video stream that is not a cover picture.
 
     Raises:
@@ -79,7 +79,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     raise SourceError(f"{path}: expected a video stream, got {kinds} only")
 
 
-def clock(
+def timeline_of(
     path: Path, container: InputContainer, stream: VideoStream, start: int, fps: float | None
 ) -> Timeline:
     """The clock of an opened file whose video begins at `start` (microseconds UTC).
@@ -92,7 +92,7 @@ def clock(
     origin = stream.start_time
     if origin is None:
         # Matroska leaves it open where it cannot tell the decoding times.
-        with opened(path) as (again, anew):
+        with open_video(path) as (again, anew):
             packets = islice((packet for packet in again.demux(anew) if packet.size), REORDERING)
             stamps = [packet.dts if by_dts else packet.pts for packet in packets]
         origin = min((stamp for stamp in stamps if stamp is not None), default=0)
@@ -102,7 +102,9 @@ def clock(
     return Timeline(start, origin, stream.time_base or Fraction(1, SECOND), rate, by_dts)
 
 
-def rewind(container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int) -> bool:
+def seek_before(
+    container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int
+) -> bool:
     """Move the demuxer so that at least `keys` key frames at or before `stamp` are still to come.
 
     A seek may land on any packet (MPEG-TS has no index), so where it landed is looked at, and it
@@ -144,21 +146,21 @@ def _keys_before(
     return False
 
 
-def locate(path: Path, index: int) -> int | None:
+def stamp_of_index(path: Path, index: int) -> int | None:
     """Timestamp of picture number `index`, found by passing over the packets without decoding them.
 
     Returns:
         None when timestamps cannot tell: missing, going back, interlaced (a packet may be half a
         picture), or fewer pictures than that. Then only decoding from the start can.
     """
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         if _interlaced(container, stream):
             return None
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         waiting: list[int] = []
         before = 0
         try:
-            for stamp in _stamps(container, stream, clock(path, container, stream, 0, None)):
+            for stamp in _stamps(container, stream, timeline_of(path, container, stream, 0, None)):
                 # A picture's number is settled once all those that may be shown before it have been seen.
                 heapq.heappush(waiting, stamp)
                 if len(waiting) > REORDERING:
@@ -202,7 +204,7 @@ def _interlaced(container: InputContainer, stream: VideoStream) -> bool:
     return True
 
 
-def length(container: InputContainer, stream: VideoStream) -> int | None:
+def stated_duration(container: InputContainer, stream: VideoStream) -> int | None:
     """Microseconds of video by the file's own account, or None."""
     if stream.duration is not None and stream.time_base is not None:
         # Of an AVI file that was cut off FFmpeg shortens the duration; the number of frames stays as stated.
@@ -216,12 +218,12 @@ def length(container: InputContainer, stream: VideoStream) -> int | None:
     return container.duration - (int((stream.start_time or 0) * stream.time_base * SECOND) if ends else 0)
 
 
-def last_shown(container: InputContainer, stream: VideoStream, timeline: Timeline) -> int | None:
+def last_frame_time(container: InputContainer, stream: VideoStream, timeline: Timeline) -> int | None:
     """When the last picture is shown, microseconds after the first; None where it cannot be told quickly.
 
     Moves the demuxer to the end. MP4 states the sum of the decoding steps, which may be seconds less.
     """
-    stated = length(container, stream)
+    stated = stated_duration(container, stream)
     if stated is None:
         return None
     try:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.runtimes.examples import Examples
 from models.runtimes.network import MOST, Image, Network, square
 
 if TYPE_CHECKING:
     import supervision as sv
+
+    from models.runtimes.examples import Examples
 
 MOST_LOST = 0.01
 """An export that loses more of mAP50 (of top-1 accuracy, for a classifier) is refused: one point."""

@@ -12,6 +12,7 @@ from incidents.ledger import Ledger
 from incidents.ledger.exposures import ExposureEntry
 from incidents.local_time import local_iso
 from incidents.record import Incident
+from pipelines.publish import PublicationEntry
 
 if TYPE_CHECKING:
     from pipelines.analyze import CameraResult
@@ -37,7 +38,7 @@ def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Ta
         about = [incident.kind.replace("_", " "), incident.subkind.replace("_", " "), roles, detail(incident)]
         table.add_row(
             incident.id[:6],
-            local_iso(incident.start, incident.timezone)[5:19].replace("T", " "),
+            short_time(incident.start, incident.timezone),
             f"{incident.duration_s:.0f}",
             f"{incident.camera} {incident.zone or ''}".strip(),
             ", ".join(part for part in about if part),
@@ -57,7 +58,7 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
     for entry in entries:
         table.add_row(
             entry.id[:6],
-            local_iso(entry.start, entry.timezone)[5:19].replace("T", " "),
+            short_time(entry.start, entry.timezone),
             f"{entry.held_s:.0f}",
             f"{entry.camera} {entry.zone}",
             ", ".join(f"{track.id[-6:]} {track.role}" for track in entry.tracks),
@@ -108,3 +109,23 @@ def coverage_table(ledger: Ledger, cameras: Iterable[CameraResult]) -> Table:
             str(item.frames),
         )
     return table
+
+
+def history_table(entries: Sequence[PublicationEntry]) -> Table:
+    """Publications as rows, with the number of incidents that each gained, lost and changed."""
+    count = len(entries)
+    table = Table(title=f"{count or 'No'} published version{'' if count == 1 else 's'}", title_justify="left")
+    for column in ("facility", "version", "published", "by", "gained", "lost", "changed", "why"):
+        table.add_column(column, justify="right" if column in ("gained", "lost", "changed") else "left")
+    for entry in entries:
+        item = entry.publication
+        comparison = item.comparison
+        counts = [str(len(comparison[name])) if comparison else "-" for name in ("gained", "lost", "changed")]
+        published = local_iso(item.at, entry.timezone)[:16].replace("T", " ")
+        table.add_row(item.facility, item.version[:12], published, item.author, *counts, item.note)
+    return table
+
+
+def short_time(t: int, timezone: str) -> str:
+    """Microseconds UTC as month, day and time of day in a time zone: 11-24 08:00:00."""
+    return local_iso(t, timezone)[5:19].replace("T", " ")

@@ -1,4 +1,4 @@
-"""Two facility files over one log, with the verdicts of the ledger: what publishing one would change."""
+"""Compare two facility files on one observation log, with the verdicts of the ledger."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from typing import Any
 from incidents.comparison import Comparison, compare
 from incidents.ledger import Ledger
 from pipelines.home import Home
-from pipelines.replay import Replay, replay
+from pipelines.replay import Replay, Window, replay
 from vision.frames import to_iso
 from zones.facility import Facility
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What two facility files say of one log.
+    """What the rules of two facility files find in one log.
 
     Attributes:
         old, new: the replays.
-        comparison: event by event, with the verdicts.
+        comparison: incident by incident, with the verdicts.
     """
 
     old: Replay
     new: Replay
     comparison: Comparison
+
+    @property
+    def new_notices(self) -> tuple[str, ...]:
+        """Notices of the new file's replay that the old one's cameras do not have."""
+        before = {text for camera in self.old.cameras for text in camera.notices}
+        return tuple(text for text in self.new.all_notices if text not in before)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -47,9 +53,9 @@ def difference(
     old: Facility,
     new: Facility,
     cameras: Sequence[str] | None = None,
-    window: tuple[int | None, int | None] = (None, None),
+    window: Window = (None, None),
 ) -> Difference:
-    """Replay both and compare. Cameras that only one of them has are in its replay alone.
+    """Replay the log under both files and compare. A camera of one file alone is in its replay alone.
 
     Raises:
         LazarettoError: as `replay`.
@@ -57,6 +63,6 @@ def difference(
     both = [replay(home, ledger, facility, cameras, window) for facility in (old, new)]
     start = min(item.window[0] for item in both)
     end = max(item.window[1] for item in both)
-    judged = sorted({camera.camera for item in both for camera in item.cameras})
-    recorded = ledger.incidents(since=start, until=end, cameras=judged)
+    replayed = sorted({camera.camera for item in both for camera in item.cameras})
+    recorded = ledger.incidents(since=start, until=end, cameras=replayed)
     return Difference(both[0], both[1], compare(both[0].incidents, both[1].incidents, recorded))

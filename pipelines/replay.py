@@ -1,7 +1,7 @@
-"""Replay: the rules over the observation log, as often as zones are edited, without touching a pixel.
+"""Replay: evaluate the rules of a facility file on the observation log, without reading any footage.
 
-The rules are those of batch and live (`incidents.evaluate_log`), so the same log and facility give the same
-incidents. Nothing is written.
+The rules are those of batch and live analysis (`incidents.evaluate_log`), so the same log and facility give
+the same incidents. Nothing is written.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from incidents.evaluate_log import evaluate_log
 from incidents.ledger import Ledger
@@ -23,45 +24,51 @@ from zones.errors import LazarettoError
 from zones.facility import Facility
 
 WORKERS = 2
-"""Cameras judged at once: each holds a piece of its log in memory."""
-WORTH_A_PROCESS = 6
-"""Hours of a camera's log from which on a process of its own, a second to start, is worth it [D]."""
+"""Cameras evaluated at the same time. Each holds a chunk of its log in memory."""
+MIN_HOURS_FOR_PROCESS = 6
+"""Hours of log that the second longest camera must have before cameras get processes of their own.
+
+Starting a process takes about a second. Project default (docs/defaults.md).
+"""
+
+Window = tuple[int | None, int | None]
+"""[start, end), microseconds UTC; None = no bound."""
 
 
 class NothingToReplay(LazarettoError):
-    """The log holds nothing of the cameras and times asked for."""
+    """The log holds no observation of the cameras in the time asked for."""
 
 
 @dataclass(frozen=True)
 class CameraReplay:
-    """What the rules say of one camera.
+    """What the rules find in the log of one camera.
 
     Attributes:
-        camera: its id.
-        window: first to last moment judged, microseconds UTC.
-        hours: hours of which the log holds something.
-        people: rows judged, one per person and analysed frame.
+        camera: id of the camera.
+        window: the time evaluated, [start, end), microseconds UTC.
+        hours: hours of that time for which the log has observations.
+        observations: number of observations evaluated (one person in one analysed frame).
         incidents: records, by start; `run` is empty.
-        notices: sentences about what was not judged, and why.
+        notices: sentences about what was not evaluated, and why.
     """
 
     camera: str
     window: tuple[int, int]
     hours: int
-    people: int
+    observations: int
     incidents: tuple[Incident, ...]
     notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What the rules of a facility file say of a log.
+    """What the rules of a facility file find in a log.
 
     Attributes:
-        facility: the file they were taken from.
-        cameras: one by one, in the order of the file.
-        notices: what concerns no single camera.
-        seconds: that it took.
+        facility: the facility file.
+        cameras: the cameras evaluated, in the order of the file.
+        notices: sentences that concern no single camera.
+        seconds: how long the replay took.
     """
 
     facility: Facility
@@ -71,24 +78,62 @@ class Replay:
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """Of all cameras, by start and id."""
+        """Incidents of all cameras, by start and id."""
         found = [incident for camera in self.cameras for incident in camera.incidents]
         return tuple(sorted(found, key=lambda incident: (incident.start, incident.id)))
 
     @property
     def window(self) -> tuple[int, int]:
-        """From the first to the last moment judged, microseconds UTC."""
+        """The time evaluated over all cameras, [start, end), microseconds UTC."""
         return min(c.window[0] for c in self.cameras), max(c.window[1] for c in self.cameras)
 
     @property
     def hours(self) -> int:
-        """Camera-hours of which the log holds something."""
+        """Camera-hours for which the log has observations."""
         return sum(camera.hours for camera in self.cameras)
 
     @property
-    def people(self) -> int:
-        """Rows judged."""
-        return sum(camera.people for camera in self.cameras)
+    def observations(self) -> int:
+        """Number of observations evaluated."""
+        return sum(camera.observations for camera in self.cameras)
+
+    @property
+    def all_notices(self) -> tuple[str, ...]:
+        """Notices of the facility, then those of its cameras."""
+        return (*self.notices, *(notice for camera in self.cameras for notice in camera.notices))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "facility": {"code": self.facility.code, "version": self.facility.version},
+            "seconds": round(self.seconds, 3),
+            "camera_hours": self.hours,
+            "cameras": [
+                {
+                    "camera": item.camera,
+                    "start": to_iso(item.window[0]),
+                    "end": to_iso(item.window[1]),
+                    "observations": item.observations,
+                    "notices": list(item.notices),
+                }
+                for item in self.cameras
+            ],
+            "notices": list(self.notices),
+            "incidents": [incident.to_dict() for incident in self.incidents],
+        }
+
+
+@dataclass(frozen=True)
+class RecordedShare:
+    """How much of a replay the ledger holds already.
+
+    Attributes:
+        recorded: incidents in the ledger, of the cameras and the time replayed.
+        shared: how many of them the replay gives too.
+    """
+
+    recorded: int
+    shared: int
 
 
 def replay(
@@ -96,25 +141,25 @@ def replay(
     ledger: Ledger,
     facility: Facility,
     cameras: Sequence[str] | None = None,
-    window: tuple[int | None, int | None] = (None, None),
+    window: Window = (None, None),
 ) -> Replay:
-    """Judge what the log holds by the rules of a facility file.
+    """Evaluate the rules of a facility file on the observation log.
 
     Args:
         home: its observation log is read.
-        ledger: what it knows of models and coverage goes into the records.
+        ledger: its models and coverage go into the records.
         facility: zones, rules, thresholds.
-        cameras: ids; None = all that the facility has.
-        window: [start, end), microseconds UTC; None = as far as the log reaches.
+        cameras: ids; None = all cameras of the facility.
+        window: the time to evaluate; None = as far as the log reaches.
 
     Raises:
-        NothingToReplay: the log holds nothing of those cameras and times.
-        LazarettoError: an unknown camera, an empty window, a log that cannot be read or judged.
+        NothingToReplay: the log has no observations of those cameras in that time.
+        LazarettoError: a camera is unknown, the window is empty, or the log cannot be read.
     """
     begun = time.perf_counter()
     low, high = window
     if low is not None and high is not None and low >= high:
-        raise LazarettoError(f"expected a time to begin with before {to_iso(high)}, got {to_iso(low)}")
+        raise LazarettoError(f"expected a start before {to_iso(high)}, got {to_iso(low)}")
     wanted = [facility.camera(name).id for name in cameras] if cameras is not None else None
     logged = observations.cameras(home.path)
     jobs: list[_Job] = []
@@ -132,16 +177,24 @@ def replay(
             f"(the log holds cameras: {held})"
         )
     notices = [
-        f"camera {name}: not in the facility file, its observations are not judged"
+        f"camera {name}: not in the facility file, its observations are not evaluated"
         for name in logged
         if name not in {camera.id for camera in facility.cameras} and wanted is None
     ]
     return Replay(facility, _run(jobs), tuple(notices), time.perf_counter() - begun)
 
 
+def count_recorded(ledger: Ledger, found: Replay) -> RecordedShare:
+    """Count the incidents of a replay that are in the ledger."""
+    start, end = found.window
+    cameras = [item.camera for item in found.cameras]
+    recorded = {incident.id for incident in ledger.incidents(since=start, until=end, cameras=cameras)}
+    return RecordedShare(len(recorded), sum(incident.id in recorded for incident in found.incidents))
+
+
 @dataclass(frozen=True)
 class _Job:
-    """One camera, as a process of its own can take it up."""
+    """The replay of one camera; can be pickled for a process of its own."""
 
     home: Path
     ledger: Path
@@ -156,21 +209,21 @@ class _Job:
 
 
 def _run(jobs: Sequence[_Job]) -> tuple[CameraReplay, ...]:
-    if len(jobs) < 2 or sorted(job.hours() for job in jobs)[-2] < WORTH_A_PROCESS:
-        return tuple(map(_judge, jobs))
+    if len(jobs) < 2 or sorted(job.hours() for job in jobs)[-2] < MIN_HOURS_FOR_PROCESS:
+        return tuple(map(_replay_camera, jobs))
     with ProcessPoolExecutor(min(WORKERS, len(jobs)), get_context("spawn")) as pool:
-        return tuple(pool.map(_judge, jobs))
+        return tuple(pool.map(_replay_camera, jobs))
 
 
-def _judge(job: _Job) -> CameraReplay:
+def _replay_camera(job: _Job) -> CameraReplay:
     incidents: list[Incident] = []
     notices: dict[str, None] = {}
-    people = 0
+    count = 0
     camera = job.facility.camera(job.camera)
     with Ledger.open(job.ledger, create=False) as ledger:
-        for judged in evaluate_log(job.home, ledger, job.facility, camera, job.window):
-            incidents += judged.incidents
-            notices |= dict.fromkeys(judged.result.notices)
-            people += len(judged.chunk.seen)
+        for evaluated in evaluate_log(job.home, ledger, job.facility, camera, job.window):
+            incidents += evaluated.incidents
+            notices |= dict.fromkeys(evaluated.result.notices)
+            count += len(evaluated.chunk.seen)
     incidents.sort(key=lambda incident: (incident.start, incident.id))
-    return CameraReplay(job.camera, job.window, job.hours(), people, tuple(incidents), tuple(notices))
+    return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), tuple(notices))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -172,8 +171,12 @@ def _summary(name: str, hours: list[upkeep.HourSummary]) -> dict[str, Any]:
         "bytes_per_person_second": round(size / seconds, 3) if seconds else None,
         "hours": [
             {
-                **{key: value for key, value in asdict(item).items() if key != "camera"},
                 "hour": to_iso(item.hour),
+                "files": item.files,
+                "before": item.old_format_files,
+                "rows": item.rows,
+                "seconds": item.seconds,
+                "bytes": item.bytes,
             }
             for item in hours
         ],

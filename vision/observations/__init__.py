@@ -1,6 +1,6 @@
-"""The observation log: one row per person per analysed frame, the hinge between pixels and rules.
+"""The observation log: one row per person and analysed frame; the perception writes it, the rules read it.
 
-Everything before it is expensive and depends on models; everything after it is cheap and repeatable.
+Everything before the log is expensive and depends on models. Everything after it is cheap and repeatable.
 """
 
 from vision.observations.files import write_parquet

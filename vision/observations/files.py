@@ -1,10 +1,15 @@
-"""The files of the observation log: whole or absent, and what is torn is told from what is whole.
+"""Files of the observation log: their format, atomic writing, and detection of torn files.
 
-A file of the log holds packed rows (`vision.observations.packing`) as Parquet. Beside them, in its metadata
-under the key `lazaretto`, stand as JSON: `format`; `rows` and `seconds`, how many and how many seconds of
-people in view they are; `constant`, the columns of which every row says the same; `parts`, in a file that
-was made of several, the names of those, to which the column `part` points; `crc`, of the whole file with
-zeros in its place. Files without that key are of the form before: rows as they were given, not rounded.
+A file holds packed rows (`vision.observations.packing`) as Parquet. The Parquet metadata has one entry under
+the key `lazaretto`, a JSON object with these fields:
+
+- `format`: version of the format;
+- `rows`, `seconds`: number of rows, and the seconds of people in view that they stand for;
+- `constant`: columns that have one value in all rows, with that value; they are not stored as columns;
+- `parts`: only in a file merged from several parts: the names of the parts, indexed by the column `part`;
+- `crc`: CRC-32 of the whole file, computed with zeros in place of the checksum.
+
+Files without this entry are in the old format: rows as they were given, neither rounded nor packed.
 """
 
 from __future__ import annotations
@@ -16,133 +21,155 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import polars as pl
 
 from vision.frames import SECOND
-from vision.observations.packing import constant_columns, pack, unpack
+from vision.observations.packing import Constant, constant_columns, pack, unpack
 from vision.observations.schema import SCHEMA, ObservationError, TornError
 
-FORMAT = 1
-KEY = "lazaretto"
-BLANK = "0" * 8
+FORMAT_VERSION = 1
+METADATA_KEY = "lazaretto"
+BLANK_CRC = "0" * 8
 PART_COLUMN = "part"
-"""Column of a file made of several parts: the number of a row's part in `LogFile.parts`."""
+"""Column of a merged file: index of the row's part in `LogFile.parts`."""
 
 
 @dataclass(frozen=True)
 class LogFile:
-    """What a file of the log holds.
+    """The content of a file of the log.
 
     Attributes:
-        rows: of `SCHEMA`, sorted by time and track; and `PART_COLUMN` where there are `parts`.
-        parts: names of the parts of which the file was made; None = it is a part itself.
-        rounded: False = of the form before, as it was given.
+        rows: rows of `SCHEMA`, sorted by time and track; a merged file has the column `PART_COLUMN` too.
+        parts: names of the parts that were merged into the file; None = the file is a part itself.
+        packed: False = the file is in the old format, and its rows are not rounded.
     """
 
     rows: pl.DataFrame
     parts: tuple[str, ...] | None
-    rounded: bool
+    packed: bool
 
 
 @dataclass(frozen=True)
 class FileSummary:
-    """How much a file of the log holds: see `LogFile`; `seconds` of people in view, `bytes` on the disk."""
+    """How much a file of the log holds.
+
+    Attributes:
+        rows: number of rows.
+        seconds: seconds of people in view, see `person_seconds`.
+        bytes: size on disk.
+        parts, packed: see `LogFile`.
+    """
 
     rows: int
     seconds: float
     bytes: int
     parts: tuple[str, ...] | None
-    rounded: bool
+    packed: bool
+
+
+class _Metadata(TypedDict):
+    """The JSON object in the Parquet metadata; see the description of the module. `crc` is its last field."""
+
+    format: int
+    rows: int
+    seconds: float
+    constant: dict[str, Constant]
+    parts: NotRequired[list[str]]
+    crc: NotRequired[str]
+
+
+_REQUIRED_FIELDS = {"format", "rows", "seconds", "constant", "crc"}
 
 
 def encode(rows: pl.DataFrame, parts: tuple[str, ...] | None = None, level: int = 3) -> bytes:
-    """A file of the log with these rows; zstd at `level`.
+    """Encode rows as a file of the log, compressed with zstd at `level`.
 
     Raises:
         ObservationError: a row cannot be stored; see `pack`.
     """
     packed = pack(rows)
     constant = constant_columns(packed)
-    about: dict[str, Any] = {
-        "format": FORMAT,
+    metadata: _Metadata = {
+        "format": FORMAT_VERSION,
         "rows": len(packed),
         "seconds": round(person_seconds(rows), 3),
         "constant": constant,
-        **({} if parts is None else {"parts": parts}),
     }
-    about["crc"] = BLANK
+    if parts is not None:
+        metadata["parts"] = list(parts)
+    metadata["crc"] = BLANK_CRC
     file = io.BytesIO()
     packed.drop(*constant).write_parquet(
         file,
         compression="zstd",
         compression_level=level,
         statistics=False,
-        metadata={KEY: json.dumps(about, ensure_ascii=False, separators=(",", ":"))},
+        metadata={METADATA_KEY: json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))},
     )
-    before, _, after = file.getvalue().rpartition(_seal(BLANK))
-    return before + _seal(_crc(file.getvalue(), BLANK)) + after
+    before, _, after = file.getvalue().rpartition(_crc_field(BLANK_CRC))
+    return before + _crc_field(_crc(file.getvalue(), BLANK_CRC)) + after
 
 
 def read_file(path: Path) -> LogFile:
     """Read a file of the log.
 
     Raises:
-        FileNotFoundError: it is gone.
-        ObservationError: it is torn, is no file of the log, or is of a version to come.
+        FileNotFoundError: there is no such file.
+        TornError: the file is torn, or is not a file of the log.
+        ObservationError: the file cannot be read, or a later version wrote it.
     """
-    return decode(_bytes(path), path)
+    return decode(_read_bytes(path), path)
 
 
 def decode(data: bytes, path: Path) -> LogFile:
-    """What the bytes of a file hold, which are or will be those of `path`.
+    """Decode the bytes of a file of the log; `path` names the file in errors.
 
     Raises:
-        ObservationError: see `read_file`.
+        TornError, ObservationError: see `read_file`.
     """
-    about = _about(path, data)
+    metadata = _read_metadata(path, data)
     try:
-        if about is None:
-            # A column that an older version did not write is one that is not known.
+        if metadata is None:
+            # A column that an older version did not write holds unknown values.
             rows = pl.read_parquet(io.BytesIO(data), schema=SCHEMA, missing_columns="insert")
             return LogFile(rows.sort("t", "track", maintain_order=True), None, False)
-        varied = pl.read_parquet(io.BytesIO(data))
-        rows = unpack(varied, about["constant"])
-    except (*_TORN, KeyError, TypeError) as error:
+        rows = unpack(pl.read_parquet(io.BytesIO(data)), metadata["constant"])
+    except (*_TORN_FILE_ERRORS, KeyError, TypeError) as error:
         raise _torn(path, error) from error
-    return LogFile(rows, None if "parts" not in about else tuple(about["parts"]), True)
+    return LogFile(rows, _parts(metadata), True)
 
 
 def read_summary(path: Path) -> FileSummary:
-    """How much a file holds, by its metadata alone, or of the form before, by its rows.
+    """Read how much a file holds, from its metadata alone; a file in the old format is read in full.
 
     Raises:
-        FileNotFoundError: it is gone.
-        ObservationError: it is torn, as far as its metadata tell.
+        FileNotFoundError: there is no such file.
+        TornError: the file is torn, as far as its metadata and its checksum show.
+        ObservationError: the file cannot be read, or a later version wrote it.
     """
-    data = _bytes(path)
-    about = _about(path, data)
-    if about is None:
+    data = _read_bytes(path)
+    metadata = _read_metadata(path, data)
+    if metadata is None:
         rows = read_file(path).rows
         return FileSummary(len(rows), person_seconds(rows), len(data), None, False)
-    parts = None if "parts" not in about else tuple(about["parts"])
-    return FileSummary(about["rows"], about["seconds"], len(data), parts, True)
+    return FileSummary(metadata["rows"], metadata["seconds"], len(data), _parts(metadata), True)
 
 
 def person_seconds(rows: pl.DataFrame) -> float:
-    """Seconds of people in view: each row stands for the usual time from one row of a track to the next."""
+    """Seconds of people in view: the number of rows times the median interval between rows of a track."""
     times = rows.select("track", pl.col("t").dt.timestamp("us")).sort("track", "t")
     steps = times.select(pl.col("t").diff().filter(pl.col("track") == pl.col("track").shift(1))).to_series()
-    usual = steps.filter(steps > 0).median()
-    return len(rows) * float(usual) / SECOND if isinstance(usual, float) else 0.0
+    median = steps.filter(steps > 0).median()
+    return len(rows) * float(median) / SECOND if isinstance(median, float) else 0.0
 
 
 def write_parquet(path: Path, table: pl.DataFrame) -> None:
-    """Write a table, of whatever columns, so that `path` is afterwards whole, or as it was.
+    """Write a table with any columns as Parquet, atomically: on failure the old file stays.
 
     Raises:
-        ObservationError: the disk refuses it.
+        ObservationError: the file cannot be written.
     """
     file = io.BytesIO()
     table.write_parquet(file, compression="zstd", statistics=True)
@@ -150,10 +177,10 @@ def write_parquet(path: Path, table: pl.DataFrame) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write bytes so that `path` is afterwards whole, or as it was.
+    """Write bytes to a file atomically: on failure the old file stays.
 
     Raises:
-        ObservationError: the disk refuses it.
+        ObservationError: the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -170,11 +197,11 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise ObservationError(f"cannot write {path.name} below {path.parent}: {error}") from error
 
 
-_TORN = (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
-"""What reading Parquet that is torn may raise: the reader panics at some of it."""
+_TORN_FILE_ERRORS = (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""Errors that reading a torn Parquet file may raise; the reader panics on some torn files."""
 
 
-def _bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -185,39 +212,44 @@ def _bytes(path: Path) -> bytes:
         ) from error
 
 
-def _about(path: Path, data: bytes) -> dict[str, Any] | None:
-    """The metadata of a file of the log; None of the form before."""
+def _read_metadata(path: Path, data: bytes) -> _Metadata | None:
+    """Read and check the metadata of a file of the log; None for a file in the old format."""
     try:
-        text = pl.read_parquet_metadata(io.BytesIO(data)).get(KEY)
-        about = None if text is None else json.loads(text)
-    except _TORN as error:
+        text = pl.read_parquet_metadata(io.BytesIO(data)).get(METADATA_KEY)
+        metadata = None if text is None else json.loads(text)
+    except _TORN_FILE_ERRORS as error:
         raise _torn(path, error) from error
-    if about is None:
+    if metadata is None:
         return None
-    if not isinstance(about, dict) or not {"format", "rows", "seconds", "constant", "crc"} <= about.keys():
-        raise _torn(path, "other metadata")
-    if about["crc"] != _crc(data, str(about["crc"])):
-        raise _torn(path, "its checksum does not fit")
-    if about["format"] != FORMAT:
+    if not isinstance(metadata, dict) or not metadata.keys() >= _REQUIRED_FIELDS:
+        raise _torn(path, "its metadata are not those of the log")
+    if metadata["crc"] != _crc(data, str(metadata["crc"])):
+        raise _torn(path, "its checksum does not match")
+    if metadata["format"] != FORMAT_VERSION:
         raise ObservationError(
-            f"{path}: expected the observation log in format {FORMAT}, got format {about['format']}: "
-            "a later version wrote it"
+            f"{path}: expected the observation log in format {FORMAT_VERSION}, got format "
+            f"{metadata['format']}: a later version wrote it"
         )
-    return about
+    return cast(_Metadata, metadata)
 
 
-def _torn(path: Path, what: object) -> TornError:
-    text = " ".join(str(what).split()) or type(what).__name__
+def _parts(metadata: _Metadata) -> tuple[str, ...] | None:
+    parts = metadata.get("parts")
+    return None if parts is None else tuple(parts)
+
+
+def _torn(path: Path, reason: object) -> TornError:
+    text = " ".join(str(reason).split()) or type(reason).__name__
     return TornError(path, text)
 
 
-def _crc(data: bytes, told: str) -> str:
-    """Of the whole file, with a blank where its checksum stands."""
-    before, _, after = data.rpartition(_seal(told))
-    return f"{zlib.crc32(after, zlib.crc32(_seal(BLANK), zlib.crc32(before))):08x}"
+def _crc(data: bytes, stored: str) -> str:
+    """CRC-32 (8 hex digits) of a file, computed with zeros in place of the `stored` checksum."""
+    before, _, after = data.rpartition(_crc_field(stored))
+    return f"{zlib.crc32(after, zlib.crc32(_crc_field(BLANK_CRC), zlib.crc32(before))):08x}"
 
 
-def _seal(crc: str) -> bytes:
+def _crc_field(crc: str) -> bytes:
     return f'"crc":"{crc}"'.encode()
 
 

@@ -1,71 +1,77 @@
-"""Rows of the observation log as small integers, and back: what is rounded is rounded here, once.
+"""Packing rows of the observation log: values are rounded and stored as small integers.
 
-What a camera cannot know is not kept: boxes are rounded to 1/2048 to 1/1024 of the frame's height, half a
-pixel at 576 or 720 lines, one at 1080. What detected boxes jump by from frame to frame is several times that
-(`vision.ground.FOOT_SIGMA`: 3 % of a person's height). Time, frame and track stay exact.
+Rounding is coarser than float32 but finer than what a camera measures. Boxes are rounded to 1/2048 to 1/1024
+of the frame's height: half a pixel at 576 or 720 lines, one pixel at 1080 lines. Detected boxes jitter by
+several times that from frame to frame (`vision.ground.FOOT_SIGMA`: 3 % of a person's height). Time, frame
+number and track id stay exact. Rounding is idempotent: rounded rows stay as they are.
 
-Rows are sorted by track and time, so that a row differs little from the one before; of what moves, that
-difference is kept. What follows from other columns is not kept at all: the foot point from the box, and the
-position on the ground, which depends on the camera's calibration as it is when rules judge
-(`vision.ground.locate`). Rounding what is rounded already changes nothing.
+Packed rows are sorted by track and time, because consecutive rows of a track differ little. Columns that
+change steadily are stored as differences from the previous row. Columns that follow from others are not
+stored as they are: foot points are stored as offsets from the box, usually zero; ground positions are left
+out, because rules compute them from the camera's calibration in force at that time (`vision.ground.locate`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
 from vision.observations.schema import SCHEMA, ObservationError
 
-SHARE = 250
+Constant: TypeAlias = str | int | float | None
+"""Value of a column that has the same value in all rows."""
+
+SHARE_STEPS = 250
 """Steps from 0 to 1 of scores and probabilities: 0.004 each; their calibration error is 0.018 at best."""
-CHANGE = 1000
-"""Steps from 0 to 1 of `face_change`, of which rules ask for as little as 0.01."""
-FACE = 4
-"""Steps to a pixel of `face_height`: rules ask for whole pixels."""
-LINES = 1024
-"""A box is rounded to the power of two px that divides the frame's height into this many steps, or less than
-twice as many [D]."""
-MOST = 2**22
-"""Steps: farther than this no value can be, and float32 still tells the steps apart."""
+FACE_CHANGE_STEPS = 1000
+"""Steps from 0 to 1 of `face_change`; the smallest threshold of a rule is 0.01."""
+FACE_HEIGHT_STEPS = 4
+"""Steps per pixel of `face_height`; thresholds of rules are whole pixels."""
+MIN_LINES = 1024
+"""Boxes are rounded to the power of two (px) that divides the frame's height into this many steps, or into
+fewer than twice as many. Project default (docs/defaults.md)."""
+MAX_STEPS = 2**22
+"""Largest value that can be stored, in steps of its column; float32 still represents every step below it."""
 
 BOX = ("x1", "y1", "x2", "y2")
 _ROLES = ("role_resident", "role_staff_ppe", "role_staff_no_ppe", "role_outsider")
 _STEPS = {
-    **dict.fromkeys(("score", "mask_masked", "mask_unmasked", "mask_incorrect", *_ROLES), SHARE),
-    "face_height": FACE,
-    "face_change": CHANGE,
+    **dict.fromkeys(("score", "mask_masked", "mask_unmasked", "mask_incorrect", *_ROLES), SHARE_STEPS),
+    "face_height": FACE_HEIGHT_STEPS,
+    "face_change": FACE_CHANGE_STEPS,
 }
-_MOVING = ("t", "frame", *BOX)
-"""Kept as the difference from the row before that has a value."""
+"""Columns that are stored as whole numbers of steps, with the steps per unit."""
+_DELTA_CODED = ("t", "frame", *BOX)
+"""Columns that are stored as the difference from the previous row that has a value."""
 _FEET = {"foot_x": ("x1", "x2"), "foot_y": ("y2",)}
-"""Kept as steps from the mean of these, nearly always none."""
+"""Foot columns, stored as the offset (in steps) from the mean of these box columns; nearly always 0."""
 _DERIVED = ("ground_x", "ground_y", "ground_se")
+"""Columns that are not stored: they follow from the others and from the camera's calibration."""
 
 
 def pack(rows: pl.DataFrame) -> pl.DataFrame:
-    """Round rows of `SCHEMA` and pack them, sorted by track and time; rows that tie stay in their order.
+    """Round and pack rows of `SCHEMA`, sorted by track and time; rows that tie keep their order.
 
-    Columns beyond the schema are taken along as they are.
+    Columns beyond the schema are kept as they are.
 
     Raises:
-        ObservationError: a row has no time, or a number beyond all measure.
+        ObservationError: a row has no time, or a value beyond `MAX_STEPS`.
     """
     if rows["t"].null_count():
         raise ObservationError("expected a time in every row of the observation log, got a row without")
     rows = rows.sort("track", "t", maintain_order=True)
-    unit = _unit(rows["height"])
+    unit = _box_unit(rows["height"])
     exact = rows.select(pl.col(*BOX, *_FEET, *_STEPS).cast(pl.Float64).fill_nan(None))
     boxes = exact.select((pl.col(name) / unit).round() for name in BOX)
     feet = [
         (
             pl.when((pl.col(name) - pl.mean_horizontal(base, ignore_nulls=False)).abs() <= unit / 4)
             .then(0.0)
-            .otherwise(pl.col(name) / unit - boxes.select(_middle(base)).to_series())
+            .otherwise(pl.col(name) / unit - boxes.select(_foot_base(base)).to_series())
             .alias(name)
         )
         for name, base in _FEET.items()
@@ -74,53 +80,57 @@ def pack(rows: pl.DataFrame) -> pl.DataFrame:
         pl.all().round()
     )
     steps = pl.concat([boxes, steps], how="horizontal")
-    beyond = steps.select((pl.all().abs() > MOST).any()).row(0, named=True)
-    if any(beyond.values()):
+    too_large = steps.select((pl.all().abs() > MAX_STEPS).any()).row(0, named=True)
+    if any(too_large.values()):
         raise ObservationError(
-            f"expected no value in the observation log beyond {MOST} steps of its column, got "
-            + ", ".join(name for name, is_beyond in beyond.items() if is_beyond)
+            f"expected no value in the observation log beyond {MAX_STEPS} steps of its column, got "
+            + ", ".join(name for name, is_too_large in too_large.items() if is_too_large)
         )
-    steps = steps.cast(pl.Int32).with_columns(mask_incorrect=_rest())
+    steps = steps.cast(pl.Int32).with_columns(mask_incorrect=_mask_remainder())
     others = rows.drop(*steps.columns, *_DERIVED).with_columns(pl.col("t").dt.timestamp("us"))
     packed = pl.concat([others, steps], how="horizontal")
     return packed.with_columns(
-        pl.col(name) - pl.col(name).forward_fill().shift(1).fill_null(0) for name in _MOVING
+        pl.col(name) - pl.col(name).forward_fill().shift(1).fill_null(0) for name in _DELTA_CODED
     )
 
 
 def rounded(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `SCHEMA` as the log gives them back; see `pack` and `unpack`."""
+    """Return rows of `SCHEMA` as they are read back from the log: packed and unpacked."""
     return unpack(pack(rows), {})
 
 
-def constant_columns(packed: pl.DataFrame) -> dict[str, Any]:
-    """The columns of which every row says the same, with what they say; `unpack` fills them in again."""
+def constant_columns(packed: pl.DataFrame) -> dict[str, Constant]:
+    """The columns of packed rows that have the same value in all rows, with that value.
+
+    `unpack` restores them. Time and track are never among them; a difference only if it is always 0.
+    """
     alike = [name for name in packed.columns if name not in ("t", "track") and packed[name].n_unique() <= 1]
-    values = {name: packed[name][0] if len(packed) else None for name in alike}
-    return {name: value for name, value in values.items() if name not in _MOVING or not value}
+    values: dict[str, Constant] = {name: packed[name][0] if len(packed) else None for name in alike}
+    return {name: value for name, value in values.items() if name not in _DELTA_CODED or not value}
 
 
-def unpack(packed: pl.DataFrame, constant: Mapping[str, Any]) -> pl.DataFrame:
-    """What `pack` packed, sorted by time and track, with columns beyond the schema last.
+def unpack(packed: pl.DataFrame, constant: Mapping[str, Constant]) -> pl.DataFrame:
+    """Restore packed rows, sorted by time and track; columns beyond the schema come last.
 
-    What is derived from the calibration is null.
+    Ground positions are null.
 
     Args:
-        packed: the columns that are not `constant`, which was said by `same`.
+        packed: the columns that are not `constant`.
+        constant: the others, as `constant_columns` gave them.
     """
-    rows = packed.with_columns(pl.col(name).cum_sum() for name in _MOVING if name in packed.columns)
-    # Stable, and fast on what consists of runs in order of time.
+    rows = packed.with_columns(pl.col(name).cum_sum() for name in _DELTA_CODED if name in packed.columns)
+    # A stable sort is fast here: the rows of each track are already in order of time.
     rows = rows[np.argsort(rows["t"].to_numpy(), kind="stable")]
-    # A column that an older version did not write is one that is not known.
+    # A column that an older version did not write holds unknown values.
     unwritten = [name for name in SCHEMA if name not in (*packed.columns, *constant, *_DERIVED)]
     filled = {**constant, **dict.fromkeys(unwritten)}
-    rows = rows.with_columns(pl.lit(value, _kind(name)).alias(name) for name, value in filled.items())
-    unit = _unit(rows["height"])
+    rows = rows.with_columns(pl.lit(value, _packed_type(name)).alias(name) for name, value in filled.items())
+    unit = _box_unit(rows["height"])
     values = {
         **{name: pl.col(name) * unit for name in BOX},
-        **{name: (pl.col(name) + _middle(base)) * unit for name, base in _FEET.items()},
+        **{name: (pl.col(name) + _foot_base(base)) * unit for name, base in _FEET.items()},
         **{name: pl.col(name) / per for name, per in _STEPS.items()},
-        "mask_incorrect": _rest() / SHARE,
+        "mask_incorrect": _mask_remainder() / SHARE_STEPS,
         **{name: pl.lit(None) for name in _DERIVED},
         "t": pl.from_epoch("t", "us").dt.replace_time_zone("UTC"),
     }
@@ -130,22 +140,26 @@ def unpack(packed: pl.DataFrame, constant: Mapping[str, Any]) -> pl.DataFrame:
     )
 
 
-def _kind(name: str) -> pl.DataType:
+def _packed_type(name: str) -> pl.DataType:
     return pl.Int32() if name in (*BOX, *_FEET, *_STEPS) else SCHEMA.get(name, pl.Int32())
 
 
-def _middle(base: tuple[str, ...]) -> pl.Expr:
+def _foot_base(base: tuple[str, ...]) -> pl.Expr:
     return pl.mean_horizontal(base, ignore_nulls=False).fill_null(0)
 
 
-def _rest() -> pl.Expr:
-    """Probabilities of masks add up to 1: what the third lacks to that. Its own inverse."""
-    return SHARE - pl.sum_horizontal("mask_masked", "mask_unmasked") - pl.col("mask_incorrect")
+def _mask_remainder() -> pl.Expr:
+    """What the three mask probabilities lack to a sum of 1, in steps; it is stored as `mask_incorrect`.
+
+    The three usually sum to 1, so that the stored value is nearly always 0. The same expression restores
+    `mask_incorrect` from the stored value.
+    """
+    return SHARE_STEPS - pl.sum_horizontal("mask_masked", "mask_unmasked") - pl.col("mask_incorrect")
 
 
-def _unit(heights: pl.Series) -> pl.Expr:
-    """What boxes are rounded to, px, by the frame's height."""
-    units = {h: 2.0 ** (math.frexp((h or LINES) / LINES)[1] - 1) for h in heights.unique().to_list()}
+def _box_unit(heights: pl.Series) -> pl.Expr:
+    """The unit (px) to which the boxes of each row are rounded, from the height of its frame."""
+    units = {h: 2.0 ** (math.frexp((h or MIN_LINES) / MIN_LINES)[1] - 1) for h in heights.unique().to_list()}
     if len(units) <= 1:
         return pl.lit(next(iter(units.values()), 1.0))
     return pl.lit(heights.replace_strict(units, return_dtype=pl.Float64))

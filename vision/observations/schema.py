@@ -1,4 +1,4 @@
-"""What a row of the observation log says."""
+"""The columns of the observation log, its place on disk and its errors."""
 
 from __future__ import annotations
 
@@ -37,14 +37,16 @@ SCHEMA: dict[str, pl.DataType] = {
     "role_staff_no_ppe": pl.Float32(),
     "role_outsider": pl.Float32(),
 }
-"""Columns of the log. px for pixels of the frame, m for metres on the ground; null = not known.
-face_change: how much the picture around the face has changed since the look before (`vision.liveness`)."""
+"""Columns of the log. Boxes, foot points and face heights are in px of the frame, ground positions in metres;
+null = not known. `face_change` is the change of the image around the face since the previous reading
+(`vision.liveness`)."""
 
 LOG_FOLDER = "observations"
-"""The folder of the log, below the home."""
+"""Folder of the log below the home folder."""
 HOUR = 3600 * SECOND
+"""Microseconds in an hour, the time that one folder of the log covers."""
 ALL_TIME = (0, 4_102_444_800 * SECOND)
-"""From 1970 to 2100, microseconds UTC: all that a log holds."""
+"""A time range (microseconds UTC, 1970 to 2100) that covers every row of a log."""
 
 
 class ObservationError(LazarettoError):
@@ -52,15 +54,15 @@ class ObservationError(LazarettoError):
 
 
 class TornError(ObservationError):
-    """A file of the log is torn: truncated, overwritten, or no file of the log at all.
+    """A file of the log is torn (corrupt): truncated, overwritten, or not a file of the log at all.
 
     Attributes:
         path: the file.
-        why: what is wrong with it.
+        why: what is wrong with the file.
     """
 
     def __init__(self, path: Path, why: str) -> None:
-        """Say what came, of which file."""
+        """Build the message."""
         super().__init__(
             f"{path}: expected a whole file of the observation log, got one that is torn ({why}); "
             "`lazaretto observations recover` sets it aside and says what is lost"
@@ -69,5 +71,5 @@ class TornError(ObservationError):
 
 
 def empty() -> pl.DataFrame:
-    """A log without rows."""
+    """Return a table with the columns of the log and no rows."""
     return pl.DataFrame(schema=SCHEMA)

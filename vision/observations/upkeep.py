@@ -1,6 +1,7 @@
-"""Keeping the observation log small and whole: parts put together, old hours removed, torn files found.
+"""Upkeep of the observation log: merging parts into hour files, removing old hours, finding torn files.
 
-Nothing here may run beside an analysis of the same home; readers may read all the while.
+Nothing here may run at the same time as an analysis that writes to the same home folder. Readers may read at
+any time.
 """
 
 from __future__ import annotations
@@ -17,34 +18,39 @@ from vision.observations.files import PART_COLUMN, decode, encode, read_file, re
 from vision.observations.log import HOUR_FILE, hour_files, hour_folder, merged_rows_with_parts, stored_hours
 from vision.observations.schema import LOG_FOLDER, ObservationError, TornError
 
-LEVEL = 12
-"""Of zstd, for files that are written once and stay."""
-TORN = ".torn"
-"""What the name of a file that was set aside ends in."""
-PURGED = ".purged"
+MERGED_FILE_LEVEL = 12
+"""zstd compression level of hour files, which are written once and kept."""
+TORN_SUFFIX = ".torn"
+"""Suffix of a torn file that was set aside."""
+PURGED_SUFFIX = ".purged"
+"""Suffix of an hour's folder while it is being removed."""
 
 
 @dataclass(frozen=True)
 class HourSummary:
-    """What the log holds of a camera in an hour.
+    """How much the log holds of a camera in an hour.
 
     Attributes:
-        camera, hour: which; its start, microseconds UTC.
-        files: how many; before: how many of them are of the form before, which is not put together.
-        rows: people in frames; seconds: of people in view; bytes: on the disk.
+        camera: id of the camera.
+        hour: start of the hour, microseconds UTC.
+        files: number of files.
+        old_format_files: number of these files in the old format, which are never merged.
+        rows: number of rows.
+        seconds: seconds of people in view.
+        bytes: size on disk.
     """
 
     camera: str
     hour: int
     files: int
-    before: int
+    old_format_files: int
     rows: int
     seconds: float
     bytes: int
 
 
 def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
-    """What the log holds of a camera, hour by hour, from the files' metadata.
+    """How much the log holds of a camera, hour by hour, from the metadata of its files.
 
     Raises:
         TornError: a file is torn.
@@ -57,7 +63,7 @@ def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
             camera,
             hour,
             len(files),
-            sum(not item.rounded for item in files.values()),
+            sum(not item.packed for item in files.values()),
             sum(item.rows for item in counted),
             sum(item.seconds for item in counted),
             sum(item.bytes for item in files.values()),
@@ -65,29 +71,32 @@ def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
 
 
 def compact(home: Path, camera: str, hour: int) -> int:
-    """Put the parts of a camera and hour together into one file, without loss; returns how many there were.
+    """Merge the parts of a camera and hour into one file, without loss; returns how many were merged.
 
-    Killed at any instant, it leaves every row where readers find it, once. One part alone stays as it is;
-    so do parts of the form before, whose rows would have to be rounded.
+    If the process is killed at any instant, readers still find every row once. A single part stays as it is.
+    So do parts in the old format, because merging would round their rows.
 
     Raises:
         TornError: a file of the hour is torn.
-        ObservationError: the disk refuses it.
+        ObservationError: the merged file cannot be written.
     """
     folder = hour_folder(home, camera, hour)
-    files = {name: stored for name, stored in hour_files(folder).items() if stored.rounded}
+    files = {name: file for name, file in hour_files(folder).items() if file.packed}
     parts = [name for name in files if name != HOUR_FILE]
     if len(files) < 2:
         return 0
-    before = files[HOUR_FILE].parts or () if HOUR_FILE in files else ()
-    names = tuple(sorted({*parts, *before}))
+    merged_before = files[HOUR_FILE].parts or () if HOUR_FILE in files else ()
+    names = tuple(sorted({*parts, *merged_before}))
     numbers = {name: number for number, name in enumerate(names)}
     rows = merged_rows_with_parts(files).with_columns(
         pl.col(PART_COLUMN).replace_strict(numbers, return_dtype=pl.Int32)
     )
-    data = encode(rows, names, LEVEL)
+    data = encode(rows, names, MERGED_FILE_LEVEL)
     if not decode(data, folder / HOUR_FILE).rows.equals(rows):
-        raise ObservationError(f"{folder / HOUR_FILE}: expected the rows of {len(files)} files, got others")
+        raise ObservationError(
+            f"{folder / HOUR_FILE}: expected the merged file to hold the rows of its {len(files)} files, "
+            "got others"
+        )
     write_atomically(folder / HOUR_FILE, data)
     for name in parts:
         (folder / name).unlink()
@@ -95,23 +104,23 @@ def compact(home: Path, camera: str, hour: int) -> int:
 
 
 def parts_to_compact(home: Path, camera: str, hour: int) -> int:
-    """How many parts `compact` would put together, by the names of files and what they say of themselves.
+    """The number of parts that `compact` would merge, from the names and metadata of the files.
 
     Raises:
         TornError: a file of the hour is torn.
     """
-    files = [path for path in _files(hour_folder(home, camera, hour)) if read_summary(path).rounded]
+    files = [path for path in _files(hour_folder(home, camera, hour)) if read_summary(path).packed]
     return len([path for path in files if path.name != HOUR_FILE]) if len(files) > 1 else 0
 
 
 def remove_hour(home: Path, camera: str, hour: int) -> None:
-    """Remove what the log holds of a camera and hour, all of it at once for readers.
+    """Remove all rows of a camera and hour; for readers they disappear at once.
 
     Raises:
-        ObservationError: the disk refuses it.
+        ObservationError: the folder cannot be removed.
     """
     folder = hour_folder(home, camera, hour)
-    doomed = folder.with_name(f".{folder.name}{PURGED}")
+    doomed = folder.with_name(f".{folder.name}{PURGED_SUFFIX}")
     try:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
@@ -121,9 +130,9 @@ def remove_hour(home: Path, camera: str, hour: int) -> None:
 
 
 def clean_leftovers(home: Path, camera: str) -> int:
-    """Remove what kills left half written or half removed; returns how many files and folders."""
+    """Remove what killed processes left half written or half removed; returns the number of entries."""
     folder = home / LOG_FOLDER / camera
-    files, folders = list(folder.glob("*/.*.tmp")), list(folder.glob(f".*{PURGED}"))
+    files, folders = list(folder.glob("*/.*.tmp")), list(folder.glob(f".*{PURGED_SUFFIX}"))
     for path in files:
         path.unlink(missing_ok=True)
     for path in folders:
@@ -132,7 +141,7 @@ def clean_leftovers(home: Path, camera: str) -> int:
 
 
 def torn_files(home: Path, camera: str) -> Iterator[tuple[int, TornError]]:
-    """Every file of a camera's log that is torn, with its hour; reads all of them."""
+    """Read all files of a camera's log; yields the hour and the error of every file that is torn."""
     for hour in stored_hours(home, camera):
         for path in _files(hour_folder(home, camera, hour)):
             try:
@@ -142,7 +151,7 @@ def torn_files(home: Path, camera: str) -> Iterator[tuple[int, TornError]]:
 
 
 def intact_parts(folder: Path) -> set[str]:
-    """Names of the parts of an hour whose rows some file of it holds that is not torn."""
+    """Names of the parts of an hour whose rows can be read from a file that is not torn."""
     names: set[str] = set()
     for path in _files(folder):
         with contextlib.suppress(TornError):
@@ -154,9 +163,9 @@ def set_aside(path: Path) -> Path:
     """Rename a torn file so that readers no longer find it; returns its new path.
 
     Raises:
-        ObservationError: the disk refuses it.
+        ObservationError: the file cannot be renamed.
     """
-    aside = path.with_name(path.name + TORN)
+    aside = path.with_name(path.name + TORN_SUFFIX)
     try:
         return path.replace(aside)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Puts an hour's parts together in a process of its own, which kills itself before its n-th change to a file.
+"""Compacts an hour in a process of its own, which kills itself before its n-th change to a file.
 
 Arguments: home, camera, hour, n.
 """
@@ -16,7 +16,7 @@ from vision.observations.upkeep import compact
 if __name__ == "__main__":
     home, camera, hour, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    def kill_before_change(event: str, arguments: tuple[Any, ...]) -> None:
         global left
         changes = event in ("os.rename", "os.remove") or (
             event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
@@ -26,5 +26,5 @@ if __name__ == "__main__":
                 os.kill(os.getpid(), signal.SIGKILL)
             left -= 1
 
-    sys.addaudithook(watch)
+    sys.addaudithook(kill_before_change)
     compact(home, camera, hour)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from incidents.coverage import State, summary
-from incidents.ledger import Ledger
-from incidents.ledger.exposures import ExposureEntry
+from incidents.ledger import ExposureEntry, Ledger
 from incidents.local_time import local_iso
 from incidents.record import Incident
 from pipelines.publish import PublicationEntry
@@ -93,7 +92,7 @@ def coverage_table(ledger: Ledger, cameras: Iterable[CameraResult]) -> Table:
             )
             continue
         start, end = item.window
-        seconds = summary(ledger.coverage(item.camera.id, start, end), item.window)
+        seconds = summary(ledger.coverage.of(item.camera.id, start, end), item.window)
         total = sum(seconds.values())
         watched = seconds[State.ANALYSED] + seconds[State.IDLE]
         lost = {

@@ -208,7 +208,7 @@ def case_of_ledger(ledger: Ledger, truth: EventsFile) -> Case:
     alarms: list[Alarm] = []
     spans: list[Span] = []
     for told in truth.cameras:
-        intervals = ledger.coverage(told.camera, 0, FOREVER)
+        intervals = ledger.coverage.of(told.camera, 0, FOREVER)
         looked = [Span(told.camera, item.start, item.end) for item in intervals if item.state in WATCHED]
         spans += _within(looked, told, told.start)
         events += _told(told, told.start)
@@ -220,7 +220,7 @@ def case_of_ledger(ledger: Ledger, truth: EventsFile) -> Case:
                 raised_at(item.start, item.thresholds, item.alerts),
                 item.zone,
             )
-            for item in ledger.incidents(cameras=[told.camera], kinds=truth.kinds)
+            for item in ledger.incidents.find(cameras=[told.camera], kinds=truth.kinds)
         ]
     if not spans:
         names = ", ".join(item.camera for item in truth.cameras)

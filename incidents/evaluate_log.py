@@ -178,15 +178,15 @@ class _Provenance:
         """Purpose -> {"name", "sha256", "runtime"} of the weights that looked at `t`, microseconds UTC."""
         start, end, models = self._segment
         if not start <= t < end:
-            start, end, run = self._ledger.segment_at(self._camera, t)
-            models = self._ledger.run(run).models
-            self._segment = start, end, models
+            segment = self._ledger.segments.at(self._camera, t)
+            models = self._ledger.runs.get(segment.run_id).models
+            self._segment = segment.start, segment.end, models
         return models
 
     def coverage(self, t: int) -> float:
         """Share analysed, 0..1, of the hour that holds `t`, microseconds UTC."""
         hour = t // HOUR * HOUR
         if hour not in self._shares:
-            intervals = self._ledger.coverage(self._camera, hour, hour + HOUR)
+            intervals = self._ledger.coverage.of(self._camera, hour, hour + HOUR)
             self._shares[hour] = share_analysed(intervals, (hour, hour + HOUR))
         return self._shares[hour]

@@ -43,6 +43,11 @@ class Status(StrEnum):
     REPORTED = "reported"
     CLOSED = "closed"
 
+    @property
+    def words(self) -> str:
+        """The status as words of a sentence."""
+        return self.value.replace("_", " ")
+
 
 VERDICTS = frozenset({Status.CONFIRMED, Status.FALSE_ALARM, Status.INCONCLUSIVE})
 """What a reviewer can decide."""
@@ -251,15 +256,15 @@ class Incident:
             "report_number": self.report_number,
         }
 
-    def judgement(self) -> str:
-        """What the rules said, without run and follow-up, as canonical JSON: equal text, equal judgement."""
-        content = {name: getattr(self, name) for name in _JUDGED}
+    def rule_record(self) -> str:
+        """What the rules recorded, without run and follow-up, as canonical JSON text."""
+        content = {name: getattr(self, name) for name in _OF_RULES}
         content["tracks"] = [[t.id, t.role, t.confidence] for t in self.tracks]
         return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
     @classmethod
-    def from_judgement(cls, text: str, **follow_up: Any) -> Self:
-        """Inverse of `judgement`; `follow_up` are the other fields by name."""
+    def from_rule_record(cls, text: str, **follow_up: Any) -> Self:
+        """Inverse of `rule_record`; `follow_up` are the other fields by name."""
         content = json.loads(text)
         content["tracks"] = tuple(Track(*track) for track in content["tracks"])
         # Ledgers of schema version 1 do not say when an incident alerts.
@@ -280,7 +285,7 @@ _FOLLOW_UP = frozenset(
     {"run", "status", "reviewer", "decision", "reason", "decided_at"}
     | {"facility_action", "report_number", "evidence"}
 )
-_JUDGED = tuple(item.name for item in fields(Incident) if item.name not in _FOLLOW_UP)
+_OF_RULES = tuple(item.name for item in fields(Incident) if item.name not in _FOLLOW_UP)
 
 
 def from_finding(

@@ -113,7 +113,7 @@ def _analyze(
         "device": str(bundle.device),
         "sources": [str(item.path) for item in request.footage],
     }
-    outcome = AnalyzeResult(ledger.start_run(request.facility, models, settings))
+    outcome = AnalyzeResult(ledger.runs.start(request.facility, models, settings))
     status = "interrupted"
     try:
         by_camera: dict[str, list[Stream]] = {}
@@ -130,7 +130,7 @@ def _analyze(
         status = "failed"
         raise
     finally:
-        ledger.finish_run(outcome.run, status)
+        ledger.runs.finish(outcome.run, status)
     return outcome
 
 
@@ -189,7 +189,7 @@ class _CameraJob:
         perception: Perception | None = None
         reached: int | None = None
         for stream in streams:
-            if self.ledger.stream_complete(stream.key):
+            if self.ledger.segments.is_complete(stream.key):
                 perception = None
                 self._extend(result, stream)
                 result.sources, result.already = result.sources + 1, result.already + 1
@@ -219,7 +219,7 @@ class _CameraJob:
         return result
 
     def _extend(self, result: CameraResult, stream: Stream) -> None:
-        segments = self.ledger.segments(stream.key)
+        segments = self.ledger.segments.of_stream(stream.key)
         if segments:
             low, high = result.window or (segments[0].start, segments[-1].end)
             result.window = (min(low, segments[0].start), max(high, segments[-1].end))
@@ -228,7 +228,7 @@ class _CameraJob:
         start, end = stream.start, stream.start + max(stream.length, 1)
         # Recorders overlap consecutive files by a moment; those frames are dropped, not refused.
         slack = min(CONTIGUOUS, (end - start) // 4)
-        clash = self.ledger.analysed_overlap(
+        clash = self.ledger.segments.analysed_overlap(
             self.camera.id, start + slack, max(end - slack, start + slack + 1), except_stream=stream.key
         )
         if clash is not None:
@@ -244,7 +244,7 @@ class _CameraJob:
         done: Sequence[Stream],
         streams: Sequence[Stream],
     ) -> None:
-        segments = [item for stream in done for item in self.ledger.segments(stream.key)]
+        segments = [item for stream in done for item in self.ledger.segments.of_stream(stream.key)]
         if not segments:
             return
         footage = [ClipSource(s.source.info.path, s.start, s.source.fps) for s in streams]
@@ -263,7 +263,7 @@ class _CameraJob:
             return  # not complete: the next run makes up for the evidence that is missing
         with self.ledger.transaction():
             for stream in done:
-                self.ledger.mark_complete(stream.key)
+                self.ledger.segments.mark_complete(stream.key)
         for stream in done:
             checkpoint.forget(self.request.home.path, stream.key)
         self._compact(window)

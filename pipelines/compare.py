@@ -64,5 +64,5 @@ def difference(
     start = min(item.window[0] for item in both)
     end = max(item.window[1] for item in both)
     replayed = sorted({camera.camera for item in both for camera in item.cameras})
-    recorded = ledger.incidents(since=start, until=end, cameras=replayed)
+    recorded = ledger.incidents.find(since=start, until=end, cameras=replayed)
     return Difference(both[0], both[1], compare(both[0].incidents, both[1].incidents, recorded))

@@ -98,7 +98,7 @@ def preview_publication(
     Raises:
         LazarettoError: the file is in force already, or the log cannot be replayed.
     """
-    in_force = ledger.in_force(facility.code)
+    in_force = ledger.publications.in_force(facility.code)
     if in_force is not None and in_force.version == facility.version:
         raise LazarettoError(f"expected a version that is not in force yet, got {name}, which is")
     found: Difference | None = None
@@ -125,7 +125,7 @@ def publish(ledger: Ledger, request: PublishRequest) -> Publication:
         LedgerError: no author, the file is in force already, or another version than the expected one is in
             force.
     """
-    return ledger.publish(
+    return ledger.publications.publish(
         request.facility,
         request.author,
         request.note,
@@ -171,14 +171,14 @@ def facility_before(ledger: Ledger, code: str | None = None) -> Facility:
         LazarettoError: the home has no facility, or several.
     """
     if code is None:
-        codes = {entry.facility for entry in ledger.cameras()}
+        codes = {entry.facility for entry in ledger.facilities.cameras()}
         if len(codes) != 1:
             raise LazarettoError(
                 f"expected a home of one facility, got {', '.join(sorted(codes)) or 'none'}: name a file"
             )
         code = codes.pop()
-    in_force = ledger.in_force(code)
-    version = in_force.version if in_force else ledger.last_used(code)
+    in_force = ledger.publications.in_force(code)
+    version = in_force.version if in_force else ledger.facilities.last_used(code)
     if version is None:
         raise NothingToReplay(f"no version of a facility file of {code} was used in this home yet")
     return facility_of(ledger, version)
@@ -186,7 +186,7 @@ def facility_before(ledger: Ledger, code: str | None = None) -> Facility:
 
 def not_in_force_warning(ledger: Ledger, facility: Facility) -> str | None:
     """Return a warning when another version of the facility file is in force, else None."""
-    in_force = ledger.in_force(facility.code)
+    in_force = ledger.publications.in_force(facility.code)
     if in_force is None or in_force.version == facility.version:
         return None
     return (
@@ -197,6 +197,6 @@ def not_in_force_warning(ledger: Ledger, facility: Facility) -> str | None:
 
 def publication_history(ledger: Ledger) -> tuple[PublicationEntry, ...]:
     """Return all publications, oldest first."""
-    found = ledger.publications()
+    found = ledger.publications.find()
     zones = {item.facility: str(facility_of(ledger, item.version).timezone) for item in found}
     return tuple(PublicationEntry(item, zones[item.facility]) for item in found)

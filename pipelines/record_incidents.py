@@ -59,11 +59,11 @@ def record_incidents(
         result.notices += [text for text in judged.result.notices if text not in result.notices]
         due: list[Incident] = []
         for incident in judged.incidents:
-            change = ledger.record(incident, run)
+            change = ledger.incidents.record(incident, run)
             result.changes[change] += 1
-            if change == "updated" or len(ledger.evidence_of(incident.id)) < len(EVIDENCE_KINDS):
+            if change == "updated" or len(ledger.incidents.get(incident.id).evidence) < len(EVIDENCE_KINDS):
                 due.append(incident)
-        ledger.record_exposures(judged.exposures, camera.id, facility.version, run)
+        ledger.exposures.record(judged.exposures, camera.id, facility.version, run)
         result.exposures += len(judged.exposures)
         # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
         with ThreadPoolExecutor(CUTTERS) as pool:
@@ -103,12 +103,14 @@ def _secure(
 
 def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> None:
     """Enter the digests of evidence. What a reviewer has looked at is never exchanged, only added to."""
-    status = ledger.incident(incident.id).status
-    sealed = {item.kind for item in ledger.evidence_of(incident.id)}
+    recorded = ledger.incidents.get(incident.id)
+    sealed = {item.kind for item in recorded.evidence}
     for item in evidence.files:
-        if status is Status.NEW or item.kind not in sealed:
+        if recorded.status is Status.NEW or item.kind not in sealed:
             path = (evidence.folder / item.name).relative_to(home.path).as_posix()
-            ledger.attach_evidence(incident.id, item.kind, path, item.sha256, item.bytes, item.created)
+            ledger.incidents.attach_evidence(
+                incident.id, item.kind, path, item.sha256, item.bytes, item.created
+            )
 
 
 def _people(

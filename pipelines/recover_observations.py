@@ -46,7 +46,7 @@ def recover(home: Path, ledger: Ledger, camera: str) -> list[Loss]:
         intervals = _lost(ledger, camera, hour, error.path)
         with ledger.transaction():
             for start, end in intervals:
-                ledger.withdraw_coverage(camera, start, end, CAUSE)
+                ledger.coverage.withdraw(camera, start, end, CAUSE)
         losses.append(Loss(camera, error.path, upkeep.set_aside(error.path), error.why, intervals))
     return losses
 
@@ -56,7 +56,7 @@ def _lost(ledger: Ledger, camera: str, hour: int, path: Path) -> tuple[tuple[int
     folder = (Path(LOG_FOLDER) / camera / path.parent.name).as_posix()
     kept = upkeep.intact_parts(path.parent)
     lost: list[tuple[int, int]] = []
-    for segment in ledger.segments_within(camera, hour, hour + HOUR):
+    for segment in ledger.segments.within(camera, hour, hour + HOUR):
         place, _, name = segment.part.rpartition("/")
         if place != folder or name in kept or (path.name != log.HOUR_FILE and name != path.name):
             continue

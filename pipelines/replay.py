@@ -188,7 +188,7 @@ def count_recorded(ledger: Ledger, found: Replay) -> RecordedShare:
     """Count the incidents of a replay that are in the ledger."""
     start, end = found.window
     cameras = [item.camera for item in found.cameras]
-    recorded = {incident.id for incident in ledger.incidents(since=start, until=end, cameras=cameras)}
+    recorded = {incident.id for incident in ledger.incidents.find(since=start, until=end, cameras=cameras)}
     return RecordedShare(len(recorded), sum(incident.id in recorded for incident in found.incidents))
 
 

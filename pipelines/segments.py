@@ -121,7 +121,7 @@ class StreamAnalysis:
     def _go_back(self) -> None:
         """Bring tracker and position to the end of the last segment that the ledger has."""
         sink = self._sink
-        for segment in sink.ledger.segments(self._stream.key):
+        for segment in sink.ledger.segments.of_stream(self._stream.key):
             tracker_inputs = checkpoint.read(sink.home, self._stream.key, segment.seq)
             seen = observations.read(sink.home, self._camera, segment.start, segment.end)
             self._perception.restore(tracker_inputs, seen)
@@ -180,7 +180,7 @@ class StreamAnalysis:
             part = observations.write_part(
                 sink.home, table, self._camera, draft.tracker_inputs[0].t
             ).as_posix()
-        sink.ledger.commit_segment(
+        sink.ledger.segments.commit(
             stream_key=key,
             camera=self._camera,
             seq=self._seq,

@@ -21,7 +21,7 @@ def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], r
     """Write a log as an analysis would: parts by the hour, coverage, segments; returns the run's id."""
     home.mkdir(parents=True, exist_ok=True)
     with Ledger.open(home / "ledger.db") as ledger:
-        run = run or ledger.start_run(facility, MODELS, {})
+        run = run or ledger.runs.start(facility, MODELS, {})
         for camera, log in logs.items():
             moment = pl.col("t").dt.timestamp("us")
             parts = log.with_columns(hour=moment // HOUR * HOUR).partition_by("hour", maintain_order=True)
@@ -29,7 +29,7 @@ def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], r
                 rows = part.drop("hour")
                 first, last = rows.select(moment.min().alias("a"), moment.max().alias("b")).row(0)
                 observations.write_part(home, rows, camera, first)
-                ledger.commit_segment(
+                ledger.segments.commit(
                     stream_key=f"{camera}-{first}",
                     camera=camera,
                     seq=0,

@@ -120,7 +120,7 @@ def _in_force(place: Home) -> Facility:
 
 
 def _not_in_force(ledger: Ledger, facility: Facility) -> list[str]:
-    force = ledger.in_force(facility.code)
+    force = ledger.publications.in_force(facility.code)
     if force is None or force.version == facility.version:
         return []
     return [
@@ -199,8 +199,8 @@ def _camera_result(ledger: Ledger, item: CameraResult) -> dict[str, Any]:
     if item.window is None:
         return {**result, "start": None, "end": None, "analysed_share": None, "coverage": [], "incidents": []}
     start, end = item.window
-    intervals = fill(ledger.coverage(item.camera.id, start, end), item.camera.id, item.window)
-    found = ledger.incidents(since=start, until=end, cameras=[item.camera.id])
+    intervals = fill(ledger.coverage.of(item.camera.id, start, end), item.camera.id, item.window)
+    found = ledger.incidents.find(since=start, until=end, cameras=[item.camera.id])
     return {
         **result,
         "start": to_iso(start),
@@ -219,7 +219,9 @@ def _print(ledger: Ledger, outcome: AnalyzeResult, home: Home) -> None:
     shown: list[Incident] = []
     for item in outcome.cameras:
         if item.window is not None:
-            shown += ledger.incidents(since=item.window[0], until=item.window[1], cameras=[item.camera.id])
+            shown += ledger.incidents.find(
+                since=item.window[0], until=item.window[1], cameras=[item.camera.id]
+            )
     console.print(incident_table(sorted(shown, key=lambda incident: (incident.start, incident.id))))
     console.print(coverage_table(ledger, outcome.cameras))
     for item in outcome.cameras:

@@ -14,8 +14,7 @@ from rich.table import Table
 from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_time
 from cli.tables import exposure_table, incident_table
 from incidents.export import to_csv, to_json
-from incidents.ledger import Ledger
-from incidents.ledger.progress import now
+from incidents.ledger import Ledger, now
 from incidents.local_time import local_iso
 from incidents.record import VERDICTS, Incident, Status
 from incidents.spreadsheet import row_of
@@ -58,7 +57,9 @@ def exposures(
 ) -> None:
     """List care at care stations, which is logged and no incident while it is short; oldest first."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.exposures(read_time("--since", since), read_time("--until", until), camera or None)
+        found = ledger.exposures.find(
+            read_time("--since", since), read_time("--until", until), camera or None
+        )
     if as_json:
         print(json.dumps([entry.to_dict() for entry in found], ensure_ascii=False, indent=2))
         return
@@ -74,8 +75,8 @@ def show(
     """Show one incident in full, with its history."""
     place = Home.choose(home)
     with Ledger.open(place.ledger, create=False) as ledger:
-        record = ledger.incident(incident)
-        history = ledger.history(record.id)
+        record = ledger.incidents.get(incident)
+        history = ledger.incidents.history(record.id)
     entries = [
         {
             "time": local_iso(entry.at, record.timezone),
@@ -113,9 +114,9 @@ def decide(
     if verdict not in verdicts:
         raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger, ledger.transaction():
-        if ledger.incident(incident).status is Status.NEW:
-            ledger.transition(incident, Status.IN_REVIEW, by, None, now())
-        decided = ledger.transition(incident, verdict, by, reason, now())
+        if ledger.incidents.get(incident).status is Status.NEW:
+            ledger.workflow.transition(incident, Status.IN_REVIEW, by, None, now())
+        decided = ledger.workflow.transition(incident, verdict, by, reason, now())
     print(f"{decided.id} {decided.status}, decided by {by}")
 
 
@@ -152,7 +153,7 @@ def _found(
     if unknown := [status for status in statuses or [] if status not in known]:
         raise LazarettoError(f"--status: expected one of {', '.join(known)}, got {unknown[0]!r}")
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.incidents(
+        found = ledger.incidents.find(
             since=read_time("--since", since),
             until=read_time("--until", until),
             kinds=kinds or None,

@@ -84,7 +84,7 @@ def open_site(home: str | Path, facility: str | Path | None = None, camera: str 
 
 def _picture(home: Home, ledger: Ledger, camera: Camera) -> npt.NDArray[np.uint8]:
     """The first picture of a clip of the camera: clips, unlike key frames, carry no drawing."""
-    for incident in ledger.incidents(cameras=[camera.id]):
+    for incident in ledger.incidents.find(cameras=[camera.id]):
         clip = incident.evidence_of_kind("clip")
         if clip is not None and (home.path / clip.path).is_file():
             source = open_source(home.path / clip.path, camera.id, start=incident.start)

@@ -1,9 +1,22 @@
-"""The ledger: the record of what was seen, what was decided, and how much was watched."""
+"""The ledger: the permanent record of incidents, their review, the runs, and the coverage of each camera."""
 
-from incidents.ledger.file import LedgerError
+from incidents.ledger.exposures import ExposureEntry
+from incidents.ledger.facilities import CameraEntry
+from incidents.ledger.file import LedgerError, now
+from incidents.ledger.history import HistoryEntry
 from incidents.ledger.ledger import Ledger
-from incidents.ledger.progress import Segment, now
 from incidents.ledger.publications import Publication
-from incidents.ledger.queries import CameraEntry, HistoryEntry, Run
+from incidents.ledger.runs import Run
+from incidents.ledger.segments import Segment
 
-__all__ = ["CameraEntry", "HistoryEntry", "Ledger", "LedgerError", "Publication", "Run", "Segment", "now"]
+__all__ = [
+    "CameraEntry",
+    "ExposureEntry",
+    "HistoryEntry",
+    "Ledger",
+    "LedgerError",
+    "Publication",
+    "Run",
+    "Segment",
+    "now",
+]

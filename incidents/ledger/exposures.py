@@ -1,4 +1,4 @@
-"""The exposure log: care at care stations that is allowed, as the ledger keeps it."""
+"""The exposure log in the ledger: contact at care stations that is allowed, and logged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExposureEntry:
         id: 16 hexadecimal digits, from camera, zone, tracks and start.
         timezone: IANA name; people see times in it.
         start, end: microseconds UTC.
-        run: id of the run that last judged it.
+        run: id of the run that evaluated the rules last.
     """
 
     id: str
@@ -57,93 +57,97 @@ class ExposureEntry:
         }
 
 
-def keep(file: LedgerFile, exposures: Sequence[Exposure], camera: str, version: str, run: str) -> None:
-    """Enter what the rules found; the same again changes nothing, one that went on is brought up to date.
+class ExposureTable:
+    """The exposure log."""
 
-    Args:
-        file: the ledger's.
-        exposures: of one camera.
-        camera: its id.
-        version: of the facility file that it was judged by.
-        run: id of the run.
+    def __init__(self, file: LedgerFile) -> None:
+        """Read and write an open file."""
+        self._file = file
 
-    Raises:
-        LedgerError: it cannot be written, or the run or version is unknown.
-    """
-    with file.writing():
-        for item in exposures:
-            people = zip(item.tracks, item.roles, strict=True)
-            tracks = [[track_id(track), role, confidence] for track, (role, confidence) in people]
-            file.execute(
-                "INSERT INTO exposures (id, facility_version, camera, zone, started, ended, held_s, "
-                "distance_min, distance_median, exceeded, tracks, run) VALUES (:id, :version, :camera, "
-                ":zone, :start, :end, :held, :least, :median, :exceeded, :tracks, :run) "
-                "ON CONFLICT (id) DO UPDATE SET facility_version = :version, ended = :end, held_s = :held, "
-                "distance_min = :least, distance_median = :median, exceeded = :exceeded, tracks = :tracks, "
-                "run = :run WHERE (ended, held_s, distance_min, distance_median, tracks) "
-                "IS NOT (:end, :held, :least, :median, :tracks)",
-                {
-                    "id": item.key(camera),
-                    "version": version,
-                    "camera": camera,
-                    "zone": item.zone,
-                    "start": item.start,
-                    "end": item.end,
-                    "held": item.held_s,
-                    "least": item.distance_min,
-                    "median": item.distance_median,
-                    "exceeded": int(item.exceeded),
-                    "tracks": json.dumps(tracks),
-                    "run": run,
-                },
-            )
+    def record(self, exposures: Sequence[Exposure], camera: str, version: str, run: str) -> None:
+        """Record exposures in one transaction. Known ones are updated where they went on.
 
+        Args:
+            exposures: of one camera.
+            camera: its id.
+            version: SHA-256 of the facility file whose rules were evaluated.
+            run: id of the run.
 
-def listed(
-    file: LedgerFile,
-    since: int | None = None,
-    until: int | None = None,
-    cameras: Collection[str] | None = None,
-) -> tuple[ExposureEntry, ...]:
-    """Entries by start and id.
+        Raises:
+            LedgerError: it cannot be written, or the run or version is unknown.
+        """
+        with self._file.writing():
+            for item in exposures:
+                people = zip(item.tracks, item.roles, strict=True)
+                tracks = [[track_id(track), role, confidence] for track, (role, confidence) in people]
+                self._file.execute(
+                    "INSERT INTO exposures (id, facility_version, camera, zone, started, ended, held_s, "
+                    "distance_min, distance_median, exceeded, tracks, run) VALUES (:id, :version, :camera, "
+                    ":zone, :start, :end, :held, :least, :median, :exceeded, :tracks, :run) "
+                    "ON CONFLICT (id) DO UPDATE SET facility_version = :version, ended = :end, "
+                    "held_s = :held, distance_min = :least, distance_median = :median, "
+                    "exceeded = :exceeded, tracks = :tracks, run = :run "
+                    "WHERE (ended, held_s, distance_min, distance_median, tracks) "
+                    "IS NOT (:end, :held, :least, :median, :tracks)",
+                    {
+                        "id": item.key(camera),
+                        "version": version,
+                        "camera": camera,
+                        "zone": item.zone,
+                        "start": item.start,
+                        "end": item.end,
+                        "held": item.held_s,
+                        "least": item.distance_min,
+                        "median": item.distance_median,
+                        "exceeded": int(item.exceeded),
+                        "tracks": json.dumps(tracks),
+                        "run": run,
+                    },
+                )
 
-    Args:
-        file: the ledger's.
-        since: microseconds UTC; those that end at or after it.
-        until: microseconds UTC; those that start before it.
-        cameras: ids, any of these; None = all, empty = none.
+    def find(
+        self, since: int | None = None, until: int | None = None, cameras: Collection[str] | None = None
+    ) -> tuple[ExposureEntry, ...]:
+        """Entries that satisfy every filter, by start and id.
 
-    Raises:
-        LedgerError: the times are the wrong way round.
-    """
-    if since is not None and until is not None and since >= until:
-        raise LedgerError(f"expected a time to begin with before {until}, got {since}")
-    rows = file.rows(
-        "SELECT e.*, f.timezone FROM exposures e JOIN facility_versions v ON v.sha256 = e.facility_version "
-        "JOIN facilities f ON f.code = v.facility WHERE (:since IS NULL OR ended >= :since) "
-        "AND (:until IS NULL OR started < :until) "
-        "AND (:cameras IS NULL OR camera IN (SELECT value FROM json_each(:cameras))) ORDER BY started, e.id",
-        {
-            "since": since,
-            "until": until,
-            "cameras": None if cameras is None else json.dumps(list(cameras)),
-        },
-    )
-    return tuple(
-        ExposureEntry(
-            id=row["id"],
-            timezone=row["timezone"],
-            facility_version=row["facility_version"],
-            camera=row["camera"],
-            zone=row["zone"],
-            start=row["started"],
-            end=row["ended"],
-            held_s=row["held_s"],
-            distance_min=row["distance_min"],
-            distance_median=row["distance_median"],
-            exceeded=bool(row["exceeded"]),
-            tracks=tuple(Track(*track) for track in json.loads(row["tracks"])),
-            run=row["run"],
+        Args:
+            since: microseconds UTC; entries that end at or after it.
+            until: microseconds UTC; entries that start before it.
+            cameras: ids, any of these; None = all, empty = none.
+
+        Raises:
+            LedgerError: `since` is not before `until`.
+        """
+        if since is not None and until is not None and since >= until:
+            raise LedgerError(f"expected a time to begin with before {until}, got {since}")
+        rows = self._file.rows(
+            "SELECT e.*, f.timezone FROM exposures e "
+            "JOIN facility_versions v ON v.sha256 = e.facility_version "
+            "JOIN facilities f ON f.code = v.facility WHERE (:since IS NULL OR ended >= :since) "
+            "AND (:until IS NULL OR started < :until) "
+            "AND (:cameras IS NULL OR camera IN (SELECT value FROM json_each(:cameras))) "
+            "ORDER BY started, e.id",
+            {
+                "since": since,
+                "until": until,
+                "cameras": None if cameras is None else json.dumps(list(cameras)),
+            },
         )
-        for row in rows
-    )
+        return tuple(
+            ExposureEntry(
+                id=row["id"],
+                timezone=row["timezone"],
+                facility_version=row["facility_version"],
+                camera=row["camera"],
+                zone=row["zone"],
+                start=row["started"],
+                end=row["ended"],
+                held_s=row["held_s"],
+                distance_min=row["distance_min"],
+                distance_median=row["distance_median"],
+                exceeded=bool(row["exceeded"]),
+                tracks=tuple(Track(*track) for track in json.loads(row["tracks"])),
+                run=row["run"],
+            )
+            for row in rows
+        )

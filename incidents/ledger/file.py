@@ -1,10 +1,10 @@
-"""The ledger's file: opened, migrated and written so that it survives a kill; its errors in a sentence."""
+"""The file of the ledger: an SQLite connection with transactions, migrations and readable errors."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,13 @@ from incidents.ledger.migrations import MIGRATIONS, STEPS
 from zones.errors import LazarettoError
 
 BUSY_S = 30.0
-"""Seconds to wait for another process that writes. Transactions last milliseconds; a checkpoint on a
-slow disk may last seconds [D]."""
+"""Seconds to wait for another process that writes. A transaction takes milliseconds, but a WAL checkpoint
+on a slow disk may take seconds. Project default (docs/defaults.md)."""
+
+
+def now() -> int:
+    """The current time, microseconds UTC."""
+    return time.time_ns() // 1000
 
 
 class LedgerError(LazarettoError):
@@ -24,16 +29,20 @@ class LedgerError(LazarettoError):
 
 
 class LedgerFile:
-    """A connection to the ledger's database; belongs to the thread that opened it.
+    """A connection to the ledger's database, to be used by the thread that opened it.
 
-    WAL, so that reviewers read while an analysis writes; synchronous=FULL, so that what was committed
-    survives a power cut: the ledger is the record.
+    The write-ahead log (WAL) lets reviewers read while an analysis writes. With synchronous=FULL a
+    committed transaction survives a power cut.
+
+    Attributes:
+        path: the file.
+        clock: returns the time of recording, microseconds UTC.
     """
 
-    def __init__(self, path: Path, create: bool) -> None:
+    def __init__(self, path: Path, create: bool, clock: Callable[[], int]) -> None:
         """Open, and bring the schema up to date; see `incidents.ledger.Ledger.open`."""
-        self.path = path
-        _prepare_place(path, create)
+        self.path, self.clock = path, clock
+        _prepare_folder(path, create)
         with translated(path):
             connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}", uri=True, timeout=BUSY_S
@@ -46,7 +55,7 @@ class LedgerFile:
                 raise
 
     def close(self) -> None:
-        """Close the connection; what was committed is safe whether or not this is called."""
+        """Close the connection. What was committed is safe without it."""
         self.db.close()
 
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -62,15 +71,31 @@ class LedgerFile:
         """The first row of a query, or None."""
         return next(iter(self.rows(sql, values)), None)
 
+    def keys_with_prefix(self, table: str, column: str, prefix: str, limit: int) -> list[str]:
+        """Hexadecimal keys of a table that begin with `prefix` (any case), in order; at most `limit`.
+
+        `table` and `column` become part of the SQL: they are never a user's text.
+        """
+        low = prefix.strip().lower()
+        if not low or set(low) - set("0123456789abcdef"):
+            return []
+        # "g" sorts after every hexadecimal digit.
+        rows = self.rows(
+            f"SELECT {column} AS key FROM {table} WHERE {column} >= :low AND {column} < :high "
+            f"ORDER BY {column} LIMIT :limit",
+            {"low": low, "high": low + "g", "limit": limit},
+        )
+        return [row["key"] for row in rows]
+
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Several queries that see the ledger at one moment."""
+        """Run several queries on one snapshot of the ledger."""
         with translated(self.path), self.db.atomic():
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction, whole or absent; within another one, a part of it that can fail alone.
+        """Run a transaction, applied whole or not at all. Within another one it is a savepoint.
 
         It takes the write lock at once: a transaction that reads first and asks for the lock later is
         refused without waiting when another process has written in between.
@@ -95,7 +120,7 @@ class LedgerFile:
                 raise
 
     def execute(self, sql: str, values: Mapping[str, Any]) -> None:
-        """One statement of a transaction that `writing` has begun."""
+        """Run one statement within `writing`."""
         with translated(self.path):
             self.db.execute(sql, dict(values))
 
@@ -137,7 +162,7 @@ class LedgerFile:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite into one sentence about the ledger at `path`.
+    """Turn an error of SQLite into a `LedgerError` with one sentence about the ledger at `path`.
 
     Misuse of the connection (closed, another thread) is a fault of the program and passes unchanged.
     """
@@ -166,7 +191,7 @@ _SENTENCES = {
 }
 
 
-def _prepare_place(path: Path, create: bool) -> None:
+def _prepare_folder(path: Path, create: bool) -> None:
     if path.is_dir():
         raise LedgerError(f"{path}: expected a ledger, got a folder")
     if path.exists():

@@ -231,6 +231,12 @@ def segments(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="005_rule_record")
+def rule_record(db: Database) -> None:
+    """Name the JSON text of what the rules recorded of an incident `rule_record`."""
+    db.execute("ALTER TABLE incidents RENAME COLUMN judgement TO rule_record")
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

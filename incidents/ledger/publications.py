@@ -1,4 +1,4 @@
-"""Which version of a facility's file is in force: published by whom, when, and after what comparison."""
+"""Publications in the ledger: which version of a facility file is in force, and who published it when."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from incidents.ledger.file import LedgerError
-from incidents.ledger.progress import LedgerProgress
+from incidents.ledger.facilities import FacilityTable
+from incidents.ledger.file import LedgerError, LedgerFile
 
 if TYPE_CHECKING:
     from zones.facility import Facility
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A version of a facility's file, put in force.
+    """A version of a facility file that was put in force.
 
     Attributes:
         id: grows with every publication.
         facility: code of the facility.
         version: SHA-256 of the file's text, which the ledger keeps.
         previous: the version that it replaced, None = the first.
-        author: who answers for it.
+        author: name of the person responsible.
         at: microseconds UTC.
         note: why.
-        comparison: what was gained, lost and changed on the log at hand, as `zones diff --json` says it;
-            None = there was nothing to compare.
+        comparison: incidents gained, lost and changed on the available log, in the form of
+            `zones diff --json`; None = there was nothing to compare.
     """
 
     id: int
@@ -40,8 +40,12 @@ class Publication:
     comparison: Mapping[str, Any] | None
 
 
-class LedgerPublications(LedgerProgress):
-    """The part of the ledger that knows which rules are in force."""
+class PublicationTable:
+    """The publications of facility files."""
+
+    def __init__(self, file: LedgerFile, facilities: FacilityTable) -> None:
+        """Read and write an open file."""
+        self._file, self._facilities = file, facilities
 
     def publish(
         self,
@@ -51,23 +55,23 @@ class LedgerPublications(LedgerProgress):
         previous: str | None,
         comparison: Mapping[str, Any] | None,
     ) -> Publication:
-        """Put a version of a facility's file in force. Incidents in the ledger stay as they are.
+        """Put a version of a facility file in force. Incidents in the ledger stay as they are.
 
         Args:
-            facility: its text is kept.
-            author: who answers for it.
+            facility: the facility; its text is stored.
+            author: name of the person responsible.
             note: why.
-            previous: the version that was compared with; it must be the one in force, so that of two people
-                who publish at once the second one compares anew.
+            previous: the version of the comparison. It must be the one in force: of two people who publish
+                at once, the second has to compare again.
             comparison: see `Publication`.
 
         Raises:
-            LedgerError: nobody to answer for it, another version in force than `previous`, or it is in
-                force already.
+            LedgerError: the author is empty, another version than `previous` is in force, or this version
+                is in force already.
         """
         author, note = author.strip(), note.strip()
         if not author:
-            raise LedgerError(f"facility {facility.code}: expected who publishes, got nobody")
+            raise LedgerError(f"facility {facility.code}: expected who publishes, got an empty name")
         with self._file.writing():
             current = self.in_force(facility.code)
             version = None if current is None else current.version
@@ -81,8 +85,8 @@ class LedgerPublications(LedgerProgress):
                     f"facility {facility.code}: expected a comparison with the version in force, "
                     f"{(version or 'none')[:12]}, got one with {(previous or 'none')[:12]}: compare again"
                 )
-            moment = self._clock()
-            self._keep_facility(facility, moment)
+            moment = self._file.clock()
+            self._facilities.keep(facility, moment)
             self._file.execute(
                 "INSERT INTO publications (facility, version, previous, author, at, note, comparison) "
                 "VALUES (:facility, :version, :previous, :author, :at, :note, :comparison)",
@@ -96,10 +100,10 @@ class LedgerPublications(LedgerProgress):
                     "comparison": None if comparison is None else json.dumps(comparison, ensure_ascii=False),
                 },
             )
-            return self.publications(facility.code)[-1]
+            return self.find(facility.code)[-1]
 
-    def publications(self, facility: str | None = None) -> tuple[Publication, ...]:
-        """What was published, oldest first; of one facility if its code is given."""
+    def find(self, facility: str | None = None) -> tuple[Publication, ...]:
+        """Publications, oldest first: of one facility by its code, or of all."""
         rows = self._file.rows(
             "SELECT * FROM publications WHERE :facility IS NULL OR facility = :facility ORDER BY id",
             {"facility": facility},
@@ -110,33 +114,6 @@ class LedgerPublications(LedgerProgress):
         )
 
     def in_force(self, facility: str) -> Publication | None:
-        """What was published last of a facility, or None."""
-        found = self.publications(facility)
+        """The last publication of a facility, or None."""
+        found = self.find(facility)
         return found[-1] if found else None
-
-    def last_used(self, facility: str | None = None) -> str | None:
-        """The version of a facility's file that was used last, by SHA-256, or None."""
-        row = self._file.row(
-            "SELECT sha256 FROM facility_versions WHERE :facility IS NULL OR facility = :facility "
-            "ORDER BY last_used DESC, rowid DESC LIMIT 1",
-            {"facility": facility},
-        )
-        return None if row is None else str(row["sha256"])
-
-    def version(self, prefix: str) -> str:
-        """The SHA-256 of the kept version of a facility's file that begins with `prefix`.
-
-        Raises:
-            LedgerError: there is none, or more than one.
-        """
-        text = prefix.strip().lower()
-        rows = []
-        if text and not set(text) - set("0123456789abcdef"):
-            rows = self._file.rows(
-                "SELECT sha256 FROM facility_versions WHERE sha256 >= :low AND sha256 < :high LIMIT 2",
-                {"low": text, "high": text + "g"},
-            )
-        if len(rows) != 1:
-            what = "one version of a facility file" if rows else "a version of a facility file that was used"
-            raise LedgerError(f"expected {what}, got {prefix!r}{', which fits several' if rows else ''}")
-        return str(rows[0]["sha256"])

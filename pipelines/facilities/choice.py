@@ -24,9 +24,9 @@ def choose_facility(name: str | None, ledger: Ledger | None) -> Facility:
     """
     if name is not None and name != IN_FORCE:
         if ledger is not None and _is_version(name) and not Path(name).exists():
-            return facility_of(ledger, ledger.version(name))
+            return facility_of(ledger, ledger.facilities.resolve_version(name))
         return load_facility(name)
-    published = [] if ledger is None else list(ledger.publications())
+    published = [] if ledger is None else list(ledger.publications.find())
     facilities = {item.facility for item in published}
     if len(facilities) != 1:
         got = "none" if not facilities else f"those of {', '.join(sorted(facilities))}"
@@ -44,7 +44,7 @@ def facility_of(ledger: Ledger, version: str) -> Facility:
     Raises:
         LazarettoError: the ledger does not keep it.
     """
-    return parse_facility(ledger.facility_text(version), f"version {version[:12]}")
+    return parse_facility(ledger.facilities.text(version), f"version {version[:12]}")
 
 
 def _is_version(name: str) -> bool:

@@ -138,7 +138,7 @@ def suggest(
     when = spoken(span, facility)
     floor, why = find_floor(walk)
     doors = find_doors(walk)
-    recorded = ledger.incidents(*span, cameras=[camera_id])
+    recorded = ledger.incidents.find(*span, cameras=[camera_id])
     dwells = find_dwells(walk.samples, facility, camera, recorded, walk.hours, rate)
     notices = [*_warnings(walk), *([why] if why else []), *doors.notices]
     floors, said = _floors(camera, floor, when)
@@ -202,7 +202,7 @@ def _window(home: Home, ledger: Ledger, camera: str, asked: tuple[int | None, in
 
 def _watched(ledger: Ledger, camera: str, span: tuple[int, int]) -> list[tuple[int, int]]:
     stretches: list[tuple[int, int]] = []
-    for item in ledger.coverage(camera, *span):
+    for item in ledger.coverage.of(camera, *span):
         if item.state not in WATCHED:
             continue
         if stretches and stretches[-1][1] == item.start:

@@ -63,7 +63,7 @@ def test_care_is_listed_and_is_no_incident_and_what_goes_on_is_one_entry(tmp_pat
         write_part(home.path, observations, "yard", START)
         window = (START, START + round(seconds) * SECOND)
         with Ledger.open(home.ledger) as ledger:
-            run = ledger.start_run(FACILITY, {}, {"number": number})
+            run = ledger.runs.start(FACILITY, {}, {"number": number})
             for _ in range(2):
                 done = record_incidents(home, ledger, FACILITY, FACILITY.camera("yard"), window, [], run)
                 assert (dict(done.changes), done.exposures) == ({}, 1)

@@ -49,12 +49,12 @@ def minutes_of(home: Path, minutes: int = 6) -> None:
     seen = long_log(minutes / 60).with_columns(t=pl.col("t") + pl.duration(minutes=55))
     moment = pl.col("t").dt.timestamp("us")
     with Ledger.open(home / "ledger.db") as ledger:
-        run = ledger.start_run(FACILITY, {}, {})
+        run = ledger.runs.start(FACILITY, {}, {})
         for seq in range(minutes):
             first, end = start + seq * MINUTE, start + (seq + 1) * MINUTE
             part = write_part(home, seen.filter((moment >= first) & (moment < end)), "cam-1", first)
             interval = Interval("cam-1", first, end, State.ANALYSED)
-            ledger.commit_segment(
+            ledger.segments.commit(
                 "s", "cam-1", seq, "yard.mp4", first, end, 300, part.as_posix(), [interval], run
             )
 
@@ -77,7 +77,7 @@ def states(home: Path) -> list[tuple[str, int, int, str]]:
         window = NOON + 55 * MINUTE, NOON + 61 * MINUTE
         return [
             (item.state.value, (item.start - NOON) // MINUTE, (item.end - NOON) // MINUTE, item.cause)
-            for item in ledger.coverage("cam-1", *window)
+            for item in ledger.coverage.of("cam-1", *window)
         ]
 
 

@@ -168,13 +168,13 @@ def of_yard(*events: dict[str, Any], **more: Any) -> EventsFile:
 def ledger(tmp_path: Path) -> Any:
     """Analysed for ten minutes from T0 on, then offline for ten, with one contact at T0 + 20 s."""
     with Ledger.open(tmp_path / "ledger.db") as opened:
-        run = opened.start_run(facility(), MODELS, {})
+        run = opened.runs.start(facility(), MODELS, {})
         end = T0 + 600 * SECOND
-        opened.commit_segment(
+        opened.segments.commit(
             "s", "yard", 0, "v.mp4", T0, end, 3000, "", [Interval("yard", T0, end, State.ANALYSED)], run
         )
         start = T0 + 20 * SECOND
-        opened.record(
+        opened.incidents.record(
             incident(start=start, end=start + 12 * SECOND, thresholds={"min_s": 10.0, "distance_m": 2.0}), run
         )
         yield opened

@@ -123,7 +123,7 @@ def test_what_is_not_known_is_null_and_json_never_holds_nan(
     text = json.dumps(record.to_dict(), allow_nan=False)
     assert "NaN" not in text and "Infinity" not in text
     assert not any(value != value for value in row_of(record).values())
-    assert Incident.from_judgement(record.judgement(), run="run") == record
+    assert Incident.from_rule_record(record.rule_record(), run="run") == record
 
 
 def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:
@@ -140,8 +140,8 @@ def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:
 def test_judgement_is_what_the_rules_said_and_nothing_else() -> None:
     record = incident()
     same = replace(record, run="another", status=Status.CONFIRMED, reviewer="r", evidence=(CLIP,))
-    assert same.judgement() == record.judgement()
-    assert replace(record, end=record.end + 1).judgement() != record.judgement()
+    assert same.rule_record() == record.rule_record()
+    assert replace(record, end=record.end + 1).rule_record() != record.rule_record()
 
 
 @pytest.mark.parametrize(

@@ -49,14 +49,14 @@ def edited(tmp_path: Path) -> Path:
 
 
 def judgements(incidents: Sequence[Incident]) -> list[str]:
-    return sorted(incident.judgement() for incident in incidents)
+    return sorted(incident.rule_record() for incident in incidents)
 
 
 def test_the_same_footage_and_facility_give_the_same_incidents_to_the_last_field(analysed: Analysed) -> None:
     home, _ = analysed
     with Ledger.open(home / "ledger.db", create=False) as ledger:
         found = replay(Home(home), ledger, load_facility(FACILITY))
-        recorded = ledger.incidents()
+        recorded = ledger.incidents.find()
     assert len(recorded) > 4
     assert judgements(found.incidents) == judgements(recorded)
 
@@ -105,12 +105,12 @@ def test_replay_gives_what_batch_recorded_however_the_footage_came_in(
             for window in ((NOON, middle), (middle, last)):
                 if window[0] < window[1]:
                     record_incidents(home, ledger, facility, facility.cameras[0], window, [], run)
-            recorded = ledger.incidents()
+            recorded = ledger.incidents.find()
             found = replay(home, ledger, facility)
             later = replay(home, ledger, facility, window=(middle, None))
-    raised = {incident.id: incident.judgement() for incident in found.incidents}
+    raised = {incident.id: incident.rule_record() for incident in found.incidents}
     # Half-way, batch can have recorded what more footage takes back (somebody's role, say).
-    assert raised.items() <= {incident.id: incident.judgement() for incident in recorded}.items()
+    assert raised.items() <= {incident.id: incident.rule_record() for incident in recorded}.items()
     assert judgements(later.incidents) == judgements([i for i in found.incidents if i.end >= middle])
 
 
@@ -201,12 +201,12 @@ def test_of_two_who_publish_at_once_the_second_compares_anew(home: Path, edited:
     third = edited.with_name("third.yaml")
     third.write_text(edited.read_text() + "# another\n")
     with Ledger.open(home / "ledger.db") as ledger:
-        ledger.publish(load_facility(edited), "An", "", None, None)
+        ledger.publications.publish(load_facility(edited), "An", "", None, None)
         with pytest.raises(Exception, match="compare again"):
-            ledger.publish(load_facility(third), "Bình", "", None, None)
+            ledger.publications.publish(load_facility(third), "Bình", "", None, None)
         with pytest.raises(Exception, match="stays as it was"), ledger.transaction():
             ledger._file.execute("UPDATE publications SET author = 'Bình'", {})
-        assert [item.author for item in ledger.publications()] == ["An"]
+        assert [item.author for item in ledger.publications.find()] == ["An"]
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def history(
     """List the published facility files, with their authors and what each changed."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         if text is not None:
-            sys.stdout.write(ledger.facility_text(ledger.version(text)))
+            sys.stdout.write(ledger.facilities.text(ledger.facilities.resolve_version(text)))
             return
         entries = publication_history(ledger)
     if as_json:

@@ -16,7 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NO_CONVERT, NotebookNode, read
 from traitlets.config import Config
 
-from incidents.ledger.ledger import Ledger
+from incidents.ledger import Ledger
 from incidents.record import Status
 from pipelines.calibration.report import report
 from pipelines.home import Home
@@ -50,7 +50,7 @@ def check_calibration(text: str, _: Path) -> None:
 def check_review(text: str, home: Path) -> None:
     """The counts are those of the ledger."""
     with Ledger.open(home / "ledger.db") as ledger:
-        incidents = ledger.incidents()
+        incidents = ledger.incidents.find()
     decided = [i for i in incidents if i.status in (Status.CONFIRMED, Status.FALSE_ALARM)]
     assert printed_number(r"(\d+) incidents in the ledger", text) == len(incidents) > len(decided)
     assert printed_number(r"(\d+) of them confirmed or decided to be false", text) == len(decided) > 0
@@ -78,13 +78,13 @@ def reviewed(analysed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.Tem
     home = tmp_path_factory.mktemp("reviewed") / "home"
     shutil.copytree(analysed[0], home)
     with Ledger.open(home / "ledger.db") as ledger:
-        found = ledger.incidents(cameras=["yard"])
+        found = ledger.incidents.find(cameras=["yard"])
         for number, incident in enumerate(found[:-1]):
             verdict = Status.FALSE_ALARM if number % 3 == 2 else Status.CONFIRMED
-            ledger.transition(incident.id, Status.IN_REVIEW, "tester", None, incident.end + 1)
-            ledger.transition(incident.id, verdict, "tester", "seen", incident.end + 2)
-        confirmed = ledger.incidents(cameras=["yard"], statuses=[Status.CONFIRMED])
-        start = ledger.incidents(cameras=["yard"])[0].start - 5 * SECOND
+            ledger.workflow.transition(incident.id, Status.IN_REVIEW, "tester", None, incident.end + 1)
+            ledger.workflow.transition(incident.id, verdict, "tester", "seen", incident.end + 2)
+        confirmed = ledger.incidents.find(cameras=["yard"], statuses=[Status.CONFIRMED])
+        start = ledger.incidents.find(cameras=["yard"])[0].start - 5 * SECOND
     events = [{"kind": i.kind, "zone": i.zone, "start": to_iso(i.start)} for i in confirmed]
     events.append({"kind": "zone_crossing", "zone": "lawn", "start": to_iso(start + 50 * SECOND)})
     truth = {"schema": 1, "cameras": [{"camera": "yard", "events": events}]}

@@ -20,19 +20,19 @@ def main(path: str, stream: str, count: int) -> None:
     """Write; see above."""
     camera = stream.split("-")[0]
     with Ledger.open(Path(path)) as ledger:
-        run = ledger.start_run(facility(), MODELS, {"stream": stream})
-        for n in range(len(ledger.segments(stream)), count):
+        run = ledger.runs.start(facility(), MODELS, {"stream": stream})
+        for n in range(len(ledger.segments.of_stream(stream)), count):
             start, end = T0 + n * SECOND, T0 + (n + 1) * SECOND
             state = State.ANALYSED if n % 2 else State.IDLE
             found = incident(camera=camera, start=start, end=end)
             with ledger.transaction():
-                ledger.commit_segment(
+                ledger.segments.commit(
                     stream, camera, n, "f.mp4", start, end, 5, "p", [Interval(camera, start, end, state)], run
                 )
-                ledger.record(found, run)
-            ledger.transition(found.id, "in_review", "r1", None, end)
+                ledger.incidents.record(found, run)
+            ledger.workflow.transition(found.id, "in_review", "r1", None, end)
             print(n, flush=True)
-        ledger.finish_run(run, "complete")
+        ledger.runs.finish(run, "complete")
 
 
 if __name__ == "__main__":

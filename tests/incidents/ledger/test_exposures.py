@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger_samples import MODELS, T0, facility, incident
+from ledger_samples import MODELS, T0, facility
 
 from incidents.ledger import Ledger, LedgerError
 from incidents.rules.exposure import Exposure
@@ -37,14 +34,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def enter(ledger: Ledger, *exposures: Exposure, camera: str = "yard") -> str:
-    run = ledger.start_run(PLACE, MODELS, {})
-    ledger.record_exposures(exposures, camera, PLACE.version, run)
+    run = ledger.runs.start(PLACE, MODELS, {})
+    ledger.exposures.record(exposures, camera, PLACE.version, run)
     return run
 
 
 def test_an_entry_comes_back_as_it_was(ledger: Ledger) -> None:
     run = enter(ledger, CARE)
-    (entry,) = ledger.exposures()
+    (entry,) = ledger.exposures.find()
     assert entry.to_dict() == {
         "id": CARE.key("yard"),
         "facility_version": PLACE.version,
@@ -66,13 +63,13 @@ def test_an_entry_comes_back_as_it_was(ledger: Ledger) -> None:
 def test_the_same_again_changes_nothing_and_what_went_on_is_one_entry(ledger: Ledger) -> None:
     run = enter(ledger, CARE)
     enter(ledger, CARE)
-    assert [entry.run for entry in ledger.exposures()] == [run]
+    assert [entry.run for entry in ledger.exposures.find()] == [run]
     later = enter(ledger, replace(CARE, end=CARE.end + 700 * SECOND, held_s=990.0, exceeded=True))
-    (entry,) = ledger.exposures()
+    (entry,) = ledger.exposures.find()
     assert (entry.held_s, entry.exceeded, entry.run) == (990.0, True, later)
     enter(ledger, CARE, camera="gate")
     enter(ledger, replace(CARE, start=T0 + 1))
-    assert len(ledger.exposures()) == 3
+    assert len(ledger.exposures.find()) == 3
 
 
 def test_filters(ledger: Ledger) -> None:
@@ -81,39 +78,17 @@ def test_filters(ledger: Ledger) -> None:
     enter(ledger, CARE, camera="gate")
 
     def starts(*filters: int | None, cameras: list[str] | None = None) -> list[int]:
-        return [entry.start for entry in ledger.exposures(*filters, cameras=cameras)]
+        return [entry.start for entry in ledger.exposures.find(*filters, cameras=cameras)]
 
     assert starts() == [T0, T0, late.start]
     assert starts(CARE.end + 1) == [late.start] and starts(None, late.start) == [T0, T0]
     assert starts(cameras=["gate"]) == [T0] and starts(cameras=[]) == []
     with pytest.raises(LedgerError, match="expected a time to begin with before"):
-        ledger.exposures(T0, T0)
+        ledger.exposures.find(T0, T0)
 
 
 def test_all_or_none_are_entered(ledger: Ledger) -> None:
-    run = ledger.start_run(PLACE, MODELS, {})
+    run = ledger.runs.start(PLACE, MODELS, {})
     with pytest.raises(LedgerError, match="refused an entry"):
-        ledger.record_exposures([CARE, replace(CARE, end=T0 - 1, start=T0 + 5)], "yard", PLACE.version, run)
-    assert ledger.exposures() == ()
-
-
-def test_a_ledger_of_before_reads_and_takes_entries(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    with Ledger.open(path) as ledger:
-        run = ledger.start_run(PLACE, MODELS, {})
-        ledger.record(incident(alerts=(T0 + 10 * SECOND,)), run)
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("DROP TABLE exposures")
-        db.execute("DELETE FROM _sqlite_migrations WHERE name = '003_exposures'")
-        # As schema version 1 wrote it.
-        old = json.loads(db.execute("SELECT judgement FROM incidents").fetchone()[0])
-        del old["alerts"], old["cumulative_s"]
-        old["schema_version"] = 1
-        db.execute("UPDATE incidents SET judgement = ?", [json.dumps(old, sort_keys=True)])
-    with Ledger.open(path) as ledger:
-        (record,) = ledger.incidents()
-        assert (record.schema_version, record.alerts, record.cumulative_s) == (1, (), None)
-        enter(ledger, CARE)
-        assert len(ledger.exposures()) == 1
-        assert ledger.record(incident(alerts=(T0 + 10 * SECOND,)), run) == "updated"
-        assert ledger.incidents()[0].alerts == (T0 + 10 * SECOND,)
+        ledger.exposures.record([CARE, replace(CARE, end=T0 - 1, start=T0 + 5)], "yard", PLACE.version, run)
+    assert ledger.exposures.find() == ()

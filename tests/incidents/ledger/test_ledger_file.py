@@ -51,13 +51,13 @@ def test_a_new_ledger_is_durable_checked_and_leaves_one_file(path: Path) -> None
         assert ledger.faults() == ()
     assert [file.name for file in path.parent.iterdir()] == ["ledger.db"]
     with Ledger.open(path, create=False) as ledger:
-        assert ledger.incidents() == ()
+        assert ledger.incidents.find() == ()
 
 
 def test_a_path_with_signs_that_mean_something_in_a_url(tmp_path: Path) -> None:
     path = tmp_path / "Lai Châu 100% #1?mode=ro.db"
     with Ledger.open(path) as ledger:
-        ledger.mark_complete("s")
+        ledger.segments.mark_complete("s")
     assert path.is_file()
 
 
@@ -109,8 +109,8 @@ def test_a_ledger_of_a_newer_version_is_refused(path: Path) -> None:
 
 def test_a_damaged_ledger_says_so(path: Path) -> None:
     with Ledger.open(path) as ledger:
-        run = ledger.start_run(facility(), MODELS, {"filler": ["x"] * 20_000})
-        ledger.record(incident(), run)
+        run = ledger.runs.start(facility(), MODELS, {"filler": ["x"] * 20_000})
+        ledger.incidents.record(incident(), run)
     data = bytearray(path.read_bytes())
     data[4096:] = random.Random(1).randbytes(len(data) - 4096)
     path.write_bytes(data)
@@ -118,7 +118,7 @@ def test_a_damaged_ledger_says_so(path: Path) -> None:
         pytest.raises(LedgerError, match=r"is damaged .*from a copy"),
         Ledger.open(path) as ledger,
     ):
-        ledger.incidents()
+        ledger.incidents.find()
 
 
 def test_a_folder_that_cannot_be_made_or_written(path: Path) -> None:
@@ -153,45 +153,45 @@ def test_a_read_only_folder_is_named(read_only: Path) -> None:
         pytest.raises(LedgerError, match=r"read-only|cannot be opened"),
         Ledger.open(read_only / "ledger.db") as ledger,
     ):
-        ledger.mark_complete("s")
+        ledger.segments.mark_complete("s")
 
 
 def test_a_full_disk_is_said_and_leaves_what_was_there(path: Path) -> None:
     with Ledger.open(path) as ledger:
-        run = ledger.start_run(facility(), MODELS, {})
+        run = ledger.runs.start(facility(), MODELS, {})
         pages = ledger._file.db.execute("PRAGMA page_count").fetchone()[0]
         ledger._file.db.execute(f"PRAGMA max_page_count = {pages + 3}")
         done = 0
         with pytest.raises(LedgerError, match=r"the disk is full: .*nothing was changed"):
             for done in range(1000):
-                ledger.record(incident(start=T0 + done), run)
-        assert 0 < done == len(ledger.incidents())
+                ledger.incidents.record(incident(start=T0 + done), run)
+        assert 0 < done == len(ledger.incidents.find())
         with pytest.raises(LedgerError, match="the disk is full"), ledger.transaction():
-            ledger.mark_complete("s")
+            ledger.segments.mark_complete("s")
             for extra in range(done, 1000):
-                ledger.record(incident(start=T0 + extra), run)
-        assert not ledger.stream_complete("s") and len(ledger.incidents()) == done
+                ledger.incidents.record(incident(start=T0 + extra), run)
+        assert not ledger.segments.is_complete("s") and len(ledger.incidents.find()) == done
         ledger._file.db.execute("PRAGMA max_page_count = 100000")
-        assert ledger.record(incident(start=T0 + done), run) == "added"
+        assert ledger.incidents.record(incident(start=T0 + done), run) == "added"
         assert ledger.faults() == ()
 
 
 def test_a_transaction_that_sqlite_undid_by_itself_is_never_taken_for_done(path: Path) -> None:
     with Ledger.open(path) as ledger:
         with pytest.raises(LedgerError, match="undid a transaction"), ledger.transaction():
-            ledger.mark_complete("s")
+            ledger.segments.mark_complete("s")
             ledger._file.db.execute("ROLLBACK")  # as SQLite may do after a failed write
-        assert not ledger.stream_complete("s")
+        assert not ledger.segments.is_complete("s")
 
 
 def test_readers_see_what_is_committed_while_another_writes(path: Path) -> None:
     with Ledger.open(path) as first, Ledger.open(path) as second:
-        run = first.start_run(facility(), MODELS, {})
+        run = first.runs.start(facility(), MODELS, {})
         with first.transaction():
-            first.record(incident(), run)
+            first.incidents.record(incident(), run)
             with Ledger.open(path) as third:  # opening needs no write lock
-                assert second.incidents() == third.incidents() == ()
-        assert len(second.incidents()) == 1
+                assert second.incidents.find() == third.incidents.find() == ()
+        assert len(second.incidents.find()) == 1
 
 
 def test_a_ledger_that_stays_busy_is_given_up_in_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_ledger_that_stays_busy_is_given_up_in_time(path: Path, monkeypatch: p
     with Ledger.open(path) as first, Ledger.open(path) as second, first.transaction():
         begun = time.monotonic()
         with pytest.raises(LedgerError, match="being written by another process"):
-            second.mark_complete("s")
+            second.segments.mark_complete("s")
         assert 0.1 < time.monotonic() - begun < 5
 
 
@@ -225,7 +225,7 @@ def test_many_can_make_the_same_new_ledger_at_once(path: Path) -> None:
             gate.wait()
             try:
                 with Ledger.open(place) as ledger:
-                    ledger.start_run(facility(), MODELS, {})
+                    ledger.runs.start(facility(), MODELS, {})
             except Exception as error:
                 faults.append(error)
 
@@ -246,8 +246,8 @@ def test_two_processes_that_write_at_once_both_succeed(path: Path) -> None:
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
     with Ledger.open(path) as ledger:
-        assert [len(ledger.segments(stream)) for stream in streams] == [40, 40]
-        assert len(ledger.incidents()) == 80
+        assert [len(ledger.segments.of_stream(stream)) for stream in streams] == [40, 40]
+        assert len(ledger.incidents.find()) == 80
         assert ledger.faults() == ()
 
 
@@ -270,15 +270,15 @@ def test_a_kill_at_any_moment_leaves_each_transaction_whole_or_absent(path: Path
 def _check_whole(ledger: Ledger, told: set[int]) -> None:
     """`told` are the numbers of which a writer said that both transactions were committed."""
     assert ledger.faults() == ()
-    segments, incidents = ledger.segments("yard-1"), ledger.incidents()
+    segments, incidents = ledger.segments.of_stream("yard-1"), ledger.incidents.find()
     assert [s.seq for s in segments] == list(range(len(segments)))
     assert told <= set(range(len(segments)))
     assert [i.start for i in incidents] == [s.start for s in segments]
     for n, item in enumerate(incidents):
-        reviewed = [entry.event for entry in ledger.history(item.id)] == ["added", "status"]
+        reviewed = [entry.event for entry in ledger.incidents.history(item.id)] == ["added", "status"]
         assert reviewed == (item.status is Status.IN_REVIEW)
         assert reviewed or n not in told
     if segments:
-        covered = ledger.coverage("yard", T0, T0 + len(segments) * SECOND)
+        covered = ledger.coverage.of("yard", T0, T0 + len(segments) * SECOND)
         assert {item.state for item in covered} <= {State.ANALYSED, State.IDLE}
         assert all(left.state != right.state for left, right in pairwise(covered))

@@ -50,26 +50,26 @@ def make_home(path: Path, log: pl.DataFrame, hours: float, at: Facility | None =
     moment = pl.col("t").dt.timestamp("us")
     end = NOON + round(hours * HOUR)
     with Ledger.open(path / "ledger.db") as ledger:
-        run = ledger.start_run(place, MODELS, {})
+        run = ledger.runs.start(place, MODELS, {})
         for number, start in enumerate(range(NOON, end, HOUR)):
             until = min(start + HOUR, end)
             rows = log.filter((moment >= start) & (moment < until))
             part = write_part(path, rows, CAMERA, start) if len(rows) else ""
             told = [Interval(CAMERA, start, until, State.ANALYSED)]
             args = ("stream", CAMERA, number, "made.mp4", start, until, 1, str(part), told, run)
-            ledger.commit_segment(*args)
+            ledger.segments.commit(*args)
         found = [
             from_finding(finding, facility=place, camera=camera, run=run, models=MODELS, coverage_share=1.0)
             for finding in evaluate_rules(log, place, camera).findings
         ]
         for incident in found:
-            ledger.record(incident, run)
-        ledger.finish_run(run, "complete")
+            ledger.incidents.record(incident, run)
+        ledger.runs.finish(run, "complete")
     return found
 
 
 def decide(home: Path, incident: Incident, verdict: Status) -> None:
     """Take an incident up and decide it."""
     with Ledger.open(home / "ledger.db") as ledger:
-        ledger.transition(incident.id, Status.IN_REVIEW, "tester", None, incident.end + 1)
-        ledger.transition(incident.id, verdict, "tester", "seen", incident.end + 2)
+        ledger.workflow.transition(incident.id, Status.IN_REVIEW, "tester", None, incident.end + 1)
+        ledger.workflow.transition(incident.id, verdict, "tester", "seen", incident.end + 2)

@@ -30,7 +30,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def run(ledger: Ledger) -> str:
-    return ledger.start_run(facility(), MODELS, {})
+    return ledger.runs.start(facility(), MODELS, {})
 
 
 def commit(
@@ -45,7 +45,7 @@ def commit(
     source: str = "yard.mp4",
 ) -> bool:
     told = [span(start, end, camera=camera)] if coverage is None else coverage
-    return ledger.commit_segment(
+    return ledger.segments.commit(
         stream, camera, seq, source, T0 + start, T0 + end, 5, f"observations/{seq}.parquet", told, run
     )
 
@@ -55,13 +55,13 @@ def test_a_segment_comes_back_and_the_second_time_changes_nothing(ledger: Ledger
     assert commit(ledger, run, 1, 10, 20) is True
     assert commit(ledger, run, 0, 0, 10, told) is True
     assert commit(ledger, run, 0, 0, 10, [span(0, 10)]) is False
-    first, second = ledger.segments("s")
+    first, second = ledger.segments.of_stream("s")
     assert (first.seq, first.start, first.end, first.frames) == (0, T0, T0 + 10, 5)
     assert (first.part, first.source, first.run_id) == ("observations/0.parquet", "yard.mp4", run)
     assert first.coverage == tuple(told)
     assert second.seq == 1
-    assert ledger.segments("other") == ()
-    assert ledger.coverage("yard", T0, T0 + 20) == (*told, span(10, 20))
+    assert ledger.segments.of_stream("other") == ()
+    assert ledger.coverage.of("yard", T0, T0 + 20) == (*told, span(10, 20))
 
 
 def test_another_segment_under_the_same_number_is_refused(ledger: Ledger, run: str) -> None:
@@ -81,46 +81,46 @@ def test_a_segment_and_its_coverage_are_whole_or_absent(ledger: Ledger, run: str
         commit(ledger, "nobody")
     with pytest.raises(LedgerError, match="expected an end after"):
         commit(ledger, run, start=5, end=5, coverage=[])
-    assert ledger.segments("s") == ()
-    assert ledger.coverage("yard", T0, T0 + 10) == (span(0, 10, OFF, NO_RECORD),)
+    assert ledger.segments.of_stream("s") == ()
+    assert ledger.coverage.of("yard", T0, T0 + 10) == (span(0, 10, OFF, NO_RECORD),)
 
 
 def test_a_segment_with_its_incidents_in_one_transaction(ledger: Ledger, run: str) -> None:
     with pytest.raises(RuntimeError), ledger.transaction():
         commit(ledger, run)
-        ledger.record(incident(), run)
+        ledger.incidents.record(incident(), run)
         raise RuntimeError
-    assert ledger.segments("s") == () and ledger.incidents() == ()
+    assert ledger.segments.of_stream("s") == () and ledger.incidents.find() == ()
     with ledger.transaction():
         commit(ledger, run)
         with pytest.raises(LedgerError):
             commit(ledger, "nobody", 1, 10, 20)  # a part that fails alone leaves the rest
-        ledger.record(incident(), run)
-    assert len(ledger.segments("s")) == len(ledger.incidents()) == 1
+        ledger.incidents.record(incident(), run)
+    assert len(ledger.segments.of_stream("s")) == len(ledger.incidents.find()) == 1
 
 
 def test_complete_is_said_once_even_for_a_stream_without_a_segment(ledger: Ledger, run: str) -> None:
-    assert not ledger.stream_complete("s")
+    assert not ledger.segments.is_complete("s")
     commit(ledger, run)
-    assert not ledger.stream_complete("s")
+    assert not ledger.segments.is_complete("s")
     for stream in ("s", "s", "empty"):
-        ledger.mark_complete(stream)
-    assert ledger.stream_complete("s") and ledger.stream_complete("empty")
+        ledger.segments.mark_complete(stream)
+    assert ledger.segments.is_complete("s") and ledger.segments.is_complete("empty")
 
 
 def test_coverage_is_a_partition_and_gaps_are_offline(ledger: Ledger, run: str) -> None:
     commit(ledger, run, 0, 0, 10)
     commit(ledger, run, 1, 10, 15)
-    ledger.record_coverage("yard", [span(12, 30, OFF, "cable")])
-    assert ledger.coverage("yard", T0 - 5, T0 + 40) == (
+    ledger.coverage.record("yard", [span(12, 30, OFF, "cable")])
+    assert ledger.coverage.of("yard", T0 - 5, T0 + 40) == (
         span(-5, 0, OFF, NO_RECORD),
         span(0, 15),
         span(15, 30, OFF, "cable"),
         span(30, 40, OFF, NO_RECORD),
     )
-    assert ledger.coverage("gate", T0, T0 + 1) == (span(0, 1, OFF, NO_RECORD, "gate"),)
+    assert ledger.coverage.of("gate", T0, T0 + 1) == (span(0, 1, OFF, NO_RECORD, "gate"),)
     with pytest.raises(LedgerError, match="expected an end after"):
-        ledger.coverage("yard", T0, T0)
+        ledger.coverage.of("yard", T0, T0)
 
 
 def test_neighbouring_segments_are_one_interval_in_the_file(ledger: Ledger, run: str) -> None:
@@ -136,12 +136,12 @@ def test_the_file_agrees_with_the_overlay_of_all_that_was_said(told: list[tuple[
         expected: tuple[Interval, ...] = ()
         for start, length, state in told:
             item = span(start, start + length, state)
-            ledger.record_coverage("yard", [item])
+            ledger.coverage.record("yard", [item])
             expected = overlay(expected, [item])
         assert _stored(ledger) == expected
         for window in [(0, 90), (7, 31), (30, 31)]:
             low, high = T0 + window[0], T0 + window[1]
-            assert ledger.coverage("yard", low, high) == fill(
+            assert ledger.coverage.of("yard", low, high) == fill(
                 clip(expected, (low, high)), "yard", (low, high)
             )
 
@@ -162,45 +162,45 @@ def test_the_file_itself_refuses_a_second_twice(ledger: Ledger, run: str) -> Non
 def test_footage_analysed_under_another_name_is_noticed(ledger: Ledger, run: str) -> None:
     told = [span(0, 3, State.DARK), span(3, 8), span(8, 10, OFF)]
     commit(ledger, run, coverage=told, source="copy.mp4")
-    seen = ledger.analysed_overlap("yard", T0, T0 + 10, except_stream="new")
+    seen = ledger.segments.analysed_overlap("yard", T0, T0 + 10, except_stream="new")
     assert seen == span(3, 8, A, "copy.mp4")
-    assert ledger.analysed_overlap("yard", T0 + 5, T0 + 6) == span(5, 6, A, "copy.mp4")
-    assert ledger.analysed_overlap("yard", T0, T0 + 10, except_stream="s") is None
-    assert ledger.analysed_overlap("gate", T0, T0 + 10) is None
+    assert ledger.segments.analysed_overlap("yard", T0 + 5, T0 + 6) == span(5, 6, A, "copy.mp4")
+    assert ledger.segments.analysed_overlap("yard", T0, T0 + 10, except_stream="s") is None
+    assert ledger.segments.analysed_overlap("gate", T0, T0 + 10) is None
     for start, end in [(8, 20), (-9, 3), (0, 3), (10, 11)]:
-        assert ledger.analysed_overlap("yard", T0 + start, T0 + end) is None
+        assert ledger.segments.analysed_overlap("yard", T0 + start, T0 + end) is None
 
 
 def test_own_analysis_does_not_count_as_an_overlap(ledger: Ledger, run: str) -> None:
     commit(ledger, run, coverage=[span(0, 10, State.UNDECODABLE)], stream="torn")
     commit(ledger, run, coverage=[span(0, 10)], stream="mine")
-    assert ledger.analysed_overlap("yard", T0, T0 + 10, except_stream="mine") is None
+    assert ledger.segments.analysed_overlap("yard", T0, T0 + 10, except_stream="mine") is None
 
 
 def test_a_run_keeps_models_settings_and_the_text_of_the_facility_file(ledger: Ledger) -> None:
     place = facility("# night shift\n")
     settings = {"fps": 5.0, "home": Path("home"), "sources": ["rtsp://u:secret@10.0.0.1/live", "a.mp4"]}
-    run_id = ledger.start_run(place, MODELS, settings)
-    run = ledger.run(run_id)
+    run_id = ledger.runs.start(place, MODELS, settings)
+    run = ledger.runs.get(run_id)
     assert (run.facility, run.facility_version, run.models) == ("LC-01", place.version, MODELS)
     assert (run.status, run.finished) == ("running", None)
     assert run.settings["fps"] == 5.0 and run.settings["home"] == "home"
     assert run.settings["sources"][1] == "a.mp4"
-    assert ledger.facility_text(place.version) == place.text
-    ledger.finish_run(run_id, "complete")
-    ledger.finish_run(run_id, "complete")
-    assert ledger.run(run_id).status == "complete"
+    assert ledger.facilities.text(place.version) == place.text
+    ledger.runs.finish(run_id, "complete")
+    ledger.runs.finish(run_id, "complete")
+    assert ledger.runs.get(run_id).status == "complete"
     with pytest.raises(LedgerError, match="got one that is complete"):
-        ledger.finish_run(run_id, "failed")
+        ledger.runs.finish(run_id, "failed")
     with pytest.raises(LedgerError, match="one of complete, failed, interrupted, got 'fine'"):
-        ledger.finish_run(run_id, "fine")
+        ledger.runs.finish(run_id, "fine")
     with pytest.raises(LedgerError, match="JSON can hold"):
-        ledger.start_run(place, MODELS, {"x": float("nan")})
+        ledger.runs.start(place, MODELS, {"x": float("nan")})
 
 
 def test_no_password_reaches_the_file(ledger: Ledger) -> None:
     url = "rtsp://admin:hunter2@10.0.0.1/live"
-    run = ledger.start_run(facility(), MODELS, {"deep": {"urls": [url]}, "words": f"tried {url} twice"})
+    run = ledger.runs.start(facility(), MODELS, {"deep": {"urls": [url]}, "words": f"tried {url} twice"})
     commit(ledger, run, source=url)
     ledger.close()
     for file in ledger.path.parent.iterdir():
@@ -208,17 +208,17 @@ def test_no_password_reaches_the_file(ledger: Ledger) -> None:
 
 
 def test_inventory_follows_the_version_used_last(ledger: Ledger, run: str) -> None:
-    assert [(c.facility, c.id, c.name, c.place) for c in ledger.cameras()] == [
+    assert [(c.facility, c.id, c.name, c.place) for c in ledger.facilities.cameras()] == [
         ("LC-01", "yard", "Sân", "yard"),
         ("LC-01", "gate", "", "gate"),
     ]
     longer = facility("  - {id: lobby, places: [lobby]}\n")
-    ledger.start_run(longer, MODELS, {})
-    assert [c.id for c in ledger.cameras()] == ["yard", "gate", "lobby"]
-    ledger.start_run(facility(), MODELS, {})
-    assert [c.id for c in ledger.cameras()] == ["yard", "gate"]
+    ledger.runs.start(longer, MODELS, {})
+    assert [c.id for c in ledger.facilities.cameras()] == ["yard", "gate", "lobby"]
+    ledger.runs.start(facility(), MODELS, {})
+    assert [c.id for c in ledger.facilities.cameras()] == ["yard", "gate"]
     with pytest.raises(LedgerError, match="version of a facility file"):
-        ledger.facility_text("0" * 64)
+        ledger.facilities.text("0" * 64)
 
 
 def _stored(ledger: Ledger) -> tuple[Interval, ...]:

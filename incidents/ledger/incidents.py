@@ -1,0 +1,254 @@
+"""Incidents in the ledger: what the rules found, the evidence of it, and the history."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from incidents.ledger.facilities import FacilityTable
+from incidents.ledger.file import LedgerError, LedgerFile
+from incidents.ledger.history import HistoryEntry, HistoryTable
+from incidents.ledger.runs import RunTable
+from incidents.record import EVIDENCE_KINDS, KINDS, Evidence, Incident, Status
+
+
+class IncidentTable:
+    """The incidents with their evidence and history."""
+
+    def __init__(
+        self, file: LedgerFile, runs: RunTable, facilities: FacilityTable, history: HistoryTable
+    ) -> None:
+        """Read and write an open file."""
+        self._file, self._runs, self._facilities, self._history = file, runs, facilities, history
+
+    def find(
+        self,
+        since: int | None = None,
+        until: int | None = None,
+        kinds: Collection[str] | None = None,
+        cameras: Collection[str] | None = None,
+        statuses: Collection[str] | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> tuple[Incident, ...]:
+        """Incidents that satisfy every filter, by start and id.
+
+        Args:
+            since: microseconds UTC; incidents that end at or after it.
+            until: microseconds UTC; incidents that start before it.
+            kinds: any of these; None = all, empty = none.
+            cameras: ids, any of these; None = all, empty = none (a user may have access to no camera).
+            statuses: any of these; None = all, empty = none.
+            limit: the largest number of incidents; the first in the order asked for are returned.
+            newest_first: latest start first.
+
+        Raises:
+            LedgerError: a filter that can never match, such as an unknown kind.
+        """
+        if since is not None and until is not None and since >= until:
+            raise LedgerError(f"expected a time to begin with before {until}, got {since}")
+        if limit is not None and limit < 0:
+            raise LedgerError(f"expected a limit of 0 or more, got {limit}")
+        conditions = {
+            "ended >= :since": since,
+            "started < :until": until,
+            "kind IN (SELECT value FROM json_each(:kinds))": _choice("kind", kinds, KINDS),
+            "camera IN (SELECT value FROM json_each(:cameras))": _choice("camera", cameras, None),
+            "status IN (SELECT value FROM json_each(:statuses))": _choice("status", statuses, list(Status)),
+        }
+        where = " AND ".join(text for text, value in conditions.items() if value is not None) or "TRUE"
+        order = "started DESC, id DESC" if newest_first else "started, id"
+        names = ("since", "until", "kinds", "cameras", "statuses")
+        values = dict(zip(names, conditions.values(), strict=True))
+        sql = f"SELECT * FROM incidents WHERE {where} ORDER BY {order} LIMIT :limit"
+        with self._file.reading():
+            rows = self._file.rows(sql, {**values, "limit": -1 if limit is None else limit})
+            evidence = self._evidence([row["id"] for row in rows])
+        return tuple(_incident(row, evidence.get(row["id"], ())) for row in rows)
+
+    def get(self, incident_id: str) -> Incident:
+        """The incident of an id, or of the first digits of an id when no other begins so.
+
+        Raises:
+            LedgerError: the incident is unknown, or the digits fit several.
+        """
+        with self._file.reading():
+            full = self.resolve(incident_id)
+            row = self._file.rows("SELECT * FROM incidents WHERE id = :id", {"id": full})[0]
+            evidence = self._evidence([full])
+        return _incident(row, evidence.get(full, ()))
+
+    def resolve(self, incident_id: str) -> str:
+        """The full id for an id or its first digits.
+
+        Raises:
+            LedgerError: the incident is unknown, or the digits fit several.
+        """
+        found = self._file.keys_with_prefix("incidents", "id", incident_id, limit=4)
+        if not found:
+            raise LedgerError(f"expected the id of an incident in {self._file.path}, got {incident_id!r}")
+        if len(found) > 1:
+            some = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+            raise LedgerError(f"expected the id of one incident, got {incident_id!r}, which fits {some}")
+        return found[0]
+
+    def history(self, incident_id: str) -> tuple[HistoryEntry, ...]:
+        """Everything that happened to an incident, oldest first; takes first digits as `get` does.
+
+        Raises:
+            LedgerError: the incident is unknown, or the digits fit several.
+        """
+        with self._file.reading():
+            return self._history.of(self.resolve(incident_id))
+
+    def record(self, incident: Incident, run_id: str) -> Literal["added", "updated", "unchanged"]:
+        """Record what the rules found. Recording the same finding again changes nothing.
+
+        While the status is new, a later result of the rules updates the incident: the episode went on, or
+        the rules were edited. From the start of the review on, the incident stays as the reviewer saw it.
+        Then a different result is added to the history as "rejudged" (once), and "unchanged" is returned.
+        Follow-up fields of `incident` (status, review, evidence) are ignored.
+
+        Raises:
+            LedgerError: the run is unknown, or the facility's version was never used by a run.
+        """
+        record, moment = incident.rule_record(), self._file.clock()
+        with self._file.writing():
+            self._runs.require(run_id)
+            self._facilities.text(incident.facility_version)
+            row = self._file.row(
+                "SELECT rule_record, status FROM incidents WHERE id = :id", {"id": incident.id}
+            )
+            if row is None:
+                self._insert(incident, record, run_id, moment)
+                self._history.add(incident.id, moment, "added", run=run_id, detail=record)
+                return "added"
+            if row["rule_record"] == record:
+                return "unchanged"
+            if row["status"] != Status.NEW:
+                if self._history.last_rule_record(incident.id) != record:
+                    self._history.add(incident.id, moment, "rejudged", run=run_id, detail=record)
+                return "unchanged"
+            self._file.execute(
+                "UPDATE incidents SET facility_version = :version, severity = :severity, ended = :end, "
+                "rule_record = :record, run = :run WHERE id = :id",
+                {
+                    "version": incident.facility_version,
+                    "severity": incident.severity,
+                    "end": incident.end,
+                    "record": record,
+                    "run": run_id,
+                    "id": incident.id,
+                },
+            )
+            self._history.add(incident.id, moment, "updated", run=run_id, detail=record)
+            return "updated"
+
+    def attach_evidence(
+        self, incident_id: str, kind: str, path: str | PurePosixPath, sha256: str, bytes: int, created: int
+    ) -> Literal["added", "replaced", "unchanged"]:
+        """Add a sealed file to an incident. An incident has at most one file of each kind.
+
+        While the incident is new, a longer clip may replace a shorter one; the history keeps the digests
+        of both. Once the review has begun, a file is not replaced.
+
+        Args:
+            incident_id: the full id, or its first digits.
+            kind: clip, keyframe or boxes.
+            path: relative to the home folder.
+            sha256: of the file, 64 hexadecimal digits.
+            bytes: length of the file.
+            created: microseconds UTC.
+
+        Raises:
+            LedgerError: the incident or kind is unknown, the path is outside the home folder, the digest is
+                not a SHA-256, or the incident is under review and has another file of that kind.
+        """
+        where = PurePosixPath(path)
+        if kind not in EVIDENCE_KINDS:
+            raise LedgerError(f"expected evidence among {', '.join(EVIDENCE_KINDS)}, got {kind!r}")
+        if where.is_absolute() or ".." in where.parts or not where.parts:
+            raise LedgerError(f"expected a path of evidence below the home folder, got '{path}'")
+        if re.fullmatch("[0-9a-f]{64}", sha256) is None or bytes < 0:
+            raise LedgerError(f"{where}: expected a SHA-256 and a length, got {sha256!r} and {bytes}")
+        item = Evidence(kind, str(where), sha256, bytes, created)
+        with self._file.writing():
+            incident = self.get(incident_id)
+            old = incident.evidence_of_kind(kind)
+            if old is not None and (old.path, old.sha256) == (item.path, sha256):
+                return "unchanged"
+            if old is not None and incident.status is not Status.NEW:
+                raise LedgerError(
+                    f"incident {incident.id} is {incident.status.words}: its {kind} cannot be replaced"
+                )
+            values = {name: getattr(item, name) for name in ("kind", "path", "sha256", "bytes", "created")}
+            self._file.execute(
+                "INSERT INTO evidence (incident, kind, path, sha256, bytes, created) "
+                "VALUES (:incident, :kind, :path, :sha256, :bytes, :created) ON CONFLICT (incident, kind) "
+                "DO UPDATE SET path = :path, sha256 = :sha256, bytes = :bytes, created = :created",
+                {"incident": incident.id, **values},
+            )
+            self._history.add(incident.id, self._file.clock(), "evidence", detail=json.dumps(values))
+        return "added" if old is None else "replaced"
+
+    def _insert(self, incident: Incident, record: str, run_id: str, moment: int) -> None:
+        self._file.execute(
+            "INSERT INTO incidents (id, facility, facility_version, camera, kind, severity, started, ended, "
+            "rule_record, run, added, status) VALUES (:id, :facility, :version, :camera, :kind, :severity, "
+            ":start, :end, :record, :run, :added, :status)",
+            {
+                "id": incident.id,
+                "facility": incident.facility_code,
+                "version": incident.facility_version,
+                "camera": incident.camera,
+                "kind": incident.kind,
+                "severity": incident.severity,
+                "start": incident.start,
+                "end": incident.end,
+                "record": record,
+                "run": run_id,
+                "added": moment,
+                "status": Status.NEW.value,
+            },
+        )
+
+    def _evidence(self, ids: list[str]) -> dict[str, tuple[Evidence, ...]]:
+        rows = self._file.rows(
+            "SELECT * FROM evidence WHERE incident IN (SELECT value FROM json_each(:ids)) "
+            "ORDER BY incident, kind",
+            {"ids": json.dumps(ids)},
+        )
+        found: dict[str, tuple[Evidence, ...]] = {}
+        for row in rows:
+            incident = row.pop("incident")
+            found[incident] = (*found.get(incident, ()), Evidence(**row))
+        return found
+
+
+def _incident(row: dict[str, Any], evidence: tuple[Evidence, ...]) -> Incident:
+    return Incident.from_rule_record(
+        row["rule_record"],
+        run=row["run"],
+        status=Status(row["status"]),
+        reviewer=row["reviewer"],
+        decision=row["decision"],
+        reason=row["reason"],
+        decided_at=row["decided"],
+        facility_action=row["facility_action"],
+        report_number=row["report_number"],
+        evidence=evidence,
+    )
+
+
+def _choice(what: str, chosen: Collection[str] | None, allowed: Collection[str] | None) -> str | None:
+    """A filter's values as JSON; None = no filter."""
+    if chosen is None:
+        return None
+    values = [chosen] if isinstance(chosen, str) else list(chosen)
+    for value in values:
+        if allowed is not None and value not in allowed:
+            raise LedgerError(f"expected a {what} among {', '.join(allowed)}, got {value!r}")
+    return json.dumps(values)

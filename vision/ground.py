@@ -19,6 +19,7 @@ from zones.calibration import Calibration, calibrate
 from zones.calibration.vertical import Vertical, vertical
 from zones.facility import CalibrationSpec, Camera
 from zones.geometry import signed_distance
+from zones.people import FRAME_EDGE_SHARE, MEAN_HEIGHT_M, STANDING_SD_M
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -28,14 +29,8 @@ FOOT_SIGMA = 0.03
 few percent of a person's height from frame to frame (shadow, stride); [D]. On 187 people of 159 still
 images that the detector was not trained on, at 416 px: 0.019 down the picture by the median deviation, but
 0.053 by the root mean square, for a few boxes miss the feet altogether; 0.023 across."""
-STANDING_M = 1.65
-"""Mean height of people who stand, with shoes [D]: adults in Viet Nam, as for a calibration by walking."""
-STANDING_SD_M = 0.1
-"""Standard deviation of it, m [D]: 0.08 between people, and what bending and hair add."""
 LEAST_STATURE_M = 1.1
 """Who looks shorter than this where the box ends is a child, sits, or is hidden up to there [D]."""
-EDGE = 0.01
-"""A box that ends this near to the lower edge of the frame, in frame heights, may be cut by it [D]."""
 CHUNK, AT_ONCE = 65_536, 2
 """People placed at once, on each of so many threads."""
 
@@ -146,14 +141,14 @@ def _place(
 def _by_head(upright: Vertical, box: Floats) -> tuple[Floats, Floats]:
     """Position (N, 2) and error (N,), m, of people who stand, seen in boxes (N, 4) from the head down."""
     aspect, heads, tall = upright.plane.aspect, upright.heads(box), box[:, 3] - box[:, 1]
-    first = upright.below(heads, foot_sigma(tall, aspect), STANDING_M, STANDING_SD_M)[0]
+    first = upright.below(heads, foot_sigma(tall, aspect), MEAN_HEIGHT_M, STANDING_SD_M)[0]
     whole = np.fmax(upright.plane.image(first)[:, 1] - heads[:, 1], tall)
-    return upright.below(heads, foot_sigma(whole, aspect), STANDING_M, STANDING_SD_M)
+    return upright.below(heads, foot_sigma(whole, aspect), MEAN_HEIGHT_M, STANDING_SD_M)
 
 
 def _hidden(box: Floats, tall: Floats, aspect: float, camera: Camera) -> Bools:
     """Boxes (N, 4), normalised, that the lower edge of the frame or furniture cuts off above the feet."""
-    hidden = np.asarray(box[:, 3] > 1 - EDGE, dtype=np.bool_)
+    hidden = np.asarray(box[:, 3] > 1 - FRAME_EDGE_SHARE, dtype=np.bool_)
     bottom = np.column_stack([(box[:, 0] + box[:, 2]) / 2 * aspect, box[:, 3]])
     for polygon in camera.occluders:
         ring = np.asarray(polygon) * (aspect, 1.0)

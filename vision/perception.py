@@ -23,6 +23,7 @@ from vision.roles.model import COLUMNS, read_model
 from vision.roles.reading import RoleReader, clothes_visible
 from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
+from zones.thresholds import MASK_CHECK_HZ
 
 NOT_SAMPLED = "not_sampled"
 COMPARABLE_S = 3.0
@@ -47,7 +48,7 @@ class PerceptionSettings:
     imgsz: int = 416
     head_imgsz: int = 192
     face_imgsz: int = 96
-    mask_check_hz: float = 2.0
+    mask_check_hz: float = MASK_CHECK_HZ
     role_check_hz: float = 0.5
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,12 @@ STEPS = (
 """All steps, oldest first."""
 OLDEST, NEWEST = STEPS[0].to - 1, STEPS[-1].to
 
+WITHDRAWN: tuple[tuple[str, ...], ...] = (
+    # It never set how often masks are assessed: that is `zones.thresholds.MASK_CHECK_HZ`.
+    ("rules", "mask", "sample_hz"),
+)
+"""Keys that have no effect. A file of any version may contain them; they are left out when it is read."""
+
 
 def version_of(document: Document, name: str) -> int:
     """The version a file is written in; raises FacilityError with the line when this program knows none such.
@@ -107,6 +113,11 @@ def as_newest(document: Document, version: int, name: str) -> Json:
         FacilityError: with the line, where the file has what only later versions have.
     """
     data = copy.deepcopy(document.data)
+    for *parents, key in withdrawn_in(data):
+        mapping = data
+        for parent in parents:
+            mapping = mapping[parent]
+        del mapping[key]
     for step in steps_after(version):
         if (early := step.data(data)) is not None:
             raise FacilityError(
@@ -116,6 +127,18 @@ def as_newest(document: Document, version: int, name: str) -> Json:
     if version < NEWEST and "schema" in data:
         data["schema"] = NEWEST
     return data
+
+
+def withdrawn_in(data: Json) -> Iterator[tuple[str, ...]]:
+    """Those of WITHDRAWN that the values of a file, good or not, contain."""
+    for loc in WITHDRAWN:
+        value: Any = data
+        for key in loc:
+            if not isinstance(value, dict) or key not in value:
+                break
+            value = value[key]
+        else:
+            yield loc
 
 
 def written_at(loc: Loc, version: int) -> Loc:

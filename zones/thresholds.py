@@ -13,6 +13,11 @@ Metres = Annotated[float, Field(strict=True, gt=0, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 
+MASK_CHECK_HZ = 2.0
+"""Most often that the mask of a person is assessed, per second: the rate of the perception, which also bounds
+`MaskRule.min_samples`. Project default (docs/defaults.md)."""
+
+
 class MaskRule(Model):
     """When a face counts as assessable, and how many samples must agree before a mask incident [D]."""
 
@@ -41,14 +46,6 @@ class MaskRule(Model):
     share: Share = Field(
         default=0.6, gt=0.5, title="Agreement", description="Share of the samples that must agree."
     )
-    sample_hz: float = Field(
-        default=2.0,
-        strict=True,
-        gt=0,
-        le=60,
-        title="Sampling",
-        description="Mask assessments per track and second.",
-    )
     min_change: Share = Field(
         default=0.01,
         title="Sign of life",
@@ -68,10 +65,11 @@ class MaskRule(Model):
     def _can_fire(self) -> Self:
         if self.min_span_s > self.window_s:
             refuse(f"expected at most window_s ({self.window_s:g}), got {self.min_span_s:g}", "min_span_s")
-        most = int(self.window_s * self.sample_hz) + 1
+        most = int(self.window_s * MASK_CHECK_HZ) + 1
         if self.min_samples > most:
             refuse(
-                f"expected at most {most}, all that window_s and sample_hz allow, got {self.min_samples}",
+                f"expected at most {most}, all that window_s holds at {MASK_CHECK_HZ:g} samples a second, "
+                f"got {self.min_samples}",
                 "min_samples",
             )
         return self

@@ -23,13 +23,7 @@ from zones.calibration.spec import CalibrationSpec
 from zones.editing import calibration_yaml, with_calibration
 from zones.errors import LazarettoError
 from zones.facility import load_facility
-
-MEAN_HEIGHT_M = 1.65
-"""Adults in Viet Nam, both sexes mixed, with shoes [D]: mean height of men 1.68 and women 1.56 at 18 years
-(national nutrition survey 2019-2020), 3 cm of shoes."""
-HEIGHT_SD_M = 0.08
-"""Standard deviation of the height of adults of both sexes mixed [D]: 6 to 7 cm within a sex, and half of
-the 12 cm between them."""
+from zones.people import HEIGHT_SD_M, MEAN_HEIGHT_M
 
 app = typer.Typer(
     help="Find a camera's calibration and the error of its distances.",

@@ -13,6 +13,7 @@ from incidents.rules.episode import Bools, Floats, Ints, microseconds, separated
 from incidents.rules.samples import ROLES, Samples
 from vision.frames import SECOND
 from zones.facility import Role
+from zones.people import FRAME_EDGE_SHARE
 
 MAX_GAP_S = 3.0
 """A successor begins at most this long after the other track ended [D]."""
@@ -30,8 +31,6 @@ MIN_ERROR_RATIO = 2.0
 """A link is in doubt when another one of either track is not at least this many times as far off [D]."""
 MIN_ERROR_MARGIN_M = 0.3
 """... or not by so many metres more: as good as equal, for feet jitter by that [D]."""
-EDGE = 0.01
-"""A box this near to an edge of the frame, in frame heights, is of somebody who leaves or enters the view."""
 INHERITED_CONFIDENCE = 0.9
 """What is left of a role's confidence when a successor takes it over [D]."""
 
@@ -121,10 +120,10 @@ def _is_unambiguous(track: Ints, off: Floats) -> Bools:
 
 
 def _clear_of_edges(samples: Samples) -> Bools:
+    """Rows (N,) whose box is not at an edge of the frame, where people leave and enter the view."""
     x1, y1, x2, y2 = samples.box.T
-    return np.asarray(
-        (x1 > EDGE) & (y1 > EDGE) & (x2 < samples.aspect - EDGE) & (y2 < 1 - EDGE), dtype=np.bool_
-    )
+    near, far = FRAME_EDGE_SHARE, 1 - FRAME_EDGE_SHARE
+    return np.asarray((x1 > near) & (y1 > near) & (x2 < samples.aspect - near) & (y2 < far), dtype=np.bool_)
 
 
 def _prediction_error(samples: Samples, end: Ints, begin: Ints) -> Floats:

@@ -16,9 +16,8 @@ from vision.frames import SECOND
 from vision.ground import Foot, calibration_of, locate
 from vision.roles import assign_roles
 from zones.facility import Camera, Facility
+from zones.people import MEAN_HEIGHT_M
 
-PERSON_M = 1.65
-"""Height of a person, shoes included, that gives an uncalibrated camera its scale [D]."""
 UNSURE_M = 1.0
 """A place on the ground whose standard error is larger says nothing of a floor in cells [D]."""
 WALKER_M = 1.0
@@ -34,7 +33,7 @@ class Surface:
     """The floor before a camera, in metres.
 
     Where the camera is not calibrated, it is the picture itself, scaled so that a person of the middle
-    height seen is PERSON_M tall: too small a scale near the camera and too large far from it.
+    height seen is MEAN_HEIGHT_M tall: too small a scale near the camera and too large far from it.
 
     Attributes:
         camera: whose floor it is.
@@ -153,7 +152,7 @@ def _surface(samples: Samples, camera: Camera, size: tuple[int, int]) -> Surface
         calibration_of(camera.calibration, aspect).check_error
     )
     height = float(np.median(samples.box[:, 3] - samples.box[:, 1]))
-    return Surface(camera, aspect, size[1], bool(calibrated), PERSON_M / max(height, 1e-3))
+    return Surface(camera, aspect, size[1], bool(calibrated), MEAN_HEIGHT_M / max(height, 1e-3))
 
 
 def _walkers(place: Floats, samples: Samples, first: Ints, last: Ints) -> Bools:

@@ -7,11 +7,13 @@ import hashlib
 import re
 
 import pytest
+from pydantic import ValidationError
 
 from zones.editing import add_part, migrate_facility
 from zones.editing.migration import TEXT_STEPS
 from zones.facility import FacilityError, Place, parse_facility
 from zones.migrating import NEWEST, OLDEST, STEPS
+from zones.thresholds import MASK_CHECK_HZ, MaskRule
 
 FIRST = """\
 # Ours.
@@ -119,6 +121,29 @@ def test_a_file_that_does_not_say_its_version() -> None:
 )
 def test_errors_name_what_the_file_has(old: str, new: str, message: str) -> None:
     assert f"f.yaml: {message}" in refused(FIRST.replace(old, new, 1))
+
+
+RATED = "rules:\n  mask:\n    sample_hz: 5.0  # no effect\n    min_samples: 4\n"
+
+
+@pytest.mark.parametrize("text", [FIRST, SECOND, SECOND.replace("schema: 2   # the first\n", "")])
+def test_a_setting_that_never_had_an_effect_may_stay_and_is_taken_out_when_a_file_is_migrated(
+    text: str,
+) -> None:
+    assert parse_facility(text + RATED).rules == parse_facility(text).rules.model_copy(
+        update={"mask": MaskRule(min_samples=4)}
+    )
+    migrated = migrate_facility(text + RATED)
+    assert "sample_hz" not in migrated and migrated.endswith("rules:\n  mask:\n    min_samples: 4\n")
+    only = "rules: {mask: {sample_hz: often}}\n"
+    assert parse_facility(migrate_facility(text + only)).rules == parse_facility(text).rules
+
+
+def test_the_rate_of_mask_assessments_bounds_the_samples_asked_for() -> None:
+    most = int(10 * MASK_CHECK_HZ) + 1
+    assert MaskRule(window_s=10.0, min_samples=most).min_samples == most
+    with pytest.raises(ValidationError, match=f"expected at most {most}, all that window_s holds"):
+        MaskRule(window_s=10.0, min_samples=most + 1)
 
 
 def test_a_file_of_the_first_version_is_edited_in_its_own_terms() -> None:

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zones.calibration.homography import Array
+from zones.people import FRAME_EDGE_SHARE
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-EDGE = 0.01
-"""A box this near to the edge of the frame (in frame heights) may be cut by it [D]."""
 SLENDER = (0.18, 0.65)
 """Width over height of the box of a whole person who stands or walks [D]: below it, half of one; above it,
 two, or one who sits or bends."""
@@ -59,8 +58,8 @@ def whole(people: People) -> Bools:
     """Rows (N,) of people who are seen from head to foot, as far as boxes tell."""
     box = people.boxes * (people.aspect, 1, people.aspect, 1)
     width, height = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
-    inside = (box[:, :2] > EDGE).all(axis=1)
-    inside &= (box[:, 2] < people.aspect - EDGE) & (box[:, 3] < 1 - EDGE)
+    inside = (box[:, :2] > FRAME_EDGE_SHARE).all(axis=1)
+    inside &= (box[:, 2] < people.aspect - FRAME_EDGE_SHARE) & (box[:, 3] < 1 - FRAME_EDGE_SHARE)
     shape = np.divide(width, height, out=np.zeros_like(width), where=height > 0)
     good = inside & (shape >= SLENDER[0]) & (shape <= SLENDER[1])
     return np.asarray(good & (_covered(box, people.t) <= OVERLAP), dtype=np.bool_)

@@ -11,11 +11,10 @@ import numpy.typing as npt
 from zones.calibration.homography import Array, jacobian
 from zones.calibration.plane import Calibration
 from zones.geometry import signed_distance
+from zones.people import NOMINAL_HEIGHT_M
 
 Bools = npt.NDArray[np.bool_]
 
-PERSON_M = 1.7
-"""Height of the person whose foot point is located in each cell: it sets the size of their box, m."""
 FAR = 10.0
 """Longest image of a metre over the shortest at which a cell counts as floor that can be judged: beyond it,
 close under the horizon, a pixel is metres and the first-order errors are too small."""
@@ -132,7 +131,7 @@ def _feet(plane: Calibration, points: Array, foot_share: float) -> Array:
     A person is about as high in the picture as a rod of their height that lies across the view.
     """
     across = _singular(plane, points, plane.ground(points))[:, 1]
-    sigma = foot_share * PERSON_M / across
+    sigma = foot_share * NOMINAL_HEIGHT_M / across
     return np.column_stack([sigma / plane.aspect, sigma])
 
 

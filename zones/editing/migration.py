@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from zones.editing.draft import Draft
 from zones.facility import parse_facility
 from zones.loading import read_document
-from zones.migrating import NEWEST, steps_after, version_of
+from zones.migrating import NEWEST, steps_after, version_of, withdrawn_in
 from zones.validation import FacilityError
 
 
@@ -31,6 +31,8 @@ def migrate_facility(text: str, name: str = "<text>") -> str:
     draft = Draft(text, name)
     for step in steps_after(version_of(read_document(text, name), name)):
         TEXT_STEPS[step.to](draft)
+    for loc in withdrawn_in(draft.data):
+        draft.remove(loc)
     if "schema" in draft.data:
         draft.merge(("schema",), NEWEST)
     else:

@@ -81,8 +81,9 @@ def measure(workload: str, job: Job) -> Figures:
 
 
 def _decode(job: Job) -> Callable[[], int]:
-    from vision.sources.decoding import Gap, decode_frames
+    from vision.sources.decoding import decode_frames
     from vision.sources.files import open_source
+    from vision.sources.gaps import Gap
 
     source = open_source(job.video, job.camera)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.sources.files import expand
+from vision.sources.expand import expand
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility, UnknownCamera

@@ -17,8 +17,8 @@ from pipelines import checkpoint
 from vision import observations
 from vision.frames import SECOND, SEGMENT, Frame
 from vision.perception import ModelBundle, Perception, Row, TrackerInput
-from vision.sources.decoding import Gap, GapKind, ResumePoint
 from vision.sources.files import FileSource
+from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.prefetch import Prefetch
 
 

@@ -1,17 +1,21 @@
-"""A frame and its time: everything downstream trusts stream time, never the moment of reading."""
+"""Frames, and times as microseconds UTC.
+
+The time of a frame is its stream time, never the time at which it was read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 SECOND = 1_000_000
-"""Microseconds in a second: all times are integers of microseconds since the epoch, UTC."""
+"""Microseconds in a second; all times are whole microseconds since 1970-01-01T00:00:00Z."""
 SEGMENT = 60 * SECOND
 """Microseconds of stream time that are analysed and written as one unit: the most analysis that a kill can
 cost. Segments begin at whole minutes, and a segment divides the hour."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,13 @@ class Frame:
 
 
 def to_iso(t: int) -> str:
-    """Format microseconds UTC as ISO 8601 of fixed width, so that text sorts as time does."""
-    seconds, micro = divmod(t, SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{micro:06d}Z"
+    """Format microseconds UTC as ISO 8601 of fixed width, so that the texts sort by time."""
+    return f"{(EPOCH + timedelta(microseconds=t)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Convert a time with a zone to microseconds UTC, exactly."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def from_iso(text: str) -> int:
@@ -50,5 +57,4 @@ def from_iso(text: str) -> int:
         raise ValueError(f"expected a time such as 2026-11-24T08:00:00+07:00, got {text!r}") from None
     if moment.tzinfo is None:
         raise ValueError(f"expected a time with an offset such as +07:00 or Z, got {text!r}")
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
+    return to_microseconds(moment)

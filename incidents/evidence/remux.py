@@ -15,7 +15,13 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.sources.container import REORDERING, open_video, seek_before, stamp_of_index, timeline_of
+from vision.sources.container import (
+    MAX_REORDERED_FRAMES,
+    open_video,
+    seek_before,
+    stamp_of_index,
+    timeline_of,
+)
 from vision.sources.timeline import Timeline, index_time
 
 COPYABLE = frozenset({"yuv420p", "yuvj420p"})
@@ -108,7 +114,7 @@ def _gather(
         kept.append(packet)
         if packet.pts >= wanted and (limit is None or packet.pts > limit):
             beyond += 1
-        if beyond > count + REORDERING:
+        if beyond > count + MAX_REORDERED_FRAMES:
             break
     shown = sorted(stamp for stamp in map(_stamp, kept) if stamp >= wanted)
     if limit is None and shown:

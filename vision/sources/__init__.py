@@ -1,1 +1,1 @@
-"""Sources of footage: files, folders, image sequences; decoded in order, with what was lost between."""
+"""Sources of footage: video files and image sequences, decoded in order, with the gaps between frames."""

@@ -1,4 +1,4 @@
-"""A recorded video opened: its one video stream, and the way to a place in it."""
+"""Containers of recorded video: the video stream of a file, its duration, and seeking in it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from av.video.stream import VideoStream
 from vision.frames import SECOND
 from vision.sources.timeline import SourceError, Timeline, exact_rate
 
-FIRST_BACK_OFF = 2 * SECOND
-"""How far a seek steps back when it landed after the wanted key frame; doubled at every step."""
-REORDERING = 32
-"""Pictures by which display order may differ from decoding order: H.264 and HEVC allow 16, doubled."""
-HIGHEST_RATE = 240
-"""A container that states more pictures per second than this states its clock's resolution instead."""
+FIRST_BACK_OFF_US = 2 * SECOND
+"""First step by which a seek target is moved back if too few key frames follow; doubled each time."""
+MAX_REORDERED_FRAMES = 32
+"""Frames by which display order may differ from decoding order: H.264 and HEVC allow 16; this is double."""
+MAX_FRAME_RATE = 240
+"""Frames per second; a higher stated rate is the resolution of the container's clock."""
 NOT_FOOTAGE = {
     **dict.fromkeys(("tty", "bin", "adf", "xbin", "idf"), "text"),
-    **dict.fromkeys(("image2", "gif", "apng", "ico"), "a picture"),
+    **dict.fromkeys(("image2", "gif", "apng", "ico"), "an image"),
     **dict.fromkeys(("hls", "concat", "concatf", "dash"), "a list of other files"),
 }
-"""Formats that FFmpeg would open though they are no recording, and what they are."""
+"""Formats that FFmpeg opens although they are not recorded video, with what they are."""
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video file; yields the container and its first video stream that is not a cover picture.
+    """Open a video file; yields the container and its first video stream that is not a cover image.
 
     Raises:
-        SourceError: there is no such file, it is no video, has no video stream, or no decoder exists.
+        SourceError: there is no such file, it is not a video, has no video stream, or its codec is unknown.
     """
     try:
-        # Recorders write metadata in whatever encoding their makers used: it must not stop the reading.
-        # An MP4's edit list says where the video begins, but must not trim it: what is stored is shown.
+        # Some recorders write metadata in an unknown text encoding; this must not stop reading.
+        # The edit list of an MP4 gives the start of the video, but must not trim it: all frames are read.
         container = av.open(
             str(path), "r", container_options={"advanced_editlist": "0"}, metadata_errors="replace"
         )
@@ -65,7 +65,7 @@ def _why_not(path: Path, error: Exception) -> str:
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     for name in container.format.name.split(","):
-        what = "a picture" if name.endswith("_pipe") else NOT_FOOTAGE.get(name)
+        what = "an image" if name.endswith("_pipe") else NOT_FOOTAGE.get(name)
         if what is not None:
             raise SourceError(f"{path}: expected a video file, got {what}")
     for stream in container.streams.video:
@@ -82,7 +82,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
 def timeline_of(
     path: Path, container: InputContainer, stream: VideoStream, start: int, fps: float | None
 ) -> Timeline:
-    """The clock of an opened file whose video begins at `start` (microseconds UTC).
+    """The timeline of an open file whose video begins at `start` (microseconds UTC).
 
     Raises:
         SourceError: `fps` is not a positive number.
@@ -91,13 +91,13 @@ def timeline_of(
     by_dts = "avi" in container.format.name.split(",")
     origin = stream.start_time
     if origin is None:
-        # Matroska leaves it open where it cannot tell the decoding times.
+        # Matroska gives no start time if it does not know the decoding times.
         with open_video(path) as (again, anew):
-            packets = islice((packet for packet in again.demux(anew) if packet.size), REORDERING)
+            packets = islice((packet for packet in again.demux(anew) if packet.size), MAX_REORDERED_FRAMES)
             stamps = [packet.dts if by_dts else packet.pts for packet in packets]
         origin = min((stamp for stamp in stamps if stamp is not None), default=0)
     elif "mov" in container.format.name.split(","):
-        # Before zero are pictures that the edit list hides: a clip cut between key frames holds some.
+        # Frames before zero are hidden by the edit list; a clip cut between key frames has some.
         origin = max(0, origin)
     return Timeline(start, origin, stream.time_base or Fraction(1, SECOND), rate, by_dts)
 
@@ -105,14 +105,14 @@ def timeline_of(
 def seek_before(
     container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int
 ) -> bool:
-    """Move the demuxer so that at least `keys` key frames at or before `stamp` are still to come.
+    """Seek so that at least `keys` key frames at or before `stamp` follow.
 
-    A seek may land on any packet (MPEG-TS has no index), so where it landed is looked at, and it
-    steps back until satisfied.
+    A seek may land on any packet (MPEG-TS has no index). So the landing position is checked, and the
+    target is moved back until enough key frames follow.
 
     Returns:
-        False when the start of the file came first or the file cannot be sought: open it anew and
-        read from there.
+        False if the start of the file was reached first, or the file does not allow seeking: the caller
+        must open the file again and read from its start.
     """
     wanted = timeline.elapsed(stamp)
     back_off = 0
@@ -125,7 +125,7 @@ def seek_before(
                 return True
         except (av.FFmpegError, OSError):
             return False
-        back_off = back_off * 2 or FIRST_BACK_OFF
+        back_off = back_off * 2 or FIRST_BACK_OFF_US
     return False
 
 
@@ -147,11 +147,12 @@ def _keys_before(
 
 
 def stamp_of_index(path: Path, index: int) -> int | None:
-    """Timestamp of picture number `index`, found by passing over the packets without decoding them.
+    """Timestamp of frame number `index`, found by reading all packets before it without decoding them.
 
     Returns:
-        None when timestamps cannot tell: missing, going back, interlaced (a packet may be half a
-        picture), or fewer pictures than that. Then only decoding from the start can.
+        None if the timestamps do not identify the frame: they are missing or go back, the video is
+        interlaced (a packet may be half a frame), or it has fewer frames. Then only decoding from the
+        start of the file finds the frame.
     """
     with open_video(path) as (container, stream):
         if _interlaced(container, stream):
@@ -161,9 +162,9 @@ def stamp_of_index(path: Path, index: int) -> int | None:
         before = 0
         try:
             for stamp in _stamps(container, stream, timeline_of(path, container, stream, 0, None)):
-                # A picture's number is settled once all those that may be shown before it have been seen.
+                # A frame's index is known once all frames that may be shown before it have been read.
                 heapq.heappush(waiting, stamp)
-                if len(waiting) > REORDERING:
+                if len(waiting) > MAX_REORDERED_FRAMES:
                     earliest = heapq.heappop(waiting)
                     if before == index:
                         return earliest
@@ -175,11 +176,11 @@ def stamp_of_index(path: Path, index: int) -> int | None:
 
 
 class _NoOrderError(Exception):
-    """The timestamps do not tell the order of the pictures."""
+    """The timestamps do not give the order of the frames."""
 
 
 def _stamps(container: InputContainer, stream: VideoStream, timeline: Timeline) -> Iterator[int]:
-    """The timestamps of the pictures that can be shown: from the first key frame on."""
+    """The timestamps of the frames that can be shown: from the first key frame on."""
     first: int | None = None
     previous: int | None = None
     for packet in container.demux(stream):
@@ -205,23 +206,24 @@ def _interlaced(container: InputContainer, stream: VideoStream) -> bool:
 
 
 def stated_duration(container: InputContainer, stream: VideoStream) -> int | None:
-    """Microseconds of video by the file's own account, or None."""
+    """Duration of the video as stated by the file, microseconds; None if it states none."""
     if stream.duration is not None and stream.time_base is not None:
-        # Of an AVI file that was cut off FFmpeg shortens the duration; the number of frames stays as stated.
+        # FFmpeg shortens the duration of a truncated AVI file, but keeps the stated number of frames.
         rate = stream.average_rate
         counted = int(stream.frames * SECOND / rate) if rate and "avi" in container.format.name else 0
         return max(counted, int(stream.duration * stream.time_base * SECOND))
     if container.duration is None or stream.time_base is None:
         return container.duration
-    # Matroska states where the video ends, not how long it is.
+    # Matroska states the end time of the video, not its duration.
     ends = "matroska" in container.format.name
     return container.duration - (int((stream.start_time or 0) * stream.time_base * SECOND) if ends else 0)
 
 
 def last_frame_time(container: InputContainer, stream: VideoStream, timeline: Timeline) -> int | None:
-    """When the last picture is shown, microseconds after the first; None where it cannot be told quickly.
+    """Time of the last frame, microseconds after the first; None if seeking to the end does not show it.
 
-    Moves the demuxer to the end. MP4 states the sum of the decoding steps, which may be seconds less.
+    Seeks to the end of the file. The duration that MP4 states is the sum of the decoding steps, which may be
+    seconds less.
     """
     stated = stated_duration(container, stream)
     if stated is None:
@@ -235,8 +237,8 @@ def last_frame_time(container: InputContainer, stream: VideoStream, timeline: Ti
 
 
 def nominal_rate(stream: VideoStream) -> Fraction | None:
-    """Pictures per second by the file's own account, or None where it gives none that is believable."""
+    """Frames per second as stated by the file; None if it states no believable rate."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and 0 < rate <= HIGHEST_RATE:
+        if rate and 0 < rate <= MAX_FRAME_RATE:
             return rate
     return None

@@ -1,4 +1,4 @@
-"""Iterating ahead in a thread, so that decoding goes on while the consumer works."""
+"""Prefetching of an iterable in a background thread, so that decoding goes on while the consumer works."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ T = TypeVar("T")
 
 
 class _Shared(Generic[T]):
-    """What both threads see. It holds no reference to the `Prefetch`, so that one can be forgotten."""
+    """State of both threads, without a reference to the `Prefetch`, so that it can be garbage-collected."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.items: deque[T] = deque()
-        self.over = False
+        self.finished = False
         self.stopped = False
         self.error: BaseException | None = None
 
 
 class Prefetch(Generic[T]):
-    """Iterates over `items` in a background thread, at most `depth` items ahead.
+    """Iterates over `items` in a background thread, at most `depth` items ahead of the consumer.
 
-    An exception of the iterable is raised in the consumer, after the items that came before it. The
-    thread ends when the items do, on `close`, at the end of a `with` block, and when the iterator is
-    forgotten; a generator is closed in that thread, so its files are closed too.
+    An exception of the iterable is raised in the consumer, after the items that came before it. The thread
+    ends with the items, on `close`, at the end of a `with` block, and when the iterator is garbage-collected.
+    A generator is closed in the thread, so that its files are closed too.
     """
 
     def __init__(self, items: Iterable[T], depth: int = 8) -> None:
-        """Start at once.
+        """Start the thread.
 
         Args:
-            items: what to iterate over; from now on only the thread may touch it.
-            depth: items held at most; with one more being made, this bounds the memory.
+            items: the iterable; from now on, only the thread may use it.
+            depth: maximum number of items in the queue; one more may be in the making.
 
         Raises:
             ValueError: depth is below 1.
@@ -49,14 +49,14 @@ class Prefetch(Generic[T]):
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
-        """The iterator is the object itself."""
+        """Return the object itself."""
         return self
 
     def __next__(self) -> T:
-        """The next item; waits for it."""
+        """Return the next item, and wait for it if necessary."""
         shared = self._shared
         with shared.changed:
-            shared.changed.wait_for(lambda: shared.items or shared.over or shared.stopped)
+            shared.changed.wait_for(lambda: shared.items or shared.finished or shared.stopped)
             if shared.items and not shared.stopped:
                 item = shared.items.popleft()
                 shared.changed.notify_all()
@@ -67,7 +67,7 @@ class Prefetch(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop and wait for the thread, which ends after the item it is making. May be called twice."""
+        """Stop the thread and wait until it ends, after its current item. May be called twice."""
         with self._shared.changed:
             self._shared.stopped = True
             self._shared.items.clear()
@@ -76,7 +76,7 @@ class Prefetch(Generic[T]):
             self._thread.join()
 
     def __enter__(self) -> Self:
-        """Use as a context manager, so that the thread ends with the block."""
+        """Enter a `with` block, at whose end the thread ends."""
         return self
 
     def __exit__(
@@ -85,11 +85,11 @@ class Prefetch(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close."""
+        """Stop the thread."""
         self.close()
 
     def __del__(self) -> None:
-        """A consumer that breaks off and forgets the iterator leaves no thread behind."""
+        """End the thread of a consumer that stopped early and dropped the iterator."""
         shared = getattr(self, "_shared", None)
         if shared is not None:
             with shared.changed:
@@ -113,9 +113,9 @@ def _fetch(items: Iterable[T], depth: int, shared: _Shared[T]) -> None:
             if close is not None:
                 close()
     except BaseException as error:
-        # Whatever it is, it belongs to the consumer: swallowed here, footage would seem to have ended.
+        # Every exception is passed to the consumer; without it, the footage would seem to have ended.
         shared.error = error
     finally:
         with shared.changed:
-            shared.over = True
+            shared.finished = True
             shared.changed.notify_all()

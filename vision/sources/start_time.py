@@ -1,16 +1,19 @@
-"""When a recording began: stated by the user, by its metadata, by its file name, or guessed from the disk."""
+"""Start time of a recording: from the user, the metadata, the file name, or a guess from the file's date."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 
+from vision.frames import to_microseconds
+
 EARLIEST_YEAR = 1990
-"""Metadata before this was never set: QuickTime counts from 1904, unset clocks from 1970 or 1980."""
+"""Earlier years come from clocks that were never set: QuickTime counts from 1904, others from 1970."""
 LATEST_YEAR = 2100
+"""Later years come from numbers in file names that are not dates."""
 
 _STAMP = re.compile(
     r"""(?<!\d)
@@ -24,7 +27,7 @@ _STAMP = re.compile(
 
 
 class StartOrigin(StrEnum):
-    """Where a start time comes from. `mtime` is a guess: the caller should say so."""
+    """Where a start time comes from. `MTIME` is a guess, of which the caller should warn."""
 
     FLAG = "flag"
     METADATA = "metadata"
@@ -33,11 +36,12 @@ class StartOrigin(StrEnum):
 
 
 def start_from_name(name: str, tz: tzinfo) -> int | None:
-    """The first date with a time in a file name, microseconds UTC; None if there is none.
+    """The first date and time in a file name, microseconds UTC; None if there is none.
 
-    Read are 20211124T080000, 2021-11-24_08-00-00, 20211124_080000 and 20211124080000 and their like,
-    with fractions of a second or milliseconds, and Z or an offset. Without an offset the time is of `tz`.
-    A minus sign before four digits is an offset only after a T: elsewhere recorders put the end there.
+    Formats are 20211124T080000, 2021-11-24_08-00-00, 20211124_080000, 20211124080000 and the like, with an
+    optional fraction of a second or milliseconds, and an optional Z or offset. A time without an offset is in
+    `tz`. A minus sign with four digits is an offset only after a time with a T; otherwise it is how recorders
+    append the end time.
     """
     for match in _STAMP.finditer(name):
         part = match.groupdict()
@@ -48,16 +52,16 @@ def start_from_name(name: str, tz: tzinfo) -> int | None:
         date = "-".join(part[key] for key in ("year", "month", "day"))
         time = ":".join(part[key] for key in ("hour", "minute", "second"))
         try:
-            moment = datetime.fromisoformat(f"{date}T{time}.{fraction}").replace(tzinfo=_zone(offset) or tz)
+            moment = datetime.fromisoformat(f"{date}T{time}.{fraction}{offset}")
         except ValueError:
             continue
         if EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-            return _microseconds(moment)
+            return to_microseconds(moment if offset else moment.replace(tzinfo=tz))
     return None
 
 
 def start_from_metadata(*metadata: Mapping[str, str]) -> int | None:
-    """The first believable `creation_time`, microseconds UTC; it is UTC where it names no offset."""
+    """The first believable `creation_time`, microseconds UTC; a time without an offset is UTC."""
     for entries in metadata:
         text = entries.get("creation_time", "").strip()
         try:
@@ -67,24 +71,10 @@ def start_from_metadata(*metadata: Mapping[str, str]) -> int | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         if EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-            return _microseconds(moment)
+            return to_microseconds(moment)
     return None
 
 
 def start_from_disk(path: Path, duration: int) -> int:
-    """When a file that was last written at its end must have begun; `duration` in microseconds."""
+    """Guess the start of a recording that was last written at its end; `duration` in microseconds."""
     return path.stat().st_mtime_ns // 1000 - duration
-
-
-def _zone(offset: str) -> tzinfo | None:
-    if not offset:
-        return None
-    if offset == "Z":
-        return UTC
-    digits = offset[1:].replace(":", "")
-    shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return timezone(-shift if offset[0] == "-" else shift)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1,7 +1,7 @@
-"""The clock of a recorded video: timestamps to stream time, and the order in which pictures are shown.
+"""The timeline of a recorded video: conversion of timestamps to stream time, and display order.
 
-All times are exact integers. `stamp` is a timestamp in the stream's own time base; `elapsed` is
-microseconds since the first picture; `t` is microseconds UTC.
+All times are exact integers. `stamp` is a timestamp in the time base of the stream, `elapsed` is microseconds
+since the first frame, and `t` is microseconds UTC.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from zones.errors import LazarettoError
 
 
 class SourceError(LazarettoError):
-    """Footage cannot be found, opened or dated."""
+    """A source cannot be found, opened or dated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The clock of one file.
+    """The timeline of one file.
 
     Attributes:
-        start: stream time of the first picture, microseconds UTC.
-        origin: timestamp at which the video begins, in `time_base`: of its first picture, unless an edit
-            list hides some before; those are no part of it.
+        start: stream time of the first frame, microseconds UTC.
+        origin: timestamp of the first frame, in units of `time_base`. Frames that an edit list hides before
+            it do not belong to the video.
         time_base: seconds per unit of a timestamp.
-        fps: pictures per second that replace the file's own timestamps; None = trust them.
-        by_dts: the container stores no presentation times (AVI): the n-th picture shown has the n-th
-            decoding time, and FFmpeg's guesses of the presentation times are not to be used.
+        fps: frame rate that replaces the file's timestamps; None = use the timestamps.
+        by_dts: the container stores no presentation times (AVI). The n-th frame in display order has the
+            n-th decoding time; the presentation times that FFmpeg guesses are not used.
     """
 
     start: int
@@ -42,25 +42,25 @@ class Timeline:
     by_dts: bool
 
     def stamp(self, packet: Packet[VideoStream]) -> int | None:
-        """The timestamp that decides when a packet's picture is shown; None where the file has none."""
+        """The timestamp that gives the display time of a packet's frame; None if the packet has none."""
         return packet.dts if self.by_dts else packet.pts
 
     def elapsed(self, stamp: int) -> int:
-        """Microseconds from the first picture to a timestamp."""
+        """Microseconds from the first frame to a timestamp."""
         return _rounded((stamp - self.origin) * self.time_base * SECOND)
 
     def at(self, elapsed: int) -> int:
-        """The timestamp nearest to `elapsed` microseconds after the first picture."""
+        """The timestamp nearest to `elapsed` microseconds after the first frame."""
         return self.origin + _rounded(Fraction(elapsed, SECOND) / self.time_base)
 
     def t(self, stamp: int | None, index: int) -> int | None:
-        """Stream time of picture number `index`; None where neither the file nor `fps` can tell."""
+        """Stream time of frame number `index`; None if there is neither a timestamp nor `fps`."""
         if self.fps is not None:
             return index_time(self.start, index, self.fps)
         return None if stamp is None else self.start + self.elapsed(stamp)
 
     def first_index(self, t: int) -> int:
-        """Number of the first picture at or after `t`, by `fps` (which must be given)."""
+        """Index of the first frame at or after `t`, by `fps` (which must be given)."""
         if self.fps is None:
             raise ValueError("expected a timeline with fps, got one that follows the file's timestamps")
         index = max(0, int((t - self.start) * self.fps / SECOND) - 1)
@@ -70,12 +70,12 @@ class Timeline:
 
 
 def index_time(start: int, index: int, rate: Fraction) -> int:
-    """Stream time of picture number `index` of a series that begins at `start`, at `rate` per second."""
+    """Stream time of frame number `index` of a series that begins at `start`, at `rate` frames per second."""
     return start + _rounded(index * SECOND / rate)
 
 
 def exact_rate(fps: float) -> Fraction:
-    """The rate that a decimal means: 29.97 -> 2997/100, 30000/1001 as a float -> 30000/1001.
+    """The exact rate that a decimal stands for: 29.97 -> 2997/100, 30000/1001 as a float -> 30000/1001.
 
     Raises:
         SourceError: the rate is not a positive number.
@@ -86,25 +86,25 @@ def exact_rate(fps: float) -> Fraction:
 
 
 def _rounded(value: Fraction) -> int:
-    # Half up, not half to even: the same distance always rounds the same way.
+    # Round half up, not half to even, so that equal distances round the same way.
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
 class DisplayOrder:
-    """Pairs the pictures that leave a decoder with the packets that entered it."""
+    """Matches the frames that leave a decoder with the packets that entered it."""
 
     def __init__(self) -> None:
-        """Nothing has entered yet."""
+        """Begin before the first packet."""
         self._waiting: list[tuple[int, bool]] = []
 
     def enter(self, stamp: int, key: bool) -> None:
-        """A packet went into the decoder; `key` says whether it begins anew, without reference to others."""
+        """Note that a packet enters the decoder; `key`: it is a key frame."""
         heapq.heappush(self._waiting, (stamp, key))
 
     def leave(self, stamp: int) -> list[int] | None:
-        """A picture was shown: forget its packet; returns the stamps due before it that gave no picture.
+        """Note that a frame leaves; returns the earlier timestamps that were due and gave no frame.
 
-        None where no packet waits for this picture: it comes out of order, or its packet had no stamp.
+        Returns None if no packet waits for this frame: it is out of order, or its packet had no timestamp.
         """
         if not any(waiting == stamp for waiting, _ in self._waiting):
             return None
@@ -115,11 +115,11 @@ class DisplayOrder:
         return skipped
 
     def leave_first(self) -> int | None:
-        """The packet due first is dealt with; returns its stamp."""
+        """Note that the packet due first is done; returns its timestamp, None if no packet waits."""
         return heapq.heappop(self._waiting)[0] if self._waiting else None
 
     def skip_to_key(self) -> list[int]:
-        """Forget the packets due before the next key frame, if one waits; returns their stamps."""
+        """Drop the packets due before the next key frame, if one waits; returns their timestamps."""
         skipped = []
         if any(key for _, key in self._waiting):
             while not self._waiting[0][1]:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.footage import damage, number_of, packet_places, truncate, write_video
 from vision.frames import SECOND, Frame
-from vision.sources.decoding import Gap, GapKind, ResumePoint
 from vision.sources.files import FileSource, open_source
+from vision.sources.gaps import Gap, GapKind, ResumePoint
 
 START = 1_637_712_000_123_456
 FRAMES = 60

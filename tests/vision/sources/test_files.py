@@ -10,8 +10,10 @@ import pytest
 
 from tests.footage import number_of, picture, write_video
 from vision.frames import SECOND, Frame, from_iso
-from vision.sources.decoding import Gap, GapKind, ResumePoint
-from vision.sources.files import EDGE, expand, fingerprint, images_between, open_source, source_span
+from vision.sources.expand import expand
+from vision.sources.files import images_between, open_source, source_span
+from vision.sources.fingerprint import FINGERPRINT_BYTES, fingerprint
+from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.timeline import SourceError
 
 START = 1_637_712_000_000_000
@@ -192,7 +194,7 @@ class TestFingerprint:
 
     def test_covers_both_ends_of_a_large_file_and_its_size(self, tmp_path: Path) -> None:
         path = tmp_path / "large"
-        size = 3 * EDGE
+        size = 3 * FINGERPRINT_BYTES
 
         def with_byte_at(at: int) -> str:
             with path.open("wb") as file:
@@ -201,10 +203,10 @@ class TestFingerprint:
                 file.write(b"\1")
             return fingerprint(path)
 
-        seen = [with_byte_at(at) for at in (0, EDGE - 1, 2 * EDGE, size - 1)]
+        seen = [with_byte_at(at) for at in (0, FINGERPRINT_BYTES - 1, 2 * FINGERPRINT_BYTES, size - 1)]
         assert len(set(seen)) == 4
         # The documented price of speed: what lies between is not read.
-        assert with_byte_at(EDGE) == with_byte_at(2 * EDGE - 1)
+        assert with_byte_at(FINGERPRINT_BYTES) == with_byte_at(2 * FINGERPRINT_BYTES - 1)
 
     def test_of_images_depends_on_all_their_names_and_sizes(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "frames", 4)

@@ -97,8 +97,8 @@ def _decode(job: Job) -> Callable[[], int]:
 
 def _loop(job: Job) -> Callable[[], int]:
     from models.devices import Device
+    from models.offline import yolo
     from models.registry import resolve
-    from models.runtime import yolo
 
     model = yolo(resolve(job.person).path)
     device = str(Device.choose(job.device))

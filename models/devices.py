@@ -23,7 +23,8 @@ class Device:
     Attributes:
         kind: cpu or cuda.
         index: the GPU's number.
-        runtime: auto for the fastest verified form, or the name of one (see `runtimes.forms.Form`).
+        runtime: auto for the fastest verified form, or the name of one (see `runtimes.forms.Form`);
+            f32 runs unless another precision was verified (on a GPU: unless f16, which is the plain form).
     """
 
     kind: str

@@ -13,8 +13,8 @@ from models.appearance.evaluation import AppearanceFigures
 from models.appearance.evaluation import evaluate as evaluate_appearance
 from models.errors import ModelError
 from models.faces.evaluation import MaskFigures, evaluate_mask, face_test_set
+from models.offline import yolo
 from models.registry import Weights
-from models.runtime import yolo
 
 
 @dataclass(frozen=True)

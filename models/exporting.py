@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models.errors import ModelError
 from models.registry import Weights
-from models.runtimes import calibration, making, plain, store, verification
+from models.runtimes import calibration, choosing, making, plain, store, verification
 from models.runtimes.examples import Examples, held_out, own, training
 from models.runtimes.forms import Form
 from models.runtimes.network import STRIDE, Image, Network
@@ -59,11 +59,10 @@ def export(job: Job, say: Callable[[str], None] = lambda _: None) -> store.Expor
     Raises:
         ModelError: it cannot be made or measured, or loses more than a point; nothing is left behind.
     """
-    kind = job.device.partition(":")[0]
     if job.imgsz % STRIDE or job.imgsz <= 0:
         raise ModelError(f"expected an image size that is a multiple of {STRIDE}, got {job.imgsz}")
-    making.refuse(job.form, kind)
-    source = Network(job.weights.path, job.device, False)
+    making.refuse(job.form, job.device)
+    source = Network(job.weights.path, Form("torch", "f32"), job.device)
     if source.task not in TASKS:
         raise ModelError(
             f"{job.weights.name}: expected weights of the kind {', '.join(TASKS)}, got {source.task}"
@@ -77,7 +76,9 @@ def export(job: Job, say: Callable[[str], None] = lambda _: None) -> store.Expor
             made.mkdir()
             say(f"exporting {job.weights.name} as {job.form}")
             path = making.make(job.weights, job.form, job.imgsz, job.device, job.batch, frames, made)
-            record = _measure(job, source, Network(path, job.device, False), examples, len(frames), made, say)
+            record = _measure(
+                job, source, Network(path, job.form, job.device), examples, len(frames), made, say
+            )
             verification.check(record.source, record.export, record.metric)
             folder = store.keep(made, record)
     except OSError as error:
@@ -97,8 +98,10 @@ def _measure(
     say(f"measuring it against its source on {examples.text}")
     accuracy = verification.accuracy(examples, [source, exported], job.imgsz)
     say("timing it in turns with the form that would run without it")
-    cpu = job.device == "cpu"
-    without = Network(plain.openvino(job.weights) if cpu else job.weights.path, job.device, not cpu)
+    form = choosing.plain_form(job.device)
+    without = Network(
+        plain.openvino(job.weights) if form == plain.FORM else job.weights.path, form, job.device
+    )
     pictures = [example.image for example in islice(examples.read(), 24)]
     times = verification.in_turns(without, exported, pictures, job.imgsz, job.batch)
     return store.Record(
@@ -149,7 +152,7 @@ def _frames(job: Job, examples: Examples) -> Sequence[Image]:
         return calibration.sample(job.footage, job.frames)
     if job.data is not None:
         return training(job.weights.name, job.data, job.frames)
-    raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+    raise ModelError("expected calibration frames for --precision int8, got none: give --calibration")
 
 
 def _named(job: Job) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ModelError
+from models.offline import quiet_ultralytics
 from models.registry import FOLDER, Weights, register
-from models.runtime import quiet_ultralytics
 
 MOST_BYTES = 7 * 1024 * 1024
 """Every clone carries every version for ever."""

@@ -30,8 +30,8 @@ class Weights:
         sha256: of the file, hexadecimal.
         classes: names by index; None where only loading the file would tell.
         ours: listed in the manifest and verified against it.
-        runtime: the form in which they were loaded (openvino, torch-half, openvino-int8 with the start of
-            its digest ...), which decides over their answers too; empty before.
+        runtime: the form in which they were loaded (openvino-f32, torch-f16, openvino-int8 with the start of
+            the export's digest ...), which influences their answers too; empty before they are loaded.
     """
 
     name: str
@@ -119,7 +119,7 @@ def _offline() -> bool:
 
 
 def _download(name: str) -> Path:
-    from models.runtime import yolo
+    from models.offline import yolo
 
     try:
         return Path(str(yolo(name).ckpt_path))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models import datasets
 from models.faces.collecting import Faces, FaceTeacher, PersonTeacher
 from models.faces.crops import Image
-from models.runtime import yolo
+from models.offline import yolo
 
 PERSON_TEACHERS = ("yolov8n_deq.pt", "yolo26n_deq.pt", "yolo11n_deq.pt")
 FACE_TEACHER = "yolov8n-face_deq.pt"

@@ -19,7 +19,7 @@ from models.appearance import training as appearance_training
 from models.errors import ModelError
 from models.faces import regions
 from models.faces import training as mask_training
-from models.runtime import quiet_ultralytics, yolo
+from models.offline import quiet_ultralytics, yolo
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,11 @@ class PerceptionSettings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
 
     def fingerprint(self, *weights: Weights) -> str:
-        """What, beside the pixels, decides the observations: settings, weights, their form; 16 hex digits."""
+        """Key of what, beside the pixels, decides the observations; 16 hexadecimal digits.
+
+        It covers the settings, and of all weights the digest and the form (format and precision) in which
+        they run.
+        """
         text = json.dumps([asdict(self), [[w.sha256, w.runtime] for w in weights]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

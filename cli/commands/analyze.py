@@ -51,7 +51,7 @@ def analyze(
     home: HomeOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[
-        str, typer.Option(help="auto (the fastest verified), or torch, openvino, openvino-int8, onnx ...")
+        str, typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ...")
     ] = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)] = 5.0,
     imgsz: Annotated[

@@ -19,7 +19,7 @@ def bench(
     camera: Annotated[str, typer.Option(help="The camera that the video is of.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[
-        str, typer.Option(help="auto (the fastest verified), or torch, openvino, openvino-int8, onnx ...")
+        str, typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ...")
     ] = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.")] = 5.0,
     imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 416,

@@ -65,12 +65,17 @@ def export(
         str,
         typer.Option("--format", help="openvino (CPU), onnx, or engine (TensorRT, on the GPU that runs it)."),
     ],
-    half: Annotated[bool, typer.Option("--half", help="Numbers of 16 bits.")] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="Integers of 8 bits, calibrated with frames.")] = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="f32, bf16 (OpenVINO, on a CPU that has it), f16 (half precision), or int8 (8-bit integers, "
+            "calibrated with frames)."
+        ),
+    ] = "f32",
     calibration: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Videos, images or folders to calibrate --int8 with, best of the cameras that it will see; "
+            help="Videos, images or folders to calibrate int8 with, best of the cameras that it will see; "
             "may be repeated. Without it, the training images below --data."
         ),
     ] = None,
@@ -102,17 +107,15 @@ def export(
     from models.devices import Device
     from models.exporting import Job
     from models.exporting import export as make
-    from models.runtimes.forms import FORMATS, Form
+    from models.runtimes.forms import EXPORT_FORMATS, Form
 
-    if half and int8:
-        raise ModelError("expected --half or --int8, got both")
-    if format_ not in FORMATS:
-        raise ModelError(f"expected --format among {', '.join(FORMATS)}, got {format_!r}")
+    if format_ not in EXPORT_FORMATS:
+        raise ModelError(f"expected --format among {', '.join(EXPORT_FORMATS)}, got {format_!r}")
     weights = registry.resolve(name)
     chosen = Device.choose("cpu" if format_ == "openvino" and device == "auto" else device)
     job = Job(
         weights=weights,
-        form=Form(format_, "int8" if int8 else "half" if half else "full"),
+        form=Form(format_, precision),
         imgsz=imgsz or figures.card(weights).imgsz,
         device=str(chosen),
         batch=chosen.batch,

@@ -183,7 +183,7 @@ def _people(sources: datasets.Sources, seed: int) -> Iterable[tuple[Image, NDArr
     """Images with the boxes of people in them, and whether they are held out."""
     for _, number, _, image, truth in datasets.people(sources):
         yield image, _large(truth[:, 1:]), number % datasets.HELD_OUT == 0
-    from models.runtime import yolo
+    from models.offline import yolo
 
     finder = yolo(sources.weights / FINDER)
     crowd = sorted((sources.data / "face_mask" / "images" / "train").iterdir())

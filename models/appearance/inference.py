@@ -1,9 +1,10 @@
-"""The appearance network on a device: OpenVINO on a CPU, torch in half precision on a GPU."""
+"""The appearance network on a device: OpenVINO in f32 on a CPU, torch in f16 on a GPU."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,66 +13,61 @@ from numpy.typing import NDArray
 
 from models.appearance.sizes import DIMENSION, HEIGHT, WIDTH
 from models.devices import Device
-from models.errors import ModelError
 from models.registry import Weights
-from models.runtimes.store import cache_folder
+from models.runtimes import plain
+from models.runtimes.choosing import AUTO, plain_form
+from models.runtimes.forms import Form
+from models.runtimes.openvino_network import compile_model
+from models.runtimes.precision import forbid_tf32
 
 if TYPE_CHECKING:
     from models.appearance.network import AppearanceNet
+
+TORCH_F32 = Form("torch", "f32")
 
 
 class Embedder:
     """Crops in, unit vectors out."""
 
     def __init__(self, weights: Weights, device: Device) -> None:
-        """Load `weights` on `device`.
+        """Load `weights` in the plain form of the device, or in torch-f32 if that is the device's runtime.
+
+        No other form of this network can be verified, so another runtime of the device is not used here.
 
         Raises:
             ModelError: they are not those of an appearance network, or the cache cannot be written.
         """
-        self.weights = weights
-        self._device = device
-        self._net: Any = (
-            _compile(_export(weights)) if device.kind == "cpu" else _load(weights).half().to(str(device))
-        )
+        named = None if device.runtime == AUTO else Form.parse(device.runtime)
+        form = TORCH_F32 if named == TORCH_F32 else plain_form(str(device))
+        self.weights = replace(weights, runtime=str(form))
+        if form.format == "openvino":
+            file = plain.made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"
+            compiled = compile_model(file, form.precision)
+            self._run: Callable[[NDArray[np.uint8]], Any] = lambda crops: compiled(crops)[0]
+        else:
+            self._run = _on_torch(weights, str(device), form)
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors (N, DIMENSION) of BGR crops (N, HEIGHT, WIDTH, 3)."""
         if not len(crops):
             return np.zeros((0, DIMENSION), np.float32)
-        if self._device.kind == "cpu":
-            return np.array(self._net(crops)[0], dtype=np.float32)
-        import torch
+        return np.array(self._run(crops), dtype=np.float32)
 
+
+def _on_torch(weights: Weights, device: str, form: Form) -> Callable[[NDArray[np.uint8]], Any]:
+    import torch
+
+    net = _load(weights).to(device)
+    if form.precision == "f16":
+        net.half()
+    else:
+        forbid_tf32()
+
+    def run(crops: NDArray[np.uint8]) -> Any:
         with torch.inference_mode():
-            vectors = self._net(torch.from_numpy(crops).to(str(self._device))).float().cpu().numpy()
-        return np.asarray(vectors, dtype=np.float32)
+            return net(torch.from_numpy(crops).to(device)).float().cpu().numpy()
 
-
-def _compile(model: Path) -> Any:
-    import openvino
-
-    # Latency: a few crops at a time, next to a detector that has the cores to itself meanwhile.
-    return openvino.Core().compile_model(str(model), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-
-
-def _export(weights: Weights) -> Path:
-    """The OpenVINO form of weights, made on first use into a cache named after their digest."""
-    target = cache_folder() / "openvino" / weights.sha256[:16] / "appearance.xml"
-    if target.is_file():
-        return target
-    net = _load(weights)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            made = Path(folder) / target.name
-            _convert(net, made)
-            # The .xml last: its presence says that both are there.
-            os.replace(made.with_suffix(".bin"), target.with_suffix(".bin"))
-            os.replace(made, target)
-    except OSError as error:
-        raise ModelError(f"cannot export {weights.name} below {target.parent}: {error}") from error
-    return target
+    return run
 
 
 def _load(weights: Weights) -> AppearanceNet:
@@ -80,9 +76,7 @@ def _load(weights: Weights) -> AppearanceNet:
     return load(weights.path)
 
 
-def _convert(net: AppearanceNet, target: Path) -> None:
-    import warnings
-
+def _convert(weights: Weights, folder: Path) -> None:
     import openvino
     import torch
 
@@ -90,5 +84,5 @@ def _convert(net: AppearanceNet, target: Path) -> None:
     with warnings.catch_warnings():
         # torch.jit, which OpenVINO's converter uses, announces its retirement on every export.
         warnings.simplefilter("ignore")
-        model = openvino.convert_model(net, example_input=crops, input=[-1, HEIGHT, WIDTH, 3])
-    openvino.save_model(model, str(target), compress_to_fp16=True)
+        model = openvino.convert_model(_load(weights), example_input=crops, input=[-1, HEIGHT, WIDTH, 3])
+    openvino.save_model(model, str(folder / "appearance.xml"), compress_to_fp16=True)

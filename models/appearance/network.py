@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.appearance.sizes import DIMENSION, HEIGHT, WIDTH
 from models.errors import ModelError
-from models.runtime import quiet_ultralytics
+from models.offline import quiet_ultralytics
 
 STRIPES = 4
 """Head, chest, hips, legs: pooled apart, so that a dark coat over light trousers is not grey."""
@@ -56,7 +56,7 @@ def from_detector(checkpoint: Path, seed: int) -> AppearanceNet:
     Raises:
         ModelError: the checkpoint's stages have another shape.
     """
-    from models.runtime import yolo
+    from models.offline import yolo
 
     torch.manual_seed(seed)
     net = AppearanceNet()

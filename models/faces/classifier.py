@@ -23,7 +23,7 @@ from models.faces.collecting import CLASSES, INCORRECT, MASKED, NONE, UNMASKED, 
 from models.faces.crops import CONTEXT, Image, warp
 from models.faces.degrading import degrade
 from models.faces.painting import paint
-from models.runtime import quiet_ultralytics, yolo
+from models.offline import quiet_ultralytics, yolo
 
 ARCHITECTURE = "yolov8n-cls.yaml"
 SHARED_LAYERS = 9

@@ -17,8 +17,8 @@ from models.faces.calibration import calibration_error
 from models.faces.classifier import probabilities
 from models.faces.collecting import CLASSES, NONE
 from models.faces.crops import square
+from models.offline import yolo
 from models.registry import Weights
-from models.runtime import yolo
 
 LEAST_PX = 20
 """Lower faces are never assessed."""

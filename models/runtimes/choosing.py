@@ -22,15 +22,15 @@ class Runtime:
 
     Attributes:
         name: for records: the form, and for a verified export the start of its digest.
+        form: the form.
         path: what loads.
         device: as torch names it.
-        half: whether it runs in half precision (torch on a GPU).
     """
 
     name: str
+    form: Form
     path: Path
     device: str
-    half: bool
 
     def load(self) -> Network:
         """Load it.
@@ -38,7 +38,7 @@ class Runtime:
         Raises:
             ModelError: it cannot be loaded.
         """
-        return Network(self.path, self.device, self.half)
+        return Network(self.path, self.form, self.device)
 
 
 def fastest(weights: Weights, device: str, imgsz: int, wanted: str = AUTO) -> Runtime:
@@ -65,15 +65,17 @@ def _named(weights: Weights, device: str, imgsz: int, form: Form) -> Runtime:
     for export in _passed(weights, device, imgsz):
         if export.record.form == str(form):
             return _runtime(export, device)
-    if form == Form("openvino") and device == "cpu":
-        return _plain(weights, device)
-    if form == Form("torch", "half") and device != "cpu":
+    if form == plain_form(device):
         return _plain(weights, device)
     if form == Form("torch"):
-        return Runtime("torch", weights.path, device, False)
+        return Runtime(str(form), form, weights.path, device)
+    obstacle = form.obstacle(device)
+    if obstacle is not None:
+        raise ModelError(f"expected a --runtime that works on {device}, got {form}: {obstacle}")
+    options = f"--format {form.format} --precision {form.precision} --imgsz {imgsz}"
     raise ModelError(
         f"expected a verified export of {weights.name} as {form} at {imgsz} px for {device}, found none: "
-        f"make it with `lazaretto models export {weights.name} --format {form.format} --imgsz {imgsz}`"
+        f"make it with `lazaretto models export {weights.name} {options}`"
     )
 
 
@@ -86,19 +88,26 @@ def _passed(weights: Weights, device: str, imgsz: int) -> list[Export]:
             record.imgsz == imgsz
             and record.device == device.partition(":")[0]
             and record.lost <= MOST_LOST + 1e-9
-            and Form.parse(record.form).lacking is None
+            and Form.parse(record.form).obstacle(device) is None
             and record.processor == processor(device)
         ):
             found.append(export)
     return found
 
 
+def plain_form(device: str) -> Form:
+    """The form that needs no export to be verified: f32 on a CPU, torch in f16 on a GPU."""
+    return Form("openvino", "f32") if device == "cpu" else Form("torch", "f16")
+
+
 def _plain(weights: Weights, device: str) -> Runtime:
-    if device == "cpu":
-        return Runtime("openvino", plain.openvino(weights), device, False)
-    return Runtime("torch-half", weights.path, device, True)
+    form = plain_form(device)
+    path = plain.openvino(weights) if form.format == "openvino" else weights.path
+    return Runtime(str(form), form, path, device)
 
 
 def _runtime(export: Export, device: str) -> Runtime:
     store.verified(export)
-    return Runtime(f"{export.record.form} {export.record.export_sha256[:16]}", export.path, device, False)
+    record = export.record
+    name = f"{record.form} {record.export_sha256[:16]}"
+    return Runtime(name, Form.parse(record.form), export.path, device)

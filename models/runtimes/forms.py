@@ -1,60 +1,101 @@
-"""The forms that weights may take: a format, and how exact its numbers are."""
+"""The forms in which weights can run: a file format, and the precision of the arithmetic."""
 
 from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 
 from models.errors import ModelError
 
-FORMATS = ("openvino", "onnx", "engine")
-"""What an export may be: OpenVINO for CPUs, ONNX for any runtime of it, a TensorRT engine for a GPU."""
-PRECISIONS = ("full", "half", "int8")
+PRECISIONS = {
+    "torch": ("f32", "f16"),
+    "openvino": ("f32", "bf16", "f16", "int8"),
+    "onnx": ("f32", "f16", "int8"),
+    "engine": ("f32", "f16", "int8"),
+}
+"""Every format and the precisions that exist in it."""
+EXPORT_FORMATS = ("openvino", "onnx", "engine")
+"""Formats of exports: OpenVINO for CPUs, ONNX for ONNX Runtime, engine for TensorRT on one kind of GPU."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """A format (torch, or one of FORMATS) and a precision (one of PRECISIONS)."""
+    """A file format and a precision.
+
+    Attributes:
+        format: a key of PRECISIONS.
+        precision: f32, bf16, f16 or int8. It is the lowest precision of the network's arithmetic: int8 means
+            convolutions of 8-bit integers and f32 elsewhere.
+    """
 
     format: str
-    precision: str = "full"
+    precision: str = "f32"
 
     def __str__(self) -> str:
-        """The name of the form: openvino, openvino-int8, onnx-half ..."""
-        return self.format if self.precision == "full" else f"{self.format}-{self.precision}"
+        """The name of the form: openvino-f32, openvino-int8, torch-f16 ..."""
+        return f"{self.format}-{self.precision}"
 
     @classmethod
     def parse(cls, text: str) -> Form:
-        """Read the name of a form.
+        """Read the name of a form; a format alone means f32.
 
         Raises:
             ModelError: there is no such form.
         """
-        name, _, precision = text.partition("-")
-        form = cls(name, precision or "full")
-        if name not in ("torch", *FORMATS) or form.precision not in PRECISIONS or str(form) != text:
-            raise ModelError(
-                f"expected a runtime among auto, torch, {', '.join(FORMATS)}, the last three also with -half "
-                f"or -int8, got {text!r}"
-            )
+        name, dash, precision = text.partition("-")
+        form = cls(name, precision if dash else "f32")
+        if form.precision not in PRECISIONS.get(name, ()):
+            known = ", ".join(f"{fmt}-{one}" for fmt, every in PRECISIONS.items() for one in every)
+            raise ModelError(f"expected a runtime among auto, {known}, got {text!r}")
         return form
 
     @property
-    def lacking(self) -> str | None:
+    def missing_package(self) -> str | None:
         """The first package that is missing here to run this form, with what installs it; None if none."""
-        for module, remedy in _NEEDED.get(self.format, ()):
+        for module, remedy in _RUN_PACKAGES.get(self.format, ()):
             if importlib.util.find_spec(module) is None:
                 return f"the package {module} ({remedy})"
         return None
 
+    def obstacle(self, device: str) -> str | None:
+        """Why this form cannot run on a device (as torch names it) of this machine; None if it can."""
+        if self.missing_package is not None:
+            return f"it needs {self.missing_package}"
+        on_cpu = device == "cpu"
+        if self.format == "engine" and on_cpu:
+            return "it needs a CUDA GPU"
+        if self.format == "openvino":
+            if not on_cpu:
+                return "it needs the device cpu"
+            capability = _CPU_CAPABILITY.get(self.precision)
+            if capability is not None and capability not in cpu_capabilities():
+                return (
+                    f"it needs a CPU with {capability} arithmetic, and OpenVINO lists "
+                    f"{', '.join(sorted(cpu_capabilities()))} for this one"
+                )
+        if self.format == "torch" and on_cpu and self.precision == "f16":
+            return "it needs a CUDA GPU"
+        return None
+
     def file(self, stem: str) -> str:
-        """What ultralytics names an export of `stem`.pt in this form."""
+        """The name that ultralytics gives to an export of `stem`.pt in this form."""
         return {"openvino": f"{stem}_openvino_model", "onnx": f"{stem}.onnx", "engine": f"{stem}.engine"}[
             self.format
         ]
 
 
-_NEEDED = {
-    "onnx": (("onnxruntime", "pip install 'lazaretto[onnx]'"),),
+@cache
+def cpu_capabilities() -> frozenset[str]:
+    """The arithmetic that OpenVINO lists for this CPU: FP32, INT8, and BF16 or FP16 where it has them."""
+    import openvino  # late: seconds to import
+
+    listed = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return frozenset(map(str, listed)) & {"FP32", "BF16", "FP16", "INT8"}
+
+
+_CPU_CAPABILITY = {"bf16": "BF16", "f16": "FP16"}
+_RUN_PACKAGES = {
+    "onnx": tuple((name, "pip install 'lazaretto[onnx]'") for name in ("onnx", "onnxruntime")),
     "engine": (("tensorrt", "pip install tensorrt"),),
 }

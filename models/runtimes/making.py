@@ -23,28 +23,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.offline import yolo
 from models.registry import Weights
-from models.runtime import yolo
-from models.runtimes.forms import Form
+from models.runtimes.forms import PRECISIONS, Form
 from models.runtimes.network import Image, Network, letterbox, resize, square
 
 
-def refuse(form: Form, device_kind: str) -> None:
-    """Say why a form cannot be made here, if it cannot.
+def refuse(form: Form, device: str) -> None:
+    """Refuse a form that cannot be made or run here.
+
+    Args:
+        form: the form.
+        device: as torch names it.
 
     Raises:
-        ModelError: a GPU or a package is missing, or the form does not run on that device.
+        ModelError: there is no such form, it does not run on that device, or a package for it is missing.
     """
-    if form.format == "engine" and device_kind != "cuda":
+    if form.precision not in PRECISIONS[form.format]:
+        known = ", ".join(PRECISIONS[form.format])
+        raise ModelError(
+            f"expected --precision among {known} for --format {form.format}, got {form.precision!r}"
+        )
+    if form.format == "engine" and device == "cpu":
         raise ModelError("expected a CUDA GPU for --format engine (TensorRT), got the device cpu")
-    if form.format == "openvino" and device_kind != "cpu":
+    if form.format == "openvino" and device != "cpu":
         raise ModelError("expected --device cpu for --format openvino, got a GPU: choose onnx or engine")
     missing = [m for m in _MAKING[form.format] if importlib.util.find_spec(m) is None]
     if missing:
         extra = "pip install tensorrt" if missing[0] == "tensorrt" else "pip install 'lazaretto[onnx]'"
         raise ModelError(f"expected the package {missing[0]} for --format {form.format}: {extra}")
     if form.precision == "int8" and form.format != "engine" and importlib.util.find_spec("nncf") is None:
-        raise ModelError("expected the package nncf for --int8: pip install 'lazaretto[int8]'")
+        raise ModelError("expected the package nncf for --precision int8: pip install 'lazaretto[int8]'")
+    obstacle = form.obstacle(device)
+    if obstacle is not None:
+        raise ModelError(f"expected a form that runs on this machine, got {form}: {obstacle}")
 
 
 _MAKING: dict[str, tuple[str, ...]] = {
@@ -74,11 +86,12 @@ def make(
     Raises:
         ModelError: it cannot be made.
     """
-    refuse(form, "cpu" if device == "cpu" else "cuda")
+    refuse(form, device)
     copy = folder / weights.path.name
     shutil.copyfile(weights.path, copy)
     arguments: dict[str, Any] = {"format": form.format, "dynamic": True, "imgsz": imgsz, "device": device}
-    if form.precision == "half":
+    if form.precision == "f16" and form.format != "openvino":
+        # OpenVINO's own 16 bits are chosen when a model is compiled, see `openvino_network`.
         arguments["quantize"] = 16
     if form.format == "engine":
         arguments["batch"] = batch
@@ -90,7 +103,7 @@ def make(
             warnings.simplefilter("ignore")
             made = Path(str(yolo(copy).export(verbose=False, **arguments)))
             if form.precision == "int8" and form.format != "engine":
-                quantise(made, frames, imgsz)
+                quantise(made, form.format, frames, imgsz)
     except OSError:
         raise
     except Exception as error:  # whatever a converter raises, the user needs to know what did not work
@@ -104,7 +117,7 @@ def make(
     return target
 
 
-def quantise(path: Path, frames: Sequence[Image], imgsz: int) -> None:
+def quantise(path: Path, format_: str, frames: Sequence[Image], imgsz: int) -> None:
     """Turn an OpenVINO or ONNX export into INT8 in place, calibrated with pictures.
 
     Each picture keeps its aspect ratio, as a camera's do, so the export takes any shape as before.
@@ -113,13 +126,13 @@ def quantise(path: Path, frames: Sequence[Image], imgsz: int) -> None:
         ModelError: there are no pictures.
     """
     if not frames:
-        raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+        raise ModelError("expected calibration frames for --precision int8, got none: give --calibration")
     # NNCF makes torch look for a CUDA compiler, which warns where there is none.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    network = Network(path, "cpu", False)
+    network = Network(path, Form(format_), "cpu")
     data = nncf.Dataset(range(len(frames)), lambda n: _planes(frames[n], imgsz, network.task))
     options = {"preset": nncf.QuantizationPreset.MIXED, "subset_size": len(frames)}
     if path.is_dir():
@@ -173,7 +186,7 @@ def _planes(frame: Image, imgsz: int, task: str) -> NDArray[np.float32]:
 def _as_data_set(frames: Sequence[Image], folder: Path) -> Path:
     """Calibration pictures as the data set that ultralytics asks for to build an engine; returns its file."""
     if not frames:
-        raise ModelError("expected calibration frames for --int8, got none: give --calibration")
+        raise ModelError("expected calibration frames for --precision int8, got none: give --calibration")
     (folder / "images").mkdir(parents=True)
     for number, frame in enumerate(frames):
         cv2.imwrite(str(folder / "images" / f"{number:05d}.png"), frame)

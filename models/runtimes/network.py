@@ -2,7 +2,8 @@
 
 The predictor costs several milliseconds per call (results, timers, data sets of images in memory), more
 than a nano network takes for a head or a face. Here an image is brought to its size, the network is run
-by ultralytics' backend of the form at hand (torch, OpenVINO, ONNX, TensorRT), and the rest is arrays.
+by the backend of its form (OpenVINO by `openvino_network`; torch, ONNX and TensorRT by ultralytics), and the
+rest is arrays.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.runtime import quiet_ultralytics
+from models.offline import quiet_ultralytics
+from models.runtimes.forms import Form
+from models.runtimes.openvino_network import OpenVinoNetwork
+from models.runtimes.precision import forbid_tf32
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Image = NDArray[np.uint8]
 """H x W x 3, BGR."""
@@ -56,56 +63,51 @@ class Placement:
 
 
 class Network:
-    """Weights or an export of them, loaded for one device."""
+    """Weights or an export of them, loaded for one device in one precision."""
 
-    def __init__(self, path: Path, device: str, half: bool) -> None:
-        """Load `path` (a .pt file or an export) for a device as torch names it; `half`: half precision.
+    def __init__(self, path: Path, form: Form, device: str) -> None:
+        """Load a .pt file or an export.
+
+        Args:
+            path: the file, or the folder of an OpenVINO export.
+            form: its format, and the precision in which it has to run.
+            device: as torch names it.
 
         Raises:
-            ModelError: it cannot be loaded.
+            ModelError: it cannot be loaded, or would not run in that precision.
         """
+        obstacle = form.obstacle(device)
+        if obstacle is not None:
+            raise ModelError(f"expected a runtime that works on {device}, got {form}: {obstacle}")
         quiet_ultralytics()
-        import torch  # late: seconds to import
-        from ultralytics.nn.autobackend import AutoBackend
-
         try:
-            self._net: Any = AutoBackend(str(path), device=torch.device(device), fp16=half, verbose=False)
+            self._backend: _Backend = (
+                _OpenVino(path, form) if form.format == "openvino" else _Ultralytics(path, form, device)
+            )
+        except ModelError:
+            raise
         except Exception as error:  # each runtime has its own; the user needs to know which file it was
             raise ModelError(f"expected a network in {path}, it cannot be loaded: {error}") from error
-        self._device = device
-        self._half = half
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, by index."""
-        names: dict[int, str] = self._net.names
+        names = self._backend.names
         return tuple(names[index] for index in sorted(names))
 
     @property
     def task(self) -> str:
         """What the network was trained for: detect, pose, classify ..."""
-        net = getattr(self._net.backend, "model", None)
-        return str(self._net.task or getattr(net, "task", "") or "detect")
+        return self._backend.task
 
     @property
     def keypoints(self) -> tuple[int, int]:
         """Points per box of a pose network, and values per point (x, y, and score if 3); else 0, 0."""
-        shape = getattr(self._net, "kpt_shape", None)
-        return (int(shape[0]), int(shape[1])) if shape else (0, 0)
+        return self._backend.keypoints
 
-    def run(self, inputs: NDArray[np.uint8]) -> Any:
+    def run(self, inputs: NDArray[np.uint8]) -> Tensor:
         """Run on inputs (N, H, W, 3), BGR: the first output as a tensor on the device."""
-        import torch
-
-        with torch.inference_mode():
-            if self._device == "cpu":
-                # 0..1, RGB, planes first, in one pass of compiled code
-                blob = cv2.dnn.blobFromImages(list(inputs), 1 / 255, swapRB=True)
-                output = self._net(torch.from_numpy(blob))
-            else:
-                planes = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2).flip(1)
-                output = self._net((planes.half() if self._half else planes.float()) / 255)
-        return output[0] if isinstance(output, list | tuple) else output
+        return self._backend.run(inputs)
 
     def boxes(
         self, images: Sequence[Image], imgsz: int, confidence: float, classes: list[int] | None = None
@@ -129,8 +131,8 @@ class Network:
             OVERLAP,
             classes,
             max_det=MOST,
-            nc=len(self._net.names),
-            end2end=bool(getattr(self._net, "end2end", False)),
+            nc=len(self._backend.names),
+            end2end=self._backend.end2end,
         )
         return [self._place(rows.float().cpu().numpy(), p) for rows, p in zip(found, placements, strict=True)]
 
@@ -147,6 +149,91 @@ class Network:
             return np.zeros((0, len(self.classes)), np.float32)
         output = self.run(np.stack([resize(crop, side) for crop in crops]))
         return np.asarray(output.float().cpu().numpy(), dtype=np.float32)
+
+
+class _Backend(Protocol):
+    """What runs a network: images in, the first output out."""
+
+    names: dict[int, str]
+    task: str
+    keypoints: tuple[int, int]
+    end2end: bool
+
+    def run(self, inputs: NDArray[np.uint8]) -> Tensor: ...
+
+
+class _OpenVino:
+    """An OpenVINO export on the CPU."""
+
+    def __init__(self, path: Path, form: Form) -> None:
+        self._network = OpenVinoNetwork(path, form.precision)
+        metadata = self._network.metadata
+        self.names = metadata["names"]
+        self.task = metadata["task"]
+        points, values = metadata.get("kpt_shape") or (0, 0)
+        self.keypoints = (points, values)
+        self.end2end = metadata.get("end2end", False)
+
+    def run(self, inputs: NDArray[np.uint8]) -> Tensor:
+        import torch
+
+        return torch.from_numpy(self._network(_planes(inputs)))
+
+
+class _Ultralytics:
+    """A .pt file, an ONNX file or a TensorRT engine, run by ultralytics."""
+
+    def __init__(self, path: Path, form: Form, device: str) -> None:
+        import torch  # late: seconds to import
+        from ultralytics.nn.autobackend import AutoBackend
+
+        if form.precision == "f32":
+            forbid_tf32()
+        half = form == Form("torch", "f16")
+        # AutoBackend has the attributes of whichever backend it chose.
+        self._net: Any = AutoBackend(str(path), device=torch.device(device), fp16=half, verbose=False)
+        if form.format == "torch":
+            dtype = next(self._net.model.parameters()).dtype
+            found = {torch.float32: "f32", torch.float16: "f16"}.get(dtype, str(dtype))
+        else:
+            # A TensorRT engine does not say what it was built for.
+            found = _onnx_precision(path) if form.format == "onnx" else form.precision
+        if found != form.precision:
+            raise ModelError(f"expected a network of precision {form.precision} in {path}, got {found}")
+        self._device = device
+        self.names: dict[int, str] = self._net.names
+        self.task = str(self._net.task or getattr(self._net.model, "task", "") or "detect")
+        shape = getattr(self._net, "kpt_shape", None)
+        self.keypoints = (int(shape[0]), int(shape[1])) if shape else (0, 0)
+        self.end2end = bool(self._net.end2end)
+
+    def run(self, inputs: NDArray[np.uint8]) -> Tensor:
+        import torch
+
+        with torch.inference_mode():
+            if self._device == "cpu":
+                output = self._net(torch.from_numpy(_planes(inputs)))
+            else:
+                planes = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2).flip(1)
+                output = self._net((planes.half() if self._net.fp16 else planes.float()) / 255)
+        first: Tensor = output[0] if isinstance(output, list | tuple) else output
+        return first
+
+
+def _onnx_precision(path: Path) -> str:
+    """The lowest precision in an ONNX file. ONNX Runtime computes in the types that stand in the file."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    if any(node.op_type == "QuantizeLinear" for node in graph.node):
+        return "int8"
+    half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer)
+    return "f16" if half else "f32"
+
+
+def _planes(inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Inputs (N, H, W, 3), BGR, as networks take them on a CPU: (N, 3, H, W), RGB, 0..1."""
+    return np.asarray(cv2.dnn.blobFromImages(list(inputs), 1 / 255, swapRB=True), np.float32)
 
 
 def resize(crop: Image, side: int) -> Image:

@@ -1,11 +1,12 @@
-"""The form that needs no verification: OpenVINO in floating point on a CPU, torch in half precision on a GPU.
+"""The OpenVINO export in f32 that runs on a CPU where no verified export is faster.
 
-It is the source's own arithmetic, so it is what runs where no verified export is faster. The OpenVINO
-export is made once, on first use, into the cache, under the digest of its weights; it takes every shape.
+It computes as the weights do in torch, so it needs no verification. It is made once, on first use, into the
+cache, under the digest of its weights, and takes every shape.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +17,43 @@ from models.runtimes import making, store
 from models.runtimes.forms import Form
 from models.runtimes.network import Network
 
+FORM = Form("openvino", "f32")
 DIGEST = "sha256"
 FIRST_IMGSZ = 640
 """px for which the export is traced; it takes any multiple of 32 afterwards."""
 
 
 def openvino(weights: Weights) -> Path:
-    """The plain OpenVINO export of weights, made if missing.
-
-    In a temporary folder, tried on one image, then renamed into place, so that a kill or a second
-    process never leaves half an export.
+    """The plain OpenVINO export of ultralytics weights, made if missing.
 
     Raises:
         ModelError: the weights cannot be exported, the cache cannot be written, or what lies there is
             not what was made.
     """
-    target = store.cache_folder() / "exports" / weights.sha256[:16] / "openvino"
-    path = target / Form("openvino").file(weights.path.stem)
+
+    def make(folder: Path) -> None:
+        network = making.make(weights, FORM, FIRST_IMGSZ, "cpu", 1, (), folder)
+        Network(network, FORM, "cpu").run(np.zeros((1, 64, 64, 3), np.uint8))
+
+    return made_once(weights, make) / FORM.file(weights.path.stem)
+
+
+def made_once(weights: Weights, make: Callable[[Path], None]) -> Path:
+    """The folder of the plain OpenVINO export of weights; `make` fills it if it is missing.
+
+    `make` is given a temporary folder, which is renamed into place afterwards, so that a kill or a second
+    process never leaves half an export.
+
+    Raises:
+        ModelError: the cache cannot be written, or what lies there is not what was made.
+    """
+    target = store.cache_folder() / "exports" / weights.sha256[:16] / str(FORM)
     try:
         if not target.is_dir():
             with store.workspace(target) as work:
-                made = work / "openvino"
+                made = work / str(FORM)
                 made.mkdir()
-                network = making.make(weights, Form("openvino"), FIRST_IMGSZ, "cpu", 1, (), made)
-                Network(network, "cpu", False).run(np.zeros((1, 64, 64, 3), np.uint8))
+                make(made)
                 (made / DIGEST).write_text(store.digest(made))
                 if not target.is_dir():
                     made.replace(target)
@@ -52,4 +66,4 @@ def openvino(weights: Weights) -> Path:
             f"the export in {target} is not the one made from {weights.name}: expected SHA-256 "
             f"{expected[:12]}..., got {found[:12]}...; remove the folder and it is made anew"
         )
-    return path
+    return target

@@ -25,7 +25,8 @@ from models.runtimes.forms import Form
 RECORD = "record.json"
 ASIDE = {RECORD, "sha256"}
 """Files of an export's folder that tell of it and are no part of it."""
-SCHEMA = 1
+SCHEMA = 2
+"""Of a record. Records of schema 1 left the precision of the arithmetic to OpenVINO; they are not used."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def exports(weights: Weights) -> list[Export]:
 
     A folder without a record that this version can read is none.
     """
-    parent = place(weights.sha256, Form("openvino"), 0).parent
+    parent = place(weights.sha256, Form("openvino", "f32"), 0).parent
     found = []
     for file in sorted(parent.glob(f"[!.]*/{RECORD}")):
         record = _read(file)

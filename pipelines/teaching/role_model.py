@@ -23,6 +23,8 @@ FOLDER = "roles"
 GENERAL_MODEL = "ppe"
 """Name of the model that is ours, for a site without labels."""
 GENERAL_MODEL_FILE = registry.FOLDER / f"{GENERAL_MODEL}.json"
+RUNTIME = "numpy-f64"
+"""The form in which a role model runs, as runs and incidents record it."""
 
 
 def model_path(home: Home, facility: Facility) -> Path:
@@ -89,7 +91,8 @@ def find_role_model(home: Home, facility: Facility, wanted: str) -> Weights | No
     if wanted == "none":
         return None
     if wanted == GENERAL_MODEL:
-        return Weights(GENERAL_MODEL, GENERAL_MODEL_FILE, registry.sha256(GENERAL_MODEL_FILE), None, True)
+        digest = registry.sha256(GENERAL_MODEL_FILE)
+        return Weights(GENERAL_MODEL, GENERAL_MODEL_FILE, digest, None, True, RUNTIME)
     path = model_path(home, facility) if wanted == "auto" else Path(wanted)
     if not path.is_file():
         if wanted == "auto":
@@ -102,7 +105,7 @@ def find_role_model(home: Home, facility: Facility, wanted: str) -> Weights | No
         raise RoleError(
             f"{path}: expected the role model of facility {facility.code}, got that of {model.facility}"
         )
-    return Weights(f"roles-{path.stem}", path, registry.sha256(path), None, False)
+    return Weights(f"roles-{path.stem}", path, registry.sha256(path), None, False, RUNTIME)
 
 
 def _numbers(roles: Sequence[Role], present: Sequence[Role]) -> np.ndarray:

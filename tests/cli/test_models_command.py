@@ -33,7 +33,10 @@ def test_exports_are_made_for_the_size_at_which_the_pipeline_looks() -> None:
     ("arguments", "sentence"),
     [
         (("person", "--format", "engine"), "expected a CUDA GPU for --format engine"),
-        (("person", "--format", "onnx", "--half", "--int8"), "expected --half or --int8, got both"),
+        (
+            ("person", "--format", "onnx", "--precision", "bf16"),
+            "expected --precision among f32, f16, int8 for --format onnx, got 'bf16'",
+        ),
         (("person", "--format", "onnx"), "expected labelled images to verify the export with"),
     ],
 )

@@ -110,7 +110,7 @@ def test_without_edges_there_is_one_band() -> None:
 def test_average_precision_agrees_with_that_of_ultralytics() -> None:
     import torch
 
-    from models.runtime import yolo  # sets ultralytics offline before it is imported
+    from models.offline import yolo  # sets ultralytics offline before it is imported
 
     assert yolo is not None
     from ultralytics.engine.validator import BaseValidator

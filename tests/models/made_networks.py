@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.runtime import yolo
+from models.offline import yolo
 
 CLASSES = ("masked", "unmasked", "incorrect", "none")
 

@@ -10,8 +10,8 @@ import torch
 
 from models.devices import Classifier, Device, Poser, Predictor
 from models.errors import ModelError
+from models.offline import yolo
 from models.registry import resolve
-from models.runtime import yolo
 from models.runtimes import plain
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def test_the_plain_export_is_made_once_and_is_whole(tmp_path: Path, monkeypatch:
     assert plain.openvino(resolve("person")) == made
     assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == first
     assert sorted(path.name for path in made.parent.iterdir()) == [made.name, "sha256"]
-    assert [path.name for path in made.parent.parent.iterdir()] == ["openvino"]
+    assert [path.name for path in made.parent.parent.iterdir()] == ["openvino-f32"]
     network = made / "person.bin"
     content = bytearray(network.read_bytes())
     content[1000] ^= 1

@@ -71,8 +71,8 @@ def cache(bench: Path, weights: Weights) -> Iterator[Path]:
     """A cache with two exports, made for real."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAZARETTO_CACHE", str(bench / "cache"))
-        exporting.export(job(bench, weights, "openvino-half"))
-        exporting.export(job(bench, weights, "onnx"))
+        exporting.export(job(bench, weights, "onnx-f16"))
+        exporting.export(job(bench, weights, "onnx-f32"))
         yield bench / "cache"
 
 
@@ -98,34 +98,35 @@ def chosen(weights: Weights, imgsz: int = SIDE, wanted: str = "auto") -> str:
 
 
 def test_an_export_carries_what_it_was_measured_at(cache: Path, weights: Weights) -> None:
-    record = found(weights, "onnx").record
+    record = found(weights, "onnx-f32").record
     assert (record.metric, record.source, record.export, record.images) == ("top-1", 1.0, 1.0, 80)
     assert (record.source_sha256, record.task, record.imgsz) == (weights.sha256, "classify", SIDE)
     assert record.plain_ms > 0 and record.export_ms > 0 and record.speed > 0
     assert {"onnxruntime", "torch"} <= set(record.versions)
     folders = sorted(path.name for path in (cache / "exports" / weights.sha256[:16]).iterdir())
-    assert folders == ["onnx-64", "openvino", "openvino-half-64"]
+    assert folders == ["onnx-f16-64", "onnx-f32-64", "openvino-f32"]
 
 
 def test_every_form_answers_alike(copied: Path, weights: Weights) -> None:
     crops = list(made_networks.pictures(6, SIDE, seed=7))
-    answers = {
-        form: Classifier(weights, Device("cpu", runtime=form), SIDE)(crops)
-        for form in ("torch", "openvino", "openvino-half", "onnx")
-    }
-    assert np.ptp(answers["torch"], axis=0).max() > 0.2
-    for form, answer in answers.items():
-        assert answer == pytest.approx(answers["torch"], abs=0.02), form
+    # Probabilities. Two runtimes order the same f32 sums differently, which moves them by some 1e-6; f16
+    # keeps 11 bits of each value, bf16 would keep 8.
+    tolerances = {"openvino-f32": 1e-4, "onnx-f32": 1e-4, "onnx-f16": 1e-2}
+    reference = Classifier(weights, Device("cpu", runtime="torch-f32"), SIDE)(crops)
+    assert np.ptp(reference, axis=0).max() > 0.2
+    for form, tolerance in tolerances.items():
+        answer = Classifier(weights, Device("cpu", runtime=form), SIDE)(crops)
+        assert answer == pytest.approx(reference, abs=tolerance), form
 
 
 def test_the_fastest_verified_form_is_taken_and_named(copied: Path, weights: Weights) -> None:
-    rewrite(found(weights, "onnx"), speed=1.6)
-    rewrite(found(weights, "openvino-half"), speed=1.2)
-    assert chosen(weights) == "onnx"
+    rewrite(found(weights, "onnx-f32"), speed=1.6)
+    rewrite(found(weights, "onnx-f16"), speed=1.2)
+    assert chosen(weights) == "onnx-f32"
     used = Classifier(weights, Device("cpu"), SIDE).weights
-    assert used.runtime == f"onnx {found(weights, 'onnx').record.export_sha256[:16]}"
-    rewrite(found(weights, "openvino-half"), speed=1.7)
-    assert chosen(weights) == "openvino-half"
+    assert used.runtime == f"onnx-f32 {found(weights, 'onnx-f32').record.export_sha256[:16]}"
+    rewrite(found(weights, "onnx-f16"), speed=1.7)
+    assert chosen(weights) == "onnx-f16"
 
 
 @pytest.mark.parametrize(
@@ -135,28 +136,28 @@ def test_the_fastest_verified_form_is_taken_and_named(copied: Path, weights: Wei
         {"export": 0.98},
         {"device": "cuda"},
         {"processor": "another"},
-        {"schema": 2},
+        {"schema": 1},
         {"source_sha256": "0" * 64},
     ],
 )
 def test_the_plain_form_runs_where_no_other_was_verified_to_be_better(
     copied: Path, weights: Weights, fields: dict[str, object]
 ) -> None:
-    for form in ("onnx", "openvino-half"):
+    for form in ("onnx-f32", "onnx-f16"):
         rewrite(found(weights, form), **{"speed": 1.5, **fields})
-    assert chosen(weights) == "openvino"
+    assert chosen(weights) == "openvino-f32"
 
 
 def test_an_export_counts_for_the_size_at_which_it_was_measured(copied: Path, weights: Weights) -> None:
-    rewrite(found(weights, "onnx"), speed=1.6)
-    assert chosen(weights, 96) == "openvino"
+    rewrite(found(weights, "onnx-f32"), speed=1.6)
+    assert chosen(weights, 96) == "openvino-f32"
 
 
 def test_records_that_cannot_be_read_are_no_exports(copied: Path, weights: Weights) -> None:
     for export in store.exports(weights):
         (export.folder / store.RECORD).write_text("{")
     assert store.exports(weights) == []
-    assert chosen(weights) == "openvino"
+    assert chosen(weights) == "openvino-f32"
 
 
 def test_a_cache_of_an_older_version_is_left_alone(copied: Path, weights: Weights) -> None:
@@ -166,10 +167,10 @@ def test_a_cache_of_an_older_version_is_left_alone(copied: Path, weights: Weight
     assert Classifier(weights, Device("cpu"), SIDE)(list(made_networks.pictures(1, SIDE))).shape == (1, 4)
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino-half"])
+@pytest.mark.parametrize("form", ["onnx-f32", "onnx-f16"])
 def test_a_tampered_export_is_refused(copied: Path, weights: Weights, form: str) -> None:
     export = found(weights, form)
-    rewrite(export, speed=9.0)
+    rewrite(export, speed=1e6)
     file = max((p for p in export.folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -179,20 +180,20 @@ def test_a_tampered_export_is_refused(copied: Path, weights: Weights, form: str)
 
 
 def test_a_file_slipped_into_an_export_is_refused(copied: Path, weights: Weights) -> None:
-    export = found(weights, "openvino-half")
-    rewrite(export, speed=9.0)
-    (export.path / "another.xml").write_text("")
+    export = found(weights, "onnx-f16")
+    rewrite(export, speed=1e6)
+    (export.folder / "another.xml").write_text("")
     with pytest.raises(ModelError, match="is not the verified one"):
         Classifier(weights, Device("cpu"), SIDE)
 
 
 def test_a_named_form_must_be_there(copied: Path, weights: Weights) -> None:
-    assert chosen(weights, wanted="openvino") == "openvino"
-    assert chosen(weights, wanted="torch") == "torch"
+    assert chosen(weights, wanted="openvino-f32") == "openvino-f32"
+    assert chosen(weights, wanted="torch") == "torch-f32"
     with pytest.raises(ModelError, match="expected a verified export of net as openvino-int8 at 64 px"):
         chosen(weights, wanted="openvino-int8")
-    for name in ("", "tensorrt", "openvino-full", "openvino-", "onnx-int4"):
-        with pytest.raises(ModelError, match="expected a runtime among auto, torch, openvino, onnx, engine"):
+    for name in ("", "tensorrt", "openvino-half", "openvino-", "onnx-bf16", "torch-int8"):
+        with pytest.raises(ModelError, match="expected a runtime among auto, torch-f32, torch-f16"):
             Device.choose("cpu", name)
 
 
@@ -211,7 +212,7 @@ def test_int8_that_wrecks_a_network_is_refused_and_leaves_nothing(
         exporting.export(wrecked)
     assert store.exports(weights) == []
     left = [p.name for p in (tmp_path / "cache" / "exports" / weights.sha256[:16]).iterdir()]
-    assert left == ["openvino"]  # the plain form, which the export was timed against
+    assert left == ["openvino-f32"]  # the plain form, which the export was timed against
 
 
 def test_an_export_of_other_weights_is_refused(
@@ -220,10 +221,10 @@ def test_an_export_of_other_weights_is_refused(
     made_networks.classifier(tmp_path / "net.pt", seed=2)
     other, honest = resolve(str(tmp_path / "net.pt")), making.make
     monkeypatch.setattr(making, "make", lambda _, *rest: honest(other, *rest))
-    before = found(weights, "onnx").record
+    before = found(weights, "onnx-f32").record
     with pytest.raises(ModelError, match="the export is refused"):
-        exporting.export(job(bench, weights, "onnx"))
-    assert found(weights, "onnx").record == before  # the one that was there is still there
+        exporting.export(job(bench, weights, "onnx-f32"))
+    assert found(weights, "onnx-f32").record == before  # the one that was there is still there
 
 
 @given(st.floats(0.1, 1), st.floats(-0.5, 0.5))
@@ -250,7 +251,7 @@ def test_labels_of_something_else_prove_nothing() -> None:
         ({"form": Form("engine")}, "expected a CUDA GPU for --format engine"),
         (
             {"form": Form("openvino", "int8"), "footage": ()},
-            "expected calibration frames for --int8, got none",
+            "expected calibration frames for --precision int8, got none",
         ),
         (
             {"form": Form("openvino", "int8"), "footage": (ROOT / "README.md",)},
@@ -270,7 +271,7 @@ def test_what_cannot_be_made_is_one_sentence(
         pytest.skip(f"needs the public data in {SHARED}")
     monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ModelError, match=sentence) as caught:
-        exporting.export(replace(job(bench, weights, "openvino"), **changes))
+        exporting.export(replace(job(bench, weights, "openvino-f32"), **changes))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
@@ -286,7 +287,7 @@ def test_a_kill_leaves_nothing_half_made_and_the_next_export_sweeps_up(
 ) -> None:
     monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "cache" / "exports" / weights.sha256[:16]
-    command = [sys.executable, "-m", "pipelines", "models", "export", str(weights.path), "--format", "onnx"]
+    command = [sys.executable, "-m", "cli", "models", "export", str(weights.path), "--format", "onnx"]
     process = subprocess.Popen(
         [*command, "--images", str(bench / "labelled"), "--imgsz", str(SIDE)],
         cwd=ROOT,
@@ -300,9 +301,9 @@ def test_a_kill_leaves_nothing_half_made_and_the_next_export_sweeps_up(
     process.wait()
     assert list(folder.glob(".making-*"))
     assert store.exports(weights) == []
-    exporting.export(job(bench, weights, "onnx"))
-    assert sorted(path.name for path in folder.iterdir()) == ["onnx-64", "openvino"]
-    assert [export.record.form for export in store.exports(weights)] == ["onnx"]
+    exporting.export(job(bench, weights, "onnx-f32"))
+    assert sorted(path.name for path in folder.iterdir()) == ["onnx-f32-64", "openvino-f32"]
+    assert [export.record.form for export in store.exports(weights)] == ["onnx-f32"]
 
 
 class Scripted:
@@ -345,7 +346,7 @@ def test_a_detector_in_int8_finds_the_same_people_in_every_shape(tmp_path: Path)
     examples = Examples(
         "pennfudan", lambda: (Example(i, np.column_stack([b[:, :1] * 0, b[:, 1:]])) for i, b in people[60:84])
     )
-    networks = [Network(weights.path, "cpu", False), Network(path, "cpu", False)]
+    networks = [Network(weights.path, Form("torch"), "cpu"), Network(path, Form("openvino", "int8"), "cpu")]
     before, after = verification.accuracy(examples, networks, 320).values
     assert before > 0.8
     assert after > before - 0.03  # 24 images: one box is more than a point

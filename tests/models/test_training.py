@@ -13,7 +13,7 @@ import pytest
 
 from models import datasets, training
 from models.errors import ModelError
-from models.runtime import yolo
+from models.offline import yolo
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"

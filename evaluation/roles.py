@@ -20,7 +20,7 @@ from evaluation.formats import Tracks, TruthError
 from vision.frames import SECOND, Frame
 from vision.roles.assignment import MIN_ROLE_CONFIDENCE
 from vision.roles.features import RoleFeatures
-from vision.roles.fitting import LEAST_TRACKS, Labelled, combine, fit
+from vision.roles.fitting import MIN_TRACKS_PER_CLASS, Labelled, combine_readings, fit
 from vision.roles.model import ROLES, RoleClassifier
 from vision.roles.reading import clothes_visible
 from vision.sources.files import open_source
@@ -126,10 +126,10 @@ def measure(
     roles = [role for role in ROLES if any(item.role is role for item in wearers)]
     have = {role: len({n for n in set(read.owner.tolist()) if wearers[n].role is role}) for role in roles}
     for role, count in have.items():
-        if not LEAST_TRACKS <= tracks < count:
+        if not MIN_TRACKS_PER_CLASS <= tracks < count:
             raise TruthError(
-                f"expected to label at least {LEAST_TRACKS} tracks of each role and fewer than there are, "
-                f"got {tracks} of {count} as {role}"
+                f"expected to label at least {MIN_TRACKS_PER_CLASS} tracks of each role and fewer than there "
+                f"are, got {tracks} of {count} as {role}"
             )
     rng = np.random.default_rng(seed)
     told: dict[str, list[tuple[float, float, float, int]]] = {}
@@ -205,7 +205,7 @@ def _tell(
     """Shares unknown, right of those told (NaN if none), and wrong; and how many tracks."""
     owners = read.owner[asked].astype(str)
     names = np.unique(owners)
-    best, confidence = combine(model.classes(read.features[asked]), owners, names)
+    best, confidence = combine_readings(model.classes(read.features[asked]), owners, names)
     sure = confidence >= MIN_ROLE_CONFIDENCE
     right = np.array([known[k] is wearers[int(n)].role for k, n in zip(best.tolist(), names, strict=True)])
     told = float(right[sure].mean()) if sure.any() else float("nan")

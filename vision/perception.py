@@ -19,7 +19,7 @@ from vision.frames import SECOND, Frame
 from vision.ground import locate
 from vision.liveness import Liveness
 from vision.masks import MaskReader, MaskReading
-from vision.roles.model import COLUMNS, read_model
+from vision.roles.model import ROLE_COLUMNS, read_model
 from vision.roles.reading import RoleReader, clothes_visible
 from vision.tracking import PersonTracker, TrackerSettings
 from zones.facility import Camera
@@ -258,13 +258,13 @@ class Perception:
         looked = seen.filter(pl.col("mask_reason").is_null() | (pl.col("mask_reason") != NOT_SAMPLED))
         for track, t in looked.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows():
             self._last_look[track] = t
-        read = seen.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in COLUMNS))
+        read = seen.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in ROLE_COLUMNS))
         for track, t in read.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows():
             self._last_role[track] = t
 
     def _read_roles(self, frame: Frame, boxes: np.ndarray, tracks: np.ndarray) -> list[RoleShares]:
         """What people wear says of their roles, where it is due and can be seen; else nothing."""
-        shares: list[RoleShares] = [(None,) * len(COLUMNS)] * len(tracks)
+        shares: list[RoleShares] = [(None,) * len(ROLE_COLUMNS)] * len(tracks)
         if self._bundle.roles is None or not len(tracks):
             return shares
         interval = round(0.9 * SECOND / self._bundle.settings.role_check_hz)
@@ -304,7 +304,7 @@ Row = tuple[object, ...]
 """One person in one frame: the values of `_ROW_SCHEMA`, in its order."""
 
 RoleShares = tuple[float | None, ...]
-"""Probabilities of the roles of COLUMNS; None = not known."""
+"""Probabilities of the roles of ROLE_COLUMNS; None = not known."""
 
 _LATER = ("ground_x", "ground_y", "ground_se")
 _ROW_SCHEMA = {n: kind for n, kind in observations.SCHEMA.items() if n not in _LATER} | {"t": pl.Int64()}

@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.assignment import Footage
 from vision.frames import SECOND, Frame
 from vision.perception import ModelBundle, Perception
-from vision.roles.crops import BodyCrop, CropSampler, cut
+from vision.roles.crops import BodyCrop, CropSampler, cut_body
 from vision.roles.reading import clothes_visible
 from vision.sources.files import FileSource, open_source
 from zones.facility import Camera, Facility
@@ -44,7 +44,7 @@ def collect_crops(
         albums: dict[str, CropSampler] = {}
         for t in _follow(camera, source, bundle, albums):
             progress(camera.id, before + min(t - source.info.start_us, source.info.duration_us or 0), total)
-        found += [(source, crop) for album in albums.values() for crop in album.best()]
+        found += [(source, crop) for album in albums.values() for crop in album.selection()]
         before += source.info.duration_us or 0
     return found
 
@@ -67,8 +67,8 @@ def _keep(albums: dict[str, CropSampler], frame: Frame, boxes: np.ndarray, track
     for number in np.flatnonzero(clothes_visible(boxes)).tolist():
         name = f"{tracks[number]:016x}"
         album = albums.setdefault(name, CropSampler(INTERVAL))
-        if album.due(frame.t):
-            album.add(cut(frame, name, boxes[number], [*boxes[:number], *boxes[number + 1 :]]))
+        if album.accepts(frame.t):
+            album.add(cut_body(frame, name, boxes[number], [*boxes[:number], *boxes[number + 1 :]]))
 
 
 def _batches(source: FileSource, interval: int) -> Iterator[list[Frame]]:

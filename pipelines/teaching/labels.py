@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from vision import observations
 from vision.frames import SECOND, Frame
-from vision.roles.crops import PER_TRACK, BodyCrop, cut
+from vision.roles.crops import CROPS_PER_TRACK, BodyCrop, cut_body
 from vision.roles.model import ROLES, RoleError
 from vision.sources.files import open_source
 from zones.facility import Facility, Role
@@ -140,7 +140,7 @@ def _cut(label: Label, frame: Frame) -> BodyCrop:
             f"{label.video}: expected boxes inside the frame of {width} x {height} px, "
             f"got {list(label.box or ())}"
         )
-    return cut(frame, label.track, np.array([x1, y1, x2, y2]))
+    return cut_body(frame, label.track, np.array([x1, y1, x2, y2]))
 
 
 def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
@@ -165,7 +165,7 @@ def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
                 f"{label.video}: expected a box, or a track of the observation log of {home or 'a home'}, "
                 f"got track {label.track!r}"
             )
-        for row in rows.gather_every(max(1, -(-rows.height // PER_TRACK))).to_dicts():
+        for row in rows.gather_every(max(1, -(-rows.height // CROPS_PER_TRACK))).to_dicts():
             box = (row["x1"], row["y1"], row["x2"], row["y2"])
             placed.append(label.model_copy(update={"frame": row["frame"], "box": box}))
     return placed

@@ -25,15 +25,15 @@ from vision.roles.model import RoleClassifier, RoleModel
 from zones.facility import Role
 
 SOURCES = ("ppe_syook", "ppe_rqnu9")
-WORN = {"ppe-suit": "suit", "vest": "vest"}
+GARMENTS = {"ppe-suit": "suit", "vest": "vest"}
 CLASSES = ((Role.STAFF_PPE,), (Role.RESIDENT, Role.STAFF_NO_PPE, Role.OUTSIDER))
-LEAST_HEIGHT, LEAST_WIDTH = 64, 20
+MIN_PERSON_HEIGHT_PX, MIN_PERSON_WIDTH_PX = 64, 20
 """px: smaller people show too little to learn from."""
-ON_PERSON = 0.6
+MIN_GARMENT_OVERLAP = 0.6
 """Share of a garment's box that must lie in a person's."""
-NEAR_COPY = 12
+MAX_DUPLICATE_BITS = 12
 """Of the 64 bits of two pictures' difference hashes: pictures that differ in no more are one group."""
-EVEN = 1 / (1 + len(CLASSES[1]))
+PRIOR_PPE = 1 / (1 + len(CLASSES[1]))
 """Probability of staff in PPE where a picture says neither way."""
 
 Progress = Callable[[int, int], None]
@@ -116,7 +116,7 @@ def _by_kind(found: np.ndarray, worn: np.ndarray) -> dict[str, dict[str, float |
     return {
         str(kind): {
             "people": int((worn == kind).sum()),
-            "likelier than not": round(float((found[worn == kind] > EVEN).mean()), 3),
+            "likelier than not": round(float((found[worn == kind] > PRIOR_PPE).mean()), 3),
             f"staff_ppe at {MIN_ROLE_CONFIDENCE}": round(
                 float((found[worn == kind] >= MIN_ROLE_CONFIDENCE).mean()), 3
             ),
@@ -140,24 +140,24 @@ def _people(source: Path) -> Iterator[_Person]:
             boxes.setdefault(names[int(row[0])], []).append(corners)
         persons = boxes.get("person", [])
         worn = ["plain"] * len(persons)
-        for garment, kind in reversed(WORN.items()):
+        for garment, kind in reversed(GARMENTS.items()):
             for box in boxes.get(garment, []):
                 if (owner := _owner(box, persons)) is not None:
                     worn[owner] = kind
         for box, kind in zip(persons, worn, strict=True):
-            if box[3] - box[1] >= LEAST_HEIGHT and box[2] - box[0] >= LEAST_WIDTH:
+            if box[3] - box[1] >= MIN_PERSON_HEIGHT_PX and box[2] - box[0] >= MIN_PERSON_WIDTH_PX:
                 yield _Person(image, box, kind)
 
 
 def _owner(garment: np.ndarray, persons: list[np.ndarray]) -> int | None:
     """The person that a garment is on: the one whose box holds most of it; of several, the tightest."""
-    best, score = None, ON_PERSON
+    best, score = None, MIN_GARMENT_OVERLAP
     for number, box in enumerate(persons):
         side = np.minimum(garment[2:], box[2:]) - np.maximum(garment[:2], box[:2])
         common, size = float(np.prod(np.clip(side, 0, None))), float(np.prod(garment[2:] - garment[:2]))
         union = size + float(np.prod(box[2:] - box[:2])) - common
         fit_of = common / size + 0.1 * common / union
-        if common / size >= ON_PERSON and fit_of > score:
+        if common / size >= MIN_GARMENT_OVERLAP and fit_of > score:
             best, score = number, fit_of
     return best
 
@@ -179,7 +179,7 @@ def _groups(images: list[Path]) -> dict[Path, str]:
         return n
 
     for n in range(len(images)):
-        for other in np.flatnonzero((bits[n] != bits[n + 1 :]).sum(axis=1) <= NEAR_COPY) + n + 1:
+        for other in np.flatnonzero((bits[n] != bits[n + 1 :]).sum(axis=1) <= MAX_DUPLICATE_BITS) + n + 1:
             parent[root(int(other))] = root(n)
     first: dict[str, int] = {}
     for n, image in enumerate(images):

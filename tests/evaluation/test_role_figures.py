@@ -8,11 +8,11 @@ import pytest
 from evaluation.formats import TruthError
 from evaluation.roles import Read, Wearer, measure, read_wearers
 from models.registry import Weights
-from vision.roles.features import COLOURS, RoleFeatures
+from vision.roles.features import COLOUR_DIMENSION, RoleFeatures
 from zones.facility import Role
 
 ROLES = (Role.RESIDENT, Role.STAFF_PPE, Role.OUTSIDER)
-SIZE = 3 + COLOURS
+SIZE = 3 + COLOUR_DIMENSION
 
 
 class Nobody:

@@ -1,7 +1,7 @@
-"""Who people are: resident, staff or outsider, as far as is known, and never a guess.
+"""Roles of people: resident, staff or outsider, or unknown where the evidence is too weak.
 
-`features` and `fitting` learn what roles wear at a site, `model` is what remains of that, `reading` looks
-at people with it, and `assignment` weighs the readings of a track with where the person came from.
+`features` and `fitting` learn what each role wears at a facility. `model` is the result, `reading` applies it
+to people in a frame, and `assignment` combines the readings of a track with the zone it came from.
 """
 
 from vision.roles.assignment import MIN_ROLE_CONFIDENCE, assign_roles

@@ -1,7 +1,7 @@
-"""One role per track: where the person came from, weighed with what the person wears.
+"""Assignment of one role to each track, from its zone of origin and the readings of its clothes.
 
-A role is a pure function of the observation log and the facility, so a zone edited later gives every
-stored track its new role.
+A role is a pure function of the observation log and the facility. So an edited zone gives stored tracks new
+roles.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from vision.roles.model import COLUMNS, ROLES
+from vision.roles.model import ROLE_COLUMNS, ROLES
 from zones.facility import Camera, Role, ZoneType
 from zones.geometry import signed_distance
 
 MIN_ROLE_CONFIDENCE = 0.7
-"""Under this confidence a role is `unknown` [D]; the facility's rules may set another value."""
+"""Below this confidence a role is `unknown`; a facility may set another value. Project default
+(docs/defaults.md)."""
 ORIGIN_SAMPLES = 3
-"""A track's origin is the median of its first foot points: one jittery box must not name a person."""
+"""Number of first foot points whose median is the origin of a track, so that one bad box does not matter."""
 READING_CORRELATION = 0.5
-"""Between readings of one track, which show the same clothes in much the same light: n of them are worth
-n / (1 + (n - 1) * READING_CORRELATION) independent ones (the design effect of Kish 1965), two at most.
+"""Correlation between readings of one track, which show the same clothes in similar light. n readings count
+as n / (1 + (n - 1) * READING_CORRELATION) independent readings (design effect, Kish 1965), so 2 at most.
 Project default (docs/defaults.md)."""
 MIN_READING_SHARE = 0.02
 """Probabilities of a reading are clipped to this and 1 minus this. Project default (docs/defaults.md)."""
 UNFAMILIAR_BELOW = 0.5
-"""A reading whose probabilities add up to less says: like nobody that was labelled."""
+"""A reading whose probabilities sum to less than this shows a person unlike all labelled people."""
 
 
 def assign_roles(
@@ -32,15 +33,14 @@ def assign_roles(
 ) -> pl.DataFrame:
     """Add `role` (String) and `role_confidence` (Float32) to every row, one role per track.
 
-    Before any look at a person, the zone of origin decides where the track began in a zone with
-    `origin_role`; otherwise the camera's `default_role`. That is the prior, the rest of its confidence
-    shared evenly by the other roles; the readings of the track (the columns role_*) multiply it, each as
-    its ratio to equal probabilities, tempered by READING_CORRELATION. A role that no reading knows (null)
-    is neither more nor less probable for them.
+    The prior comes from the zone in which the track began, if it has an `origin_role`, else from the camera's
+    `default_role`; the other roles share the rest of the probability equally. The readings of the track (the
+    columns role_*) multiply the prior, each as its ratio to equal probabilities, tempered by
+    READING_CORRELATION. A role that the readings do not know (null) becomes neither more nor less probable.
 
-    Where most readings of a track are like nobody that was labelled, the camera's default, which speaks
-    of people of whom nothing else is known, no longer holds, and the role is `unknown`; a zone of origin
-    does hold. Below `known_from` the role is `unknown`, the confidence kept.
+    If most readings of a track show a person unlike all labelled people, the camera's default does not apply
+    and the role is `unknown`; a zone of origin still applies. Below `known_from` the role is `unknown`, and
+    the confidence is kept.
     """
     if observations.is_empty():
         return observations.with_columns(
@@ -55,7 +55,7 @@ def assign_roles(
         )
         .join(_votes(observations), on="track", how="left", maintain_order="left")
     )
-    stated = [camera.default_role] * len(origins)
+    prior_roles = [camera.default_role] * len(origins)
     confidence = np.full(len(origins), camera.default_role_confidence)
     by_zone = np.zeros(len(origins), dtype=bool)
     points = origins.select("x", "y").to_numpy()
@@ -63,17 +63,19 @@ def assign_roles(
         if zone.origin_role is None or zone.type is ZoneType.EXEMPT:
             continue
         for number in np.flatnonzero(signed_distance(points, np.asarray(zone.polygon)) >= 0).tolist():
-            stated[number], confidence[number] = zone.origin_role, zone.origin_confidence
+            prior_roles[number], confidence[number] = zone.origin_role, zone.origin_confidence
             by_zone[number] = True
     read = origins["readings"].is_not_null().to_numpy()
-    strange = 2 * origins["strange"].fill_null(0).to_numpy() > origins["readings"].fill_null(0).to_numpy()
-    posterior = _posterior(stated, confidence, origins)
+    unfamiliar = (
+        2 * origins["unfamiliar"].fill_null(0).to_numpy() > origins["readings"].fill_null(0).to_numpy()
+    )
+    posterior = _posterior(prior_roles, confidence, origins)
     best = posterior.argmax(axis=1)
     roles: list[str] = []
-    for number, role in enumerate(stated):
-        if strange[number] and not by_zone[number]:
+    for number, role in enumerate(prior_roles):
+        if unfamiliar[number] and not by_zone[number]:
             role, confidence[number] = Role.UNKNOWN, 0.0
-        elif read[number] and not strange[number]:
+        elif read[number] and not unfamiliar[number]:
             role, confidence[number] = ROLES[best[number]], posterior[number, best[number]]
         roles.append((role if confidence[number] >= known_from else Role.UNKNOWN).value)
     table = origins.select("track").with_columns(
@@ -86,40 +88,40 @@ def assign_roles(
 
 
 def _votes(observations: pl.DataFrame) -> pl.DataFrame:
-    """Per track that was read: `readings` and `strange` (counts) and the mean log ratio of each role."""
-    known = pl.sum_horizontal(pl.col(name).is_not_null() for name in COLUMNS)
-    total = pl.sum_horizontal(COLUMNS)
+    """For each track with readings: the counts `readings` and `unfamiliar`, mean log ratios of the roles."""
+    known = pl.sum_horizontal(pl.col(name).is_not_null() for name in ROLE_COLUMNS)
+    total = pl.sum_horizontal(ROLE_COLUMNS)
     ratios = [
         ((pl.col(name) / pl.col("_total")).clip(MIN_READING_SHARE, 1 - MIN_READING_SHARE) * pl.col("_known"))
         .log()
         .fill_null(0.0)
-        .filter(~pl.col("_strange"))
+        .filter(~pl.col("_unfamiliar"))
         .mean()
         .alias(f"ratio_{role.value}")
-        for name, role in zip(COLUMNS, ROLES, strict=True)
+        for name, role in zip(ROLE_COLUMNS, ROLES, strict=True)
     ]
     return (
-        observations.select("track", *(pl.col(name).cast(pl.Float64) for name in COLUMNS))
+        observations.select("track", *(pl.col(name).cast(pl.Float64) for name in ROLE_COLUMNS))
         .with_columns(_known=known, _total=total)
         .filter(pl.col("_known") > 0)
-        .with_columns(_strange=pl.col("_total") < UNFAMILIAR_BELOW)
+        .with_columns(_unfamiliar=pl.col("_total") < UNFAMILIAR_BELOW)
         .group_by("track")
         .agg(
             pl.len().cast(pl.Int64).alias("readings"),
-            pl.col("_strange").sum().cast(pl.Int64).alias("strange"),
+            pl.col("_unfamiliar").sum().cast(pl.Int64).alias("unfamiliar"),
             *ratios,
         )
     )
 
 
-def _posterior(stated: list[Role], confidence: np.ndarray, tracks: pl.DataFrame) -> np.ndarray:
-    """Probabilities (N, R) of roles, from what is stated of each track and from its readings."""
-    prior = np.full((len(stated), len(ROLES)), 1 / len(ROLES))
-    for number, role in enumerate(stated):
+def _posterior(prior_roles: list[Role], confidence: np.ndarray, tracks: pl.DataFrame) -> np.ndarray:
+    """Probabilities (N, R) of roles, from the prior role of each track and its readings."""
+    prior = np.full((len(prior_roles), len(ROLES)), 1 / len(ROLES))
+    for number, role in enumerate(prior_roles):
         if role is not Role.UNKNOWN:
             prior[number] = (1 - confidence[number]) / (len(ROLES) - 1)
             prior[number, ROLES.index(role)] = confidence[number]
-    like = (tracks["readings"].fill_null(0) - tracks["strange"].fill_null(0)).to_numpy().astype(float)
+    like = (tracks["readings"].fill_null(0) - tracks["unfamiliar"].fill_null(0)).to_numpy().astype(float)
     worth = like / (1 + np.maximum(like - 1, 0) * READING_CORRELATION)
     ratios = tracks.select(pl.col(f"ratio_{role.value}").fill_null(0.0) for role in ROLES).to_numpy()
     with np.errstate(divide="ignore"):  # a prior of certainty leaves the other roles at zero

@@ -1,7 +1,7 @@
-"""Learning what roles wear from a few labelled crops, in seconds, and how far to trust the result.
+"""Training of the role classifier on a few labelled crops, and its held-out figures.
 
-A regularised multinomial logistic regression. Everything that says how good it is, its temperature and
-its guard too, comes from cross-validation over people: crops of one person are never on both sides, or
+The classifier is a regularised multinomial logistic regression. Its figures, its temperature and its guard
+come from cross-validation over people: crops of one person are never in both training and test. Otherwise
 the same jacket, seen a second later, would count as a success.
 """
 
@@ -18,17 +18,21 @@ from vision.roles.assignment import MIN_READING_SHARE, MIN_ROLE_CONFIDENCE, READ
 from vision.roles.model import FeatureIdentity, HeldOut, LabelCount, RoleError, RoleModel, distances, softmax
 from zones.facility import Role
 
-STRENGTH = 1.0
-"""Inverse of the L2 penalty on features of unit variance and, all together, unit length: the best of 0.1,
-1, 10 and 100 by the held-out likelihood on people in protective clothing (the card of `ppe`)."""
+INVERSE_PENALTY = 1.0
+"""Inverse of the L2 penalty, for features scaled to unit variance and together to unit length. The best of
+0.1, 1, 10 and 100 by held-out likelihood on people in protective clothing (see the card of `ppe`)."""
 FOLDS = 5
-LEAST_TRACKS = 2
-"""Of a class: with one person there is nobody to check on, and an average would be that person's vector."""
-LIKE_LABELLED = 0.95
-"""Share of the crops of people held out that the guard lets pass as like those labelled [D]."""
-BINS = 10
-FLAT = 1e-6
-"""Features that vary less (standard deviation) are constant, and are not blown up to unit variance."""
+"""Maximum number of folds of the cross-validation."""
+MIN_TRACKS_PER_CLASS = 2
+"""Minimum number of people per class. With one person, none is left to test on, and the mean of the class
+would be that person's feature vector."""
+GUARD_QUANTILE = 0.95
+"""Share of held-out crops that the guard accepts as similar to the labelled people. Project default
+(docs/defaults.md)."""
+CALIBRATION_BINS = 10
+"""Number of bins of the expected calibration error."""
+MIN_DEVIATION = 1e-6
+"""Features with a smaller standard deviation are constant and are not scaled to unit variance."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,11 @@ class Labelled:
     """Labelled crops.
 
     Attributes:
-        features: (N, D).
-        classes: (N,) number of the class of each.
-        tracks: (N,) who is on it; equal for crops of one person in one stretch of footage.
-        groups: (N,) what must not be on both sides of the cross-validation, where that is more than a
-            track, such as all the people in one picture; None = the tracks.
+        features: features, (N, D).
+        classes: index of the class of each crop, (N,).
+        tracks: id of the person on each crop, (N,).
+        groups: group of each crop, (N,), for example all people in one image; a group is never in both
+            training and test. None = the tracks.
     """
 
     features: np.ndarray
@@ -62,36 +66,38 @@ def fit(
     """Train on labelled crops. Deterministic: the same labels give the same model.
 
     Args:
-        labelled: the crops.
+        labelled: the labelled crops.
         classes: the roles that each class stands for.
-        features: which features they are.
-        facility: code of the facility it is for.
-        made: now, ISO 8601.
-        guarded: tell people like nobody labelled; not where one class stands for everybody else.
-        unknown_from: confidence under which a track counts as unknown in the figures.
+        features: identity of the features.
+        facility: code of the facility that the model is for; None = any.
+        made: time of training, ISO 8601.
+        guarded: add a guard that detects people unlike all labelled people. Not used if one class stands for
+            all other people.
+        unknown_from: confidence below which a track counts as unknown in the figures.
 
     Raises:
-        RoleError: fewer than two classes, or of one fewer than LEAST_TRACKS people; or a person with two.
+        RoleError: there are fewer than two classes, fewer than MIN_TRACKS_PER_CLASS people of a class, or two
+            classes for one person.
     """
     chosen, tracks = np.asarray(labelled.classes), np.asarray(labelled.tracks, dtype=str)
     x = np.asarray(labelled.features, dtype=np.float64)
     counts = _counts(chosen, tracks, classes)
     groups = tracks if labelled.groups is None else np.asarray(labelled.groups, dtype=str)
     folds = _folds(chosen, groups, len(classes))
-    logits, away = np.zeros((len(x), len(classes))), np.zeros(len(x))
+    logits, distance = np.zeros((len(x), len(classes))), np.zeros(len(x))
     for fold in range(folds.max() + 1):
-        apart = folds == fold
-        part = _Fitted.to(x[~apart], chosen[~apart], tracks[~apart], len(classes))
-        z = part.standardised(x[apart])
-        logits[apart] = part.logits(z)
-        away[apart] = distances(z, part.centres, part.spread).min(axis=1)
+        held_out = folds == fold
+        part = _Fitted.fit(x[~held_out], chosen[~held_out], tracks[~held_out], len(classes))
+        z = part.standardised(x[held_out])
+        logits[held_out] = part.logits(z)
+        distance[held_out] = distances(z, part.centres, part.spread).min(axis=1)
     weights = _weights(chosen, tracks)
     temperature = _temperature(logits, chosen, weights, [count.tracks for count in counts])
-    guard = _quantile(away, weights, LIKE_LABELLED) if guarded else None
+    guard = _quantile(distance, weights, GUARD_QUANTILE) if guarded else None
     shares = softmax(logits / temperature)
     if guard is not None:
-        shares[away > guard] = 0
-    whole = _Fitted.to(x, chosen, tracks, len(classes))
+        shares[distance > guard] = 0
+    whole = _Fitted.fit(x, chosen, tracks, len(classes))
     return RoleModel(
         facility=facility,
         made=made,
@@ -112,7 +118,7 @@ def fit(
 
 @dataclass(frozen=True)
 class _Fitted:
-    """One regression and the statistics around it; see `RoleModel` for the fields."""
+    """A fitted regression with its statistics; see `RoleModel` for the fields."""
 
     mean: np.ndarray
     scale: np.ndarray
@@ -122,25 +128,27 @@ class _Fitted:
     spread: np.ndarray
 
     @classmethod
-    def to(cls, x: np.ndarray, chosen: np.ndarray, tracks: np.ndarray, classes: int) -> _Fitted:
-        from sklearn.linear_model import LogisticRegression  # a second to import: not for looking only
+    def fit(cls, x: np.ndarray, chosen: np.ndarray, tracks: np.ndarray, classes: int) -> _Fitted:
+        from sklearn.linear_model import LogisticRegression  # imported here because it takes a second
 
         weights = _weights(chosen, tracks)
         mean = np.average(x, axis=0, weights=weights)
         deviation = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weights))
-        # Together of unit length on average, so that STRENGTH means the same for any number of features.
-        scale = np.where(deviation > FLAT, deviation, 1.0) * np.sqrt(x.shape[1])
+        # Unit length on average, so that INVERSE_PENALTY does not depend on the number of features.
+        scale = np.where(deviation > MIN_DEVIATION, deviation, 1.0) * np.sqrt(x.shape[1])
         z = (x - mean) / scale
-        regression = LogisticRegression(C=STRENGTH, max_iter=1000).fit(z, chosen, sample_weight=weights)
+        regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(
+            z, chosen, sample_weight=weights
+        )
         coefficients, intercepts = regression.coef_, regression.intercept_
-        if classes == 2:  # one row, for the second against the first
+        if classes == 2:  # scikit-learn gives one row, for the second class against the first
             coefficients = np.vstack([-coefficients, coefficients]) / 2
             intercepts = np.concatenate([-intercepts, intercepts]) / 2
         centres = np.stack(
             [np.average(z[chosen == k], axis=0, weights=weights[chosen == k]) for k in range(classes)]
         )
         within = np.sqrt(np.average((z - centres[chosen]) ** 2, axis=0, weights=weights))
-        # Features that no labelled person varies in would make every other person infinitely strange.
+        # Without a minimum, a feature that is constant in the labels would make other people too distant.
         spread = np.maximum(within, 0.3 / np.sqrt(x.shape[1]))
         return cls(mean, scale, coefficients, intercepts, centres, spread)
 
@@ -165,31 +173,33 @@ def _counts(
             )
     people = Counter(owners.values())
     for k, name in enumerate(names):
-        if people[k] < LEAST_TRACKS:
+        if people[k] < MIN_TRACKS_PER_CLASS:
             raise RoleError(
-                f"expected labelled crops of at least {LEAST_TRACKS} people as {name}, got {people[k]}: "
-                "label another person, or more footage"
+                f"expected labelled crops of at least {MIN_TRACKS_PER_CLASS} people as {name}, "
+                f"got {people[k]}: label another person, or more footage"
             )
     return tuple(LabelCount(crops=int((chosen == k).sum()), tracks=people[k]) for k in range(len(classes)))
 
 
 def _folds(chosen: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
-    """Fold (N,) of each crop: groups of each class are dealt out in turn, so that none lacks in training."""
+    """Fold of each crop, (N,): the groups of each class are distributed evenly over the folds."""
     rng = np.random.default_rng(0)
-    foremost = {
+    main_class = {
         str(name): int(np.bincount(chosen[groups == name], minlength=classes).argmax())
         for name in np.unique(groups)
     }
-    dealt = [[name for name, k in foremost.items() if k == wanted] for wanted in range(classes)]
-    count = min(FOLDS, *(max(LEAST_TRACKS, len(names)) for names in dealt))
+    by_class = [[name for name, k in main_class.items() if k == wanted] for wanted in range(classes)]
+    count = min(FOLDS, *(max(MIN_TRACKS_PER_CLASS, len(names)) for names in by_class))
     fold = {
-        name: number % count for names in dealt for number, name in enumerate(rng.permutation(names).tolist())
+        name: number % count
+        for names in by_class
+        for number, name in enumerate(rng.permutation(names).tolist())
     }
     return np.array([fold[group] for group in groups.tolist()])
 
 
 def _weights(chosen: np.ndarray, tracks: np.ndarray) -> np.ndarray:
-    """Weights (N,), mean 1: classes count alike, and within a class its people, however many crops each."""
+    """Weights of crops, (N,), mean 1: classes have equal weight, and so have the people of a class."""
     people = {k: len(np.unique(tracks[chosen == k])) for k in np.unique(chosen).tolist()}
     crops = Counter(tracks.tolist())
     weights = np.array(
@@ -199,10 +209,10 @@ def _weights(chosen: np.ndarray, tracks: np.ndarray) -> np.ndarray:
 
 
 def _temperature(logits: np.ndarray, chosen: np.ndarray, weights: np.ndarray, people: Sequence[int]) -> float:
-    """The temperature (Guo et al. 2017) at which held-out logits (N, K) are the most likely.
+    """The temperature (Guo et al. 2017) that maximises the likelihood of held-out logits (N, K).
 
-    Right answers are given no more than (n + 1) / (n + 2) of n people, Laplace's rule of succession, as
-    Platt (1999) smooths his targets: a few people told without a mistake prove no certainty.
+    The target of the right class is (n + 1) / (n + 2) for n people, by Laplace's rule of succession, as Platt
+    (1999) smooths targets: a few people without a mistake do not prove certainty.
     """
     n = np.asarray(people, dtype=np.float64)[chosen]
     right = (n + 1) / (n + 2)
@@ -229,7 +239,7 @@ def _held_out(
 ) -> HeldOut:
     names = np.unique(tracks)
     truth = np.array([chosen[tracks == name][0] for name in names])
-    best, confidence = combine(shares, tracks, names)
+    best, confidence = combine_readings(shares, tracks, names)
     known = confidence >= unknown_from
     right = best == truth
     return HeldOut(
@@ -247,10 +257,13 @@ def _held_out(
     )
 
 
-def combine(shares: np.ndarray, tracks: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class (M,) and confidence (M,) of the named tracks from crops' probabilities (N, K), no prior.
+def combine_readings(
+    shares: np.ndarray, tracks: np.ndarray, names: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class (M,) and confidence (M,) of the named tracks, from the probabilities (N, K) of their crops.
 
-    As `assign_roles` weighs the readings of a track; confidence 0 where most are like nobody labelled.
+    Readings are combined as in `assign_roles`, without a prior. The confidence is 0 if most crops of a track
+    show a person unlike all labelled people.
     """
     best, confidence = np.zeros(len(names), dtype=int), np.zeros(len(names))
     for number, name in enumerate(names):
@@ -268,16 +281,16 @@ def combine(shares: np.ndarray, tracks: np.ndarray, names: np.ndarray) -> tuple[
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error (Naeini et al. 2015) in BINS bins; answers of no confidence are left out."""
-    told = confidence > 0
-    confidence, right = confidence[told], right[told]
+    """Expected calibration error (Naeini et al. 2015); answers with confidence 0 are left out."""
+    answered = confidence > 0
+    confidence, right = confidence[answered], right[answered]
     if not len(confidence):
         return 0.0
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = [abs(float(confidence[bins == b].sum()) - float(right[bins == b].sum())) for b in np.unique(bins)]
     return float(sum(gaps) / len(confidence))
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    """Seven significant digits: more would be noise, and a file that people may read."""
+    """Round to seven significant digits, so that the file of the model stays readable."""
     return tuple(float(f"{value:.7g}") for value in np.asarray(values).tolist())

@@ -1,7 +1,7 @@
-"""What was learned of the clothes of roles: a file of coefficients, and the probabilities they give.
+"""Role models: the file of a trained classifier, and the role probabilities that it gives.
 
-The file holds no picture, no vector of a person and no name: coefficients, averages over at least two
-people of a role, counts, and how good it was on people it had not seen.
+The file holds no image, no feature vector of a person and no name. It holds coefficients, means over at least
+two people of a role, counts, and figures on held-out people.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from zones.errors import LazarettoError
 from zones.facility import Role
 
 ROLES = (Role.RESIDENT, Role.STAFF_PPE, Role.STAFF_NO_PPE, Role.OUTSIDER)
-"""The roles that a person can have, in the order of the columns of the observation log."""
-COLUMNS = tuple(f"role_{role.value}" for role in ROLES)
+"""The roles that a person can have, in the order of the role columns of the observation log."""
+ROLE_COLUMNS = tuple(f"role_{role.value}" for role in ROLES)
 FORMAT = "lazaretto-roles-1"
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -29,7 +29,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class RoleError(LazarettoError):
-    """A role model, or the labels for one, are not what was expected."""
+    """A role model, or the labels for one, cannot be read or used."""
 
 
 class _Strict(BaseModel):
@@ -37,34 +37,32 @@ class _Strict(BaseModel):
 
 
 class FeatureIdentity(_Strict):
-    """Which features a model was trained on; others mean nothing to it."""
+    """Identity of the features that a model was trained on; it cannot be used with others."""
 
     appearance: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the appearance weights.")
-    colour: str = Field(description="Version of the colour statistics.")
+    colour: str = Field(description="Version of the colour histograms.")
     dimension: int = Field(ge=1)
 
 
 class LabelCount(_Strict):
-    """How many labels of one class a model was trained on."""
+    """Number of labels of one class that a model was trained on."""
 
     crops: Count
     tracks: Count
 
 
 class HeldOut(_Strict):
-    """Figures from cross-validation in which no person is on both sides."""
+    """Figures from cross-validation in which no person is in both training and test."""
 
     folds: Count
     tracks: Count
     crops: Count
-    crop_accuracy: Part = Field(
-        description="Share whose likeliest class is right, of crops like those labelled."
-    )
+    crop_accuracy: Part = Field(description="Share of right classes, of the crops that the guard accepts.")
     calibration_error: Part = Field(description="Expected calibration error of crops, ten bins.")
-    unknown_from: Part = Field(description="Confidence under which a track counts as unknown below.")
-    tracks_unknown: Part = Field(description="Share of tracks left unknown.")
-    track_accuracy: Part | None = Field(description="Share right of the tracks not left unknown.")
-    tracks_wrong: Part = Field(description="Share of all tracks given a wrong class.")
+    unknown_from: Part = Field(description="Confidence below which a track counts as unknown.")
+    tracks_unknown: Part = Field(description="Share of tracks that stay unknown.")
+    track_accuracy: Part | None = Field(description="Share of right classes, of the tracks that are known.")
+    tracks_wrong: Part = Field(description="Share of all tracks that get a wrong class.")
 
 
 class RoleModel(_Strict):
@@ -76,11 +74,12 @@ class RoleModel(_Strict):
     """
 
     format: str = Field(default=FORMAT, pattern=f"^{FORMAT}$")
-    facility: str | None = Field(description="Code of the facility it is for; null = any.")
+    facility: str | None = Field(description="Code of the facility that the model is for; null = any.")
     made: str = Field(description="When it was trained, ISO 8601.")
     features: FeatureIdentity
     classes: tuple[tuple[Role, ...], ...] = Field(
-        min_length=2, description="Each class stands for one role, or for several that it cannot tell apart."
+        min_length=2,
+        description="Each class stands for one role, or for several that the model does not distinguish.",
     )
     mean: tuple[Number, ...]
     scale: tuple[Positive, ...]
@@ -88,8 +87,8 @@ class RoleModel(_Strict):
     intercepts: tuple[Number, ...]
     temperature: Positive
     centres: tuple[tuple[Number, ...], ...] = Field(description="Means of z by class; empty = no guard.")
-    spread: tuple[Positive, ...] = Field(description="Of z within a class.")
-    guard: Positive | None = Field(description="Largest distance of a person like those labelled.")
+    spread: tuple[Positive, ...] = Field(description="Standard deviation of z within a class.")
+    guard: Positive | None = Field(description="Maximum distance of a person similar to labelled people.")
     counts: tuple[LabelCount, ...]
     held_out: HeldOut
 
@@ -116,7 +115,7 @@ class RoleModel(_Strict):
         return self
 
     def to_json(self) -> str:
-        """The content of its file, one field a line."""
+        """The content of the model's file, one field per line."""
         fields = self.model_dump(mode="json").items()
         return (
             "{\n" + ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in fields) + "\n}\n"
@@ -127,7 +126,7 @@ def read_model(path: Path) -> RoleModel:
     """Read a role model's file.
 
     Raises:
-        RoleError: it cannot be read, or is not a role model.
+        RoleError: the file cannot be read, or is not a role model.
     """
     try:
         return RoleModel.model_validate_json(path.read_bytes())
@@ -136,12 +135,12 @@ def read_model(path: Path) -> RoleModel:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        said = f"{place}: {first['msg']}" if place else first["msg"]
-        raise RoleError(f"{path}: expected a role model, got a file with {said}") from error
+        fault = f"{place}: {first['msg']}" if place else first["msg"]
+        raise RoleError(f"{path}: expected a role model, got a file with {fault}") from error
 
 
 class RoleClassifier:
-    """A role model at work."""
+    """Applies a role model to features."""
 
     def __init__(self, model: RoleModel) -> None:
         """Prepare the arrays."""
@@ -152,7 +151,7 @@ class RoleClassifier:
         self._centres, self._spread = np.asarray(model.centres), np.asarray(model.spread)
 
     def classes(self, features: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (N, K) of the classes; rows of zeros for people like nobody labelled."""
+        """Calibrated class probabilities (N, K); zeros for people unlike all labelled people."""
         z = (np.asarray(features, dtype=np.float64) - self._mean) / self._scale
         shares = softmax((z @ self._coefficients.T + self._intercepts) / self.model.temperature)
         if self.model.guard is not None:
@@ -160,14 +159,14 @@ class RoleClassifier:
         return shares
 
     def roles(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities (N, R) of ROLES, as if all had been equally probable before.
+        """Probabilities (N, R) of ROLES, under equal prior probabilities of the roles.
 
-        NaN for roles that the model does not know; rows of zeros for people like nobody labelled. Roles
-        that share a class share its probability evenly.
+        NaN for roles that the model does not know; rows of zeros for people unlike all labelled people. Roles
+        that share a class share its probability equally.
         """
         shares = self.classes(features)
         result = np.full((len(shares), len(ROLES)), np.nan)
-        # Training balances classes; a class of three roles then stands for three times the prior.
+        # Training gives classes equal weight; a class of three roles has three times the prior of one role.
         sizes = np.array([len(members) for members in self.model.classes], dtype=np.float64)
         total = shares @ sizes
         for k, members in enumerate(self.model.classes):
@@ -178,12 +177,12 @@ class RoleClassifier:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (N, K) of logits (N, K)."""
+    """Probabilities (N, K) from logits (N, K)."""
     shares = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def distances(z: np.ndarray, centres: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Distances (N, K) of standardised features (N, D) to the centres (K, D) of classes."""
+    """Distances (N, K) of standardised features (N, D) to class centres (K, D); see `RoleModel`."""
     scaled = (z[:, None, :] - centres[None]) / spread
     return np.asarray(np.sqrt((scaled**2).mean(axis=2)))

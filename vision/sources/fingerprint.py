@@ -1,4 +1,4 @@
-"""Fingerprints of sources, which tell a source that was read before from a new or changed one."""
+"""Fingerprints of sources, by which a source that was analysed before is recognised."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ PLACES = np.eye(3, SIZE) * 4
 def people(
     per_class: int, crops: int = 5, seed: int = 0, noise: float = 1.0, places: np.ndarray = PLACES
 ) -> Labelled:
-    """Crops of made-up people: a person's are near each other, those of a class a little less so."""
+    """Crops of simulated people: crops of a person are close, people of a class a little less."""
     rng = np.random.default_rng(seed)
     rows, classes, tracks = [], [], []
     for k, place in enumerate(places):
@@ -35,25 +35,25 @@ def model(labelled: Labelled, **fields: object) -> RoleModel:
     return fit(labelled, CLASSES, IDENTITY, **given)  # type: ignore[arg-type]
 
 
-def test_classes_that_differ_are_told_apart_on_people_not_seen_before() -> None:
+def test_different_classes_are_distinguished_on_new_people() -> None:
     trained = model(people(6))
     new = people(20, seed=1)
     shares = RoleClassifier(trained).classes(new.features)
-    told = shares.sum(axis=1) > 0
-    assert told.mean() > 0.7
-    assert (shares.argmax(axis=1) == new.classes)[told].mean() > 0.95
+    known = shares.sum(axis=1) > 0
+    assert known.mean() > 0.7
+    assert (shares.argmax(axis=1) == new.classes)[known].mean() > 0.95
     assert trained.held_out.track_accuracy == 1.0
     assert [count.tracks for count in trained.counts] == [6, 6, 6]
 
 
-def test_labels_that_mean_nothing_leave_people_unknown_instead_of_sure() -> None:
+def test_random_labels_leave_people_unknown() -> None:
     trained = model(people(8, places=np.zeros((3, SIZE))))
     assert trained.held_out.tracks_wrong < 0.25
     shares = RoleClassifier(trained).classes(people(20, seed=1, places=np.zeros((3, SIZE))).features)
     assert np.median(shares.max(axis=1)) < 0.7
 
 
-def test_probabilities_are_calibrated_where_classes_overlap() -> None:
+def test_probabilities_of_overlapping_classes_are_calibrated() -> None:
     overlap = PLACES / 3
     trained = model(people(60, crops=3, places=overlap), guarded=False)
     new = people(150, crops=1, seed=5, places=overlap)
@@ -61,13 +61,13 @@ def test_probabilities_are_calibrated_where_classes_overlap() -> None:
     assert calibration_error(shares.max(axis=1), shares.argmax(axis=1) == new.classes) < 0.08
 
 
-def test_who_is_like_nobody_labelled_gets_zeros_and_only_with_the_guard() -> None:
+def test_a_person_unlike_all_labelled_people_gets_zeros_if_there_is_a_guard() -> None:
     stranger = np.full((1, SIZE), -9.0)
     assert not RoleClassifier(model(people(6))).classes(stranger).any()
     assert RoleClassifier(model(people(6), guarded=False)).classes(stranger).sum() == pytest.approx(1)
 
 
-def test_the_same_labels_give_the_same_model_and_it_survives_its_file(tmp_path: Path) -> None:
+def test_training_is_deterministic_and_the_model_survives_its_file(tmp_path: Path) -> None:
     trained = model(people(4))
     assert trained == model(people(4))
     file = tmp_path / "roles.json"
@@ -75,8 +75,8 @@ def test_the_same_labels_give_the_same_model_and_it_survives_its_file(tmp_path: 
     assert read_model(file) == trained
 
 
-def test_crops_of_one_person_are_never_on_both_sides() -> None:
-    """Without a difference between classes, only knowing the very person could succeed."""
+def test_crops_of_one_person_are_never_in_both_training_and_test() -> None:
+    """Classes that do not differ can only be predicted from the same person's other crops."""
     alike = people(8, crops=10, places=np.zeros((3, SIZE)))
     assert model(alike).held_out.crop_accuracy < 0.65
 
@@ -91,12 +91,12 @@ def test_crops_of_one_person_are_never_on_both_sides() -> None:
         ),
     ],
 )
-def test_labels_that_cannot_be_checked_are_refused(labelled: Labelled, sentence: str) -> None:
+def test_labels_that_cannot_be_cross_validated_are_refused(labelled: Labelled, sentence: str) -> None:
     with pytest.raises(RoleError, match=sentence):
         model(labelled)
 
 
-def test_a_class_of_several_roles_shares_its_probability_as_its_prior_says() -> None:
+def test_a_class_of_several_roles_shares_its_probability_among_them() -> None:
     pair = people(6)
     two = Labelled(pair.features, np.minimum(pair.classes, 1), pair.tracks)
     others = (Role.RESIDENT, Role.STAFF_NO_PPE, Role.OUTSIDER)
@@ -108,7 +108,7 @@ def test_a_class_of_several_roles_shares_its_probability_as_its_prior_says() -> 
     assert roles[0] == roles[2] == roles[3]
 
 
-def test_roles_that_were_not_labelled_are_not_known() -> None:
+def test_roles_without_labels_are_nan() -> None:
     roles = RoleClassifier(model(people(6))).roles(people(1).features)
     assert np.isnan(roles[:, 2]).all() and not np.isnan(roles[:, [0, 1, 3]]).any()
 
@@ -123,7 +123,7 @@ def test_roles_that_were_not_labelled_are_not_known() -> None:
         ("{", "[", "JSON"),
     ],
 )
-def test_a_file_that_is_no_role_model_is_refused_in_a_sentence(
+def test_a_file_that_is_not_a_role_model_is_refused(
     tmp_path: Path, old: str, new: str, sentence: str
 ) -> None:
     file = tmp_path / "roles.json"
@@ -132,6 +132,6 @@ def test_a_file_that_is_no_role_model_is_refused_in_a_sentence(
         read_model(file)
 
 
-def test_calibration_error_is_the_gap_between_promise_and_truth() -> None:
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     assert calibration_error(np.array([0.95] * 4), np.array([True] * 3 + [False])) == pytest.approx(0.2)
     assert calibration_error(np.zeros(3), np.zeros(3, bool)) == 0

@@ -16,16 +16,16 @@ def crops(clothes: list[int], per_track: int = 4) -> tuple[np.ndarray, list[str]
     return np.array(rows), tracks
 
 
-def test_tracks_in_the_same_clothes_are_one_group_the_largest_first() -> None:
+def test_tracks_in_the_same_clothes_are_one_group_and_the_largest_comes_first() -> None:
     groups = group_by_appearance(*crops([0, 1, 0, 2, 0, 1]), dimension=4)
     assert groups == [["t0", "t2", "t4"], ["t1", "t5"], ["t3"]]
 
 
-def test_a_group_of_two_kinds_is_divided_between_them() -> None:
+def test_a_group_with_two_kinds_of_clothes_is_split_between_them() -> None:
     assert sorted(split_in_two(*crops([0, 1, 0]), dimension=4)) == [["t0", "t2"], ["t1"]]
 
 
-def test_one_track_or_none_is_no_trouble() -> None:
+def test_one_track_or_none_can_be_grouped() -> None:
     assert group_by_appearance(*crops([0]), dimension=4) == [["t0"]]
     assert split_in_two(*crops([0]), dimension=4) == [["t0"]]
     assert group_by_appearance(np.zeros((0, 9)), [], dimension=4) == []

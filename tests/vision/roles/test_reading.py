@@ -55,22 +55,22 @@ def reader(digest: str = "a" * 64) -> RoleReader:
     return RoleReader(model, FILE, Plain(digest))
 
 
-def test_clothes_give_probabilities_of_the_roles_that_were_labelled() -> None:
+def test_clothes_give_probabilities_of_the_labelled_roles() -> None:
     white, navy = reader().read([person(WHITE, 99), person(NAVY, 98)])
     assert white[1] > 0.7 > white[0] and navy[0] > 0.7 > navy[1]
     assert np.isnan(white[2:]).all()
 
 
-def test_nobody_to_read_is_no_row() -> None:
+def test_no_people_give_no_rows() -> None:
     assert reader().read([]).shape == (0, 4)
 
 
-def test_a_model_of_other_features_is_refused_in_a_sentence() -> None:
+def test_a_model_trained_on_other_features_is_refused() -> None:
     with pytest.raises(RoleError, match=r"T-1\.json: expected a role model trained on the features in use"):
         reader("b" * 64)
 
 
-def test_colours_tell_the_coat_from_the_trousers() -> None:
+def test_colour_histograms_distinguish_coat_and_trousers() -> None:
     image = np.zeros((100, 40, 3), np.uint8)
     image[:50], image[50:] = (0, 0, 200), (200, 0, 0)
     upside_down = image[::-1].copy()
@@ -80,14 +80,14 @@ def test_colours_tell_the_coat_from_the_trousers() -> None:
 
 
 @pytest.mark.parametrize("box", [[-30, -30, 5, 5], [58, 138, 90, 190], [20, 20, 20, 20]])
-def test_boxes_at_the_edge_have_colours_too(box: list[float]) -> None:
+def test_boxes_at_the_edge_of_the_frame_have_colours(box: list[float]) -> None:
     assert np.isfinite(colour_statistics(person(WHITE)[0], np.array(box, dtype=float))).all()
 
 
-def test_small_and_hidden_people_are_not_worth_a_look_and_those_in_front_are() -> None:
+def test_small_and_hidden_people_are_not_read_and_people_in_front_are() -> None:
     boxes = np.array(
         [
-            [0, 0, 40, 100, 0.9],  # half hidden by the next, who stands nearer
+            [0, 0, 40, 100, 0.9],  # half hidden by the next person, who is in front
             [15, 10, 55, 120, 0.9],
             [200, 0, 240, 100, 0.9],  # alone
             [300, 0, 315, 40, 0.9],  # small

@@ -1,4 +1,4 @@
-"""How often the pipeline looks at clothes, and that an interruption does not change it."""
+"""How often clothes are read, also after an interruption."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ BOXES = np.array([[20, 40, 60, 160, 0.9], [200, 30, 245, 180, 0.9]], np.float32)
 
 
 class Reader:
-    """One answer for everybody, whatever it is asked about people."""
+    """Gives the same answer for every person."""
 
     dimension = 4
 
     def __init__(self, answer: Sequence[float]) -> None:
         self.answer = answer
-        self.looks = 0
+        self.readings = 0
 
     def read(self, people: People) -> np.ndarray:
-        self.looks += len(people)
+        self.readings += len(people)
         return np.tile(np.asarray(self.answer, np.float32), (len(people), 1))
 
 
@@ -50,7 +50,7 @@ def frames(count: int = 60, fps: int = 5) -> list[Frame]:
     return [Frame(IMAGE, 10**15 + n * SECOND // fps, n, "yard") for n in range(count)]
 
 
-def watch(
+def observe(
     perception: Perception, part: Sequence[Frame], record: list[TrackerInput] | None = None
 ) -> pl.DataFrame:
     rows: list[Any] = perception.observe(part, [BOXES] * len(part), record)
@@ -60,27 +60,27 @@ def watch(
 SHARES = [0.7, 0.2, float("nan"), 0.1]
 
 
-def test_clothes_are_looked_at_every_two_seconds_and_what_is_not_known_is_null() -> None:
+def test_clothes_are_read_every_two_seconds_and_unknown_roles_are_null() -> None:
     reader = Reader(SHARES)
-    seen = watch(Perception(bundle(reader), CAMERA, "stream"), frames())
+    seen = observe(Perception(bundle(reader), CAMERA, "stream"), frames())
     read = seen.filter(pl.col("role_resident").is_not_null())
-    assert len(read) == reader.looks == 2 * 7  # 12 s, of two people, no later than every 2 s
+    assert len(read) == reader.readings == 2 * 7  # 12 s, of two people, no later than every 2 s
     assert read["role_staff_no_ppe"].null_count() == len(read)
     assert read["role_staff_ppe"].to_list() == pytest.approx([0.2] * len(read))
     assert read["role_outsider"].to_list() == pytest.approx([0.1] * len(read))
 
 
 def test_without_a_role_model_no_probability_is_written() -> None:
-    seen = watch(Perception(bundle(None), CAMERA, "stream"), frames())
+    seen = observe(Perception(bundle(None), CAMERA, "stream"), frames())
     assert len(seen) and seen.select(pl.col("^role_.*$").null_count()).row(0) == (len(seen),) * 4
 
 
 @pytest.mark.parametrize("cut", [1, 17, 31, 59])
 @pytest.mark.parametrize("answer", [SHARES, [0.0] * 4])
-def test_going_on_after_an_interruption_keeps_the_rhythm(cut: int, answer: list[float]) -> None:
-    whole = watch(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames())
+def test_resuming_after_an_interruption_keeps_the_reading_times(cut: int, answer: list[float]) -> None:
+    whole = observe(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames())
     record: list[TrackerInput] = []
-    before = watch(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames()[:cut], record)
+    before = observe(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames()[:cut], record)
     later = Perception(bundle(Reader(answer)), CAMERA, "stream")
     later.restore(record, before)
-    assert pl.concat([before, watch(later, frames()[cut:])]).equals(whole)
+    assert pl.concat([before, observe(later, frames()[cut:])]).equals(whole)

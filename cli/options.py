@@ -21,6 +21,38 @@ CamerasOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
+SourcesArgument = Annotated[
+    list[str], typer.Argument(help="Video files, folders or image sequences; each may be CAMERA=PATH.")
+]
+SourceCameraOption = Annotated[
+    str | None, typer.Option("--camera", help="The camera of all sources [from their names].")
+]
+SourceFpsOption = Annotated[
+    float | None, typer.Option("--source-fps", help="Frame rate of the sources [as the file says].")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+FpsOption = Annotated[
+    float, typer.Option("--fps", help="Most frames to analyse per second.", min=0.5, max=30)
+]
+ImgszOption = Annotated[
+    int, typer.Option("--imgsz", help="Longer side of the image for person detection, px.", min=160, max=1920)
+]
+PersonOption = Annotated[
+    str,
+    typer.Option(
+        "--person", help="Person weights: a name from `models list`, a .pt file or an ultralytics name."
+    ),
+]
+FaceOption = Annotated[
+    str, typer.Option("--face", help="Face weights: a name from `models list` or a .pt file.")
+]
+MaskOption = Annotated[
+    str, typer.Option("--mask", help="Mask weights: a name from `models list` or a .pt file.")
+]
+AppearanceOption = Annotated[
+    str, typer.Option("--appearance", help="Appearance weights: a name from `models list` or a .pt file.")
+]
+
 
 def read_time(option: str, text: str | None) -> int | None:
     """Read the time given to an option.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from incidents.coverage import State, summary
-from incidents.ledger import ExposureEntry, Ledger
+from incidents.coverage import WATCHED
+from incidents.ledger.exposures import ExposureEntry
 from incidents.local_time import local_iso
 from incidents.record import Incident
 from pipelines.publish import PublicationEntry
 
 if TYPE_CHECKING:
-    from pipelines.analyze import CameraResult
+    from pipelines.analysis_report import CameraReport
 
 
 def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
@@ -80,32 +80,26 @@ def detail(incident: Incident) -> str:
     return ", ".join(words)
 
 
-def coverage_table(ledger: Ledger, cameras: Iterable[CameraResult]) -> Table:
-    """Beside every count: how much was watched. Zero incidents at 40 % coverage is not compliance."""
+def coverage_table(cameras: Iterable[CameraReport]) -> Table:
+    """Coverage of the footage of each camera: how much was watched, and why the rest was not."""
     table = Table(title="Coverage of the footage", title_justify="left")
     for column in ("camera", "footage s", "analysed", "not analysed s", "why", "sources", "frames now"):
         table.add_column(column, justify="left" if column in ("camera", "why") else "right")
     for item in cameras:
-        if item.window is None:
-            table.add_row(
-                item.camera.id, "0", "-", "-", "no usable footage", str(item.sources), str(item.frames)
-            )
+        result = item.result
+        counts = str(result.sources), str(result.frames)
+        seconds, share = item.seconds_by_state, item.analysed_share
+        if share is None:
+            table.add_row(result.camera.id, "0", "-", "-", "no usable footage", *counts)
             continue
-        start, end = item.window
-        seconds = summary(ledger.coverage.of(item.camera.id, start, end), item.window)
-        total = sum(seconds.values())
-        watched = seconds[State.ANALYSED] + seconds[State.IDLE]
-        lost = {
-            state: s for state, s in seconds.items() if s > 0 and state not in (State.ANALYSED, State.IDLE)
-        }
+        lost = {state: s for state, s in seconds.items() if s > 0 and state not in WATCHED}
         table.add_row(
-            item.camera.id,
-            f"{total:.0f}",
-            f"{watched / total:.1%}",
-            f"{total - watched:.1f}",
+            result.camera.id,
+            f"{sum(seconds.values()):.0f}",
+            f"{share:.1%}",
+            f"{sum(lost.values()):.1f}",
             ", ".join(f"{state} {s:.1f} s" for state, s in lost.items()) or "-",
-            str(item.sources),
-            str(item.frames),
+            *counts,
         )
     return table
 

@@ -1,11 +1,13 @@
-"""The batch job: footage in, observations, coverage and incidents out; killed at any instant, it goes on.
+"""Batch analysis: read footage, and write observations, coverage and incidents.
 
-See `segments` for how footage is cut up so that nothing is lost or done twice.
+An analysis may be killed at any moment; the same request then continues where it stopped. Footage is written
+in segments, so that nothing is lost or done twice; `pipelines.segments` describes how.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,8 +16,9 @@ from incidents.ledger import Ledger
 from pipelines import checkpoint
 from pipelines.assignment import Footage
 from pipelines.home import Home
+from pipelines.publish import not_in_force_warning
 from pipelines.record_incidents import RecordingResult, record_incidents
-from pipelines.segments import Sink, Stream, StreamAnalysis
+from pipelines.segments import SegmentSink, Stream, StreamAnalysis
 from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
@@ -25,11 +28,15 @@ from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
-CONTIGUOUS = 2 * SECOND
-"""Files of a camera at most this far apart are one stream, through which people keep their track [D]."""
+MAX_GAP_WITHIN_STREAM_US = 2 * SECOND
+"""Longest gap between two files of a camera across which people keep their track, microseconds.
+
+Project default (docs/defaults.md).
+"""
+MAX_SOURCE_FPS = 1000.0
 
 Progress = Callable[[str, int, int], None]
-"""Told, as analysis goes on: the camera, microseconds of footage done, microseconds in all."""
+"""Called during an analysis with the camera, the microseconds of footage done, and those in all."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,12 @@ class AnalyzeRequest:
     Attributes:
         facility: the facility.
         footage: files with their cameras.
-        home: where results go.
-        start: stream time of the first frame of each source; None = from the source itself.
-        source_fps: frame rate that replaces the sources' own timestamps.
+        home: where the results are written.
+        start: stream time of the first frame, microseconds UTC; None = as each source says.
+        source_fps: frame rate that replaces the timestamps of the sources.
+
+    Raises:
+        LazarettoError: the frame rate is out of range, or `start` is given for several sources of a camera.
     """
 
     facility: Facility
@@ -50,17 +60,32 @@ class AnalyzeRequest:
     start: int | None = None
     source_fps: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant, before anything is written."""
+        if self.source_fps is not None and not 0 < self.source_fps <= MAX_SOURCE_FPS:
+            raise LazarettoError(
+                f"expected --source-fps above 0 and at most {MAX_SOURCE_FPS:g}, got {self.source_fps:g}"
+            )
+        counts = Counter(item.camera.id for item in self.footage)
+        for camera, count in counts.items():
+            if self.start is not None and count > 1:
+                raise LazarettoError(
+                    f"--start: expected one source of a camera, got {count} of camera {camera}: name the "
+                    "files by their time (20261124T080000.mp4), or analyse them one by one"
+                )
+
 
 @dataclass
 class CameraResult:
-    """What became of one camera's footage.
+    """The result for one camera.
 
     Attributes:
         camera: the camera.
-        window: from the first to the last moment of its footage, microseconds UTC; None = none was usable.
-        sources: how many were analysed, now or before; already: how many of them before.
-        frames: analysed in this run.
-        recording: what the rules found.
+        window: from the start to the end of its footage, microseconds UTC; None = no footage was usable.
+        sources: sources analysed, in this run or before.
+        already: how many of them were analysed before.
+        frames: frames analysed in this run.
+        recording: the incidents recorded.
     """
 
     camera: Camera
@@ -73,7 +98,14 @@ class CameraResult:
 
 @dataclass
 class AnalyzeResult:
-    """What became of a run; `faults` holds one clear sentence for each thing that went wrong."""
+    """The result of a run.
+
+    Attributes:
+        run: id of the run in the ledger.
+        cameras: one result for each camera with a readable source.
+        faults: one error for each thing that went wrong.
+        warnings: sentences about what should be checked; the results stand.
+    """
 
     run: str
     cameras: list[CameraResult] = field(default_factory=list)
@@ -84,14 +116,14 @@ class AnalyzeResult:
 def analyze(
     request: AnalyzeRequest, ledger: Ledger, bundle: ModelBundle, progress: Progress = lambda *_: None
 ) -> AnalyzeResult:
-    """Analyse footage, going on where an interrupted analysis of the same footage stopped.
+    """Analyse footage; an interrupted analysis of the same footage is continued.
 
-    A source that cannot be read is a fault of the outcome and stops no other. The same footage again,
-    analysed to its end before, is skipped; so is footage of a time that the camera has already been
-    analysed for from another source or with other settings, as a fault.
+    A source that cannot be read is a fault of the result and does not stop the others. A source that was
+    analysed to its end before is skipped. Footage is a fault when its camera has already been analysed for
+    that time, from another source or with other settings.
 
     Raises:
-        LazarettoError: the log or the ledger cannot be written, or another analysis holds the home.
+        LazarettoError: the log or the ledger cannot be written, or another analysis uses the home.
     """
     with request.home.exclusive():
         clean_leftovers(request.home.evidence)
@@ -113,29 +145,32 @@ def _analyze(
         "device": str(bundle.device),
         "sources": [str(item.path) for item in request.footage],
     }
-    outcome = AnalyzeResult(ledger.runs.start(request.facility, models, settings))
+    result = AnalyzeResult(ledger.start_run(request.facility, models, settings))
     status = "interrupted"
     try:
         by_camera: dict[str, list[Stream]] = {}
-        for stream in _open(request, bundle, outcome):
+        for stream in _open_streams(request, bundle, result):
             by_camera.setdefault(stream.source.camera, []).append(stream)
-        total = sum(stream.length for streams in by_camera.values() for stream in streams)
-        meter = _Meter(progress, total)
+        total = sum(stream.duration for streams in by_camera.values() for stream in streams)
+        meter = _ProgressMeter(progress, total)
         for name, streams in by_camera.items():
             camera = request.facility.camera(name)
-            job = _CameraJob(request, ledger, bundle, camera, outcome, meter)
-            outcome.cameras.append(job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path)))))
-        status = "failed" if outcome.faults else "complete"
+            job = _CameraJob(request, ledger, bundle, camera, result, meter)
+            result.cameras.append(job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path)))))
+        status = "failed" if result.faults else "complete"
     except LazarettoError:
         status = "failed"
         raise
     finally:
-        ledger.runs.finish(outcome.run, status)
-    return outcome
+        ledger.finish_run(result.run, status)
+    if warning := not_in_force_warning(ledger, request.facility):
+        result.warnings.append(warning)
+    return result
 
 
-def _open(request: AnalyzeRequest, bundle: ModelBundle, outcome: AnalyzeResult) -> Iterator[Stream]:
-    looked = bundle.settings.fingerprint(*bundle.weights.values())
+def _open_streams(request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeResult) -> Iterator[Stream]:
+    """Open the sources, each once; the key of a stream identifies its footage, its time and the settings."""
+    settings = bundle.settings.fingerprint(*bundle.weights.values())
     keys = set()
     for item in request.footage:
         try:
@@ -143,45 +178,48 @@ def _open(request: AnalyzeRequest, bundle: ModelBundle, outcome: AnalyzeResult) 
                 item.path, item.camera.id, request.start, request.source_fps, request.facility.timezone
             )
         except SourceError as error:
-            outcome.faults.append(error)
+            result.faults.append(error)
             continue
         if source.info.start_origin == "mtime":
-            outcome.warnings.append(
+            result.warnings.append(
                 f"{item.path}: the time of recording is a guess from the file's date "
                 f"({to_iso(source.info.start_us)}); give it with --start"
             )
-        identity = f"{item.camera.id}|{source.info.fingerprint}|{source.info.start_us}|{source.fps}|{looked}"
+        info = source.info
+        identity = f"{item.camera.id}|{info.fingerprint}|{info.start_us}|{source.fps}|{settings}"
         key = hashlib.sha256(identity.encode()).hexdigest()[:16]
         if key not in keys:
             keys.add(key)
             yield Stream(source, key)
 
 
-class _Meter:
-    """Adds up how much footage is done, over all sources."""
+class _ProgressMeter:
+    """Add up the footage done over all sources."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self._before = progress, total, 0
 
-    def at(self, stream: Stream, t: int) -> None:
-        done = min(max(0, t - stream.start), stream.length)
+    def reached(self, stream: Stream, t: int) -> None:
+        """Report that the analysis of a stream has reached `t`, microseconds UTC."""
+        done = min(max(0, t - stream.start), stream.duration)
         self._progress(stream.source.camera, self._before + done, self._total)
 
     def finished(self, stream: Stream) -> None:
-        self._before += stream.length
+        """Report that a stream is done, or given up."""
+        self._before += stream.duration
         self._progress(stream.source.camera, self._before, self._total)
 
 
 @dataclass
 class _CameraJob:
-    """All of one camera's footage, in order of time."""
+    """The analysis of all footage of one camera, in order of time."""
 
     request: AnalyzeRequest
     ledger: Ledger
     bundle: ModelBundle
     camera: Camera
-    outcome: AnalyzeResult
-    meter: _Meter
+    run_result: AnalyzeResult
+    meter: _ProgressMeter
 
     def run(self, streams: Sequence[Stream]) -> CameraResult:
         result = CameraResult(self.camera)
@@ -189,22 +227,25 @@ class _CameraJob:
         perception: Perception | None = None
         reached: int | None = None
         for stream in streams:
-            if self.ledger.segments.is_complete(stream.key):
+            if self.ledger.stream_complete(stream.key):
                 perception = None
-                self._extend(result, stream)
+                self._extend_window(result, stream)
                 result.sources, result.already = result.sources + 1, result.already + 1
                 self.meter.finished(stream)
                 continue
             try:
                 self._refuse_overlap(stream)
-                if perception is None or reached is None or stream.start > reached + CONTIGUOUS:
+                far = reached is None or stream.start > reached + MAX_GAP_WITHIN_STREAM_US
+                if perception is None or far:
                     perception = Perception(self.bundle, self.camera, stream.key)
                     reached = None
-                sink = Sink(self.request.home.path, self.ledger, self.outcome.run, self.meter.at)
+                sink = SegmentSink(
+                    self.request.home.path, self.ledger, self.run_result.run, self.meter.reached
+                )
                 analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached)
                 analysis.run()
             except SourceError as error:
-                self.outcome.faults.append(error)
+                self.run_result.faults.append(error)
                 perception = None
                 continue
             finally:
@@ -213,38 +254,34 @@ class _CameraJob:
             result.frames += analysis.frames
             result.sources += 1
             done.append(stream)
-            self._extend(result, stream)
+            self._extend_window(result, stream)
         if done and result.window is not None:
             self._record(result, done, streams)
         return result
 
-    def _extend(self, result: CameraResult, stream: Stream) -> None:
-        segments = self.ledger.segments.of_stream(stream.key)
+    def _extend_window(self, result: CameraResult, stream: Stream) -> None:
+        segments = self.ledger.segments(stream.key)
         if segments:
             low, high = result.window or (segments[0].start, segments[-1].end)
             result.window = (min(low, segments[0].start), max(high, segments[-1].end))
 
     def _refuse_overlap(self, stream: Stream) -> None:
-        start, end = stream.start, stream.start + max(stream.length, 1)
-        # Recorders overlap consecutive files by a moment; those frames are dropped, not refused.
-        slack = min(CONTIGUOUS, (end - start) // 4)
-        clash = self.ledger.segments.analysed_overlap(
+        start, end = stream.start, stream.start + max(stream.duration, 1)
+        # Recorders overlap consecutive files by a moment. Those frames are dropped, not refused.
+        slack = min(MAX_GAP_WITHIN_STREAM_US, (end - start) // 4)
+        overlap = self.ledger.analysed_overlap(
             self.camera.id, start + slack, max(end - slack, start + slack + 1), except_stream=stream.key
         )
-        if clash is not None:
+        if overlap is not None:
             raise SourceError(
                 f"{stream.source.info.path}: expected footage of a time not yet analysed, got camera "
-                f"{self.camera.id} from {to_iso(clash.start)} to {to_iso(clash.end)} a second time, from "
+                f"{self.camera.id} from {to_iso(overlap.start)} to {to_iso(overlap.end)} a second time, from "
                 "another file or with other settings or models: use another --home"
             )
 
-    def _record(
-        self,
-        result: CameraResult,
-        done: Sequence[Stream],
-        streams: Sequence[Stream],
-    ) -> None:
-        segments = [item for stream in done for item in self.ledger.segments.of_stream(stream.key)]
+    def _record(self, result: CameraResult, done: Sequence[Stream], streams: Sequence[Stream]) -> None:
+        """Record the incidents of the streams analysed in this run; clips may be cut from all `streams`."""
+        segments = [item for stream in done for item in self.ledger.segments(stream.key)]
         if not segments:
             return
         footage = [ClipSource(s.source.info.path, s.start, s.source.fps) for s in streams]
@@ -256,16 +293,16 @@ class _CameraJob:
             self.camera,
             window,
             footage,
-            self.outcome.run,
+            self.run_result.run,
         )
-        self.outcome.faults += result.recording.faults
+        self.run_result.faults += result.recording.faults
         if result.recording.faults:
-            return  # not complete: the next run makes up for the evidence that is missing
+            return  # The streams stay incomplete, so that the next run writes the missing evidence.
         with self.ledger.transaction():
             for stream in done:
-                self.ledger.segments.mark_complete(stream.key)
+                self.ledger.mark_complete(stream.key)
         for stream in done:
-            checkpoint.forget(self.request.home.path, stream.key)
+            checkpoint.remove(self.request.home.path, stream.key)
         self._compact(window)
 
     def _compact(self, window: tuple[int, int]) -> None:
@@ -275,4 +312,4 @@ class _CameraJob:
                 try:
                     upkeep.compact(home, self.camera.id, hour)
                 except LazarettoError as error:
-                    self.outcome.faults.append(error)
+                    self.run_result.faults.append(error)

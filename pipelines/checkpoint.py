@@ -1,9 +1,9 @@
-"""What an interrupted analysis needs to go on: what its tracker was given since its camera's footage began.
+"""Checkpoints: what an interrupted analysis needs to resume, written once for each segment of a stream.
 
-A tracker's state has many parts, but it follows from its input, which is small. Going on replays that
-input through a new tracker without touching a pixel: milliseconds a frame, a small part of what the
-analysis took. The files hold what people looked like, which is written nowhere else; they are removed
-once the footage is analysed to its end.
+The state of a tracker has many parts, but it follows from the tracker's input, which is small. Resuming
+gives that input to a new tracker, which takes milliseconds a frame and decodes no footage. The files hold
+embeddings of people, which are written nowhere else. They are removed once the footage is analysed to its
+end.
 """
 
 from __future__ import annotations
@@ -26,15 +26,21 @@ SCHEMA = {
     "looked": pl.List(pl.Int32),
     "looks": pl.Binary(),
 }
-LOOK = np.dtype("<f2")
-"""Of the numbers in `looks`."""
+EMBEDDING_DTYPE = np.dtype("<f2")
+"""Half precision (fp16), little-endian: the embeddings of the people that were embedded, row by row."""
 
 
 def write(home: Path, stream: str, seq: int, tracker_inputs: Sequence[TrackerInput]) -> None:
-    """Write what the tracker was given of the analysed frames of one segment.
+    """Write the tracker inputs of one segment.
+
+    Args:
+        home: the home folder.
+        stream: key of the stream.
+        seq: number of the segment in the stream, from 0.
+        tracker_inputs: one for each analysed frame.
 
     Raises:
-        ObservationError: the disk refuses it.
+        ObservationError: the file cannot be written.
     """
     rows = [
         (
@@ -43,7 +49,7 @@ def write(home: Path, stream: str, seq: int, tracker_inputs: Sequence[TrackerInp
             list(item.size),
             [[float(v) for v in row] for row in item.rows],
             list(item.numbers),
-            item.looks.astype(LOOK).tobytes(),
+            item.looks.astype(EMBEDDING_DTYPE).tobytes(),
         )
         for item in tracker_inputs
     ]
@@ -51,10 +57,10 @@ def write(home: Path, stream: str, seq: int, tracker_inputs: Sequence[TrackerInp
 
 
 def read(home: Path, stream: str, seq: int) -> list[TrackerInput]:
-    """Read what `write` wrote.
+    """Read the tracker inputs of one segment, exactly as they were written.
 
     Raises:
-        ObservationError: it is gone or torn.
+        ObservationError: the file is missing or torn.
     """
     path = _path(home, stream, seq)
     try:
@@ -68,14 +74,16 @@ def read(home: Path, stream: str, seq: int) -> list[TrackerInput]:
             (size[0], size[1]),
             np.array(people, dtype=np.float32).reshape(-1, 5),
             tuple(looked),
-            np.frombuffer(looks, LOOK).reshape(len(looked), -1) if looked else np.zeros((0, 0), LOOK),
+            np.frombuffer(looks, EMBEDDING_DTYPE).reshape(len(looked), -1)
+            if looked
+            else np.zeros((0, 0), EMBEDDING_DTYPE),
         )
         for t, index, size, people, looked, looks in table.iter_rows()
     ]
 
 
-def forget(home: Path, stream: str) -> None:
-    """Remove what is no longer needed of a stream, once it is analysed to its end."""
+def remove(home: Path, stream: str) -> None:
+    """Remove the checkpoints of a stream that is analysed to its end; none there is no error."""
     shutil.rmtree(_path(home, stream, 0).parent, ignore_errors=True)
 
 

@@ -184,6 +184,18 @@ def facility_before(ledger: Ledger, code: str | None = None) -> Facility:
     return facility_of(ledger, version)
 
 
+def facility_in_force(home: Home) -> Facility:
+    """Return the facility file in force in a home.
+
+    Raises:
+        LazarettoError: none is in force, or files of several facilities are.
+    """
+    if not home.ledger.exists():
+        return choose_facility(None, None)
+    with Ledger.open(home.ledger, create=False) as ledger:
+        return choose_facility(None, ledger)
+
+
 def not_in_force_warning(ledger: Ledger, facility: Facility) -> str | None:
     """Return a warning when another version of the facility file is in force, else None."""
     in_force = ledger.publications.in_force(facility.code)

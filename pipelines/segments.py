@@ -1,8 +1,8 @@
-"""One source through the bundle, segment by segment: a kill at any instant loses little, doubles nothing.
+"""Analyse one source and write it segment by segment, so that a kill loses little and doubles nothing.
 
-Segmentes end at whole minutes of stream time. Of each, first the detections, then the observations are
-written, and last one transaction of the ledger says that it is done. Whatever a kill leaves beyond the
-last such transaction is written anew, the same.
+A segment ends at a whole minute of stream time. First its checkpoint and its observations are written, and
+last one transaction of the ledger enters it. After a kill, whatever lies beyond the last such transaction is
+analysed and written again, with the same result.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from vision.sources.files import FileSource
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.prefetch import Prefetch
 
+ASSUMED_FPS = 1.0
+"""Frame rate that gives the last frame its duration, where neither the user nor the file gives one."""
+
 
 @dataclass(frozen=True)
 class Stream:
-    """One source, opened, with the key under which the ledger knows its progress."""
+    """One opened source, with the key under which the ledger keeps its progress."""
 
     source: FileSource
     key: str
@@ -35,18 +38,18 @@ class Stream:
         return self.source.info.start_us
 
     @property
-    def length(self) -> int:
-        """Microseconds by the container's account, 0 where it gives none."""
+    def duration(self) -> int:
+        """Microseconds according to the container; 0 where it gives none."""
         return self.source.info.duration_us or 0
 
 
 @dataclass(frozen=True)
-class Sink:
-    """Where an analysis puts what it has done.
+class SegmentSink:
+    """Where an analysis writes its segments.
 
     Attributes:
         home: the home folder.
-        ledger: open.
+        ledger: the open ledger of that home.
         run: id of the run.
         progress: called with the stream and the time reached, microseconds UTC.
     """
@@ -58,8 +61,15 @@ class Sink:
 
 
 @dataclass
-class _Draft:
-    """A segment that is not yet written: what was seen in its frames, and its coverage."""
+class _PendingSegment:
+    """A segment that is not yet written.
+
+    Attributes:
+        start: stream time of its first frame, microseconds UTC; None = it has no frame yet.
+        tracker_inputs: what the tracker was given of each analysed frame.
+        rows: the observations.
+        intervals: the coverage.
+    """
 
     start: int | None = None
     tracker_inputs: list[TrackerInput] = field(default_factory=list)
@@ -67,129 +77,142 @@ class _Draft:
     intervals: list[Interval] = field(default_factory=list)
 
     def ends_before(self, t: int) -> bool:
-        """Whether a frame at `t` belongs to the next segment."""
+        """Whether a frame at `t` belongs to a later segment."""
         return self.start is not None and t // SEGMENT != self.start // SEGMENT
 
 
 class StreamAnalysis:
-    """One source, from where it was left to its end.
+    """The analysis of one source, from where an earlier run stopped to its end.
 
     Attributes:
-        frames: analysed by this object.
-        reached: end of what is covered, microseconds UTC.
+        frames: number of frames analysed by this object.
+        reached: end of the coverage so far, microseconds UTC.
     """
 
     def __init__(
-        self, sink: Sink, stream: Stream, perception: Perception, bundle: ModelBundle, reached: int | None
+        self,
+        sink: SegmentSink,
+        stream: Stream,
+        perception: Perception,
+        bundle: ModelBundle,
+        previous_end: int | None,
     ) -> None:
-        """Prepare; `reached` is the end of the file before, if people keep their track across."""
+        """Prepare the analysis.
+
+        Args:
+            sink: where segments are written.
+            stream: the source.
+            perception: its tracker may hold the tracks of the file before.
+            bundle: the networks.
+            previous_end: end of the file before, microseconds UTC, when people keep their track across the
+                two files; else None.
+        """
         self._sink, self._stream, self._perception, self._bundle = sink, stream, perception, bundle
         self._camera = stream.source.camera
-        self._draft = _Draft()
-        self._waiting: list[Frame] = []
+        self._segment = _PendingSegment()
+        self._pending_frames: list[Frame] = []
         self._seq = 0
-        self._after: ResumePoint | None = None
-        self.reached = stream.start if reached is None else reached
+        self._resume_after: ResumePoint | None = None
+        self.reached = stream.start if previous_end is None else previous_end
         self.frames = 0
 
     def run(self) -> None:
-        """Analyse what is left.
+        """Analyse the rest of the source.
 
         Raises:
             SourceError: the source can no longer be opened.
             LazarettoError: the log or the ledger cannot be written.
         """
-        self._go_back()
-        floor = self.reached
+        self._resume()
+        earliest = self.reached
         batch = self._bundle.detector.batch
         interval = round(SECOND / self._bundle.settings.fps)
-        items = self._stream.source.frames(self._after, interval)
+        items = self._stream.source.frames(self._resume_after, interval)
         with Prefetch(items, depth=2 * batch + 2) as ahead:
             for item in ahead:
                 if isinstance(item, Gap):
-                    self._digest()
+                    self._analyze_pending()
                     self._record_gap(item)
-                elif item.t >= floor:  # else: a moment that the file before this one has shown already
-                    self._take(item, batch)
-        self._digest()
-        if self._draft.tracker_inputs:
-            info = self._stream.source.info
-            rate = self._stream.source.fps or info.average_rate or 1.0
-            self._cover_until(self._draft.tracker_inputs[-1].t + max(1, round(SECOND / rate)))
+                elif item.t >= earliest:  # The file before may overlap this one; those frames are dropped.
+                    self._add_frame(item, batch)
+        self._analyze_pending()
+        if self._segment.tracker_inputs:
+            rate = self._stream.source.fps or self._stream.source.info.average_rate or ASSUMED_FPS
+            self._cover_until(self._segment.tracker_inputs[-1].t + max(1, round(SECOND / rate)))
         self._commit()
 
-    def _go_back(self) -> None:
-        """Bring tracker and position to the end of the last segment that the ledger has."""
+    def _resume(self) -> None:
+        """Bring the tracker and the position to the end of the last segment in the ledger."""
         sink = self._sink
-        for segment in sink.ledger.segments.of_stream(self._stream.key):
+        for segment in sink.ledger.segments(self._stream.key):
             tracker_inputs = checkpoint.read(sink.home, self._stream.key, segment.seq)
-            seen = observations.read(sink.home, self._camera, segment.start, segment.end)
-            self._perception.restore(tracker_inputs, seen)
+            observed = observations.read(sink.home, self._camera, segment.start, segment.end)
+            self._perception.restore(tracker_inputs, observed)
             if tracker_inputs:
-                self._after = ResumePoint(index=tracker_inputs[-1].index, t=tracker_inputs[-1].t)
+                self._resume_after = ResumePoint(index=tracker_inputs[-1].index, t=tracker_inputs[-1].t)
             self._seq = segment.seq + 1
             self.reached = segment.end
 
-    def _take(self, frame: Frame, batch: int) -> None:
-        if self._draft.ends_before(frame.t):
-            self._digest()
+    def _add_frame(self, frame: Frame, batch: int) -> None:
+        if self._segment.ends_before(frame.t):
+            self._analyze_pending()
             self._cover_until(frame.t)
             self._commit()
-        if self._waiting and self._waiting[0].image.shape != frame.image.shape:
-            self._digest()
-        if self._draft.start is None:
-            self._draft.start = frame.t
-            if not self._draft.intervals:
+        if self._pending_frames and self._pending_frames[0].image.shape != frame.image.shape:
+            self._analyze_pending()
+        if self._segment.start is None:
+            self._segment.start = frame.t
+            if not self._segment.intervals:
                 self.reached = max(self.reached, frame.t)
-        self._waiting.append(frame)
-        if len(self._waiting) >= batch:
-            self._digest()
+        self._pending_frames.append(frame)
+        if len(self._pending_frames) >= batch:
+            self._analyze_pending()
 
-    def _digest(self) -> None:
-        """Analyse the waiting frames, all of the current segment."""
-        frames, self._waiting = self._waiting, []
+    def _analyze_pending(self) -> None:
+        """Analyse the pending frames, which all belong to the current segment."""
+        frames, self._pending_frames = self._pending_frames, []
         if not frames:
             return
-        people = self._perception.detect(frames)
-        self._draft.rows += self._perception.observe(frames, people, self._draft.tracker_inputs)
+        detections = self._perception.detect(frames)
+        self._segment.rows += self._perception.observe(frames, detections, self._segment.tracker_inputs)
         self.frames += len(frames)
         self._sink.progress(self._stream, frames[-1].t)
 
     def _record_gap(self, gap: Gap) -> None:
+        """Enter missing footage, or footage that cannot be decoded, in the coverage."""
         self._cover_until(gap.start)
         if gap.end > self.reached:
             state = State.OFFLINE if gap.kind is GapKind.MISSING else State.UNDECODABLE
-            self._draft.intervals.append(Interval(self._camera, self.reached, gap.end, state, gap.cause))
+            self._segment.intervals.append(Interval(self._camera, self.reached, gap.end, state, gap.cause))
             self.reached = gap.end
 
     def _cover_until(self, t: int) -> None:
         if t > self.reached:
-            self._draft.intervals.append(Interval(self._camera, self.reached, t, State.ANALYSED))
+            self._segment.intervals.append(Interval(self._camera, self.reached, t, State.ANALYSED))
             self.reached = t
 
     def _commit(self) -> None:
-        """Write the segment: detections, observations, and last the ledger's word that it is done."""
-        draft, self._draft = self._draft, _Draft()
-        if not draft.intervals:
+        """Write the segment: checkpoint, observations, and last the entry in the ledger."""
+        segment, self._segment = self._segment, _PendingSegment()
+        if not segment.intervals:
             return
         sink, key = self._sink, self._stream.key
-        checkpoint.write(sink.home, key, self._seq, draft.tracker_inputs)
+        checkpoint.write(sink.home, key, self._seq, segment.tracker_inputs)
         part = ""
-        if draft.rows:
-            table = self._perception.tabulate(draft.rows)
-            part = observations.write_part(
-                sink.home, table, self._camera, draft.tracker_inputs[0].t
-            ).as_posix()
-        sink.ledger.segments.commit(
+        if segment.rows:
+            table = self._perception.tabulate(segment.rows)
+            first = segment.tracker_inputs[0].t
+            part = observations.write_part(sink.home, table, self._camera, first).as_posix()
+        sink.ledger.commit_segment(
             stream_key=key,
             camera=self._camera,
             seq=self._seq,
             source=str(self._stream.source.info.path),
-            start=draft.intervals[0].start,
+            start=segment.intervals[0].start,
             end=self.reached,
-            frames=len(draft.tracker_inputs),
+            frames=len(segment.tracker_inputs),
             part=part,
-            coverage=draft.intervals,
+            coverage=segment.intervals,
             run_id=sink.run,
         )
         self._seq += 1

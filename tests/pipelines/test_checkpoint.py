@@ -23,7 +23,7 @@ def tracker_input(t: int, people: list[tuple[float, ...]], looked: bool) -> Trac
 
 @settings(max_examples=30, deadline=None)
 @given(frames)
-def test_what_the_tracker_was_given_comes_back_to_the_last_bit(
+def test_tracker_inputs_are_read_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, seen: list[tuple[list[tuple[float, ...]], bool]]
 ) -> None:
     home = tmp_path_factory.mktemp("home")
@@ -38,9 +38,9 @@ def test_what_the_tracker_was_given_comes_back_to_the_last_bit(
             assert np.array_equal(one.look(one.numbers), other.look(other.numbers))
 
 
-def test_what_is_gone_is_named_and_forgetting_twice_is_no_fault(tmp_path: Path) -> None:
+def test_a_removed_checkpoint_is_named_in_the_error_and_can_be_removed_twice(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, "stream", 0, [tracker_input(0, [], False)])
-    checkpoint.forget(tmp_path, "stream")
-    checkpoint.forget(tmp_path, "stream")
+    checkpoint.remove(tmp_path, "stream")
+    checkpoint.remove(tmp_path, "stream")
     with pytest.raises(ObservationError, match=r"000000\.parquet: expected the detections of a segment"):
         checkpoint.read(tmp_path, "stream", 0)

@@ -1,0 +1,139 @@
+"""The report of an analysis: what it did, how much was watched, and the incidents of that time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incidents.coverage import Interval, State, fill, share_analysed, summary
+from incidents.ledger import Ledger
+from incidents.record import Incident
+from pipelines.analyze import AnalyzeResult, CameraResult
+from pipelines.home import Home
+from vision.frames import to_iso
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """What an analysis did for one camera, and what the ledger holds of that time.
+
+    Attributes:
+        result: what the analysis returned for the camera.
+        coverage: intervals that fill the time of the footage; empty when no footage was usable.
+        incidents: all incidents of the camera in that time, by start, from this run or an earlier one.
+    """
+
+    result: CameraResult
+    coverage: tuple[Interval, ...]
+    incidents: tuple[Incident, ...]
+
+    @property
+    def seconds_by_state(self) -> dict[State, float]:
+        """Seconds of footage in each coverage state; empty when no footage was usable."""
+        if self.result.window is None:
+            return {}
+        return summary(self.coverage, self.result.window)
+
+    @property
+    def analysed_share(self) -> float | None:
+        """Share of the footage in which the camera was watched, 0..1; None when no footage was usable."""
+        window = self.result.window
+        return None if window is None else share_analysed(self.coverage, window)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        result, recording = self.result, self.result.recording
+        start, end = result.window or (None, None)
+        return {
+            "camera": result.camera.id,
+            "sources": result.sources,
+            "already_analysed": result.already,
+            "frames": result.frames,
+            "added": recording.changes["added"],
+            "updated": recording.changes["updated"],
+            "exposures": recording.exposures,
+            "notices": recording.notices,
+            "start": None if start is None else to_iso(start),
+            "end": None if end is None else to_iso(end),
+            "analysed_share": self.analysed_share,
+            "coverage": [
+                {"start": to_iso(i.start), "end": to_iso(i.end), "state": i.state.value, "cause": i.cause}
+                for i in self.coverage
+            ],
+            "incidents": [incident.to_dict() for incident in self.incidents],
+        }
+
+
+@dataclass(frozen=True)
+class AnalysisReport:
+    """The report of one run.
+
+    Attributes:
+        run: id of the run.
+        home: the home folder.
+        cameras: one report for each camera with footage.
+        warnings: sentences about what should be checked; the results stand.
+        faults: sentences about what went wrong.
+        role_source: a sentence about where roles come from.
+    """
+
+    run: str
+    home: Path
+    cameras: tuple[CameraReport, ...]
+    warnings: tuple[str, ...]
+    faults: tuple[str, ...]
+    role_source: str
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Incidents of all cameras, by start and id."""
+        found = [incident for camera in self.cameras for incident in camera.incidents]
+        return tuple(sorted(found, key=lambda incident: (incident.start, incident.id)))
+
+    @property
+    def any_footage(self) -> bool:
+        """Whether the footage of at least one camera was usable."""
+        return any(camera.result.window is not None for camera in self.cameras)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "run": self.run,
+            "home": str(self.home),
+            "cameras": [camera.to_dict() for camera in self.cameras],
+            "warnings": list(self.warnings),
+            "faults": list(self.faults),
+            "roles": self.role_source,
+        }
+
+
+def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_source: str) -> AnalysisReport:
+    """Collect what the ledger holds of the footage of an analysis.
+
+    Args:
+        ledger: of the home.
+        home: where the results are.
+        result: what `analyze` returned.
+        role_source: where roles come from (`pipelines.teaching.site.describe_role_source`).
+    """
+    return AnalysisReport(
+        run=result.run,
+        home=home.path,
+        cameras=tuple(_report_camera(ledger, item) for item in result.cameras),
+        warnings=tuple(result.warnings),
+        faults=tuple(str(fault) for fault in result.faults),
+        role_source=role_source,
+    )
+
+
+def _report_camera(ledger: Ledger, result: CameraResult) -> CameraReport:
+    if result.window is None:
+        return CameraReport(result, (), ())
+    start, end = result.window
+    camera = result.camera.id
+    return CameraReport(
+        result,
+        fill(ledger.coverage(camera, start, end), camera, result.window),
+        tuple(ledger.incidents(since=start, until=end, cameras=[camera])),
+    )

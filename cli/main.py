@@ -1,8 +1,4 @@
-"""The command line: `lazaretto COMMAND`.
-
-Exit codes: 0 done; 1 a fault of the program; 2 bad input, nothing was done; 3 done in part, the faults
-are named; 130 interrupted.
-"""
+"""The command line: `lazaretto COMMAND`. Exit codes are those of `cli.exit_codes.ExitCode`."""
 
 from __future__ import annotations
 
@@ -12,11 +8,9 @@ from typing import NoReturn
 
 import typer
 
+from cli.exit_codes import ExitCode
 from models.errors import ModelError
 from zones.errors import LazarettoError
-
-BAD_INPUT = 2
-INTERRUPTED = 130
 
 _COMMANDS = {
     "analyze": "analyze.analyze",
@@ -31,23 +25,25 @@ _COMMANDS = {
     "evaluate": "evaluate.app",
     "bench": "bench.bench",
 }
-"""Command -> module and name below `cli.commands`: a function, or the app of a group."""
+"""Command -> module and attribute below `cli.commands`: a function, or the Typer app of a group."""
 
 
 def build(wanted: str | None = None) -> typer.Typer:
-    """The command line with one command, or, where `wanted` is none of them, with all.
+    """Build the command line.
 
-    Only what is wanted is imported: torch alone takes seconds, and most commands look at no picture.
+    Args:
+        wanted: the one command to include, so that only its modules are imported (torch alone takes
+            seconds); any other value includes all commands.
     """
     app = typer.Typer(
         name="lazaretto",
-        help="Camera supervision of quarantine facilities: suspected violations, and proof of watching.",
+        help="Supervise the cameras of quarantine facilities: suspected violations and coverage.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback()(lambda: None)  # without it, a single command would take the place of the group
+    app.callback()(lambda: None)  # Without a callback, Typer would make a single command the whole program.
     for name in [wanted] if wanted in _COMMANDS else _COMMANDS:
         module, attribute = _COMMANDS[name].split(".")
         command = getattr(import_module(f"cli.commands.{module}"), attribute)
@@ -59,16 +55,16 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 
 def main() -> NoReturn:
-    """Run the command line; what goes wrong for a user is one sentence on standard error."""
+    """Run the command line; an error of the user's is one sentence on standard error."""
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)(standalone_mode=True)
     except (LazarettoError, ModelError) as error:
         print(f"lazaretto: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        sys.exit(ExitCode.BAD_INPUT)
     except KeyboardInterrupt:
-        print("lazaretto: interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        print("lazaretto: interrupted; the same command continues from here", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(0)
-    sys.exit(0)
+        sys.exit(ExitCode.DONE)
+    sys.exit(ExitCode.DONE)

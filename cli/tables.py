@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -11,16 +12,22 @@ from incidents.coverage import WATCHED
 from incidents.ledger.exposures import ExposureEntry
 from incidents.local_time import local_iso
 from incidents.record import Incident
+from incidents.spreadsheet import row_of
+from pipelines.incident_review import IncidentDetails
+from pipelines.log_upkeep import LogSummary
 from pipelines.publish import PublicationEntry
+from vision.frames import to_iso
 
 if TYPE_CHECKING:
     from pipelines.analysis_report import CameraReport
 
 
 def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
-    """Incidents as rows; times in the facility's zone. The words are always suspected violation.
+    """Incidents as rows, with times in the zone of the facility; always called suspected violations.
 
-    With `with_clips`, it is said where a clip is missing.
+    Args:
+        incidents: by start.
+        with_clips: whether a row says that its clip is missing.
     """
     count = len(incidents)
     table = Table(
@@ -34,25 +41,30 @@ def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Ta
     for incident in incidents:
         clip = incident.evidence_of_kind("clip")
         roles = ", ".join(dict.fromkeys(track.role for track in incident.tracks))
-        about = [incident.kind.replace("_", " "), incident.subkind.replace("_", " "), roles, detail(incident)]
+        words = [
+            incident.kind.replace("_", " "),
+            incident.subkind.replace("_", " "),
+            roles,
+            _measurements(incident),
+        ]
         table.add_row(
             incident.id[:6],
             short_time(incident.start, incident.timezone),
             f"{incident.duration_s:.0f}",
             f"{incident.camera} {incident.zone or ''}".strip(),
-            ", ".join(part for part in about if part),
+            ", ".join(part for part in words if part),
             f"{incident.severity}{'' if clip or not with_clips else ', no clip'}",
         )
     return table
 
 
 def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
-    """The exposure log as rows; times in the facility's zone."""
+    """The exposure log as rows, with times in the zone of the facility."""
     count = len(entries)
     table = Table(
         title=f"{count or 'No'} contact{'s' if count != 1 else ''} in care, logged", title_justify="left"
     )
-    for column in ("id", "start", "held s", "where", "who", "distance", ""):
+    for column in ("id", "start", "held s", "where", "persons", "distance", ""):
         table.add_column(column, justify="right" if column == "held s" else "left")
     for entry in entries:
         table.add_row(
@@ -67,8 +79,22 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
     return table
 
 
-def detail(incident: Incident) -> str:
-    """The measured part of an incident, in a few words."""
+def details_table(details: IncidentDetails, home: Path) -> Table:
+    """One incident in full: its fields, its history, and the files of its evidence."""
+    incident = details.incident
+    table = Table(title=f"Suspected violation {incident.id}", title_justify="left", show_header=False)
+    for name, value in row_of(incident).items():
+        table.add_row(name, "-" if value is None or value == "" else str(value))
+    for entry in details.history_rows:
+        text = " ".join(str(entry[key]) for key in ("event", "by", "reason") if entry[key])
+        table.add_row(f"history {entry['time']}", text)
+    for item in incident.evidence:
+        table.add_row(item.kind, str(home / item.path))
+    return table
+
+
+def _measurements(incident: Incident) -> str:
+    """What was measured of an incident, in a few words."""
     words = []
     if incident.distance_min is not None:
         error = "" if incident.distance_se is None else f" ± {incident.distance_se:.1f}"
@@ -116,6 +142,30 @@ def history_table(entries: Sequence[PublicationEntry]) -> Table:
         counts = [str(len(comparison[name])) if comparison else "-" for name in ("gained", "lost", "changed")]
         published = local_iso(item.at, entry.timezone)[:16].replace("T", " ")
         table.add_row(item.facility, item.version[:12], published, item.author, *counts, item.note)
+    return table
+
+
+def log_table(summaries: Iterable[LogSummary]) -> Table:
+    """What the observation log holds, one row for each camera."""
+    table = Table(
+        title="Observation log; density: bytes for one second of one person",
+        title_justify="left",
+        box=None,
+    )
+    for column in ("camera", "from (UTC)", "until"):
+        table.add_column(column, min_width=10)
+    for column in ("hours", "files", "rows", "person-s", "bytes", "density"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for item in summaries:
+        density = item.bytes_per_person_second
+        table.add_row(
+            item.camera,
+            *(to_iso(t)[:16].replace("T", " ") for t in (item.start, item.end)),
+            *(f"{count:,}" for count in (len(item.hours), item.files, item.rows)),
+            f"{item.person_seconds:,.0f}",
+            f"{item.bytes:,}",
+            "-" if density is None else f"{density:.1f}",
+        )
     return table
 
 

@@ -22,6 +22,20 @@ class ExportError(LazarettoError):
     """An export cannot be written."""
 
 
+def export_file(incidents: Iterable[Incident], path: Path) -> None:
+    """Write incidents to a CSV or JSON file, as the ending of its name says.
+
+    Raises:
+        ExportError: the name ends otherwise, or the file cannot be written.
+    """
+    if path.suffix == ".csv":
+        to_csv(incidents, path)
+    elif path.suffix == ".json":
+        to_json(incidents, path)
+    else:
+        raise ExportError(f"expected a file ending in .csv or .json, got {path.name}")
+
+
 def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
     """Write incidents as CSV: UTF-8 with BOM, a header (`spreadsheet.COLUMNS`), one row each, CRLF.
 

@@ -1,32 +1,39 @@
-"""`lazaretto incidents`: what the ledger holds."""
+"""`lazaretto incidents`: list, show, decide and export the incidents in the ledger."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_time
-from cli.tables import exposure_table, incident_table
-from incidents.export import to_csv, to_json
-from incidents.ledger import Ledger, now
-from incidents.local_time import local_iso
-from incidents.record import VERDICTS, Incident, Status
-from incidents.spreadsheet import row_of
+from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
+from cli.output import print_json
+from cli.tables import details_table, exposure_table, incident_table
+from incidents.export import export_file, to_json
+from incidents.ledger import Ledger
+from incidents.record import Incident
+from pipelines import incident_review
 from pipelines.home import Home
-from zones.errors import LazarettoError
+from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
 
-app = typer.Typer(help="Look at the incidents in the ledger.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="List, show, decide and export the incidents in the ledger.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
-Kinds = Annotated[
-    list[str] | None, typer.Option("--kind", help="mask_absent, zone_crossing, ...; repeatable.")
+KindsOption = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help="mask_absent, zone_crossing and others; repeatable [all kinds]."),
 ]
-Statuses = Annotated[list[str] | None, typer.Option("--status", help="new, confirmed, ...; repeatable.")]
+StatusesOption = Annotated[
+    list[str] | None,
+    typer.Option("--status", help="new, confirmed and others; repeatable [all statuses]."),
+]
+IncidentArgument = Annotated[str, typer.Argument(help="Id of the incident, or its unique first digits.")]
 
 
 @app.command("list")
@@ -34,17 +41,17 @@ def list_(
     home: HomeOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    kind: Kinds = None,
+    kind: KindsOption = None,
     camera: CamerasOption = None,
-    status: Statuses = None,
+    status: StatusesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List incidents, oldest first."""
-    found = _found(home, since, until, kind, camera, status)
+    found = _find(home, since, until, kind, camera, status)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
-        return
-    Console().print(incident_table(found))
+    else:
+        Console().print(incident_table(found))
 
 
 @app.command()
@@ -55,68 +62,43 @@ def exposures(
     camera: CamerasOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List care at care stations, which is logged and no incident while it is short; oldest first."""
+    """List contacts at care stations, oldest first. They are incidents only when they last too long."""
+    low, high = read_window(since, until)
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.exposures.find(
-            read_time("--since", since), read_time("--until", until), camera or None
-        )
+        found = ledger.exposures(low, high, camera or None)
     if as_json:
-        print(json.dumps([entry.to_dict() for entry in found], ensure_ascii=False, indent=2))
-        return
-    Console().print(exposure_table(found))
+        print_json([entry.to_dict() for entry in found])
+    else:
+        Console().print(exposure_table(found))
 
 
 @app.command()
 def show(
-    incident: Annotated[str, typer.Argument(help="Its id, or a beginning of it that is unique.")],
+    incident: IncidentArgument,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one incident in full, with its history."""
-    place = Home.choose(home)
-    with Ledger.open(place.ledger, create=False) as ledger:
-        record = ledger.incidents.get(incident)
-        history = ledger.incidents.history(record.id)
-    entries = [
-        {
-            "time": local_iso(entry.at, record.timezone),
-            "event": entry.event,
-            "by": entry.by,
-            "reason": entry.reason,
-            "run": entry.run,
-        }
-        for entry in history
-    ]
+    folder = Home.choose(home)
+    with Ledger.open(folder.ledger, create=False) as ledger:
+        details = incident_details(ledger, incident)
     if as_json:
-        print(json.dumps({**record.to_dict(), "history": entries}, ensure_ascii=False, indent=1))
-        return
-    table = Table(title=f"Suspected violation {record.id}", title_justify="left", show_header=False)
-    for name, value in row_of(record).items():
-        table.add_row(name, "-" if value is None or value == "" else str(value))
-    for entry in entries:
-        said = " ".join(str(entry[key]) for key in ("event", "by", "reason") if entry[key])
-        table.add_row(f"history {entry['time']}", said)
-    for item in record.evidence:
-        table.add_row(item.kind, str(place.path / item.path))
-    Console().print(table)
+        print_json(details.to_dict())
+    else:
+        Console().print(details_table(details, folder.path))
 
 
 @app.command()
 def decide(
-    incident: Annotated[str, typer.Argument(help="Its id, or a beginning of it that is unique.")],
+    incident: IncidentArgument,
     verdict: Annotated[str, typer.Argument(help="confirmed, false_alarm or inconclusive.")],
-    by: Annotated[str, typer.Option(help="Who decides.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
+    by: Annotated[str, typer.Option(help="Name of the reviewer.")],
+    reason: Annotated[str, typer.Option(help="Reason for the verdict.")],
     home: HomeOption = None,
 ) -> None:
-    """Enter what a reviewer decided of an incident; it cannot be taken back."""
-    verdicts = sorted(status.value for status in VERDICTS)
-    if verdict not in verdicts:
-        raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
-    with Ledger.open(Home.choose(home).ledger, create=False) as ledger, ledger.transaction():
-        if ledger.incidents.get(incident).status is Status.NEW:
-            ledger.workflow.transition(incident, Status.IN_REVIEW, by, None, now())
-        decided = ledger.workflow.transition(incident, verdict, by, reason, now())
+    """Enter a reviewer's verdict on an incident. It cannot be taken back."""
+    with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
+        decided = incident_review.decide(ledger, incident, verdict, by, reason)
     print(f"{decided.id} {decided.status}, decided by {by}")
 
 
@@ -126,22 +108,17 @@ def export(
     home: HomeOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    kind: Kinds = None,
+    kind: KindsOption = None,
     camera: CamerasOption = None,
-    status: Statuses = None,
+    status: StatusesOption = None,
 ) -> None:
-    """Write incidents to a CSV file (UTF-8 with BOM, for spreadsheets) or a JSON file."""
-    if output.suffix not in (".csv", ".json"):
-        raise LazarettoError(f"expected a file ending in .csv or .json, got {output.name}")
-    found = _found(home, since, until, kind, camera, status)
-    if output.suffix == ".csv":
-        to_csv(found, output)
-    else:
-        to_json(found, output)
+    """Write incidents to a CSV file for spreadsheets (UTF-8 with BOM), or to a JSON file."""
+    found = _find(home, since, until, kind, camera, status)
+    export_file(found, output)
     print(f"{len(found)} incidents in {output}")
 
 
-def _found(
+def _find(
     home: str | None,
     since: str | None,
     until: str | None,
@@ -149,15 +126,6 @@ def _found(
     cameras: list[str] | None,
     statuses: list[str] | None,
 ) -> list[Incident]:
-    known = [status.value for status in Status]
-    if unknown := [status for status in statuses or [] if status not in known]:
-        raise LazarettoError(f"--status: expected one of {', '.join(known)}, got {unknown[0]!r}")
+    wanted = IncidentFilter(*read_window(since, until), kinds or None, cameras or None, statuses or None)
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.incidents.find(
-            since=read_time("--since", since),
-            until=read_time("--until", until),
-            kinds=kinds or None,
-            cameras=cameras or None,
-            statuses=[Status(status) for status in statuses] if statuses else None,
-        )
-    return list(found)
+        return find_incidents(ledger, wanted)

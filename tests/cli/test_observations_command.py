@@ -85,7 +85,7 @@ def test_show_tells_what_is_held_and_how_compact_it_is(home: Path) -> None:
     about = shown(home)
     assert (about["camera"], about["hour_count"], about["files"], about["rows"]) == ("cam-1", 2, 6, 5400)
     assert about["person_seconds"] == pytest.approx(1080)
-    assert about["from"] == to_iso(NOON) and [hour["files"] for hour in about["hours"]] == [5, 1]
+    assert about["start"] == to_iso(NOON) and [hour["files"] for hour in about["hours"]] == [5, 1]
     assert about["bytes"] == sum(path.stat().st_size for path in home.rglob("*.parquet"))
     assert about["bytes_per_person_second"] == pytest.approx(about["bytes"] / 1080, abs=0.001)
     table = lazaretto("observations", "show", "--home", home)
@@ -97,9 +97,9 @@ def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
     found = evaluate_rules(before, FACILITY, FACILITY.cameras[0])
     assert found.findings
     tried = lazaretto("observations", "compact", "--home", home, "--dry-run")
-    assert "5 parts of 1 hours would be" in tried.out and shown(home)["files"] == 6
+    assert "5 parts of 1 hours would be merged" in tried.out and shown(home)["files"] == 6
     ran = lazaretto("observations", "compact", "--home", home)
-    assert ran.code == 0 and "5 parts of 1 hours put together" in ran.out, ran.err
+    assert ran.code == 0 and "5 parts of 1 hours merged" in ran.out, ran.err
     assert shown(home)["files"] == 2
     after = read(home, "cam-1", *ALL_TIME)
     assert after.equals(before)

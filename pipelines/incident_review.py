@@ -1,0 +1,111 @@
+"""Find incidents, show one with its history, and enter a verdict: shared by the command line and the web."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from incidents.ledger import HistoryEntry, Ledger, now
+from incidents.local_time import local_iso
+from incidents.record import VERDICTS, Incident, Status
+from zones.errors import LazarettoError
+
+
+@dataclass(frozen=True)
+class IncidentFilter:
+    """Which incidents are meant; None = no restriction, an empty list = none at all.
+
+    Attributes:
+        since: incidents that end at this time or later, microseconds UTC.
+        until: incidents that start before this time, microseconds UTC.
+        kinds: names of kinds.
+        cameras: ids of cameras.
+        statuses: values of `Status`.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    kinds: Sequence[str] | None = None
+    cameras: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class IncidentDetails:
+    """One incident with its history, oldest entry first."""
+
+    incident: Incident
+    history: tuple[HistoryEntry, ...]
+
+    @property
+    def history_rows(self) -> list[dict[str, str | None]]:
+        """The history with times in the zone of the facility."""
+        return [
+            {
+                "time": local_iso(entry.at, self.incident.timezone),
+                "event": entry.event,
+                "by": entry.by,
+                "reason": entry.reason,
+                "run": entry.run,
+            }
+            for entry in self.history
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**self.incident.to_dict(), "history": self.history_rows}
+
+
+def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:
+    """Return the incidents that fit a filter, oldest first.
+
+    Raises:
+        LazarettoError: there is no such status or kind.
+    """
+    found = ledger.incidents(
+        since=wanted.since,
+        until=wanted.until,
+        kinds=wanted.kinds,
+        cameras=wanted.cameras,
+        statuses=wanted.statuses,
+    )
+    return list(found)
+
+
+def incident_details(ledger: Ledger, incident_id: str) -> IncidentDetails:
+    """Return one incident with its history.
+
+    Args:
+        ledger: of the home.
+        incident_id: its id, or the unique first digits of it.
+
+    Raises:
+        LedgerError: no incident, or several, have such an id.
+    """
+    incident = ledger.incident(incident_id)
+    return IncidentDetails(incident, tuple(ledger.history(incident.id)))
+
+
+def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str) -> Incident:
+    """Enter the verdict of a reviewer. A verdict cannot be taken back.
+
+    An incident that is still new is first put in review, in the same transaction.
+
+    Args:
+        ledger: of the home.
+        incident_id: its id, or the unique first digits of it.
+        verdict: confirmed, false_alarm or inconclusive.
+        by: the reviewer.
+        reason: why.
+
+    Raises:
+        LazarettoError: there is no such verdict or incident, or it was decided before.
+    """
+    verdicts = sorted(status.value for status in VERDICTS)
+    if verdict not in verdicts:
+        raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
+    with ledger.transaction():
+        if ledger.incident(incident_id).status is Status.NEW:
+            ledger.transition(incident_id, Status.IN_REVIEW, by, None, now())
+        return ledger.transition(incident_id, verdict, by, reason, now())

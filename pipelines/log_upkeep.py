@@ -1,0 +1,258 @@
+"""Look after the observation log of a home: summarise it, compact its hours, purge old hours.
+
+Compacting and purging hold the home, so no analysis runs at the same time. The recovery of torn files is in
+`pipelines.recover_observations`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.home import Home
+from vision import observations
+from vision.frames import to_iso
+from vision.observations import HOUR, upkeep
+from vision.observations.log import camera_folders, hour_folders
+from zones.errors import LazarettoError
+
+DAY = 24 * HOUR
+"""Microseconds in a day."""
+MIN_PURGE_AGE_DAYS = 1
+"""Youngest age that may be purged, days: the rules look 24 h back when new footage is evaluated."""
+PURGE_AGE_DAYS = 30
+"""Age from which hours are purged, days. Project default (docs/defaults.md).
+
+The log shows where a person was in every minute. 30 days are enough to evaluate changed zones again.
+"""
+
+
+@dataclass(frozen=True)
+class LogSummary:
+    """What the log holds of one camera.
+
+    Attributes:
+        camera: id of the camera.
+        hours: the hours that it holds, in order of time; at least one.
+    """
+
+    camera: str
+    hours: tuple[upkeep.HourSummary, ...]
+
+    @property
+    def start(self) -> int:
+        """Start of the first hour, microseconds UTC."""
+        return self.hours[0].hour
+
+    @property
+    def end(self) -> int:
+        """End of the last hour, microseconds UTC."""
+        return self.hours[-1].hour + HOUR
+
+    @property
+    def files(self) -> int:
+        """Number of files."""
+        return sum(item.files for item in self.hours)
+
+    @property
+    def rows(self) -> int:
+        """Number of observations."""
+        return sum(item.rows for item in self.hours)
+
+    @property
+    def person_seconds(self) -> float:
+        """Seconds of persons in view."""
+        return sum(item.seconds for item in self.hours)
+
+    @property
+    def bytes(self) -> int:
+        """Size on the disk."""
+        return sum(item.bytes for item in self.hours)
+
+    @property
+    def bytes_per_person_second(self) -> float | None:
+        """Bytes for one second of one person in view; None when no person was in view."""
+        return self.bytes / self.person_seconds if self.person_seconds else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        density = self.bytes_per_person_second
+        return {
+            "camera": self.camera,
+            "start": to_iso(self.start),
+            "end": to_iso(self.end),
+            "hour_count": len(self.hours),
+            "files": self.files,
+            "rows": self.rows,
+            "person_seconds": round(self.person_seconds, 3),
+            "bytes": self.bytes,
+            "bytes_per_person_second": None if density is None else round(density, 3),
+            "hours": [
+                {
+                    "hour": to_iso(item.hour),
+                    "files": item.files,
+                    "old_format_files": item.old_format_files,
+                    "rows": item.rows,
+                    "seconds": item.seconds,
+                    "bytes": item.bytes,
+                }
+                for item in self.hours
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction did, or would do.
+
+    Attributes:
+        parts: files merged.
+        hours: hours that they belong to.
+        bytes_before, bytes_after: size of the log of the cameras.
+    """
+
+    parts: int
+    hours: int
+    bytes_before: int
+    bytes_after: int
+
+
+@dataclass(frozen=True)
+class PurgedDay:
+    """What a purge removed, or would remove, of one camera and day (UTC)."""
+
+    camera: str
+    day: str
+    hours: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What a purge removed, or would remove.
+
+    Attributes:
+        before: hours that ended by this time are removed, microseconds UTC.
+        days: by camera and day.
+    """
+
+    before: int
+    days: tuple[PurgedDay, ...]
+
+    @property
+    def hours(self) -> int:
+        """Number of hours removed."""
+        return sum(day.hours for day in self.days)
+
+
+def choose_cameras(home: Home, wanted: Sequence[str] | None = None) -> list[str]:
+    """Return the cameras asked for, or all cameras of the log.
+
+    Raises:
+        LazarettoError: there is no log, or it has no such camera.
+    """
+    known = camera_folders(home.path)
+    if not known:
+        raise LazarettoError(
+            f"expected an observation log in {home.path}, got none: analyse some footage first"
+        )
+    if unknown := [name for name in wanted or [] if name not in known]:
+        raise LazarettoError(f"--camera: expected one of {', '.join(known)}, got {unknown[0]!r}")
+    return list(wanted or known)
+
+
+def summarise_log(home: Home, cameras: Sequence[str] | None = None) -> list[LogSummary]:
+    """Summarise the log of each camera that has observations.
+
+    Raises:
+        TornError: a file of the log is torn.
+        LazarettoError: as `choose_cameras`.
+    """
+    names = choose_cameras(home, cameras)
+    found = [LogSummary(name, tuple(upkeep.hour_summaries(home.path, name))) for name in names]
+    return [item for item in found if item.hours]
+
+
+def compact_log(
+    home: Home, cameras: Sequence[str] | None = None, dry_run: bool = False, now: int | None = None
+) -> Compaction:
+    """Merge the files of each hour into one, without loss. The current hour is left alone.
+
+    Args:
+        home: the home.
+        cameras: ids; None = all cameras of the log.
+        dry_run: only count.
+        now: microseconds UTC; None = the clock.
+
+    Raises:
+        LazarettoError: as `choose_cameras`; a file is torn or cannot be written; the home is
+            in use.
+    """
+    names = choose_cameras(home, cameras)
+    now = _clock() if now is None else now
+    parts = hours = 0
+    with home.exclusive():
+        before = _size(home, names)
+        for name in names:
+            if not dry_run:
+                upkeep.clean_leftovers(home.path, name)
+            for hour in observations.stored_hours(home.path, name):
+                if hour <= now < hour + HOUR:
+                    continue
+                merge = upkeep.parts_to_compact if dry_run else upkeep.compact
+                count = merge(home.path, name, hour)
+                parts, hours = parts + count, hours + (count > 0)
+        return Compaction(parts, hours, before, _size(home, names))
+
+
+def purge_log(
+    home: Home,
+    older_than_days: int = PURGE_AGE_DAYS,
+    cameras: Sequence[str] | None = None,
+    dry_run: bool = False,
+    now: int | None = None,
+) -> Purge:
+    """Remove old hours of the log. The ledger, its coverage and the evidence stay as they are.
+
+    Args:
+        home: the home.
+        older_than_days: age of an hour by the time of its footage; at least MIN_PURGE_AGE_DAYS.
+        cameras: ids; None = all cameras of the log.
+        dry_run: only count.
+        now: microseconds UTC; None = the clock.
+
+    Raises:
+        LazarettoError: as `choose_cameras`; the age is too low; a file cannot be removed; the home
+            is in use.
+    """
+    if older_than_days < MIN_PURGE_AGE_DAYS:
+        raise LazarettoError(
+            f"expected an age of at least {MIN_PURGE_AGE_DAYS} days to purge, got {older_than_days}"
+        )
+    names = choose_cameras(home, cameras)
+    before = (_clock() if now is None else now) - older_than_days * DAY
+    purged: list[PurgedDay] = []
+    with home.exclusive():
+        for name in names:
+            sizes: dict[str, list[int]] = {}
+            for hour, folder in hour_folders(home.path, name):
+                if hour + HOUR > before:
+                    continue
+                size = sum(path.stat().st_size for path in folder.iterdir())
+                if not dry_run:
+                    upkeep.remove_hour(home.path, name, hour)
+                sizes.setdefault(to_iso(hour)[:10], []).append(size)
+            purged += [PurgedDay(name, day, len(found), sum(found)) for day, found in sizes.items()]
+            if not dry_run:
+                upkeep.clean_leftovers(home.path, name)
+    return Purge(before, tuple(purged))
+
+
+def _size(home: Home, names: Sequence[str]) -> int:
+    return sum(item.bytes for name in names for item in upkeep.hour_summaries(home.path, name))
+
+
+def _clock() -> int:
+    return time.time_ns() // 1000

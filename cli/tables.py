@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from incidents.coverage import WATCHED
-from incidents.ledger.exposures import ExposureEntry
+from incidents.ledger import ExposureEntry
 from incidents.local_time import local_iso
 from incidents.record import Incident
 from incidents.spreadsheet import row_of

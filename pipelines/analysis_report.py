@@ -134,6 +134,6 @@ def _report_camera(ledger: Ledger, result: CameraResult) -> CameraReport:
     camera = result.camera.id
     return CameraReport(
         result,
-        fill(ledger.coverage(camera, start, end), camera, result.window),
-        tuple(ledger.incidents(since=start, until=end, cameras=[camera])),
+        fill(ledger.coverage.of(camera, start, end), camera, result.window),
+        tuple(ledger.incidents.find(since=start, until=end, cameras=[camera])),
     )

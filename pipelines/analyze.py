@@ -145,7 +145,7 @@ def _analyze(
         "device": str(bundle.device),
         "sources": [str(item.path) for item in request.footage],
     }
-    result = AnalyzeResult(ledger.start_run(request.facility, models, settings))
+    result = AnalyzeResult(ledger.runs.start(request.facility, models, settings))
     status = "interrupted"
     try:
         by_camera: dict[str, list[Stream]] = {}
@@ -162,7 +162,7 @@ def _analyze(
         status = "failed"
         raise
     finally:
-        ledger.finish_run(result.run, status)
+        ledger.runs.finish(result.run, status)
     if warning := not_in_force_warning(ledger, request.facility):
         result.warnings.append(warning)
     return result
@@ -227,7 +227,7 @@ class _CameraJob:
         perception: Perception | None = None
         reached: int | None = None
         for stream in streams:
-            if self.ledger.stream_complete(stream.key):
+            if self.ledger.segments.is_complete(stream.key):
                 perception = None
                 self._extend_window(result, stream)
                 result.sources, result.already = result.sources + 1, result.already + 1
@@ -260,7 +260,7 @@ class _CameraJob:
         return result
 
     def _extend_window(self, result: CameraResult, stream: Stream) -> None:
-        segments = self.ledger.segments(stream.key)
+        segments = self.ledger.segments.of_stream(stream.key)
         if segments:
             low, high = result.window or (segments[0].start, segments[-1].end)
             result.window = (min(low, segments[0].start), max(high, segments[-1].end))
@@ -269,7 +269,7 @@ class _CameraJob:
         start, end = stream.start, stream.start + max(stream.duration, 1)
         # Recorders overlap consecutive files by a moment. Those frames are dropped, not refused.
         slack = min(MAX_GAP_WITHIN_STREAM_US, (end - start) // 4)
-        overlap = self.ledger.analysed_overlap(
+        overlap = self.ledger.segments.analysed_overlap(
             self.camera.id, start + slack, max(end - slack, start + slack + 1), except_stream=stream.key
         )
         if overlap is not None:
@@ -281,7 +281,7 @@ class _CameraJob:
 
     def _record(self, result: CameraResult, done: Sequence[Stream], streams: Sequence[Stream]) -> None:
         """Record the incidents of the streams analysed in this run; clips may be cut from all `streams`."""
-        segments = [item for stream in done for item in self.ledger.segments(stream.key)]
+        segments = [item for stream in done for item in self.ledger.segments.of_stream(stream.key)]
         if not segments:
             return
         footage = [ClipSource(s.source.info.path, s.start, s.source.fps) for s in streams]
@@ -300,7 +300,7 @@ class _CameraJob:
             return  # The streams stay incomplete, so that the next run writes the missing evidence.
         with self.ledger.transaction():
             for stream in done:
-                self.ledger.mark_complete(stream.key)
+                self.ledger.segments.mark_complete(stream.key)
         for stream in done:
             checkpoint.remove(self.request.home.path, stream.key)
         self._compact(window)

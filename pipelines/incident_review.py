@@ -63,7 +63,7 @@ def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:
     Raises:
         LazarettoError: there is no such status or kind.
     """
-    found = ledger.incidents(
+    found = ledger.incidents.find(
         since=wanted.since,
         until=wanted.until,
         kinds=wanted.kinds,
@@ -83,8 +83,8 @@ def incident_details(ledger: Ledger, incident_id: str) -> IncidentDetails:
     Raises:
         LedgerError: no incident, or several, have such an id.
     """
-    incident = ledger.incident(incident_id)
-    return IncidentDetails(incident, tuple(ledger.history(incident.id)))
+    incident = ledger.incidents.get(incident_id)
+    return IncidentDetails(incident, tuple(ledger.incidents.history(incident.id)))
 
 
 def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str) -> Incident:
@@ -106,6 +106,6 @@ def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str)
     if verdict not in verdicts:
         raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
     with ledger.transaction():
-        if ledger.incident(incident_id).status is Status.NEW:
-            ledger.transition(incident_id, Status.IN_REVIEW, by, None, now())
-        return ledger.transition(incident_id, verdict, by, reason, now())
+        if ledger.incidents.get(incident_id).status is Status.NEW:
+            ledger.workflow.transition(incident_id, Status.IN_REVIEW, by, None, now())
+        return ledger.workflow.transition(incident_id, verdict, by, reason, now())

@@ -65,7 +65,7 @@ def _recover_camera(home: Path, ledger: Ledger, camera: str) -> list[Loss]:
         intervals = _lost_time(ledger, camera, hour, error.path)
         with ledger.transaction():
             for start, end in intervals:
-                ledger.withdraw_coverage(camera, start, end, TORN_CAUSE)
+                ledger.coverage.withdraw(camera, start, end, TORN_CAUSE)
         losses.append(Loss(camera, error.path, upkeep.set_aside(error.path), error.why, intervals))
     return losses
 
@@ -75,7 +75,7 @@ def _lost_time(ledger: Ledger, camera: str, hour: int, path: Path) -> tuple[tupl
     folder = (Path(LOG_FOLDER) / camera / path.parent.name).as_posix()
     kept = upkeep.intact_parts(path.parent)
     lost: list[tuple[int, int]] = []
-    for segment in ledger.segments_within(camera, hour, hour + HOUR):
+    for segment in ledger.segments.within(camera, hour, hour + HOUR):
         part_folder, _, name = segment.part.rpartition("/")
         if part_folder != folder or name in kept or (path.name != log.HOUR_FILE and name != path.name):
             continue

@@ -144,7 +144,7 @@ class StreamAnalysis:
     def _resume(self) -> None:
         """Bring the tracker and the position to the end of the last segment in the ledger."""
         sink = self._sink
-        for segment in sink.ledger.segments(self._stream.key):
+        for segment in sink.ledger.segments.of_stream(self._stream.key):
             tracker_inputs = checkpoint.read(sink.home, self._stream.key, segment.seq)
             observed = observations.read(sink.home, self._camera, segment.start, segment.end)
             self._perception.restore(tracker_inputs, observed)
@@ -203,7 +203,7 @@ class StreamAnalysis:
             table = self._perception.tabulate(segment.rows)
             first = segment.tracker_inputs[0].t
             part = observations.write_part(sink.home, table, self._camera, first).as_posix()
-        sink.ledger.commit_segment(
+        sink.ledger.segments.commit(
             stream_key=key,
             camera=self._camera,
             seq=self._seq,

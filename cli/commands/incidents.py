@@ -65,7 +65,7 @@ def exposures(
     """List contacts at care stations, oldest first. They are incidents only when they last too long."""
     low, high = read_window(since, until)
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.exposures(low, high, camera or None)
+        found = ledger.exposures.find(low, high, camera or None)
     if as_json:
         print_json([entry.to_dict() for entry in found])
     else:

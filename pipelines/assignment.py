@@ -1,4 +1,4 @@
-"""Which footage belongs to which camera."""
+"""Assignment of footage to cameras."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zones.facility import Camera, Facility, UnknownCamera
 
 @dataclass(frozen=True)
 class Footage:
-    """One file, or one image sequence, of one camera."""
+    """A video file or an image sequence, and the camera that recorded it."""
 
     path: Path
     camera: Camera
@@ -23,34 +23,34 @@ class Footage:
 def assign(
     arguments: Sequence[str], facility: Facility, camera: str | None = None
 ) -> tuple[list[Footage], list[LazarettoError]]:
-    """Find the camera of each source; folders are expanded.
+    """Assign each source to a camera; folders are expanded.
 
-    A source is `PATH` or `CAMERA=PATH`. Without a camera given either way, it is the one whose id is
-    the file's or its folder's name, else the only camera of the facility. Sources that cannot be
-    assigned are returned as errors beside the others: one bad source does not stop the good ones.
+    A source is `PATH` or `CAMERA=PATH`. If neither `CAMERA` nor `camera` is given, the camera is the one
+    whose id is the name of the file or of its folder, else the only camera of the facility. Errors of single
+    sources are returned, so that one bad source does not stop the others.
 
     Raises:
-        UnknownCamera: `camera` is not in the facility: a mistake about all sources.
+        UnknownCamera: `camera` is not in the facility.
     """
     if camera is not None:
         facility.camera(camera)
     footage: list[Footage] = []
-    faults: list[LazarettoError] = []
+    errors: list[LazarettoError] = []
     for argument in arguments:
-        named, separator, rest = argument.partition("=")
-        explicit = bool(separator) and "/" not in named and not Path(argument).exists()
+        name, separator, path_part = argument.partition("=")
+        has_camera = bool(separator) and "/" not in name and not Path(argument).exists()
         try:
-            wanted = facility.camera(named).id if explicit else camera
-            found = expand([rest if explicit else argument])
+            wanted = facility.camera(name).id if has_camera else camera
+            found = expand([path_part if has_camera else argument])
         except (UnknownCamera, SourceError) as error:
-            faults.append(error)
+            errors.append(error)
             continue
         for path in found:
             try:
                 footage.append(Footage(path, _camera_of(path, facility, wanted)))
             except LazarettoError as error:
-                faults.append(error)
-    return footage, faults
+                errors.append(error)
+    return footage, errors
 
 
 def _camera_of(path: Path, facility: Facility, wanted: str | None) -> Camera:
@@ -63,5 +63,5 @@ def _camera_of(path: Path, facility: Facility, wanted: str | None) -> Camera:
         return facility.cameras[0]
     ids = ", ".join(camera.id for camera in facility.cameras)
     raise SourceError(
-        f"{path}: expected to know its camera, one of {ids}: name it with --camera, or as CAMERA={path.name}"
+        f"{path}: expected a camera, one of {ids}, got none: give it with --camera, or as CAMERA={path.name}"
     )

@@ -1,4 +1,4 @@
-"""A whole video through the bundle, in memory: what was seen, and when."""
+"""Observing a whole video in memory: detections and tracks of all its frames, and the times of the frames."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from vision.sources.timeline import SourceError, exact_rate, index_time
 from zones.facility import Camera
 
 Progress = Callable[[int, int], None]
-"""Told, as footage is looked at: microseconds done, and of how many (0 = not known)."""
+"""Called while footage is observed, with the microseconds done and the total (0 = unknown)."""
 
 
 @dataclass(frozen=True)
 class ObservedFootage:
-    """A video as the pipeline saw it.
+    """The observations of a video.
 
     Attributes:
         source: the video.
-        width, height: px of its frames.
-        indices: (F,) of the analysed frames in the video, from 0.
-        times: (F,) of the same, microseconds UTC.
-        observations: as they would stand in the observation log.
+        width, height: size of its frames, px.
+        indices: indices of the analysed frames in the video, (F,), from 0.
+        times: stream times of the analysed frames, (F,), microseconds UTC.
+        observations: rows as in the observation log.
     """
 
     source: FileSource
@@ -43,12 +43,12 @@ class ObservedFootage:
 
     @property
     def start(self) -> int:
-        """When the video begins, microseconds UTC."""
+        """Start of the video, microseconds UTC."""
         return self.source.info.start_us
 
     @property
     def end(self) -> int:
-        """When its last analysed frame gives way to what would be the next, microseconds UTC."""
+        """Time at which the next frame after the last analysed one would follow, microseconds UTC."""
         step = int(np.median(np.diff(self.times))) if len(self.times) > 1 else 0
         return int(self.times[-1]) + step
 
@@ -69,20 +69,20 @@ def observe_footage(
     timezone: str = "Asia/Ho_Chi_Minh",
     progress: Progress = lambda *_: None,
 ) -> ObservedFootage:
-    """Look at a video with the settings of the bundle.
+    """Observe a whole video with the settings of the bundle.
 
     Args:
-        video: a file or an image sequence.
+        video: a video file or an image sequence.
         bundle: the models.
-        camera: whose video it is.
-        start: its first moment, microseconds UTC; None = from the file.
-        source_fps: frames per second, where the file's own rate is wrong.
-        timezone: of a moment in the file's name.
+        camera: the camera that recorded the video.
+        start: stream time of the first frame, microseconds UTC; None = from the file.
+        source_fps: frame rate that replaces the file's timestamps.
+        timezone: time zone of a time in the file's name.
         progress: see `Progress`.
 
     Raises:
-        SourceError: the video cannot be read, or a part of it cannot: a figure over footage with holes
-            would not say what it is of.
+        SourceError: the video cannot be read, or it has gaps: a figure over incomplete footage would be
+            misleading.
     """
     source = open_source(video, camera.id, start, source_fps, timezone)
     perception = Perception(bundle, camera, "evaluation")
@@ -91,10 +91,10 @@ def observe_footage(
     rows: list[Row] = []
     batch: list[Frame] = []
     size = (0, 0)
-    length = source.info.duration_us or 0
+    duration = source.info.duration_us or 0
     for item in source.frames(None, round(SECOND / bundle.settings.fps)):
         if isinstance(item, Gap):
-            raise SourceError(f"{video}: expected a video without faults, got one: {item.cause}")
+            raise SourceError(f"{video}: expected a video without gaps, got one: {item.cause}")
         size = item.image.shape[1], item.image.shape[0]
         indices.append(item.index)
         times.append(item.t)
@@ -102,10 +102,10 @@ def observe_footage(
         if len(batch) == bundle.detector.batch:
             rows += perception.observe(batch, perception.detect(batch))
             batch = []
-        progress(item.t - source.info.start_us, length)
+        progress(item.t - source.info.start_us, duration)
     rows += perception.observe(batch, perception.detect(batch))
     if not times:
-        raise SourceError(f"{video}: expected a video with pictures, got none")
+        raise SourceError(f"{video}: expected a video with frames, got none")
     return ObservedFootage(source, *size, np.array(indices), np.array(times), perception.tabulate(rows))
 
 
@@ -113,11 +113,11 @@ def frame_times(source: FileSource, frames: int) -> npt.NDArray[np.int64]:
     """Stream times of the first `frames` frames of a video, analysed or not, microseconds UTC.
 
     Raises:
-        SourceError: the video cannot be read, or has fewer frames.
+        SourceError: the video cannot be read, has gaps, or has fewer frames.
     """
     start, path = source.info.start_us, source.info.path
     if source.fps is not None:
-        # All frames lie on the grid of the given rate; how many there are, the container may not know.
+        # All frames lie on the grid of the given rate. The container may not state how many there are.
         rate = exact_rate(source.fps)
         return np.array([index_time(start, index, rate) for index in range(frames)], dtype=np.int64)
     times: list[int] = []
@@ -125,7 +125,7 @@ def frame_times(source: FileSource, frames: int) -> npt.NDArray[np.int64]:
         if len(times) == frames:
             break
         if isinstance(item, Gap):
-            raise SourceError(f"{path}: expected a video without faults, got one: {item.cause}")
+            raise SourceError(f"{path}: expected a video without gaps, got one: {item.cause}")
         times.append(item.t)
     if len(times) < frames:
         raise SourceError(f"{path}: expected {frames} frames, as in the true tracks, got {len(times)}")

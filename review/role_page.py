@@ -1,11 +1,11 @@
-"""The page on which roles are taught: a labelling session put before a person's browser."""
+"""The page for labelling roles: a labelling session in a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from review.local_page import Answer, LocalPage, static
+from review.local_page import LocalPage, Response, static_file
 from review.role_session import LabelSession
 from vision.roles.model import HeldOut
 from zones.facility import Role
@@ -13,53 +13,53 @@ from zones.facility import Role
 
 def role_page(
     session: LabelSession,
-    pictures: Sequence[bytes],
+    images: Sequence[bytes],
     save: Callable[[dict[int, Role]], HeldOut],
     port: int = 0,
 ) -> LocalPage:
-    """A page for a session.
+    """Create the page of a labelling session.
 
     Args:
-        session: what is asked and answered.
-        pictures: a JPEG of each crop, faces hidden; forgotten when the page is finished.
-        save: trains on the roles of crops (by their numbers) and keeps the result.
-        port: TCP port; 0 = any free one.
+        session: the labelling session.
+        images: a JPEG of each crop, with hidden heads; deleted when the page is finished.
+        save: trains and saves a model on the roles of crops (by index); returns its held-out figures.
+        port: TCP port; 0 = any free port.
     """
-    shown = list(pictures)
+    shown = list(images)
     saved: dict[int, Role] = {}
 
-    def state() -> Answer:
-        return Answer.of({**session.state(), "unsaved": session.labels() != saved})
+    def state() -> Response:
+        return Response.json({**session.state(), "unsaved": session.labels() != saved})
 
-    def answer(body: Any) -> Answer:
+    def answer(body: Any) -> Response:
         session.answer(body["group"], body["role"])
         return state()
 
-    def split(body: Any) -> Answer:
-        session.divide(body["group"])
+    def split(body: Any) -> Response:
+        session.split(body["group"])
         return state()
 
-    def undo(_: Any) -> Answer:
+    def undo(_: Any) -> Response:
         session.undo()
         return state()
 
-    def keep(_: Any) -> Answer:
+    def save_labels(_: Any) -> Response:
         nonlocal saved
         labels = session.labels()
         held_out = save(labels)
         saved = labels
-        return Answer.of(held_out.model_dump())
+        return Response.json(held_out.model_dump())
 
-    def finish(_: Any) -> Answer:
+    def finish(_: Any) -> Response:
         shown.clear()
         page.stop()
-        return Answer.of({})
+        return Response.json({})
 
-    def crop(number: str) -> Answer:
-        return Answer(shown[int(number)], "image/jpeg")
+    def crop(number: str) -> Response:
+        return Response(shown[int(number)], "image/jpeg")
 
-    def exactly(make: Callable[[], Answer]) -> Callable[[str], Answer]:
-        def get(rest: str) -> Answer:
+    def without_rest(make: Callable[[], Response]) -> Callable[[str], Response]:
+        def get(rest: str) -> Response:
             if rest:
                 raise KeyError(rest)
             return make()
@@ -68,14 +68,14 @@ def role_page(
 
     page = LocalPage(
         get={
-            "": exactly(lambda: static("roles.html")),
-            "roles.css": exactly(lambda: static("roles.css")),
-            "roles.js": exactly(lambda: static("roles.js")),
-            "icon.svg": exactly(lambda: static("icon.svg")),
-            "state": exactly(state),
+            "": without_rest(lambda: static_file("roles.html")),
+            "roles.css": without_rest(lambda: static_file("roles.css")),
+            "roles.js": without_rest(lambda: static_file("roles.js")),
+            "icon.svg": without_rest(lambda: static_file("icon.svg")),
+            "state": without_rest(state),
             "crop": crop,
         },
-        post={"answer": answer, "split": split, "undo": undo, "save": keep, "finish": finish},
+        post={"answer": answer, "split": split, "undo": undo, "save": save_labels, "finish": finish},
         port=port,
     )
     return page

@@ -1,1 +1,1 @@
-"""Teaching a site's roles: crops out of footage, labels, and the model that is kept of them."""
+"""Teaching the roles of a facility: crops from footage, their labels, and the role model trained on them."""

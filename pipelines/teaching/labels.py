@@ -1,6 +1,7 @@
-"""Labels of crops, as a file that a person can write and the page writes: where, who, and which role.
+"""Labels for role training: the file format, and cutting the labelled people out of the footage.
 
-A label holds a place in footage, never a picture or a vector of anybody.
+The label page writes such files, and people can write them by hand. A label holds a position in footage, a
+track and a role, but neither an image nor a feature vector of a person.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 import polars as pl
@@ -27,11 +28,17 @@ Px = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Label(BaseModel):
-    """One label: a person in one frame of a video, or a whole track of the observation log.
+    """The label of a person in one frame of a video, or of a whole track of the observation log.
 
-    `video` is a path, taken from the folder of the labels file; `frame` counts decoded frames from 0, `time`
-    seconds from the first one. `track` names the person: crops of one person share it, and are never on
-    both sides when the result is checked. Without a box, `track` is one of the home's observation log.
+    Attributes:
+        video: path of the video, relative to the folder of the labels file.
+        track: id of the person: crops with the same id are never in both training and test. Without a box,
+            it is a track id of the observation log.
+        role: the role of the person.
+        frame: index of the frame, from 0; or
+        time: seconds from the first frame.
+        box: x1, y1, x2, y2 of the person, px.
+        source_fps: frame rate that replaces the file's timestamps.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,7 +52,7 @@ class Label(BaseModel):
     source_fps: float | None = Field(default=None, gt=0, le=1000)
 
     @model_validator(mode="after")
-    def _says_where(self) -> Self:
+    def _has_position(self) -> Self:
         if self.role not in ROLES:
             raise ValueError(f"expected a role among {', '.join(ROLES)}, got {self.role.value!r}")
         if self.box is not None:
@@ -62,10 +69,10 @@ _LABELS = TypeAdapter(list[Label])
 
 
 def read_labels(path: Path) -> list[Label]:
-    """Read a labels file: JSON (a list of labels) or CSV (columns as the labels' fields; x1, y1, x2, y2).
+    """Read a labels file: JSON (a list of labels) or CSV (columns named as fields; x1, y1, x2, y2 for box).
 
     Raises:
-        RoleError: it cannot be read, or a label in it is not one.
+        RoleError: the file cannot be read, or a label in it is invalid.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -86,7 +93,7 @@ def read_labels(path: Path) -> list[Label]:
 
 
 def to_json(labels: Sequence[Label]) -> str:
-    """The content of a labels file."""
+    """The content of a labels file with these labels."""
     rows = [label.model_dump(mode="json", exclude_none=True) for label in labels]
     return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
 
@@ -94,35 +101,35 @@ def to_json(labels: Sequence[Label]) -> str:
 def cut_labelled(
     labels: Sequence[Label], folder: Path, facility: Facility, home: Path | None = None
 ) -> list[tuple[Label, BodyCrop]]:
-    """Cut the labelled people out of the footage again.
+    """Cut the labelled people out of the footage.
 
     Args:
-        labels: what to cut.
-        folder: of the labels file; relative videos are below it.
-        facility: its time zone dates the footage.
-        home: whose observation log has the tracks that are labelled without a box.
+        labels: the labels.
+        folder: folder of the labels file, to which the paths of videos are relative.
+        facility: the facility, for its time zone.
+        home: home folder whose observation log has the tracks that are labelled without a box.
 
     Raises:
         RoleError: a label names a frame that a video does not have, or a track that the log does not have.
         SourceError: a video cannot be read.
     """
     found: list[tuple[Label, BodyCrop]] = []
-    placed = [label for label in labels if label.box is not None]
-    placed += _from_log([label for label in labels if label.box is None], home)
-    for video, fps in sorted({(label.video, label.source_fps or 0.0) for label in placed}):
-        wanted = [item for item in placed if (item.video, item.source_fps or 0.0) == (video, fps)]
+    with_box = [label for label in labels if label.box is not None]
+    with_box += _boxes_from_log([label for label in labels if label.box is None], home)
+    for video, fps in sorted({(label.video, label.source_fps or 0.0) for label in with_box}):
+        wanted = [item for item in with_box if (item.video, item.source_fps or 0.0) == (video, fps)]
         source = open_source(folder / video, "labels", None, fps or None, facility.timezone)
         waiting = sorted(wanted, key=lambda label: (label.frame or 0, label.time or 0.0))
         for item in source.frames():
             if not waiting:
                 break
             if isinstance(item, Frame):
-                here = [label for label in waiting if _reached(label, item, source.info.start_us)]
-                found += [(label, _cut(label, item)) for label in here]
-                waiting = [label for label in waiting if label not in here]
+                reached = [label for label in waiting if _reached(label, item, source.info.start_us)]
+                found += [(label, _cut(label, item)) for label in reached]
+                waiting = [label for label in waiting if label not in reached]
         if waiting:
-            where = waiting[0].frame if waiting[0].time is None else f"{waiting[0].time:g} s"
-            raise RoleError(f"{video}: expected footage up to frame {where}, where a label is, got less")
+            position = waiting[0].frame if waiting[0].time is None else f"{waiting[0].time:g} s"
+            raise RoleError(f"{video}: expected footage up to frame {position}, where a label is, got less")
     return found
 
 
@@ -143,23 +150,23 @@ def _cut(label: Label, frame: Frame) -> BodyCrop:
     return cut_body(frame, label.track, np.array([x1, y1, x2, y2]))
 
 
-def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
-    """Labels of whole tracks, as labels of some of their boxes in the observation log."""
+def _boxes_from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
+    """Replace labels of whole tracks by labels of some of their boxes in the observation log."""
     if not labels:
         return []
     ids = {label.track: _track_id(label.track) for label in labels}
     wanted = pl.col("track").is_in([n for n in ids.values() if n is not None])
-    pieces = []
+    tables = []
     if home is not None:
         for camera in observations.cameras(home):
-            pieces += [
+            tables += [
                 rows.filter(wanted)
                 for _, rows in observations.read_hours(home, camera, *observations.ALL_TIME)
             ]
-    seen = pl.concat([observations.empty(), *pieces]).sort("t", maintain_order=True)
-    placed: list[Label] = []
+    logged = pl.concat([observations.empty(), *tables]).sort("t", maintain_order=True)
+    with_box: list[Label] = []
     for label in labels:
-        rows = seen.filter(pl.col("track").eq_missing(ids[label.track]))
+        rows = logged.filter(pl.col("track").eq_missing(ids[label.track]))
         if rows.is_empty():
             raise RoleError(
                 f"{label.video}: expected a box, or a track of the observation log of {home or 'a home'}, "
@@ -167,8 +174,8 @@ def _from_log(labels: Sequence[Label], home: Path | None) -> list[Label]:
             )
         for row in rows.gather_every(max(1, -(-rows.height // CROPS_PER_TRACK))).to_dicts():
             box = (row["x1"], row["y1"], row["x2"], row["y2"])
-            placed.append(label.model_copy(update={"frame": row["frame"], "box": box}))
-    return placed
+            with_box.append(label.model_copy(update={"frame": row["frame"], "box": box}))
+    return with_box
 
 
 def _track_id(text: str) -> int | None:
@@ -178,10 +185,10 @@ def _track_id(text: str) -> int | None:
         return None
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _csv_rows(text: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
     for row in csv.DictReader(io.StringIO(text)):
-        given: dict[str, Any] = {name: value for name, value in row.items() if value not in (None, "")}
+        given: dict[str, object] = {name: value for name, value in row.items() if value not in (None, "")}
         corners = [given.pop(name) for name in ("x1", "y1", "x2", "y2") if name in given]
         rows.append(given | ({"box": corners} if corners else {}))
     return rows

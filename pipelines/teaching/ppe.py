@@ -1,7 +1,7 @@
-"""The role model for a site without labels: protective clothing against everything else.
+"""Training of the general role model, for facilities without labels: protective clothing or not.
 
-Learned from public pictures of building sites. Protective means a suit or a vest with a box of its own on
-the person; plain is everybody else, of whom nothing is said but that they wear neither.
+It is trained on public images of building sites. A person wears protective clothing if a suit or a vest is
+labelled on the person; all other people count as plain, which means only that they wear neither.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 import cv2
 import numpy as np
@@ -28,36 +28,51 @@ SOURCES = ("ppe_syook", "ppe_rqnu9")
 GARMENTS = {"ppe-suit": "suit", "vest": "vest"}
 CLASSES = ((Role.STAFF_PPE,), (Role.RESIDENT, Role.STAFF_NO_PPE, Role.OUTSIDER))
 MIN_PERSON_HEIGHT_PX, MIN_PERSON_WIDTH_PX = 64, 20
-"""px: smaller people show too little to learn from."""
+"""Minimum size of a person in training images, px."""
 MIN_GARMENT_OVERLAP = 0.6
-"""Share of a garment's box that must lie in a person's."""
+"""Minimum share of a garment's box that lies in the box of the person who wears it."""
 MAX_DUPLICATE_BITS = 12
-"""Of the 64 bits of two pictures' difference hashes: pictures that differ in no more are one group."""
+"""Images whose 64-bit difference hashes differ in at most this many bits are near-duplicates: one group."""
 PRIOR_PPE = 1 / (1 + len(CLASSES[1]))
-"""Probability of staff in PPE where a picture says neither way."""
+"""Probability of staff in PPE without evidence: all roles are equally probable."""
 
 Progress = Callable[[int, int], None]
+"""Called with the number of people read and the total."""
+
+GarmentFigures: TypeAlias = dict[str, dict[str, float | int]]
+"""Figures by what people wear: suit, vest or plain."""
+PpeFigures = TypedDict(
+    "PpeFigures",
+    {
+        "people": int,
+        "pictures": int,
+        "groups": int,
+        "held out by group": GarmentFigures,
+        "held out by source": dict[str, GarmentFigures],
+    },
+)
+"""Figures of the general model on held-out images, as they are printed."""
 
 
 @dataclass(frozen=True)
 class _Person:
     image: Path
     box: np.ndarray
-    worn: str
+    garment: str
 
 
 def train_general_model(
     data: Path, features: RoleFeatures, progress: Progress = lambda *_: None
-) -> tuple[RoleModel, dict[str, Any]]:
-    """Train the model; returns it with figures on pictures held out, by what is worn and by source.
+) -> tuple[RoleModel, PpeFigures]:
+    """Train the general model; returns it with figures on held-out images.
 
     Args:
-        data: folder with the folders of SOURCES.
-        features: what to learn from.
-        progress: told how many of how many people are read.
+        data: folder that contains the folders of SOURCES.
+        features: reader of the features.
+        progress: called with the number of people read and the total.
 
     Raises:
-        ModelError: the data is missing.
+        ModelError: the data set is missing.
     """
     people = [person for source in SOURCES for person in _people(data / source)]
     groups = _groups(sorted({person.image for person in people}))
@@ -66,9 +81,9 @@ def train_general_model(
         rows.append(features.read([(read_image(person.image), person.box)]))
         progress(number + 1, len(people))
     x = np.concatenate(rows)
-    classes = np.array([int(person.worn == "plain") for person in people])
+    classes = np.array([int(person.garment == "plain") for person in people])
     of_group = [groups[person.image] for person in people]
-    # Near-copies together count as one person of a class: one man filmed for a minute is one man.
+    # The people of a group and class count as one: a man filmed for a minute is one man.
     tracks = [f"{group} {k}" for group, k in zip(of_group, classes.tolist(), strict=True)]
 
     def fitted(chosen: np.ndarray) -> RoleModel:
@@ -83,21 +98,21 @@ def train_general_model(
 
 def _figures(
     people: list[_Person], groups: np.ndarray, x: np.ndarray, fitted: Callable[[np.ndarray], RoleModel]
-) -> dict[str, Any]:
-    """Figures on held-out fifths of the groups, and from one source to the other."""
-    worn = np.array([person.worn for person in people])
+) -> PpeFigures:
+    """Figures of five-fold cross-validation over groups, and of training on one source for the other."""
+    worn = np.array([person.garment for person in people])
     source = np.array([person.image.parent.parent.name for person in people])
     fifth = {name: n % 5 for n, name in enumerate(np.random.default_rng(1).permutation(np.unique(groups)))}
-    of = np.array([fifth[group] for group in groups.tolist()])
-    held_out = _predicted(x, [of == n for n in range(5)], fitted)
+    fold = np.array([fifth[group] for group in groups.tolist()])
+    held_out = _predicted(x, [fold == n for n in range(5)], fitted)
     across = _predicted(x, [source == name for name in SOURCES], fitted)
     return {
         "people": len(people),
         "pictures": len({person.image for person in people}),
         "groups": len(np.unique(groups)),
-        "held out by group": _by_kind(held_out, worn),
+        "held out by group": _by_garment(held_out, worn),
         "held out by source": {
-            name: _by_kind(across[source == name], worn[source == name]) for name in SOURCES
+            name: _by_garment(across[source == name], worn[source == name]) for name in SOURCES
         },
     }
 
@@ -106,19 +121,19 @@ def _predicted(
     x: np.ndarray, parts: list[np.ndarray], fitted: Callable[[np.ndarray], RoleModel]
 ) -> np.ndarray:
     """Probability of staff in PPE (N,), each part predicted from the others."""
-    found = np.zeros(len(x))
+    shares = np.zeros(len(x))
     for part in parts:
-        found[part] = RoleClassifier(fitted(~part)).roles(x[part])[:, 1]
-    return found
+        shares[part] = RoleClassifier(fitted(~part)).roles(x[part])[:, 1]
+    return shares
 
 
-def _by_kind(found: np.ndarray, worn: np.ndarray) -> dict[str, dict[str, float | int]]:
+def _by_garment(shares: np.ndarray, worn: np.ndarray) -> GarmentFigures:
     return {
         str(kind): {
             "people": int((worn == kind).sum()),
-            "likelier than not": round(float((found[worn == kind] > PRIOR_PPE).mean()), 3),
+            "likelier than not": round(float((shares[worn == kind] > PRIOR_PPE).mean()), 3),
             f"staff_ppe at {MIN_ROLE_CONFIDENCE}": round(
-                float((found[worn == kind] >= MIN_ROLE_CONFIDENCE).mean()), 3
+                float((shares[worn == kind] >= MIN_ROLE_CONFIDENCE).mean()), 3
             ),
         }
         for kind in np.unique(worn)
@@ -150,20 +165,23 @@ def _people(source: Path) -> Iterator[_Person]:
 
 
 def _owner(garment: np.ndarray, persons: list[np.ndarray]) -> int | None:
-    """The person that a garment is on: the one whose box holds most of it; of several, the tightest."""
+    """The person who wears a garment: the one whose box contains most of it; of several, the smallest box."""
     best, score = None, MIN_GARMENT_OVERLAP
     for number, box in enumerate(persons):
         side = np.minimum(garment[2:], box[2:]) - np.maximum(garment[:2], box[:2])
         common, size = float(np.prod(np.clip(side, 0, None))), float(np.prod(garment[2:] - garment[:2]))
         union = size + float(np.prod(box[2:] - box[:2])) - common
-        fit_of = common / size + 0.1 * common / union
-        if common / size >= MIN_GARMENT_OVERLAP and fit_of > score:
-            best, score = number, fit_of
+        match = common / size + 0.1 * common / union
+        if common / size >= MIN_GARMENT_OVERLAP and match > score:
+            best, score = number, match
     return best
 
 
 def _groups(images: list[Path]) -> dict[Path, str]:
-    """Pictures that show the same: near-copies by difference hash, and frames of one video by their name."""
+    """Group near-duplicate images (by difference hash) and frames of one video (by name), by union-find.
+
+    The group of each image is named by the stem of one of its images.
+    """
     hashes = []
     for image in images:
         grey = cv2.cvtColor(read_image(image), cv2.COLOR_BGR2GRAY)

@@ -1,4 +1,4 @@
-"""A site's role model: trained from labelled crops, kept below its home, found again."""
+"""The role model of a facility: training on labelled crops, its files in the home folder, and its choice."""
 
 from __future__ import annotations
 
@@ -20,40 +20,41 @@ from vision.roles.model import ROLES, RoleError, RoleModel, read_model
 from zones.facility import Facility, Role
 
 FOLDER = "roles"
+"""Folder of the role models below the home folder."""
 GENERAL_MODEL = "ppe"
-"""Name of the model that is ours, for a site without labels."""
+"""Name of the general model that we ship, for facilities without labels."""
 GENERAL_MODEL_FILE = registry.FOLDER / f"{GENERAL_MODEL}.json"
 RUNTIME = "numpy-f64"
 """The form in which a role model runs, as runs and incidents record it."""
 
 
 def model_path(home: Home, facility: Facility) -> Path:
-    """Where a facility's role model is kept."""
+    """Path of a facility's role model."""
     return home.path / FOLDER / f"{facility.code}.json"
 
 
 def labels_path(home: Home, facility: Facility) -> Path:
-    """Where the places of its labels are kept, to train it anew from the footage."""
+    """Path of the labels of a facility's role model, from which it can be trained again."""
     return home.path / FOLDER / f"{facility.code}.labels.json"
 
 
 def train_role_model(
     crops: Sequence[BodyCrop], roles: Sequence[Role], features: RoleFeatures, facility: Facility
 ) -> RoleModel:
-    """Train a facility's model on crops and their roles.
+    """Train a facility's role model on crops and their roles.
 
     Raises:
-        RoleError: fewer than two roles, or too few people of one.
+        RoleError: there are fewer than two roles, or too few people of a role.
     """
-    present = [role for role in ROLES if role in set(roles)]
+    labelled_roles = [role for role in ROLES if role in set(roles)]
     labelled = Labelled(
         features.read([(crop.image, crop.inside) for crop in crops]),
-        _numbers(roles, present),
+        _class_indices(roles, labelled_roles),
         [crop.track for crop in crops],
     )
     return fit(
         labelled,
-        [(role,) for role in present],
+        [(role,) for role in labelled_roles],
         features.identity,
         facility=facility.code,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -62,31 +63,31 @@ def train_role_model(
 
 
 def save_role_model(home: Home, facility: Facility, model: RoleModel, labels: Sequence[Label]) -> Path:
-    """Write a model and the places of its labels; each file is afterwards whole, or as it was.
+    """Write a role model and its labels; each file is written atomically.
 
     Raises:
-        RoleError: the disk refuses it.
+        RoleError: a file cannot be written.
     """
     path = model_path(home, facility)
     try:
         write_atomic(labels_path(home, facility), to_json(labels).encode())
         write_atomic(path, model.to_json().encode())
     except OSError as error:
-        raise RoleError(f"{path}: cannot keep the role model: {error.strerror or error}") from error
+        raise RoleError(f"{path}: cannot write the role model: {error.strerror or error}") from error
     return path
 
 
 def find_role_model(home: Home, facility: Facility, wanted: str) -> Weights | None:
-    """The role model of a run, as the file that runs and incidents record.
+    """The file of the role model of a run, as runs and incidents record it; None = no role model.
 
     Args:
-        home: the site's folder.
-        facility: whose roles.
-        wanted: "auto" for the facility's own where there is one, "none", "ppe" for the general one that we
-            ship, or the path of a role model's file.
+        home: the home folder.
+        facility: the facility.
+        wanted: "auto" for the facility's own model if there is one, "none", "ppe" for the general model that
+            we ship, or the path of a role model.
 
     Raises:
-        RoleError: the path leads nowhere, or to a model of another facility.
+        RoleError: there is no file at the path, or it is the model of another facility.
     """
     if wanted == "none":
         return None
@@ -108,8 +109,8 @@ def find_role_model(home: Home, facility: Facility, wanted: str) -> Weights | No
     return Weights(f"roles-{path.stem}", path, registry.sha256(path), None, False, RUNTIME)
 
 
-def _numbers(roles: Sequence[Role], present: Sequence[Role]) -> np.ndarray:
-    return np.array([present.index(role) for role in roles], dtype=np.int64)
+def _class_indices(roles: Sequence[Role], labelled_roles: Sequence[Role]) -> np.ndarray:
+    return np.array([labelled_roles.index(role) for role in roles], dtype=np.int64)
 
 
 def describe_role_source(weights: Weights | None) -> str:

@@ -1,29 +1,29 @@
-// The page on which roles are taught: one group of look-alikes at a time, one key for each role.
+// The page for labelling roles: one group of tracks that look alike at a time, one key for each role.
 
 const TEXTS = {
   en: {
-    title: "Who wears what at this facility",
+    title: "What each role wears at this facility",
     progress: "Labelled",
-    hidden: "Heads are hidden. The pictures are deleted when the page is finished.",
-    help: "← → move between groups. A group of several roles: x splits it; what cannot be split is skipped.",
+    hidden: "Heads are hidden. The images are deleted when you finish.",
+    help: "← → move between groups. If a group shows several roles, x splits it; a group that cannot be split is skipped.",
     resident: "resident", staff_ppe: "staff in PPE", staff_no_ppe: "staff without PPE", outsider: "outsider",
     mixed: "mixed: split or skip", undo: "undo", save: "save", finish: "finish",
     skipped: "skipped", waiting: "no role yet",
-    where: (n, all, people, crops, answer) => `Group ${n} of ${all}: ${people} tracks, ${crops} pictures. ${answer}.`,
-    count: (name, crops, people, wanted) => `${name}: ${crops} of ${wanted} pictures, ${people} tracks`,
+    where: (n, all, people, crops, answer) => `Group ${n} of ${all}: ${people} tracks, ${crops} images. ${answer}.`,
+    count: (name, crops, people, wanted) => `${name}: ${crops} of ${wanted} images, ${people} tracks`,
     working: "Training…",
-    finished: "Finished: the pictures are gone. This page can be closed.",
-    unsaved: "There are labels that are not saved. Press the key again to finish without them.",
-    lost: "The program that serves this page has ended.",
-    saved: (h) => `Saved. On ${h.tracks} tracks, each held out in turn: ` +
-      (h.track_accuracy === null ? "none could be told, " : `${percent(h.track_accuracy)} of those told are right, `) +
-      `${percent(h.tracks_unknown)} are left unknown.`,
+    finished: "Finished: the images are deleted. You can close this page.",
+    unsaved: "Some labels are not saved. Press the key again to finish without saving them.",
+    lost: "The program that serves this page has stopped.",
+    saved: (h) => `Saved. Cross-validation on ${h.tracks} tracks: ` +
+      (h.track_accuracy === null ? "no track has a known role, " : `${percent(h.track_accuracy)} of the known roles are right, `) +
+      `${percent(h.tracks_unknown)} of the tracks stay unknown.`,
   },
   vi: {
-    title: "Ai mặc gì tại cơ sở này",
+    title: "Trang phục của từng vai trò tại cơ sở này",
     progress: "Đã gán nhãn",
-    hidden: "Vùng đầu được che. Hình ảnh bị xóa khi kết thúc trang này.",
-    help: "← → chuyển giữa các nhóm. Nhóm có nhiều vai trò: x tách nhóm; nhóm không tách được thì bỏ qua.",
+    hidden: "Vùng đầu được che. Hình ảnh sẽ bị xóa khi kết thúc.",
+    help: "← → chuyển giữa các nhóm. Nếu nhóm có nhiều vai trò, nhấn x để tách nhóm; nhóm không tách được sẽ bị bỏ qua.",
     resident: "người cách ly", staff_ppe: "nhân viên mặc trang phục phòng hộ",
     staff_no_ppe: "nhân viên không mặc trang phục phòng hộ", outsider: "người ngoài",
     mixed: "lẫn lộn: tách hoặc bỏ qua", undo: "hoàn tác", save: "lưu", finish: "kết thúc",
@@ -35,17 +35,17 @@ const TEXTS = {
     unsaved: "Có nhãn chưa được lưu. Nhấn phím lần nữa để kết thúc mà không lưu.",
     lost: "Chương trình phục vụ trang này đã dừng.",
     saved: (h) => `Đã lưu. Kiểm tra chéo trên ${h.tracks} lượt theo dõi: ` +
-      (h.track_accuracy === null ? "không lượt nào nhận ra được, " : `đúng ${percent(h.track_accuracy)} số lượt nhận ra, `) +
-      `${percent(h.tracks_unknown)} chưa xác định.`,
+      (h.track_accuracy === null ? "không lượt nào xác định được vai trò, " : `đúng ${percent(h.track_accuracy)} số lượt đã xác định vai trò, `) +
+      `${percent(h.tracks_unknown)} số lượt chưa xác định.`,
   },
 };
-const MOST_SHOWN = 27;
+const MAX_CROPS_SHOWN = 27;
 const ROLES = { r: "resident", p: "staff_ppe", s: "staff_no_ppe", o: "outsider" };
 
-const asked = new URLSearchParams(location.search).get("lang");
-const lang = [asked, ...navigator.languages].map((l) => (l || "").slice(0, 2)).find((l) => l in TEXTS) || "vi";
+const requested = new URLSearchParams(location.search).get("lang");
+const lang = [requested, ...navigator.languages].map((l) => (l || "").slice(0, 2)).find((l) => l in TEXTS) || "vi";
 const text = TEXTS[lang];
-const said = document.getElementById("said");
+const status = document.getElementById("status");
 let state = null;
 let at = 0;
 let warned = false;
@@ -56,17 +56,17 @@ function percent(share) {
   return new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: 1 }).format(share);
 }
 
-// Of many, some from the first to the last: a group is judged at a glance.
+// If there are many crops, show some of them, spread from the first to the last.
 function spread(items) {
-  if (items.length <= MOST_SHOWN) return items;
-  return Array.from({ length: MOST_SHOWN }, (_, n) => items[Math.round(n * (items.length - 1) / (MOST_SHOWN - 1))]);
+  if (items.length <= MAX_CROPS_SHOWN) return items;
+  return Array.from({ length: MAX_CROPS_SHOWN }, (_, n) => items[Math.round(n * (items.length - 1) / (MAX_CROPS_SHOWN - 1))]);
 }
 
 function element(tag, content, attributes = {}) {
-  const made = document.createElement(tag);
-  made.append(content);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+  const created = document.createElement(tag);
+  created.append(content);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  return created;
 }
 
 async function ask(path, body) {
@@ -89,8 +89,8 @@ function show() {
   const name = group && (group.answer ? text[group.answer] : text.waiting);
   document.getElementById("where").textContent = group
     ? text.where(at + 1, state.groups.length, group.people, group.crops.length, name) : "";
-  const pictures = spread(group ? group.crops : []).map((n) => element("img", "", { src: `crop/${n}`, alt: "" }));
-  document.getElementById("crops").replaceChildren(...pictures);
+  const images = spread(group ? group.crops : []).map((n) => element("img", "", { src: `crop/${n}`, alt: "" }));
+  document.getElementById("crops").replaceChildren(...images);
   for (const button of document.querySelectorAll("#keys [data-role]")) {
     button.setAttribute("aria-pressed", String(Boolean(group) && button.dataset.role === group.answer));
   }
@@ -102,7 +102,7 @@ function show() {
   }));
 }
 
-async function take(path, body) {
+async function update(path, body) {
   state = await ask(path, body);
   at = Math.min(state.at, Math.max(0, state.groups.length - 1));
   show();
@@ -111,46 +111,46 @@ async function take(path, body) {
 const actions = {
   ArrowLeft: () => { at = Math.max(0, at - 1); show(); },
   ArrowRight: () => { at = Math.min(state.groups.length - 1, at + 1); show(); },
-  x: () => take("split", { group: state.groups[at].id }),
-  u: () => take("undo", {}),
+  x: () => update("split", { group: state.groups[at].id }),
+  u: () => update("undo", {}),
   Enter: async () => {
-    said.textContent = text.working;
-    said.textContent = text.saved(await ask("save", {}));
+    status.textContent = text.working;
+    status.textContent = text.saved(await ask("save", {}));
     state = await ask("state");
     show();
   },
   q: async () => {
     if (state.unsaved && !warned) {
       warned = true;
-      said.textContent = text.unsaved;
+      status.textContent = text.unsaved;
       return;
     }
     await ask("finish", {});
     done = true;
     document.getElementById("crops").replaceChildren();
-    said.textContent = text.finished;
+    status.textContent = text.finished;
   },
 };
 for (const [key, role] of Object.entries(ROLES)) {
-  actions[key] = () => take("answer", { group: state.groups[at].id, role });
+  actions[key] = () => update("answer", { group: state.groups[at].id, role });
 }
 
-// One after the other: a key pressed while an answer is under way speaks of the group that comes next.
+// Keys are handled one after the other: a key pressed while a request is pending applies to the next group.
 function act(key) {
   queue = queue.then(async () => {
     if (done || (!state.groups.length && key !== "q")) return;
     if (key !== "q") warned = false;
-    if (key !== "q" && key !== "Enter") said.textContent = "";
+    if (key !== "q" && key !== "Enter") status.textContent = "";
     try {
       await actions[key]();
     } catch (error) {
-      said.textContent = error.message;
+      status.textContent = error.message;
     }
   });
 }
 
 document.documentElement.lang = lang;
-for (const place of document.querySelectorAll("[data-text]")) place.textContent = text[place.dataset.text];
+for (const node of document.querySelectorAll("[data-text]")) node.textContent = text[node.dataset.text];
 document.title = text.title;
 const keys = [...Object.entries(ROLES), ["x", "mixed"], ["u", "undo"], ["Enter", "save"], ["q", "finish"]];
 document.getElementById("keys").replaceChildren(...keys.map(([key, name]) => {
@@ -167,4 +167,4 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act(key);
 });
-take("state").catch((error) => { said.textContent = error.message; });
+update("state").catch((error) => { status.textContent = error.message; });

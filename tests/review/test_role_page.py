@@ -1,4 +1,4 @@
-"""The page as its user has it: a real server, and where there is one, a real browser."""
+"""The page on a real server and, if there is one, in a real browser."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ FIGURES = HeldOut(
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 
 
-def picture(number: int) -> bytes:
-    image = np.full((240, 120, 3), 10 * number, np.uint8)
-    return cv2.imencode(".jpg", image)[1].tobytes()
+def image(number: int) -> bytes:
+    pixels = np.full((240, 120, 3), 10 * number, np.uint8)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
 
 
 @dataclass
@@ -58,7 +58,7 @@ def served() -> Iterator[Served]:
     split = lambda tracks: [[tracks[0]], list(tracks[1:])] if len(tracks) > 1 else [list(tracks)]  # noqa: E731
     session = LabelSession(TRACKS, GROUPS, split)
     holder: list[Served] = []
-    page = role_page(session, [picture(n) for n in range(len(TRACKS))], lambda labels: holder[0].save(labels))
+    page = role_page(session, [image(n) for n in range(len(TRACKS))], lambda labels: holder[0].save(labels))
     holder.append(Served(page))
     thread = threading.Thread(target=page.run, daemon=True)
     thread.start()
@@ -83,7 +83,7 @@ def ask(
     return result
 
 
-def test_the_page_is_answered_only_behind_its_random_path_and_under_its_own_name(served: Served) -> None:
+def test_the_page_is_served_only_under_its_random_path_and_its_own_host(served: Served) -> None:
     page = served.page
     path = f"/{page.token}/"
     assert ask(page, path)[0] == 200
@@ -114,7 +114,7 @@ def test_nothing_is_cached_and_no_other_origin_is_allowed(served: Served) -> Non
         ({}, [1], 400),
     ],
 )
-def test_other_pages_and_nonsense_change_nothing(
+def test_requests_of_other_pages_and_invalid_requests_change_nothing(
     served: Served, headers: dict[str, str], body: object, status: int
 ) -> None:
     path = f"/{served.page.token}/answer"
@@ -123,7 +123,7 @@ def test_other_pages_and_nonsense_change_nothing(
     assert not state["can_undo"] and not state["unsaved"]
 
 
-def test_finishing_forgets_the_pictures_and_ends_the_server(served: Served) -> None:
+def test_finishing_stops_the_server(served: Served) -> None:
     assert ask(served.page, f"/{served.page.token}/crop/0")[0] == 200
     assert ask(served.page, f"/{served.page.token}/finish", {})[0] == 200
 
@@ -133,7 +133,7 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on t
 
 @needs_browser
 @pytest.mark.parametrize("lang", ["vi", "en"])
-def test_roles_are_taught_with_the_keyboard(served: Served, lang: str) -> None:
+def test_roles_are_labelled_with_the_keyboard(served: Served, lang: str) -> None:
     api = pytest.importorskip("playwright.sync_api")
     complaints: list[str] = []
     with api.sync_playwright() as play:
@@ -148,7 +148,9 @@ def test_roles_are_taught_with_the_keyboard(served: Served, lang: str) -> None:
         where = tab.locator("#where")
         api.expect(where).to_contain_text("1 trên 3" if lang == "vi" else "1 of 3")
         api.expect(tab.locator("h1")).to_have_text(
-            "Ai mặc gì tại cơ sở này" if lang == "vi" else "Who wears what at this facility"
+            "Trang phục của từng vai trò tại cơ sở này"
+            if lang == "vi"
+            else "What each role wears at this facility"
         )
         api.expect(tab.locator("#crops img")).to_have_count(9)
         for image in tab.locator("#crops img").all():
@@ -158,18 +160,18 @@ def test_roles_are_taught_with_the_keyboard(served: Served, lang: str) -> None:
         api.expect(where).to_contain_text("1 trên 4" if lang == "vi" else "1 of 4")
         for key in "rpso":  # t0, t1 t2, t3 t4, t5
             tab.keyboard.press(key)
-        tab.keyboard.press("u")  # t5 waits again
+        tab.keyboard.press("u")  # t5 has no answer again
         api.expect(tab.locator('#keys [data-key="o"]')).to_have_attribute("aria-pressed", "false")
         tab.keyboard.press("o")
         tab.keyboard.press("ArrowLeft")
         api.expect(where).to_contain_text("3 trên 4" if lang == "vi" else "3 of 4")
         api.expect(tab.locator('#keys [data-key="s"]')).to_have_attribute("aria-pressed", "true")
         tab.keyboard.press("Enter")
-        said = tab.locator("#said")
-        api.expect(said).to_contain_text("Đã lưu" if lang == "vi" else "Saved")
-        api.expect(said).to_contain_text("25")
+        status = tab.locator("#status")
+        api.expect(status).to_contain_text("Đã lưu" if lang == "vi" else "Saved")
+        api.expect(status).to_contain_text("25")
         tab.keyboard.press("q")
-        api.expect(said).to_contain_text("Đã kết thúc" if lang == "vi" else "Finished")
+        api.expect(status).to_contain_text("Đã kết thúc" if lang == "vi" else "Finished")
         browser.close()
     ppe, plain = Role.STAFF_PPE, Role.STAFF_NO_PPE
     wanted = [Role.RESIDENT, ppe, ppe, plain, plain, Role.OUTSIDER]
@@ -178,7 +180,7 @@ def test_roles_are_taught_with_the_keyboard(served: Served, lang: str) -> None:
 
 
 @needs_browser
-def test_what_cannot_be_saved_is_said_and_labels_are_not_lost_by_one_key(served: Served) -> None:
+def test_a_failed_save_is_reported_and_unsaved_labels_need_a_second_key_to_discard(served: Served) -> None:
     api = pytest.importorskip("playwright.sync_api")
     served.refuse = "expected labelled crops of at least 2 people as outsider, got 1"
     with api.sync_playwright() as play:
@@ -187,9 +189,9 @@ def test_what_cannot_be_saved_is_said_and_labels_are_not_lost_by_one_key(served:
         tab.goto(f"{served.page.url}?lang=en")
         tab.locator('#keys [data-key="o"]').click()
         tab.keyboard.press("Enter")
-        api.expect(tab.locator("#said")).to_have_text(served.refuse)
+        api.expect(tab.locator("#status")).to_have_text(served.refuse)
         tab.keyboard.press("q")
-        api.expect(tab.locator("#said")).to_contain_text("not saved")
+        api.expect(tab.locator("#status")).to_contain_text("not saved")
         tab.keyboard.press("ArrowRight")
         api.expect(tab.locator("#where")).to_contain_text("of 3")
         browser.close()

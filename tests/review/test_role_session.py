@@ -22,7 +22,7 @@ def session() -> LabelSession:
     return LabelSession(TRACKS, GROUPS, halves)
 
 
-def test_one_key_names_all_crops_of_a_group_and_brings_up_the_next() -> None:
+def test_one_answer_labels_all_crops_of_a_group_and_shows_the_next_group() -> None:
     work = session()
     work.answer(0, "resident")
     state = work.state()
@@ -31,17 +31,17 @@ def test_one_key_names_all_crops_of_a_group_and_brings_up_the_next() -> None:
     assert state["counts"]["resident"] == {"crops": 5, "people": 2}
 
 
-def test_a_mixed_group_is_divided_and_what_cannot_be_is_skipped() -> None:
+def test_a_mixed_group_is_split_and_a_group_of_one_track_is_skipped() -> None:
     work = session()
-    work.divide(0)
+    work.split(0)
     assert [group["people"] for group in work.state()["groups"]] == [1, 1, 1, 1]
     assert work.state()["at"] == 0
-    work.divide(1)
+    work.split(1)
     assert work.state()["groups"][2]["answer"] == SKIPPED
     assert work.labels() == {}
 
 
-def test_after_the_last_group_the_first_that_still_waits_comes_up() -> None:
+def test_after_the_last_group_the_first_without_an_answer_is_shown() -> None:
     work = session()
     work.answer(2, "outsider")
     assert work.state()["at"] == 0
@@ -55,7 +55,7 @@ def test_an_answer_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(("group", "role"), [(9, "resident"), (0, "unknown"), (0, "king"), ("0", "resident")])
-def test_what_is_not_on_the_page_is_refused_and_changes_nothing(group: int, role: str) -> None:
+def test_an_unknown_group_or_role_is_refused_and_changes_nothing(group: int, role: str) -> None:
     work = session()
     before = work.state()
     with pytest.raises(LabelError, match="expected"):
@@ -63,12 +63,12 @@ def test_what_is_not_on_the_page_is_refused_and_changes_nothing(group: int, role
     assert work.state() == before
 
 
-step = st.tuples(st.sampled_from(["answer", "divide"]), st.integers(0, 6), st.sampled_from(Role))
+step = st.tuples(st.sampled_from(["answer", "split"]), st.integers(0, 6), st.sampled_from(Role))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(step, max_size=8))
-def test_every_step_can_be_taken_back(taken: list[tuple[str, int, Role]]) -> None:
+def test_every_step_can_be_undone(taken: list[tuple[str, int, Role]]) -> None:
     work = session()
     states = [work.state()]
     for what, number, role in taken:
@@ -78,7 +78,7 @@ def test_every_step_can_be_taken_back(taken: list[tuple[str, int, Role]]) -> Non
             if what == "answer":
                 work.answer(group, role.value)
             else:
-                work.divide(group)
+                work.split(group)
         except LabelError:
             assert role is Role.UNKNOWN
             continue

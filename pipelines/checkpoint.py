@@ -14,18 +14,21 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import supervision as sv
 
 from vision.observations import ObservationError, write_parquet
 from vision.perception import TrackerInput
+from vision.tracking import frame_size, person_detections, scores
 
 SCHEMA = {
     "t": pl.Int64(),
     "index": pl.Int64(),
     "size": pl.Array(pl.Int32, 2),
     "people": pl.List(pl.Array(pl.Float32, 5)),
-    "looked": pl.List(pl.Int32),
-    "looks": pl.Binary(),
+    "embedded": pl.List(pl.Int32),
+    "embeddings": pl.Binary(),
 }
+"""One row for each analysed frame; see `TrackerInput`. Of `people`, x1, y1, x2, y2 (px) and score."""
 EMBEDDING_DTYPE = np.dtype("<f2")
 """Half precision (fp16), little-endian: the embeddings of the people that were embedded, row by row."""
 
@@ -46,10 +49,10 @@ def write(home: Path, stream: str, seq: int, tracker_inputs: Sequence[TrackerInp
         (
             item.t,
             item.index,
-            list(item.size),
-            [[float(v) for v in row] for row in item.rows],
-            list(item.numbers),
-            item.looks.astype(EMBEDDING_DTYPE).tobytes(),
+            list(frame_size(item.detections)),
+            _people(item.detections).tolist(),
+            list(item.embedded),
+            item.embeddings.astype(EMBEDDING_DTYPE).tobytes(),
         )
         for item in tracker_inputs
     ]
@@ -71,20 +74,27 @@ def read(home: Path, stream: str, seq: int) -> list[TrackerInput]:
         TrackerInput(
             t,
             index,
-            (size[0], size[1]),
-            np.array(people, dtype=np.float32).reshape(-1, 5),
-            tuple(looked),
-            np.frombuffer(looks, EMBEDDING_DTYPE).reshape(len(looked), -1)
-            if looked
-            else np.zeros((0, 0), EMBEDDING_DTYPE),
+            person_detections(np.array(people, dtype=np.float32).reshape(-1, 5), (size[0], size[1])),
+            tuple(embedded),
+            _embeddings(embeddings, len(embedded)),
         )
-        for t, index, size, people, looked, looks in table.iter_rows()
+        for t, index, size, people, embedded, embeddings in table.iter_rows()
     ]
 
 
 def remove(home: Path, stream: str) -> None:
     """Remove the checkpoints of a stream that is analysed to its end; none there is no error."""
     shutil.rmtree(_path(home, stream, 0).parent, ignore_errors=True)
+
+
+def _people(detections: sv.Detections) -> np.ndarray:
+    return np.column_stack([detections.xyxy, scores(detections)])
+
+
+def _embeddings(stored: bytes, count: int) -> np.ndarray:
+    if not count:
+        return np.zeros((0, 0), EMBEDDING_DTYPE)
+    return np.frombuffer(stored, EMBEDDING_DTYPE).reshape(count, -1)
 
 
 def _path(home: Path, stream: str, seq: int) -> Path:

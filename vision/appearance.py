@@ -1,7 +1,7 @@
-"""What people look like, as vectors that can be compared: the same clothes, a cosine near 1.
+"""Appearance embeddings of people: unit vectors, whose cosine is near 1 for the same clothes.
 
-For telling apart people in view of one camera, and for learning what a role wears at a site. Vectors
-live with a track in memory; none enters the observation log or the ledger.
+They re-identify people in the view of one camera and describe what each role wears at a facility. The
+embeddings of a track are kept in memory with it; the observation log and the ledger hold none.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ from models.appearance.sizes import DIMENSION
 from models.devices import Device
 from models.registry import Weights
 
+MIN_BATCH = 8
+"""Crops per call on any device, at least."""
+
 
 class AppearanceReader:
-    """Reads the appearance of people."""
+    """Computes the appearance embeddings of people.
+
+    Attributes:
+        dimension: length of an embedding.
+        weights: in use.
+    """
 
     dimension = DIMENSION
 
@@ -29,18 +37,18 @@ class AppearanceReader:
             ModelError: they are not those of an appearance network.
         """
         self.weights = weights
-        self._batch = max(8, device.batch)
+        self._batch = max(MIN_BATCH, device.batch)
         self._embed = Embedder(weights, device)
 
     def read(self, people: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """Unit vectors (N, dimension), float32, of people, each an image and a box in it.
+        """Embeddings (N, dimension), float32 unit vectors, of people, each an image and a box in it.
 
         Args:
             people: images (H x W x 3 BGR uint8) and boxes (x1, y1, x2, y2, px); parts of a box outside
                 its image are cut off.
         """
-        vectors = [np.zeros((0, DIMENSION), np.float32)]
+        embeddings = [np.zeros((0, DIMENSION), np.float32)]
         for first in range(0, len(people), self._batch):
-            part = people[first : first + self._batch]
-            vectors.append(self._embed(np.stack([cut(image, box) for image, box in part])))
-        return np.concatenate(vectors)
+            batch = people[first : first + self._batch]
+            embeddings.append(self._embed(np.stack([cut(image, box) for image, box in batch])))
+        return np.concatenate(embeddings)

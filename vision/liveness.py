@@ -1,8 +1,8 @@
-"""Does a face show signs of life: a painted or printed one never changes.
+"""Liveness of a face: a painted or printed face never changes.
 
-Of every look at a face, the picture around it is kept, small and grey, until the next look. How much that
-place of the frame has changed since, whatever the light, goes into the observation log; the mask rule
-decides what it means.
+Of each face that is checked, a small grey picture of the face and its surroundings is kept until the next
+check of the same track. How much that place in the frame has changed since, regardless of the light, is
+written to the observation log. The mask rule decides what it means.
 """
 
 from __future__ import annotations
@@ -12,50 +12,57 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vision.frames import SEGMENT
+from vision.frames import SECOND, SEGMENT
 
-SIDE = 16
-"""px of the kept picture: small enough that the noise of a camera averages out. Of the smallest face that is
-judged, 32 px, six to seven pixels make one of these: noise of 8 grey levels on a contrast of 40 changes the
-picture by 0.006."""
-MARGIN = 0.15
-"""How far around a face the picture reaches, over its size: a head that turns changes its outline."""
-FLAT = 2.0
-"""Grey levels: a picture of less contrast than this has nothing that could be compared."""
+MAX_GAP_US = 3 * SECOND
+"""Longest time between two pictures that are compared, microseconds: over a longer time the light changes or
+the camera moves. Project default (docs/defaults.md)."""
+PICTURE_SIDE_PX = 16
+"""Side of the kept picture, px: so small that the noise of the camera averages out. Each of its pixels covers
+six to seven pixels of the smallest face that is assessed, 32 px. Noise of 8 grey levels on a contrast of 40
+then changes the picture by 0.006."""
+FACE_MARGIN = 0.15
+"""Margin of the picture around the face, as a share of its size: a head that turns changes its outline."""
+MIN_PLACE_SIDE_PX = 4
+"""Least width and height, px, of a place in the frame that is compared."""
+MIN_CONTRAST = 2.0
+"""Least standard deviation of a picture, grey levels; below it there is nothing to compare."""
 
 
 @dataclass(frozen=True)
-class _Look:
+class _FacePicture:
+    """A face at `t` (microseconds): its place in the frame (x1, y1, x2, y2, px) and the picture there."""
+
     t: int
     place: tuple[int, int, int, int]
     picture: np.ndarray
 
 
 class Liveness:
-    """Compares each look at a track's face with the look before."""
+    """Compares each picture of a track's face with the one before."""
 
-    def __init__(self, apart_us: int) -> None:
-        """Compare looks that are at most `apart_us` microseconds apart.
+    def __init__(self, max_gap_us: int = MAX_GAP_US) -> None:
+        """Compare pictures that are at most `max_gap_us` microseconds apart.
 
-        Looks of different whole minutes are never compared, so that an analysis that goes on at a minute
-        gives what an uninterrupted one gives.
+        Pictures of different segments are never compared. So an analysis that resumes at the start of a
+        segment gives the same result as an uninterrupted one.
         """
-        self._apart_us = apart_us
-        self._last: dict[int, _Look] = {}
+        self._max_gap_us = max_gap_us
+        self._last: dict[int, _FacePicture] = {}
 
     def change(self, track: int, t: int, image: np.ndarray, face: np.ndarray | None) -> float | None:
-        """How much the place where the face was has changed, 0 (not at all) to 1.
+        """How much the place of the face before has changed since: 0 (not at all) to 1.
 
-        One minus the correlation of the two pictures, which brightness and contrast do not touch.
+        One minus the correlation of the two pictures, which brightness and contrast do not affect.
 
         Args:
-            track: whose face.
+            track: id of the track.
             t: of the frame, microseconds.
             image: H x W x 3 BGR.
-            face: x1, y1, x2, y2, px; None where none was seen, which forgets the look before.
+            face: x1, y1, x2, y2, px. None where no face was found: the picture before is then dropped.
 
         Returns:
-            None where there is nothing to compare with.
+            None where there is nothing to compare.
         """
         last = self._last.pop(track, None)
         if face is None:
@@ -63,29 +70,31 @@ class Liveness:
         place = _place(face, image)
         if place is None:
             return None
-        self._last[track] = _Look(t, place, _picture(image, place))
-        if last is None or t - last.t > self._apart_us or t // SEGMENT != last.t // SEGMENT:
+        self._last[track] = _FacePicture(t, place, _picture(image, place))
+        if last is None or t - last.t > self._max_gap_us or t // SEGMENT != last.t // SEGMENT:
             return None
         now = _picture(image, last.place)
-        spread = float(last.picture.std()), float(now.std())
-        if min(spread) < FLAT:
+        contrast = float(last.picture.std()), float(now.std())
+        if min(contrast) < MIN_CONTRAST:
             return None
         covariance = float(((last.picture - last.picture.mean()) * (now - now.mean())).mean())
-        return float(np.clip(1 - covariance / (spread[0] * spread[1]), 0, 1))
+        return float(np.clip(1 - covariance / (contrast[0] * contrast[1]), 0, 1))
 
-    def forget_before(self, t: int) -> None:
-        """Forget looks that can no longer be compared at `t`, so that memory does not grow with time."""
-        self._last = {track: look for track, look in self._last.items() if t - look.t <= self._apart_us}
+    def drop_before(self, t: int) -> None:
+        """Drop pictures that are too old to be compared at `t`, so that memory does not grow with time."""
+        self._last = {track: kept for track, kept in self._last.items() if t - kept.t <= self._max_gap_us}
 
 
 def _place(face: np.ndarray, image: np.ndarray) -> tuple[int, int, int, int] | None:
-    margin = MARGIN * (face[2:] - face[:2])
+    """The face with its margin, cut to the image; None where too little is left."""
+    margin = FACE_MARGIN * (face[2:] - face[:2])
     x1, y1 = (int(max(0, v)) for v in face[:2] - margin)
-    x2, y2 = (int(min(most, v)) for v, most in zip(face[2:] + margin, image.shape[1::-1], strict=True))
-    return (x1, y1, x2, y2) if x2 - x1 >= 4 and y2 - y1 >= 4 else None
+    x2, y2 = (int(min(side, v)) for v, side in zip(face[2:] + margin, image.shape[1::-1], strict=True))
+    return (x1, y1, x2, y2) if min(x2 - x1, y2 - y1) >= MIN_PLACE_SIDE_PX else None
 
 
 def _picture(image: np.ndarray, place: tuple[int, int, int, int]) -> np.ndarray:
     x1, y1, x2, y2 = place
     grey = cv2.cvtColor(image[y1:y2, x1:x2], cv2.COLOR_BGR2GRAY)
-    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    size = PICTURE_SIDE_PX, PICTURE_SIDE_PX
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -33,22 +33,22 @@ def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
 
 
-def test_each_person_gets_a_unit_vector_whoever_is_read_with_them(untrained: Path, image: np.ndarray) -> None:
+def test_the_embedding_of_a_person_does_not_depend_on_the_batch(untrained: Path, image: np.ndarray) -> None:
     reader = AppearanceReader(resolve(str(untrained)), Device("cpu"))
     boxes = [np.array([20.0 * n, 10, 20 * n + 40, 110]) for n in range(11)]
-    vectors = reader.read([(image, box) for box in boxes])
-    assert vectors.shape == (11, reader.dimension) and vectors.dtype == np.float32
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
-    assert np.allclose(reader.read([(image, boxes[7])])[0], vectors[7], atol=1e-4)
+    embeddings = reader.read([(image, box) for box in boxes])
+    assert embeddings.shape == (11, reader.dimension) and embeddings.dtype == np.float32
+    assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-4)
+    assert np.allclose(reader.read([(image, boxes[7])])[0], embeddings[7], atol=1e-4)
     assert reader.read([]).shape == (0, reader.dimension)
 
 
-def test_the_export_says_what_the_weights_say(untrained: Path, image: np.ndarray) -> None:
+def test_the_exported_network_gives_the_embeddings_of_the_weights(untrained: Path, image: np.ndarray) -> None:
     box = np.array([30.0, 10, 90, 200])
-    [vector] = AppearanceReader(resolve(str(untrained)), Device("cpu")).read([(image, box)])
+    [embedding] = AppearanceReader(resolve(str(untrained)), Device("cpu")).read([(image, box)])
     with torch.no_grad():
         expected = network.load(untrained)(torch.from_numpy(cut(image, box)[None]))[0].numpy()
-    assert np.allclose(vector, expected, atol=2e-3)
+    assert np.allclose(embedding, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ from models.devices import Device
 from models.errors import ModelError
 from models.registry import resolve
 from vision.heads import (
-    FACE_SCORE,
     MIN_FACE_HEIGHT_PX,
+    MIN_FACE_SCORE,
     Face,
     FaceFinder,
     Head,
     best_face,
     blurred,
-    face_bound,
     head_region,
+    max_face_height,
     rejection_reason,
     yaw,
 )
@@ -44,10 +44,10 @@ def test_the_head_region_of_a_standing_person_is_the_top_of_the_box() -> None:
     assert y1 < 100 and 200 <= y2 <= 215
 
 
-def test_a_far_person_is_not_worth_a_look_and_a_near_one_is() -> None:
-    assert face_bound(np.array([0.0, 0.0, 30.0, 80.0])) < MIN_FACE_HEIGHT_PX
-    assert face_bound(np.array([0.0, 0.0, 100.0, 300.0])) > MIN_FACE_HEIGHT_PX
-    assert face_bound(np.array([0.0, 0.0, 176.0, 144.0])) > 32
+def test_only_near_people_can_have_a_face_that_is_large_enough() -> None:
+    assert max_face_height(np.array([0.0, 0.0, 30.0, 80.0])) < MIN_FACE_HEIGHT_PX
+    assert max_face_height(np.array([0.0, 0.0, 100.0, 300.0])) > MIN_FACE_HEIGHT_PX
+    assert max_face_height(np.array([0.0, 0.0, 176.0, 144.0])) > 32
 
 
 def head_points(degrees: float, roll: float = 0.0, pupils: float = 30.0) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_yaw_is_read_from_the_nose_between_the_eyes_however_the_head_is_tilted(
     assert yaw(head_points(degrees, roll, pupils)) == pytest.approx(degrees, abs=0.01)
 
 
-def test_eyes_on_one_spot_are_a_profile() -> None:
+def test_eyes_at_the_same_point_are_a_profile() -> None:
     assert yaw(np.ones((5, 3))) == 90.0
 
 
@@ -93,7 +93,7 @@ def face(height: float, top: float = 20.0, degrees: float = 0.0, score: float = 
         (face(40, degrees=-61), "turned"),
     ],
 )
-def test_what_cannot_be_judged_has_a_reason(found: Face, reason: str | None) -> None:
+def test_a_face_that_cannot_be_assessed_has_a_reason(found: Face, reason: str | None) -> None:
     assert rejection_reason(found, sharp()) == reason
 
 
@@ -108,20 +108,21 @@ def at(x1: float, y1: float, x2: float, y2: float, score: float = 0.8) -> Face:
     return Face(np.array([x1, y1, x2, y2]), score, head_points(0))
 
 
-def test_of_two_faces_the_central_one_is_the_persons_and_a_weak_one_nobodys() -> None:
+def test_the_central_face_is_the_best_one_and_a_weak_face_is_none() -> None:
     head = Head(np.zeros((200, 200, 3), np.uint8), (50, 50, 150, 150))
     own, neighbour = at(30, 20, 70, 70), at(72, 22, 97, 60)
     assert best_face([neighbour, own], head) is own
-    assert best_face([at(30, 20, 70, 70, FACE_SCORE - 0.01)], head) is None
+    assert best_face([at(30, 20, 70, 70, MIN_FACE_SCORE - 0.01)], head) is None
     assert best_face([], head) is None
 
 
 def test_a_face_that_an_edge_of_the_region_cuts_counts_less_unless_the_frame_ends_there() -> None:
     image = np.zeros((200, 200, 3), np.uint8)
     cut = at(0, 20, 30, 60)
-    assert Head(image, (50, 50, 150, 150)).weight(cut) < Head(image, (0, 50, 100, 150)).weight(cut) == 0.8
+    inside, at_frame_edge = Head(image, (50, 50, 150, 150)), Head(image, (0, 50, 100, 150))
+    assert inside.weighted_score(cut) < at_frame_edge.weighted_score(cut) == cut.score
 
 
-def test_weights_that_know_no_faces_are_refused() -> None:
+def test_weights_without_a_face_class_are_refused() -> None:
     with pytest.raises(ModelError, match="expected weights of the kind pose"):
         FaceFinder(resolve("person"), Device("cpu"))

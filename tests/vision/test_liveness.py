@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vision.frames import SECOND
-from vision.liveness import Liveness
+from vision.frames import SECOND, SEGMENT
+from vision.liveness import MAX_GAP_US, Liveness
 
 FACE = np.array([100.0, 80.0, 140.0, 130.0])
-MINUTE = 60 * SECOND
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -25,53 +24,53 @@ def noisy(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), st.floats(0, 8), st.floats(0.7, 1.3), st.floats(-20, 20))
-def test_noise_and_light_are_no_signs_of_life(seed: int, sigma: float, gain: float, shift: float) -> None:
-    still = Liveness(3 * SECOND)
+def test_noise_and_light_do_not_count_as_change(seed: int, sigma: float, gain: float, shift: float) -> None:
+    liveness = Liveness()
     image = picture(seed).clip(50, 190)
-    assert still.change(1, 0, noisy(image, sigma, seed), FACE) is None, "nothing to compare with yet"
+    assert liveness.change(1, 0, noisy(image, sigma, seed), FACE) is None, "nothing to compare with yet"
     lit = (image * gain + shift).clip(0, 255)
-    change = still.change(1, SECOND // 2, noisy(lit.astype(np.uint8), sigma, seed + 1), FACE)
+    change = liveness.change(1, SECOND // 2, noisy(lit.astype(np.uint8), sigma, seed + 1), FACE)
     assert change is not None and change < 0.01
 
 
-def test_a_head_that_sways_by_a_few_pixels_lives() -> None:
-    still, image = Liveness(3 * SECOND), picture()
-    still.change(1, 0, image, FACE)
+def test_a_head_that_moves_by_a_few_pixels_changes() -> None:
+    liveness, image = Liveness(), picture()
+    liveness.change(1, 0, image, FACE)
     moved = np.roll(image, 3, axis=1)
-    change = still.change(1, SECOND // 2, moved, FACE + np.array([3, 0, 3, 0]))
+    change = liveness.change(1, SECOND // 2, moved, FACE + np.array([3, 0, 3, 0]))
     assert change is not None and change > 0.02
 
 
 @pytest.mark.parametrize(
     ("first", "second", "comparable"),
     [
-        (0, 3 * SECOND, True),
-        (0, 3 * SECOND + 1, False),
-        (MINUTE - 1, MINUTE, False),
-        (MINUTE, MINUTE + 1, True),
+        (0, MAX_GAP_US, True),
+        (0, MAX_GAP_US + 1, False),
+        (SEGMENT - 1, SEGMENT, False),
+        (SEGMENT, SEGMENT + 1, True),
     ],
 )
-def test_only_looks_of_one_minute_that_are_near_in_time_are_compared(
+def test_only_pictures_of_one_segment_that_are_near_in_time_are_compared(
     first: int, second: int, comparable: bool
 ) -> None:
-    still, image = Liveness(3 * SECOND), picture()
-    still.change(1, first, image, FACE)
-    assert (still.change(1, second, image, FACE) is not None) is comparable
+    liveness, image = Liveness(), picture()
+    liveness.change(1, first, image, FACE)
+    assert (liveness.change(1, second, image, FACE) is not None) is comparable
 
 
-def test_tracks_are_apart_and_a_lost_face_is_forgotten() -> None:
-    still, image = Liveness(3 * SECOND), picture()
-    still.change(1, 0, image, FACE)
-    assert still.change(2, 1, image, FACE) is None
-    assert still.change(1, 2, image, None) is None
-    assert still.change(1, 3, image, FACE) is None
-    still.forget_before(10 * SECOND)
-    assert still.change(2, 10 * SECOND, image, FACE) is None
+def test_tracks_are_compared_separately_and_a_lost_face_is_dropped() -> None:
+    liveness, image = Liveness(), picture()
+    liveness.change(1, 0, image, FACE)
+    assert liveness.change(2, 1, image, FACE) is None
+    assert liveness.change(1, 2, image, None) is None
+    assert liveness.change(1, 3, image, FACE) is None
+    liveness.drop_before(10 * SECOND)
+    assert liveness.change(2, 10 * SECOND, image, FACE) is None
 
 
-def test_a_place_without_contrast_and_one_outside_the_frame_say_nothing() -> None:
-    still = Liveness(3 * SECOND)
+def test_without_contrast_or_outside_the_frame_no_change_is_measured() -> None:
+    liveness = Liveness()
     grey = np.full((240, 320, 3), 90, np.uint8)
     outside = np.array([400.0, 10.0, 440.0, 60.0])
-    assert [still.change(1, t, grey, FACE) for t in (0, 1)] == [None, None]
-    assert [still.change(1, t, picture(), outside) for t in (2, 3)] == [None, None]
+    assert [liveness.change(1, t, grey, FACE) for t in (0, 1)] == [None, None]
+    assert [liveness.change(1, t, picture(), outside) for t in (2, 3)] == [None, None]

@@ -26,7 +26,7 @@ def test_far_people_are_not_assessed_with_the_reason(reader: MaskReader) -> None
     assert (reading.probabilities, reading.reason) == (None, "too_small")
 
 
-def test_where_there_is_no_face_none_is_assessed(reader: MaskReader) -> None:
+def test_without_a_face_the_reason_is_no_face(reader: MaskReader) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3)).astype(np.uint8)
     grey = np.full((300, 300, 3), 128, np.uint8)
     box = np.array([50.0, 20.0, 250.0, 290.0])
@@ -45,13 +45,13 @@ def test_readings_keep_the_order_of_the_heads(reader: MaskReader) -> None:
     assert reader.read([]) == []
 
 
-def test_weights_that_know_no_masks_are_refused() -> None:
+def test_weights_without_mask_classes_are_refused() -> None:
     with pytest.raises(ModelError, match="expected weights of the kind classify"):
         MaskReader(resolve("face"), resolve("person"), Device("cpu"))
 
 
 @pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the labelled images are not beside this checkout")
-def test_single_faces_of_validation_images_are_read_as_their_labels_say(reader: MaskReader) -> None:
+def test_single_faces_of_validation_images_are_read_as_labelled(reader: MaskReader) -> None:
     right = total = 0
     for _, image, boxes in datasets.labelled(SHARED / "data" / "face_mask", "val"):
         if len(boxes) != 1 or boxes[0, 4] - boxes[0, 2] < 40:
@@ -70,7 +70,7 @@ def test_single_faces_of_validation_images_are_read_as_their_labels_say(reader: 
 
 
 @pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the labelled images are not beside this checkout")
-def test_a_face_in_two_regions_is_one_face_for_evaluation(reader: MaskReader) -> None:
+def test_evaluation_counts_a_face_in_two_head_regions_once(reader: MaskReader) -> None:
     name, image, boxes = next(
         item
         for item in datasets.labelled(SHARED / "data" / "face_mask", "val")

@@ -1,4 +1,4 @@
-"""What is followed does not depend on whether the run was interrupted."""
+"""Observations do not depend on whether the analysis was interrupted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def frames(yard: Camera) -> list[Frame]:
     return [f for f in islice(source.frames(None, SECOND // 5), 60) if isinstance(f, Frame)]
 
 
-def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
+def test_a_restored_analysis_continues_as_if_it_had_not_been_interrupted(
     bundle: ModelBundle, yard: Camera, frames: list[Frame]
 ) -> None:
     whole, first = Perception(bundle, yard, "s"), Perception(bundle, yard, "s")
@@ -42,7 +42,7 @@ def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
     expected = whole.tabulate(whole.observe(frames, people))
     record: list[TrackerInput] = []
     before = first.tabulate(first.observe(frames[:40], people[:40], record))
-    assert sum(len(tracker_input.numbers) for tracker_input in record) > 10, "it looked at people"
+    assert sum(len(tracker_input.embedded) for tracker_input in record) > 10, "embeddings were read"
     second = Perception(bundle, yard, "s")
     second.restore(record, before)
     after = second.tabulate(second.observe(frames[40:], people[40:]))
@@ -53,16 +53,14 @@ def test_a_retraced_run_goes_on_as_if_it_had_not_been_interrupted(
     )
 
 
-def test_nothing_of_what_people_look_like_is_in_the_log(
-    bundle: ModelBundle, yard: Camera, frames: list[Frame]
-) -> None:
+def test_the_log_holds_no_embeddings(bundle: ModelBundle, yard: Camera, frames: list[Frame]) -> None:
     perception = Perception(bundle, yard, "s")
     table = perception.tabulate(perception.observe(frames[:10], perception.detect(frames[:10])))
     assert table.schema == pl.Schema(SCHEMA)
     assert len(table) and all(not kind.is_nested() and str(kind) != "Binary" for kind in table.dtypes)
 
 
-def test_the_weights_and_settings_of_following_are_part_of_the_fingerprint(bundle: ModelBundle) -> None:
+def test_the_weights_and_settings_of_tracking_are_part_of_the_fingerprint(bundle: ModelBundle) -> None:
     from dataclasses import replace
 
     weights = bundle.weights

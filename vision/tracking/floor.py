@@ -1,7 +1,7 @@
-"""How large a metre is where somebody stands: from the calibration, or from the person's own height.
+"""The scale of the floor where a person stands: from the calibration, or from the height of the person's box.
 
-Without calibration a person serves as the yardstick: upright people are about STATURE high. That
-understates how far apart people are along the line of sight, so bounds on walking speed stay bounds.
+Without calibration, the box of a person is taken to be PERSON_HEIGHT_M high. That underestimates distances
+along the line of sight, so a limit on walking speed stays an upper limit.
 """
 
 from __future__ import annotations
@@ -16,24 +16,26 @@ from zones.facility import CalibrationSpec
 
 Floats = npt.NDArray[np.float64]
 
-STATURE = 1.7
-"""m: mean height of adults with shoes [D]."""
-STEP = 1e-3
-"""Frame heights over which the scale of the floor is differentiated."""
-FAR = 3.0
-"""A calibrated scale that differs from the person's own yardstick by more than this factor is not
-believed: the foot point is beyond the marks or near the horizon."""
-MOST_GROWTH = 2.0
-"""A change of height between two frames beyond this factor is not believed, for the same reason."""
+PERSON_HEIGHT_M = 1.7
+"""Mean height of adults with shoes, m. Project default (docs/defaults.md)."""
+DERIVATIVE_STEP = 1e-3
+"""Step of the numerical derivative of the floor's scale, in frame heights."""
+MAX_SCALE_RATIO = 3.0
+"""Largest factor between the calibrated scale and the scale from the person's height. Beyond it the
+calibration is not used: the foot point is outside the marks or near the horizon.
+Project default (docs/defaults.md)."""
+MAX_HEIGHT_RATIO = 2.0
+"""Largest factor by which a person's height may change between two frames; beyond it the calibration is not
+used, for the same reason. Project default (docs/defaults.md)."""
 
 
 class Floor:
     """The floor as a camera sees it in frames of one size."""
 
     def __init__(self, spec: CalibrationSpec | None, size: Size) -> None:
-        """Take the calibration of the camera, None without one, and the size (px) of its frames.
+        """Take the calibration of the camera (None without one) and the size of its frames, px.
 
-        A calibration that fixes no plane counts as none: locating people says so, following them goes on.
+        A calibration that fixes no plane counts as none. `vision.ground` reports it; tracking goes on.
         """
         self.size = size
         self._calibration: Calibration | None = None
@@ -43,48 +45,56 @@ class Floor:
             except CalibrationError:
                 self._calibration = None
 
-    def px_per_metre(self, foot: Floats, tall: Floats) -> Floats:
-        """Matrices (N, 2, 2) from metres on the floor to px, at feet (N, 2) of boxes `tall` (N,) px."""
-        own = (tall / STATURE)[:, None, None] * np.eye(2)
+    def px_per_metre(self, feet: Floats, heights: Floats) -> Floats:
+        """Matrices (N, 2, 2) from metres on the floor to px.
+
+        Args:
+            feet: (N, 2) foot points, px.
+            heights: (N,) of the boxes, px.
+        """
+        by_height = (heights / PERSON_HEIGHT_M)[:, None, None] * np.eye(2)
         if self._calibration is None:
-            return own
-        metres = self._metres_per_px(foot)
-        # A stature is about as many px high as a metre across the view is wide, times the stature.
-        across = np.linalg.norm(metres[:, :, 0], axis=1) * tall / STATURE
+            return by_height
+        metres = self._metres_per_px(feet)
+        # Of an upright person, the height in px over the height in metres is about the number of px per
+        # metre across the view.
+        ratio = np.linalg.norm(metres[:, :, 0], axis=1) * heights / PERSON_HEIGHT_M
         with np.errstate(invalid="ignore"):
-            sane = np.isfinite(metres).all(axis=(1, 2)) & (across > 1 / FAR) & (across < FAR)
-            sane &= np.abs(np.linalg.det(np.where(sane[:, None, None], metres, 0.0))) > 0
-        safe = np.where(sane[:, None, None], metres, np.eye(2))
-        return np.asarray(np.where(sane[:, None, None], np.linalg.inv(safe), own))
+            usable = np.isfinite(metres).all(axis=(1, 2))
+            usable &= (ratio > 1 / MAX_SCALE_RATIO) & (ratio < MAX_SCALE_RATIO)
+            usable &= np.abs(np.linalg.det(np.where(usable[:, None, None], metres, 0.0))) > 0
+        invertible = np.where(usable[:, None, None], metres, np.eye(2))
+        return np.asarray(np.where(usable[:, None, None], np.linalg.inv(invertible), by_height))
 
-    def apart(self, one: Floats, other: Floats, tall: Floats) -> Floats:
-        """Metres (N,) between foot points (N, 2) of people whose boxes are `tall` (N,) px."""
-        own = np.hypot(*(one - other).T) * STATURE / tall
+    def distances(self, one: Floats, other: Floats, heights: Floats) -> Floats:
+        """Metres (N,) between foot points (N, 2) of people whose boxes are `heights` (N,) px high."""
+        by_height = np.hypot(*(one - other).T) * PERSON_HEIGHT_M / heights
         if self._calibration is None:
-            return np.asarray(own)
+            return np.asarray(by_height)
         metres = np.hypot(*(self._ground(one) - self._ground(other)).T)
-        return np.asarray(np.where(np.isfinite(metres), metres, own))
+        return np.asarray(np.where(np.isfinite(metres), metres, by_height))
 
-    def growth(self, start: Floats, end: Floats) -> Floats:
+    def height_ratios(self, start: Floats, end: Floats) -> Floats:
         """Factor (N,) by which a person's height in px changes from foot points `start` to `end` (N, 2).
 
-        1 without calibration. Under a homography, whose scale w falls with the distance as the height of an
-        upright object does, areas of the floor change by a constant over w cubed.
+        1 without calibration. Under a homography with the scale w, the height of an upright object in px is
+        proportional to w, and areas of the floor in px to w cubed.
         """
         ones = np.ones(len(start))
         if self._calibration is None:
             return ones
-        areas = [np.abs(np.linalg.det(np.nan_to_num(self._metres_per_px(at)))) for at in (start, end)]
+        areas = [np.abs(np.linalg.det(np.nan_to_num(self._metres_per_px(feet)))) for feet in (start, end)]
         known = (areas[0] > 0) & (areas[1] > 0)
         ratio = np.divide(areas[0], areas[1], out=ones.copy(), where=known) ** (1 / 3)
-        return np.asarray(np.where((ratio < MOST_GROWTH) & (ratio > 1 / MOST_GROWTH), ratio, ones))
+        usable = (ratio < MAX_HEIGHT_RATIO) & (ratio > 1 / MAX_HEIGHT_RATIO)
+        return np.asarray(np.where(usable, ratio, ones))
 
-    def _metres_per_px(self, foot: Floats) -> Floats:
-        step = STEP * self.size[1]
-        here = self._ground(foot)
-        beside, below = (self._ground(foot + np.array(offset)) for offset in ((step, 0.0), (0.0, step)))
-        return np.asarray(np.stack([beside - here, below - here], axis=2) / step)
+    def _metres_per_px(self, feet: Floats) -> Floats:
+        step = DERIVATIVE_STEP * self.size[1]
+        here = self._ground(feet)
+        right, below = (self._ground(feet + np.array(offset)) for offset in ((step, 0.0), (0.0, step)))
+        return np.asarray(np.stack([right - here, below - here], axis=2) / step)
 
-    def _ground(self, foot: Floats) -> Floats:
+    def _ground(self, feet: Floats) -> Floats:
         assert self._calibration is not None
-        return np.asarray(self._calibration.ground(foot / self.size))
+        return np.asarray(self._calibration.ground(feet / self.size))

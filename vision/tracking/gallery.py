@@ -1,49 +1,52 @@
-"""What each track has looked like, kept in memory for as long as the track, and compared as evidence."""
+"""The embeddings of one person, kept in memory for as long as the track, and their comparison."""
 
 from __future__ import annotations
 
 import numpy as np
 
-KEPT = 8
-"""Views kept of a person, the newest; one a second, they span a turn of the body."""
-SLOPE, EVEN = 11.7, 0.57
-"""Log odds that two views are of one person: SLOPE * (cosine - EVEN), fitted by `lazaretto models evaluate
-appearance` to held-out people of public images, one kind of pairs weighing as much as the other."""
-MOST = 3.0
-"""Log odds that one comparison can give at most, either way: clothes repeat, and light changes [D]."""
+MAX_EMBEDDINGS = 8
+"""Newest embeddings kept of a person. At one a second they span a turn of the body."""
+LOG_ODDS_SLOPE, EVEN_COSINE = 11.7, 0.57
+"""Log odds that two embeddings are of one person: LOG_ODDS_SLOPE * (cosine - EVEN_COSINE). Fitted by
+`lazaretto models evaluate appearance` to held-out people of public images, with equal weight of pairs of one
+person and pairs of two."""
+MAX_LOG_ODDS = 3.0
+"""Bound of the log odds of one comparison, either way: different people wear the same clothes, and light
+changes. Project default (docs/defaults.md)."""
 
 
 class Gallery:
-    """The newest views of one person, unit vectors, and their normalised mean."""
+    """The newest embeddings of one person (unit vectors), and their normalised mean."""
 
     def __init__(self) -> None:
-        """Begin without views."""
-        self._views: list[np.ndarray] = []
+        """Begin without embeddings."""
+        self._embeddings: list[np.ndarray] = []
         self._mean: np.ndarray | None = None
 
     def __len__(self) -> int:
-        """How many views there are."""
-        return len(self._views)
+        """How many embeddings there are."""
+        return len(self._embeddings)
 
     @property
     def mean(self) -> np.ndarray | None:
-        """The normalised mean (D,) of the views; None without any."""
+        """The normalised mean (D,) of the embeddings; None without any."""
         return self._mean
 
-    def add(self, view: np.ndarray) -> None:
-        """Add a view (D,); the oldest beyond KEPT is forgotten."""
-        self._views = [*self._views[-(KEPT - 1) :], view]
-        total = np.sum(self._views, axis=0)
+    def add(self, embedding: np.ndarray) -> None:
+        """Add an embedding (D,); the oldest beyond MAX_EMBEDDINGS is dropped."""
+        self._embeddings = [*self._embeddings[-(MAX_EMBEDDINGS - 1) :], embedding]
+        total = np.sum(self._embeddings, axis=0)
         self._mean = total / max(float(np.linalg.norm(total)), 1e-9)
 
-    def take(self, other: Gallery) -> None:
-        """Add the views of another gallery."""
-        for view in other._views:
-            self.add(view)
+    def extend(self, other: Gallery) -> None:
+        """Add the embeddings of another gallery."""
+        for embedding in other._embeddings:
+            self.add(embedding)
 
 
-def log_odds(one: np.ndarray | None, other: np.ndarray | None) -> float:
-    """Log odds that two views (D,), or means of views, are of one person; 0 where there is none."""
+def same_person_log_odds(one: np.ndarray | None, other: np.ndarray | None) -> float:
+    """Log odds that two embeddings (D,), or means of embeddings, are of one person; 0 where one is None."""
     if one is None or other is None:
         return 0.0
-    return float(np.clip(SLOPE * (float(one @ other) - EVEN), -MOST, MOST))
+    log_odds = LOG_ODDS_SLOPE * (float(one @ other) - EVEN_COSINE)
+    return float(np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))

@@ -1,8 +1,9 @@
-"""Two people crossed: are they still who they were?
+"""Resolves id swaps: two tracks whose boxes overlapped may have exchanged people.
 
-While boxes overlap, motion decides who is who, and it can be wrong. Once both are seen apart again, what
-they look like now is compared with what each looked like before; if the other way round fits clearly
-better, they change identities. What was seen in between is kept aside until then.
+While boxes overlap, only motion tells people apart, and it can be wrong. Once both people are seen apart
+again, the embeddings since the overlap are compared with those before it. If the exchanged assignment fits
+clearly better, the two tracks exchange identities. Until then, new embeddings are kept apart
+(`Track.pending`).
 """
 
 from __future__ import annotations
@@ -10,65 +11,75 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import supervision as sv
 
 from vision.frames import SECOND
 from vision.tracking import motion
-from vision.tracking.boxes import overlap
-from vision.tracking.gallery import Gallery, log_odds
+from vision.tracking.gallery import Gallery, same_person_log_odds
 from vision.tracking.track import Track
 
-MET = 0.2
-"""Overlap (IoU) from which on two people cross [D]."""
-VIEWS = 2
-"""Clear views of a person after a crossing before a verdict: one may be a bad one [D]."""
-ENOUGH = 2.0
-"""Log odds from which on identities are changed: less likely than not to be wrong twice in a row [D]."""
-WITHIN = 6 * SECOND
-"""Without clear views for this long, the crossing is closed as it stands [D]."""
-VANISHED = round(0.8 * SECOND)
-"""Somebody unseen for this long after a crossing is not waited for: the other may have been taken for them
-all along, or they for the other until they left [D]."""
+CROSSING_IOU = 0.2
+"""Least IoU of two boxes whose tracks cross. Project default (docs/defaults.md)."""
+MIN_PENDING_EMBEDDINGS = 2
+"""Embeddings needed of each person after a crossing; a single one may be bad.
+Project default (docs/defaults.md)."""
+MIN_SWAP_LOG_ODDS = 2.0
+"""Log odds from which on identities are exchanged. Project default (docs/defaults.md)."""
+MAX_CROSSING_US = 6 * SECOND
+"""Microseconds after the last overlap at which a crossing ends without a decision.
+Project default (docs/defaults.md)."""
+MAX_UNSEEN_US = round(0.8 * SECOND)
+"""Microseconds without a detection of one of the two people after which the decision is made without
+embeddings of that person. Project default (docs/defaults.md)."""
 
 
-def meet(tracks: Sequence[Track], t: int) -> None:
-    """Note who crosses whom now."""
-    named = [track for track in tracks if track.identity is not None]
-    if len(named) < 2:
+def begin_crossings(tracks: Sequence[Track], t: int) -> None:
+    """Record which tracks overlap at `t`."""
+    confirmed = [track for track in tracks if track.identity is not None]
+    if len(confirmed) < 2:
         return
-    boxes = motion.boxes(np.stack([track.mean for track in named]))
-    for i, j in np.argwhere(np.triu(overlap(boxes, boxes) > MET, 1)).tolist():
-        for one, other in ((named[i], named[j]), (named[j], named[i])):
-            one.met[other.key] = t
-            one.aside = Gallery()  # whose views those were is what is in doubt
+    boxes = motion.boxes(np.stack([track.mean for track in confirmed]))
+    for i, j in np.argwhere(np.triu(sv.box_iou_batch(boxes, boxes) > CROSSING_IOU, 1)).tolist():
+        for one, other in ((confirmed[i], confirmed[j]), (confirmed[j], confirmed[i])):
+            one.crossings[other.key] = t
+            one.pending = Gallery()  # it is no longer known whose the earlier pending embeddings are
 
 
-def settle(tracks: Sequence[Track], known: Mapping[int, Track], t: int) -> None:
-    """Judge the crossings of tracks seen at `t`; `known` holds all tracks that are remembered, by key."""
+def resolve_crossings(tracks: Sequence[Track], known: Mapping[int, Track], t: int) -> None:
+    """End the crossings of tracks detected at `t` that can be decided, or are too old to be.
+
+    Args:
+        tracks: current tracks.
+        known: all tracks in memory by key, lost ones included.
+        t: microseconds.
+    """
     for one in tracks:
-        if one.seen != t:
+        if one.last_seen != t:
             continue
-        for key, last in list(one.met.items()):
+        for key, overlapped in list(one.crossings.items()):
             other = known.get(key)
             if other is None:
-                one.part(key)
-            elif t - last > WITHIN or _judged(one, other, last, t):
-                one.part(key)
-                other.part(one.key)
+                one.end_crossing(key)
+            elif t - overlapped > MAX_CROSSING_US or _decided(one, other, overlapped, t):
+                one.end_crossing(key)
+                other.end_crossing(one.key)
 
 
-def _judged(one: Track, other: Track, last: int, t: int) -> bool:
-    """Whether a crossing that ended at `last` can be judged at `t`; if so, identities are put right."""
-    vanished = t - other.seen >= VANISHED
-    if t == last or len(one.aside) < VIEWS or (len(other.aside) < VIEWS and not vanished):
+def _decided(one: Track, other: Track, overlapped: int, t: int) -> bool:
+    """Whether the crossing of two tracks can be decided at `t`. If so, swapped identities are exchanged."""
+    unseen = t - other.last_seen >= MAX_UNSEEN_US
+    if t == overlapped or len(one.pending) < MIN_PENDING_EMBEDDINGS:
+        return False
+    if len(other.pending) < MIN_PENDING_EMBEDDINGS and not unseen:
         return False
     if not (len(one.gallery) and len(other.gallery)):
         return True
-    pairs = [(one, other), (other, one)]
-    odds = sum(
-        log_odds(person.aside.mean, partner.gallery.mean) - log_odds(person.aside.mean, person.gallery.mean)
-        for person, partner in pairs
+    swap = sum(
+        same_person_log_odds(now.pending.mean, before.gallery.mean)
+        - same_person_log_odds(now.pending.mean, now.gallery.mean)
+        for now, before in ((one, other), (other, one))
     )
-    if odds > ENOUGH:
+    if swap > MIN_SWAP_LOG_ODDS:
         one.identity, other.identity = other.identity, one.identity
         one.gallery, other.gallery = other.gallery, one.gallery
     return True

@@ -1,7 +1,8 @@
-"""One person as the tracker knows them."""
+"""The state of one track."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,59 +13,71 @@ from vision.tracking.motion import Floats
 
 @dataclass(eq=False)
 class Track:
-    """One person, followed.
+    """Detections of one person, their motion and their embeddings. Times are microseconds.
 
     Attributes:
-        key: number of the track; unlike the identity, it is never exchanged.
-        first: the box (4,) of the first detection.
-        born: its time, microseconds.
-        mean, covariance: state (6,) and (6, 6) at `at`; see `motion`.
-        at: time of the state, microseconds.
-        anchor: state and covariance right after the last detection.
-        seen: time of the last detection, microseconds.
-        strong: time of the last one that was not weak.
-        hits: detections.
-        identity: number of the person; None until confirmed.
-        gallery: what the person looks like.
-        aside: what was seen since the last crossing, until it is known whose it is.
-        met: key of each track that the person crossed -> time of the last overlap.
-        looked: time of the last look, microseconds.
-        settled: that the person is nobody who was lost before, or is known to be.
+        key: number of the track. Unlike the identity, it never changes.
+        first_box: (4,) box of the first detection.
+        first_seen: time of the first detection.
+        mean, covariance: motion state (6,) and (6, 6) at `state_time`; see `motion`.
+        state_time: time of the motion state.
+        anchor: mean and covariance right after the last detection.
+        last_seen: time of the last detection.
+        last_strong: time of the last detection that was not weak (`TrackerSettings.strong_score`).
+        hits: number of detections.
+        identity: number of the person; None until the track is confirmed.
+        gallery: embeddings of the person.
+        pending: embeddings since the boxes of two people last overlapped, until it is known whose they are.
+        crossings: key of each track that this track crosses -> time at which the boxes last overlapped.
+        last_embedded: time of the last embedding.
+        reid_done: whether the track is no longer compared with lost tracks.
     """
 
     key: int
-    first: Floats
-    born: int
+    first_box: Floats
+    first_seen: int
     mean: Floats
     covariance: Floats
-    at: int
+    state_time: int
     anchor: tuple[Floats, Floats]
-    seen: int
-    strong: int
+    last_seen: int
+    last_strong: int
     hits: int = 1
     identity: int | None = None
     gallery: Gallery = field(default_factory=Gallery)
-    aside: Gallery = field(default_factory=Gallery)
-    met: dict[int, int] = field(default_factory=dict)
-    looked: int | None = None
-    settled: bool = False
+    pending: Gallery = field(default_factory=Gallery)
+    crossings: dict[int, int] = field(default_factory=dict)
+    last_embedded: int | None = None
+    reid_done: bool = False
 
-    def remember(self, view: np.ndarray, t: int) -> None:
-        """Keep a clear view (D,) of the person, seen at `t`; during a crossing, aside."""
-        (self.aside if self.met else self.gallery).add(view)
-        self.looked = t
+    def add_embedding(self, embedding: np.ndarray, t: int) -> None:
+        """Add an embedding (D,) of the unoccluded person at `t`: to `pending` while there are crossings."""
+        (self.pending if self.crossings else self.gallery).add(embedding)
+        self.last_embedded = t
 
-    def part(self, key: int) -> None:
-        """Close the crossing with the track of that key; after the last one, what was set aside counts."""
-        self.met.pop(key, None)
-        if not self.met:
-            self.gallery.take(self.aside)
-            self.aside = Gallery()
+    def end_crossing(self, key: int) -> None:
+        """End the crossing with the track `key`. After the last one, pending embeddings are the person's."""
+        self.crossings.pop(key, None)
+        if not self.crossings:
+            self.gallery.extend(self.pending)
+            self.pending = Gallery()
 
-    def resume(self, later: Track) -> None:
-        """Go on as the track that turned out to be this person, with crossings that are not yet judged."""
-        for name in ("mean", "covariance", "at", "anchor", "seen", "strong", "looked"):
-            setattr(self, name, getattr(later, name))
+    def continue_with(self, later: Track) -> None:
+        """Continue this lost track with a later one of the same person."""
+        self.mean, self.covariance, self.state_time = later.mean, later.covariance, later.state_time
+        self.anchor = later.anchor
+        self.last_seen, self.last_strong = later.last_seen, later.last_strong
+        self.last_embedded = later.last_embedded
         self.hits += later.hits
-        self.settled = True
-        (self.aside if self.met else self.gallery).take(later.gallery)
+        self.reid_done = True
+        (self.pending if self.crossings else self.gallery).extend(later.gallery)
+
+
+def stream_id(stream: str, number: int) -> int:
+    """The id of a person or track in the observation log, from the stream's name and the number in it.
+
+    A hash, so that ids are the same whenever the same stream is analysed and differ between streams. It has
+    63 bits and fits a signed column.
+    """
+    digest = hashlib.blake2b(f"{stream}|{number}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

@@ -13,12 +13,15 @@ import pytest
 from vision.frames import SECOND, Frame
 from vision.masks import MaskReading
 from vision.perception import ModelBundle, Perception, PerceptionSettings, TrackerInput
+from vision.tracking import person_detections
 from zones.facility import Camera
 
 People = Sequence[tuple[np.ndarray, np.ndarray]]
 IMAGE = np.full((240, 320, 3), 128, np.uint8)
 CAMERA = Camera.model_validate({"id": "yard", "places": ["yard"]})
-BOXES = np.array([[20, 40, 60, 160, 0.9], [200, 30, 245, 180, 0.9]], np.float32)
+PEOPLE = person_detections(
+    np.array([[20, 40, 60, 160, 0.9], [200, 30, 245, 180, 0.9]], np.float32), (320, 240)
+)
 
 
 class Reader:
@@ -53,7 +56,7 @@ def frames(count: int = 60, fps: int = 5) -> list[Frame]:
 def observe(
     perception: Perception, part: Sequence[Frame], record: list[TrackerInput] | None = None
 ) -> pl.DataFrame:
-    rows: list[Any] = perception.observe(part, [BOXES] * len(part), record)
+    rows: list[Any] = perception.observe(part, [PEOPLE] * len(part), record)
     return perception.tabulate(rows)
 
 

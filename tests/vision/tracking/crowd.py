@@ -1,8 +1,8 @@
-"""People who walk about before a camera whose geometry is known: what a detector would see, and the truth.
+"""People who walk in front of a camera of known geometry: what a detector would find, and the truth.
 
 A pinhole camera over a floor; people are upright, of known stature, and hide each other and stand behind
-posts as their distances say. Detections miss who is hidden, show only what is visible of who is half
-hidden, and jitter. Appearance is a unit vector per person with noise, mixed with that of whoever covers it.
+posts as their distances say. Hidden people are not detected, half hidden people are detected in part, and
+boxes jitter. The embedding of a person is a unit vector with noise, mixed with that of the covering person.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import supervision as sv
 from scipy.optimize import linear_sum_assignment
 
+from vision.tracking import Embed, PersonTracker, TrackerSettings, person_detections, scores, tracker_ids
 from zones.facility import CalibrationPoint, CalibrationSpec
 
 WIDTH, HEIGHT, FOCAL = 768, 576, 640.0
@@ -43,11 +45,10 @@ def calibration() -> CalibrationSpec:
 
 @dataclass
 class Walker:
-    """Somebody who walks straight from knot to knot (seconds, x m, y m)."""
+    """A person who walks straight from knot to knot (seconds, x m, y m)."""
 
     knots: Sequence[tuple[float, float, float]]
     stature: float = 1.7
-    looks: np.ndarray | None = None
 
     def at(self, second: float) -> np.ndarray | None:
         times, xs, ys = np.array(self.knots).T
@@ -58,7 +59,7 @@ class Walker:
 
 @dataclass
 class Post:
-    """Something from floor to ceiling: x m, y m, width m."""
+    """A post from floor to ceiling: x m, y m, width m."""
 
     x: float
     y: float
@@ -67,16 +68,16 @@ class Post:
 
 @dataclass
 class View:
-    """One frame: true boxes by walker, detections, whose each is, and what each looks like."""
+    """One frame: true boxes by walker, detections, the walker of each (-1 = false), and their embeddings."""
 
     t: int
     truth: dict[int, np.ndarray]
     rows: np.ndarray
     whose: np.ndarray
-    looks: np.ndarray
+    embeddings: np.ndarray
 
-    def look(self, numbers: Sequence[int]) -> np.ndarray:
-        return self.looks[list(numbers)]
+    def embed(self, numbers: Sequence[int]) -> np.ndarray:
+        return self.embeddings[list(numbers)]
 
 
 @dataclass
@@ -91,13 +92,15 @@ class Crowd:
     alike: float = 0.45
     blur: float = 0.55
     seed: int = 0
-    faces: np.ndarray = field(init=False)
+    appearance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng((self.seed, 1))
         common = unit(rng.normal(size=DIMENSION))
         own = [unit(rng.normal(size=DIMENSION)) for _ in self.walkers]
-        self.faces = np.array([unit(np.sqrt(self.alike) * common + np.sqrt(1 - self.alike) * o) for o in own])
+        self.appearance = np.array(
+            [unit(np.sqrt(self.alike) * common + np.sqrt(1 - self.alike) * o) for o in own]
+        )
 
     def views(self, seconds: float, fps: float) -> list[View]:
         """What the camera shows, `fps` times a second."""
@@ -112,7 +115,7 @@ class Crowd:
                 shapes.append((*_box(where, walker.stature, 0.5), who))
         covers = [*shapes, *((*_box(np.array([p.x, p.y]), 6.0, p.width), -1) for p in self.posts)]
         truth: dict[int, np.ndarray] = {}
-        rows, whose, looks = [], [], []
+        rows, whose, embeddings = [], [], []
         for box, distance, who in shapes:
             inside = np.clip(box, 0, (WIDTH, HEIGHT, WIDTH, HEIGHT))
             if np.prod(inside[2:] - inside[:2]) < 0.4 * np.prod(box[2:] - box[:2]):
@@ -128,20 +131,48 @@ class Crowd:
             )
             rows.append([*(seen + rng.normal(0, self.jitter * tall, 4)), score])
             whose.append(who)
-            mixed = self.faces[who] if over < 0 else share * self.faces[who] + (1 - share) * self.faces[over]
-            looks.append(unit(unit(mixed) + self.blur * unit(rng.normal(size=DIMENSION))))
+            mixed = (
+                self.appearance[who]
+                if over < 0
+                else share * self.appearance[who] + (1 - share) * self.appearance[over]
+            )
+            embeddings.append(unit(unit(mixed) + self.blur * unit(rng.normal(size=DIMENSION))))
         if rng.random() < self.ghosts:
             x, y = rng.uniform((0, 100), (WIDTH - 40, HEIGHT - 120))
             rows.append([x, y, x + 35, y + 90, rng.uniform(0.1, 0.45)])
             whose.append(-1)
-            looks.append(unit(rng.normal(size=DIMENSION)))
+            embeddings.append(unit(rng.normal(size=DIMENSION)))
         return View(
             t,
             truth,
             np.array(rows, np.float32).reshape(-1, 5),
             np.array(whose, int),
-            np.array(looks, np.float32).reshape(-1, DIMENSION),
+            np.array(embeddings, np.float32).reshape(-1, DIMENSION),
         )
+
+
+class TrackerRun:
+    """Our tracker over one stream, given rows x1, y1, x2, y2, score and embeddings frame by frame."""
+
+    def __init__(
+        self,
+        stream: str = "s",
+        settings: TrackerSettings | None = None,
+        metres: bool = False,
+        embeds: bool = False,
+    ) -> None:
+        self._current: Embed = lambda numbers: np.zeros((len(numbers), 0), np.float32)
+        embed = (lambda numbers: self._current(numbers)) if embeds else None
+        self.tracker = PersonTracker(stream, settings, calibration() if metres else None, embed)
+
+    def update(
+        self, rows: np.ndarray, t: int, size: tuple[int, int] = (0, 0), embed: Embed | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and ids of the tracked people of the frame at `t`, microseconds."""
+        if embed is not None:
+            self._current = embed
+        tracked = self.tracker.update(person_detections(rows, size), timestamp=t / SECOND)
+        return np.column_stack([tracked.xyxy, scores(tracked)]), tracker_ids(tracked)
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -157,7 +188,7 @@ def _box(where: np.ndarray, stature: float, across: float) -> tuple[np.ndarray, 
 def _visible(
     box: np.ndarray, distance: float, covers: Sequence[tuple[np.ndarray, float, int]]
 ) -> tuple[np.ndarray, float, int]:
-    """The bounding box of what is visible, its share, and who covers most (-1: nobody)."""
+    """The bounding box of what is visible, its share, and the walker who covers most (-1: no person)."""
     size = 24
     free = np.ones((size, size), bool)
     most, over = 0, -1
@@ -200,7 +231,7 @@ def score(views: Sequence[View], found: Sequence[tuple[np.ndarray, np.ndarray]])
         total, shown = total + len(people), shown + len(ids)
         if not people or not len(ids):
             continue
-        overlap = np.array([[_iou(view.truth[p], row[:4]) for row in rows] for p in people])
+        overlap = sv.box_iou_batch(np.array([view.truth[p] for p in people]), rows[:, :4])
         kept = np.array([[last.get(p) == int(i) for i in ids] for p in people])
         gain = np.where(overlap >= 0.5, overlap + 10 * kept, 0)
         for one, other in zip(*linear_sum_assignment(-gain), strict=True):
@@ -218,12 +249,6 @@ def score(views: Sequence[View], found: Sequence[tuple[np.ndarray, np.ndarray]])
         table[whos.index(who), tracks.index(track)] = count
     same = sum(table[i, j] for i, j in zip(*linear_sum_assignment(-table), strict=True))
     return Score(2 * same / max(total + shown, 1), switches, total - hits, shown - hits)
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    common = np.prod(np.clip(high - low, 0, None))
-    return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common))
 
 
 def wanderers(count: int, seconds: float, seed: int) -> list[Walker]:

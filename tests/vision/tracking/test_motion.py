@@ -6,23 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.tracking import motion
-from vision.tracking.boxes import clear, cut_off, overlap
-from vision.tracking.floor import STATURE, Floor
+from vision.tracking.boxes import cut_off_edges, unoccluded
+from vision.tracking.floor import PERSON_HEIGHT_M, Floor
 
 
 def state(box: tuple[float, float, float, float] = (300, 200, 340, 300)) -> tuple[np.ndarray, np.ndarray]:
-    return motion.begin(np.array(box, float), 60 * np.eye(2))
+    return motion.initial_state(np.array(box, float), 60 * np.eye(2))
 
 
 @settings(max_examples=30)
 @given(st.floats(0.01, 60))
-def test_where_a_person_may_be_grows_no_faster_than_people_walk(seconds: float) -> None:
+def test_the_uncertainty_of_a_place_grows_no_faster_than_people_walk(seconds: float) -> None:
     mean, covariance = state()
     _, later = motion.predict(mean[None], covariance[None], np.array([seconds]), 60 * np.eye(2)[None])
     spread = np.sqrt(later[0, 0, 0]) / 60
-    assert spread <= 0.1 + motion.SPEED * seconds
+    assert spread <= 0.1 + motion.SPEED_SD * seconds
     assert (np.linalg.eigvalsh(later[0]) > 0).all()
-    assert np.sqrt(later[0, 2, 2]) / 60 <= motion.SPEED * 1.001
+    assert np.sqrt(later[0, 2, 2]) / 60 <= motion.SPEED_SD * 1.001
 
 
 @settings(max_examples=30)
@@ -44,47 +44,48 @@ def test_a_box_without_legs_fits_a_person_who_is_half_hidden() -> None:
     seen = np.array(
         [[300, 200, 340, 300], [300, 200, 340, 250], [300, 200, 340, 360], [600, 200, 640, 300.0]]
     )
-    density, views = motion.fit(mean[None], covariance[None], seen)
-    names = list(motion.VIEWS)
-    assert [names[v] for v in views[0, :2]] == ["whole", "without legs"]
+    density, visibilities = motion.log_densities(mean[None], covariance[None], seen)
+    names = list(motion.VISIBILITIES)
+    assert [names[v] for v in visibilities[0, :2]] == ["whole", "without legs"]
     assert density[0, 0] > density[0, 1] > density[0, 2] > density[0, 3]
 
 
-def test_the_scale_of_the_floor_is_the_cameras() -> None:
+def test_the_scale_of_the_floor_is_that_of_the_camera() -> None:
     floor = Floor(calibration(), (WIDTH, HEIGHT))
     where = np.array([(-2.0, 9.0), (0.0, 12.0), (3.0, 16.0)])
     feet = project(np.column_stack([where, np.zeros(3)]))[:, :2]
-    heads = project(np.column_stack([where, np.full(3, STATURE)]))[:, :2]
+    heads = project(np.column_stack([where, np.full(3, PERSON_HEIGHT_M)]))[:, :2]
     tall = feet[:, 1] - heads[:, 1]
     step = 0.05
     for axis in (0, 1):
         moved = where + step * np.eye(2)[axis]
         true = (project(np.column_stack([moved, np.zeros(3)]))[:, :2] - feet) / step
         assert np.allclose(floor.px_per_metre(feet, tall)[:, :, axis], true, rtol=0.03, atol=0.3)
-    assert np.allclose(floor.apart(feet[:1], feet[1:2], tall[:1]), np.hypot(2, 3), atol=0.02)
-    grown = floor.growth(feet[[1]], feet[[0]])
+    assert np.allclose(floor.distances(feet[:1], feet[1:2], tall[:1]), np.hypot(2, 3), atol=0.02)
+    grown = floor.height_ratios(feet[[1]], feet[[0]])
     assert np.allclose(grown, tall[0] / tall[1], rtol=0.05)
-    assert CAMERA_M > STATURE
+    assert CAMERA_M > PERSON_HEIGHT_M
 
 
 def test_without_calibration_or_above_the_horizon_a_persons_height_is_the_yardstick() -> None:
     feet, tall = np.array([[300.0, 300.0], [300.0, -4000.0]]), np.array([100.0, 100.0])
-    own = np.tile(100 / STATURE * np.eye(2), (2, 1, 1))
+    own = np.tile(100 / PERSON_HEIGHT_M * np.eye(2), (2, 1, 1))
     assert np.allclose(Floor(None, (WIDTH, HEIGHT)).px_per_metre(feet, tall), own)
     assert np.allclose(Floor(calibration(), (WIDTH, HEIGHT)).px_per_metre(feet, tall)[1], own[1])
-    assert np.allclose(Floor(None, (0, 0)).apart(feet[:1], feet[:1] + np.array([100, 0]), tall[:1]), STATURE)
-    assert np.allclose(Floor(None, (0, 0)).growth(feet, feet + 50), 1)
+    assert np.allclose(
+        Floor(None, (0, 0)).distances(feet[:1], feet[:1] + np.array([100, 0]), tall[:1]), PERSON_HEIGHT_M
+    )
+    assert np.allclose(Floor(None, (0, 0)).height_ratios(feet, feet + 50), 1)
 
 
-def test_who_stands_before_whom() -> None:
+def test_the_person_whose_feet_are_lower_covers_the_other() -> None:
     boxes = np.array([[0, 0, 40, 100], [10, 10, 50, 130], [200, 0, 240, 100.0]])
-    assert clear(boxes, np.ones(3, bool)).tolist() == [False, False, True]
-    assert clear(boxes, np.array([True, False, True])).tolist() == [True, False, True]
-    assert clear(boxes + np.array([0, 0, 0, 1]), np.array([False, True, True])).tolist() == [
+    assert unoccluded(boxes, np.ones(3, bool)).tolist() == [False, False, True]
+    assert unoccluded(boxes, np.array([True, False, True])).tolist() == [True, False, True]
+    assert unoccluded(boxes + np.array([0, 0, 0, 1]), np.array([False, True, True])).tolist() == [
         False,
         True,
         True,
     ]
-    assert overlap(boxes[:1], boxes[:1])[0, 0] == 1 and overlap(boxes[:1], boxes[2:])[0, 0] == 0
-    assert cut_off(np.array([0, 50, 40, 150.0]), (640, 480)).tolist() == [True, False, False, False]
-    assert cut_off(np.array([0, 50, 40, 150.0]), (0, 0)).tolist() == [False] * 4
+    assert cut_off_edges(np.array([0, 50, 40, 150.0]), (640, 480)).tolist() == [True, False, False, False]
+    assert cut_off_edges(np.array([0, 50, 40, 150.0]), (0, 0)).tolist() == [False] * 4

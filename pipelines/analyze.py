@@ -140,6 +140,7 @@ def _analyze(
     settings = {
         "fps": bundle.settings.fps,
         "imgsz": bundle.settings.imgsz,
+        "tracker": bundle.settings.tracker.name,
         "head_imgsz": bundle.settings.head_imgsz,
         "face_imgsz": bundle.settings.face_imgsz,
         "device": str(bundle.device),

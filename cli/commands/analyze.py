@@ -55,6 +55,9 @@ def analyze(
     ] = "auto",
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
+    tracker: Annotated[
+        str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
+    ] = "lazaretto",
     person: PersonOption = "person",
     face: Annotated[
         str, typer.Option(help="Face weights: a name from `models list` or a .pt file.")
@@ -77,7 +80,9 @@ def analyze(
         Models,
         PerceptionSettings,
     )
+    from vision.tracking import TrackerSettings
 
+    settings = PerceptionSettings(fps=fps, imgsz=imgsz, tracker=TrackerSettings(name=tracker))
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
     began = read_time("--start", start)
@@ -91,7 +96,7 @@ def analyze(
     role_weights = find_role_model(folder, facility, roles)
     bundle = ModelBundle.load(
         Device.choose(device, runtime),
-        PerceptionSettings(fps=fps, imgsz=imgsz),
+        settings,
         Models(person, face, mask, appearance, role_weights),
     )
     with Ledger.open(folder.ledger) as ledger:

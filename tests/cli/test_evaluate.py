@@ -118,6 +118,10 @@ def test_the_form_of_a_truth_file_is_printed() -> None:
         ),
         (("masks", YARD, "--truth", "none.json"), "none.json: expected a JSON file"),
         (("detection", "none", "--labels", "none"), "none: expected a folder, got none"),
+        (
+            ("tracking", YARD, "--truth", "none.txt", "--tracker", "deepsort"),
+            "expected a tracker among lazaretto, bytetrack, sort, ocsort, botsort, cbiou, got 'deepsort'",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: tuple[str | Path, ...], said: str) -> None:

@@ -72,6 +72,8 @@ def package_tracker(settings: TrackerSettings, frame_rate: float) -> Tracker:
     }
     activation = {"track_activation_threshold": settings.new_track_score}
     strong = {"high_conf_det_threshold": settings.new_track_score}
+    # By default BoT-SORT and C-BIoU confirm every detection of a stream's first frame at once.
+    confirm = {"instant_first_frame_activation": False}
     if settings.name == "bytetrack":
         tracker = trackers.ByteTrackTracker(**common, **activation, **strong)
     elif settings.name == "sort":
@@ -79,9 +81,9 @@ def package_tracker(settings: TrackerSettings, frame_rate: float) -> Tracker:
     elif settings.name == "ocsort":
         tracker = trackers.OCSORTTracker(**common, **strong)
     elif settings.name == "botsort":
-        tracker = trackers.BoTSORTTracker(**common, **activation, **strong, enable_cmc=False)
+        tracker = trackers.BoTSORTTracker(**common, **activation, **strong, **confirm, enable_cmc=False)
     elif settings.name == "cbiou":
-        tracker = trackers.CBIoUTracker(**common, **activation, **strong)
+        tracker = trackers.CBIoUTracker(**common, **activation, **strong, **confirm)
     else:
         raise AssertionError(f"{settings.name} is no tracker of the package")
     return tracker  # type: ignore[no-any-return]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
@@ -15,12 +15,10 @@ from incidents.ledger import Ledger
 from incidents.record import EVIDENCE_KINDS, Incident, Status
 from pipelines.home import Home
 from vision.frames import SECOND, to_iso
+from vision.parallel import map_threads
 from vision.roles import assign_roles
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
-
-CUTTERS = 2
-"""Clips cut at once: each holds a decoded picture or two, and two keep two cores busy."""
 
 
 @dataclass
@@ -65,16 +63,13 @@ def record_incidents(
                 due.append(incident)
         ledger.exposures.record(judged.exposures, camera.id, facility.version, run)
         result.exposures += len(judged.exposures)
-        # Cutting and drawing happen outside the interpreter's lock; only this thread touches the ledger.
-        with ThreadPoolExecutor(CUTTERS) as pool:
-            waiting = [
-                pool.submit(_secure, home, facility, camera, item, judged.chunk.seen, footage) for item in due
-            ]
-            for incident, made in zip(due, waiting, strict=True):
-                try:
-                    _seal(home, ledger, incident, made.result())
-                except EvidenceError as error:
-                    result.faults.append(error)
+        secure = partial(_secure, home, facility, camera, judged.chunk.seen, footage)
+        # Threads write evidence; only this one touches the ledger.
+        for incident, evidence in zip(due, map_threads(secure, due), strict=True):
+            if isinstance(evidence, EvidenceError):
+                result.faults.append(evidence)
+            else:
+                _seal(home, ledger, incident, evidence)
     return result
 
 
@@ -82,23 +77,29 @@ def _secure(
     home: Home,
     facility: Facility,
     camera: Camera,
-    incident: Incident,
     seen: pl.DataFrame,
     footage: Sequence[ClipSource],
-) -> Evidence:
-    """Cut the clip of an incident, draw its key frame and write its boxes, or find them there."""
+    incident: Incident,
+) -> Evidence | EvidenceError:
+    """Cut the clip of an incident, draw its key frame and write its boxes, or find them there.
+
+    Returns an EvidenceError instead of raising it, because it concerns this incident alone.
+    """
     limits = facility.rules.evidence
     before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
     start = incident.start - before
     end = min(incident.end + after, start + most)
-    return write_evidence(
-        home.evidence / camera.id / to_iso(incident.start)[:10] / incident.id,
-        sources=footage,
-        window=(start, end),
-        observations=_people(seen, (start, end), facility, camera, incident),
-        camera=camera,
-        incident=incident,
-    )
+    try:
+        return write_evidence(
+            home.evidence / camera.id / to_iso(incident.start)[:10] / incident.id,
+            sources=footage,
+            window=(start, end),
+            observations=_people(seen, (start, end), facility, camera, incident),
+            camera=camera,
+            incident=incident,
+        )
+    except EvidenceError as error:
+        return error
 
 
 def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> None:

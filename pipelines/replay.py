@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,12 @@ from incidents.record import Incident
 from pipelines.home import Home
 from vision import observations
 from vision.frames import to_iso
+from vision.parallel import map_processes
 from zones.errors import LazarettoError
 from zones.facility import Facility
 
-WORKERS = 2
-"""Cameras evaluated at the same time. Each holds a chunk of its log in memory."""
+CAMERA_MEMORY_BYTES = 2_200_000_000
+"""The most memory that the evaluation of one camera holds: a chunk of its log, and the interpreter."""
 MIN_HOURS_FOR_PROCESS = 6
 """Hours of log that the second longest camera must have before cameras get processes of their own.
 
@@ -211,8 +210,7 @@ class _Job:
 def _run(jobs: Sequence[_Job]) -> tuple[CameraReplay, ...]:
     if len(jobs) < 2 or sorted(job.hours() for job in jobs)[-2] < MIN_HOURS_FOR_PROCESS:
         return tuple(map(_replay_camera, jobs))
-    with ProcessPoolExecutor(min(WORKERS, len(jobs)), get_context("spawn")) as pool:
-        return tuple(pool.map(_replay_camera, jobs))
+    return tuple(map_processes(_replay_camera, jobs, CAMERA_MEMORY_BYTES))
 
 
 def _replay_camera(job: _Job) -> CameraReplay:

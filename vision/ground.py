@@ -1,13 +1,12 @@
-"""Where people stand: foot points to metres on the ground, with the error that a distance rule needs.
+"""Where people stand: foot points as ground positions in metres, with their standard errors.
 
-The feet are at the bottom of the box, unless that is the lower edge of the frame or lies on furniture: then
-they are hidden, and who stands is placed by the head, as far as people differ in height. Everything follows
-from the box and the facility file alone, so that replay has it as analysis had.
+The feet are at the bottom of the box, unless the box ends at the lower edge of the frame or on furniture.
+Then the feet are hidden, and the person is placed by the head, as accurately as the spread of human heights
+allows. The position depends on the box and the facility file only, so replay computes the same as analysis.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from functools import lru_cache, partial
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from vision.parallel import map_threads
 from zones.calibration import Calibration, calibrate
 from zones.calibration.vertical import Vertical, vertical
 from zones.facility import CalibrationSpec, Camera
@@ -25,14 +25,16 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 FOOT_SIGMA = 0.03
-"""Standard deviation of a detected foot point, as a share of the box height. A box bottom moves by a
-few percent of a person's height from frame to frame (shadow, stride); [D]. On 187 people of 159 still
-images that the detector was not trained on, at 416 px: 0.019 down the picture by the median deviation, but
-0.053 by the root mean square, for a few boxes miss the feet altogether; 0.023 across."""
-LEAST_STATURE_M = 1.1
-"""Who looks shorter than this where the box ends is a child, sits, or is hidden up to there [D]."""
-CHUNK, AT_ONCE = 65_536, 2
-"""People placed at once, on each of so many threads."""
+"""Standard deviation of a detected foot point, as a share of the box height. The bottom of a box moves by a
+few percent of a person's height from frame to frame, by shadows and stride. Measured on 187 people in 159
+still images that the detector was not trained on, at 416 px: vertically 0.019 by the median deviation and
+0.053 by the root mean square, because a few boxes miss the feet altogether; horizontally 0.023.
+Project default (docs/defaults.md)."""
+MIN_STANDING_HEIGHT_M = 1.1
+"""A person who looks shorter than this, if the feet are where the box ends, is a child, sits, or has hidden
+feet, m. Project default (docs/defaults.md)."""
+CHUNK_ROWS = 65_536
+"""Rows that one task places."""
 
 
 class Foot(IntEnum):
@@ -40,22 +42,23 @@ class Foot(IntEnum):
 
     SEEN = 0
     INFERRED = 1
-    """Hidden, and placed by the head."""
+    """Hidden; placed by the head."""
     DOUBTFUL = 2
-    """Where the box ends, unless whoever looks so short stands hidden: the error covers both."""
+    """Placed where the box ends, but the person looks too short and may have hidden feet. The standard error
+    covers both cases."""
     UNPLACED = 3
-    """Hidden, and nothing tells where."""
+    """Hidden, and cannot be placed."""
 
 
 @lru_cache(maxsize=256)
 def calibration_of(spec: CalibrationSpec, aspect: float) -> Calibration:
-    """The plane of a camera's calibration, fitted once per specification."""
+    """Ground plane of a camera's calibration, fitted once for each specification and aspect."""
     return calibrate(spec, aspect)
 
 
 @lru_cache(maxsize=256)
 def vertical_of(spec: CalibrationSpec, aspect: float) -> Vertical | None:
-    """The heights above that plane, or None where the calibration does not determine them."""
+    """Heights above that plane, or None if the calibration does not determine them."""
     return vertical(calibration_of(spec, aspect))
 
 
@@ -68,24 +71,24 @@ def foot_sigma(box_height: Floats, aspect: float) -> Floats:
 def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
     """Place people on the ground by the camera's calibration.
 
-    Fills ground_x, ground_y (m) and ground_se (m, one standard error), and adds columns that are no part
-    of the log: `foot` (a code of `Foot`), and stand_x, stand_y (px), where the feet are or, hidden, would be
-    seen, possibly below the frame. Ground columns are null for foot points at or above the horizon, for
-    hidden ones that cannot be placed, and for every row of an uncalibrated camera.
+    Fills ground_x, ground_y (m) and ground_se (m, one standard error). Adds columns that are not part of the
+    log: `foot` (a code of `Foot`), and stand_x, stand_y (px), where the feet are seen or, if hidden, would be
+        seen,
+    possibly below the frame. Ground columns are null for foot points at or above the horizon, for hidden feet
+    that cannot be placed, and for all rows of an uncalibrated camera.
     """
     count = len(observations)
     ground, stand = np.full((count, 3), np.nan), np.full((count, 2), np.nan)
     foot = np.zeros(count, dtype=np.int8)
     for width, height in observations.select("width", "height").unique().iter_rows():
         rows = np.flatnonzero((observations["width"] == width) & (observations["height"] == height))
-        chunks = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
+        chunks = [rows[first : first + CHUNK_ROWS] for first in range(0, len(rows), CHUNK_ROWS)]
         place = partial(_place_rows, observations, (width, height), camera)
-        with ThreadPoolExecutor(AT_ONCE) as pool:  # numpy lets go of the interpreter while it computes
-            for chunk, placed in zip(chunks, pool.map(place, chunks), strict=True):
-                # Nearly always one size, and a slice is filled ten times as fast as a list of rows.
-                first, last = int(chunk[0]), int(chunk[-1])
-                where = slice(first, last + 1) if last - first < len(chunk) else chunk
-                ground[where], foot[where], stand[where] = placed
+        for chunk, placed in zip(chunks, map_threads(place, chunks), strict=True):
+            # Nearly always all rows are of one size, and filling a slice is ten times faster.
+            first, last = int(chunk[0]), int(chunk[-1])
+            where = slice(first, last + 1) if last - first < len(chunk) else chunk
+            ground[where], foot[where], stand[where] = placed
     columns = [
         pl.Series(name, values[:, i], dtype=pl.Float32).fill_nan(None)
         for values, names in (
@@ -100,7 +103,7 @@ def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
 def _place_rows(
     observations: pl.DataFrame, size: tuple[int, int], camera: Camera, rows: npt.NDArray[np.int64]
 ) -> tuple[Floats, npt.NDArray[np.int8], Floats]:
-    """What `_place` says of rows of one frame size, with feet in px."""
+    """Result of `_place` for rows of one frame size, with the feet in px."""
     part = observations[int(rows[0]) : int(rows[-1]) + 1]
     if len(part) > len(rows):
         part = observations[rows]
@@ -113,7 +116,7 @@ def _place_rows(
 def _place(
     box: Floats, feet: Floats, aspect: float, camera: Camera
 ) -> tuple[Floats, npt.NDArray[np.int8], Floats]:
-    """Positions and errors (N, 3), m, codes (N,), and where the feet are (N, 2), normalised like `feet`."""
+    """Positions with standard errors (N, 3), m; codes of `Foot` (N,); feet (N, 2), normalised like `feet`."""
     tall = box[:, 3] - box[:, 1]
     hidden = _hidden(box, tall, aspect, camera)
     code = np.where(hidden, Foot.UNPLACED, Foot.SEEN).astype(np.int8)
@@ -124,7 +127,7 @@ def _place(
     position, error = plane.locate(feet, foot_sigma(tall, aspect))
     if upright is not None:
         stature = upright.statures(position, box[:, 1])
-        short = np.flatnonzero(~hidden & (stature > 0) & (stature < LEAST_STATURE_M))
+        short = np.flatnonzero(~hidden & (stature > 0) & (stature < MIN_STANDING_HEIGHT_M))
         off = _by_head(upright, box[short])[0] - position[short]
         error[short] = np.hypot(error[short], np.hypot(off[:, 0], off[:, 1]))
         code[short] = Foot.DOUBTFUL
@@ -139,7 +142,8 @@ def _place(
 
 
 def _by_head(upright: Vertical, box: Floats) -> tuple[Floats, Floats]:
-    """Position (N, 2) and error (N,), m, of people who stand, seen in boxes (N, 4) from the head down."""
+    """Positions (N, 2) and standard errors (N,), m, of standing people whose heads are at the tops of boxes
+    (N, 4)."""
     aspect, heads, tall = upright.plane.aspect, upright.heads(box), box[:, 3] - box[:, 1]
     first = upright.below(heads, foot_sigma(tall, aspect), MEAN_HEIGHT_M, STANDING_SD_M)[0]
     whole = np.fmax(upright.plane.image(first)[:, 1] - heads[:, 1], tall)
@@ -147,12 +151,12 @@ def _by_head(upright: Vertical, box: Floats) -> tuple[Floats, Floats]:
 
 
 def _hidden(box: Floats, tall: Floats, aspect: float, camera: Camera) -> Bools:
-    """Boxes (N, 4), normalised, that the lower edge of the frame or furniture cuts off above the feet."""
+    """Whether the lower edge of the frame or furniture hides the feet of boxes (N, 4), normalised."""
     hidden = np.asarray(box[:, 3] > 1 - FRAME_EDGE_SHARE, dtype=np.bool_)
     bottom = np.column_stack([(box[:, 0] + box[:, 2]) / 2 * aspect, box[:, 3]])
     for polygon in camera.occluders:
         ring = np.asarray(polygon) * (aspect, 1.0)
-        # A bottom moves about the furniture's upper edge as much as about feet.
+        # The bottom of a box varies as much at the edge of furniture as it does at feet.
         margin = FOOT_SIGMA * tall
         low, high = ring.min(axis=0), ring.max(axis=0)
         near = np.flatnonzero(

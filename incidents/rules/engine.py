@@ -1,8 +1,7 @@
-"""All rules over one camera's observations: a pure function from what was seen to what is suspected."""
+"""All rules on the observations of one camera: a pure function from observations to findings."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,23 +16,21 @@ from incidents.rules.samples import RuleError, read_samples
 from incidents.rules.stitching import stitch_tracklets
 from incidents.rules.zone import evaluate_zones, zone_notices
 from vision.ground import locate
+from vision.parallel import ThreadTasks
 from vision.roles import assign_roles
 from zones.facility import Camera, Facility
 
 __all__ = ["Exposure", "Finding", "RuleError", "RuleResult", "evaluate_rules"]
 
-AT_ONCE = 2
-"""Kinds of incident judged at once."""
-
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What the rules say of one camera's observations.
+    """Result of the rules for the observations of one camera.
 
     Attributes:
         findings: sorted by (start, kind, zone, tracks).
-        notices: sentences about what was not judged, and why.
-        exposures: care at care stations, which is logged, sorted by (start, zone, tracks).
+        notices: sentences about what was not evaluated, and why.
+        exposures: entries of the exposure log, sorted by (start, zone, tracks).
     """
 
     findings: tuple[Finding, ...]
@@ -42,31 +39,30 @@ class RuleResult:
 
 
 def evaluate_rules(observations: pl.DataFrame, facility: Facility, camera: Camera) -> RuleResult:
-    """Judge the observations of one camera.
+    """Evaluate all rules on the observations of one camera.
 
-    Pure: equal input gives an equal result, and nothing but the input matters. Roles and ground
-    positions are filled in from the facility as it is now, whatever the log holds. Rows may come in any
-    order in which the time of each track goes forward.
+    The result depends on the arguments only. Roles and ground positions are computed from the facility as it
+    is now, whatever the log has. Rows may be in any order in which the time of each track increases.
 
     Args:
         observations: rows with the columns of `vision.observations.SCHEMA`.
-        facility: thresholds, schedules.
-        camera: zones, lines, calibration, roles.
+        facility: it has the thresholds and schedules.
+        camera: it has the zones, lines, calibration and roles.
 
     Raises:
         RuleError: a row is of another camera; or within a track, time goes backwards.
-        CalibrationError: the camera's calibration points do not fix the ground plane.
+        CalibrationError: the calibration points of the camera do not determine the ground plane.
     """
     known_from = facility.rules.role_confidence
     complete = assign_roles(locate(observations, camera), camera, known_from)
     tracks, repeated = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
     samples = stitch_tracklets(tracks, known_from)
-    # Kinds do not know of each other, and numpy lets go of the interpreter while it computes.
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        masks = pool.submit(evaluate_masks, samples, facility, camera)
-        zones = pool.submit(evaluate_zones, samples, facility, camera)
-        contact = pool.submit(evaluate_contact, samples, facility, camera)
-        gathering = pool.submit(evaluate_gatherings, samples, facility, camera)
+    # The rules do not depend on each other.
+    with ThreadTasks() as tasks:
+        masks = tasks.start(evaluate_masks, samples, facility, camera)
+        zones = tasks.start(evaluate_zones, samples, facility, camera)
+        contact = tasks.start(evaluate_contact, samples, facility, camera)
+        gathering = tasks.start(evaluate_gatherings, samples, facility, camera)
         contacts, (gatherings, gathering_notices) = contact.result(), gathering.result()
         findings = [*masks.result(), *zones.result(), *contacts.findings, *gatherings]
     notices = [
@@ -77,7 +73,7 @@ def evaluate_rules(observations: pl.DataFrame, facility: Facility, camera: Camer
     ]
     if repeated:
         notices.append(
-            f"camera {camera.id}: {repeated} rows repeat a time of their track; the first of each was judged"
+            f"camera {camera.id}: {repeated} rows repeat a time of their track: only the first is used"
         )
     findings.sort(key=lambda finding: (finding.start, finding.kind, finding.zone or "", finding.tracks))
     exposures = sorted(contacts.exposures, key=lambda item: (item.start, item.zone, item.tracks))

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from tests.observing import START, rows
+from vision import ground, parallel
 from vision.ground import Foot, calibration_of, locate
 from zones.facility import CalibrationSpec, Camera
 
@@ -105,16 +106,18 @@ def test_feet_behind_furniture_that_was_marked_are_found_by_the_head(
     occluders: list[object], found: Foot
 ) -> None:
     x, top, bottom = box_of(0.0, 6.0, 1.65)
-    sink = camera(TILTED).model_copy(update={"occluders": tuple(tuple(map(tuple, o)) for o in occluders)})
+    reception = camera(TILTED).model_copy(
+        update={"occluders": tuple(tuple(map(tuple, o)) for o in occluders)}
+    )
     behind = boxed((x, top, bottom - 0.25 * (bottom - top)))
     assert DESK[0][1] * HEIGHT < behind["y2"][0] < DESK[2][1] * HEIGHT
-    seen = locate(behind, sink)
+    seen = locate(behind, reception)
     assert seen["foot"].to_list() == [found]
     off = abs(seen["ground_y"][0] - 6)
     assert (off < 0.02) is (found == Foot.INFERRED) and (off > 0.9) is (found == Foot.SEEN)
-    # Beside the sink nothing changes.
+    # Beside the desk nothing changes.
     beside = boxed(box_of(4.0, 6.0, 1.65))
-    assert locate(beside, sink)["foot"].to_list() == [Foot.SEEN]
+    assert locate(beside, reception)["foot"].to_list() == [Foot.SEEN]
 
 
 @pytest.mark.parametrize(("height_m", "found"), [(1.15, Foot.SEEN), (1.05, Foot.DOUBTFUL)])
@@ -132,3 +135,15 @@ def test_hidden_feet_that_nothing_places_stay_unknown(calibration: object) -> No
     seen = locate(boxed((800, 300, 895), (800, 300, 700)), camera(calibration))
     assert seen["foot"].to_list() == [Foot.UNPLACED, Foot.SEEN]
     assert seen["ground_x"][0] is None and seen["ground_se"][0] is None
+
+
+def test_positions_do_not_depend_on_the_number_of_threads_or_rows_per_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd = boxed(*(box_of(x / 10, 4 + x / 20, 1.5 + x / 200) for x in range(-30, 31)))
+    expected = locate(crowd, camera(TILTED))
+    monkeypatch.setattr(ground, "CHUNK_ROWS", 7)
+    for cores in (1, 4):
+        monkeypatch.setattr(parallel, "core_count", lambda cores=cores: cores)
+        monkeypatch.setattr(parallel, "_pool", None)
+        assert locate(crowd, camera(TILTED)).equals(expected)

@@ -1,5 +1,5 @@
-"""Two versions of a facility's rules over the same log: what would be gained, lost and changed, and the
-precision and recall that the reviewers' verdicts imply for each."""
+"""Comparison of two versions of a facility's rules on one log: incidents gained, lost and changed, and the
+precision and recall of each version by the reviewers' verdicts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from incidents.record import Incident, Status
 from vision.frames import SECOND
 
 MAX_APART_US = 60 * SECOND
-"""Incidents of the same people at most this far apart can be one event that the rules time differently: as
-far as episodes merge by default [D]."""
+"""Longest time between two incidents of the same people that can be one event, microseconds. It is the time
+within which episodes merge by default. Project default (docs/defaults.md)."""
 CONFIRMED = frozenset({Status.CONFIRMED, Status.REPORTED})
 
 _COMPARED_FIELDS = ("zone", "subkind", "severity", "start", "end", "tracks", "mask_state", "distance_min")
-"""What a reviewer would see differ. Thresholds differ because the rules were edited, and say nothing."""
+"""Fields that are compared. Thresholds are not: they differ because the rules were edited."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Change:
     """One event under the old rules, the new ones, or both.
 
     Attributes:
-        old, new: what each raise; None = nothing.
-        verdict: confirmed, false_alarm, inconclusive, or None: nobody has decided yet.
-        recorded: id of the incident in the ledger that the verdict is of, None = not in the ledger.
-        differences: fields that differ where both raise it, each as (name, old, new).
+        old, new: the incident that each version raises; None if it raises none.
+        verdict: confirmed, false_alarm, inconclusive, or None (not decided yet).
+        recorded: id of the incident in the ledger with that verdict; None if it is not in the ledger.
+        differences: fields that differ, each as (name, old, new), if both versions raise the event.
     """
 
     old: Incident | None
@@ -45,7 +45,7 @@ class Change:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The object for JSON."""
         shown = self.incident
         return {
             "id": shown.id,
@@ -65,13 +65,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Score:
-    """What the verdicts say of the rules of one version, for one kind and zone.
+    """Incidents of one version of the rules by verdict, for one kind and zone.
 
     Attributes:
-        confirmed: events that reviewers confirmed and these rules raise.
-        missed: events that reviewers confirmed and these rules do not raise.
+        confirmed: events that reviewers confirmed and this version raises.
+        missed: events that reviewers confirmed and this version does not raise.
         false_alarms: raised, and decided to be false.
-        undecided: raised, and not decided, or inconclusive.
+        undecided: raised, and not decided or inconclusive.
     """
 
     confirmed: int = 0
@@ -81,22 +81,24 @@ class Score:
 
     @property
     def raised(self) -> int:
-        """Incidents that these rules raise."""
+        """Number of incidents that this version raises."""
         return self.confirmed + self.false_alarms + self.undecided
 
     @property
     def precision(self) -> tuple[int, int]:
-        """(right, of decided): the share of what they raise that is right, as far as it was decided."""
+        """(confirmed, decided): the precision as a fraction, over the raised incidents with a decision."""
         return self.confirmed, self.confirmed + self.false_alarms
 
     @property
     def recall(self) -> tuple[int, int]:
-        """(raised, of confirmed): the share of the confirmed events that they raise. Events that no rules
-        have ever raised are known to nobody and not in it: it flatters."""
+        """(raised, confirmed): the recall as a fraction, over the events that were confirmed.
+
+        It is an upper bound: events that no version has raised are not known.
+        """
         return self.confirmed, self.confirmed + self.missed
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; a share of nothing is null."""
+        """The score for JSON; a share with denominator zero is null."""
         shares = {
             name: part / whole if whole else None
             for name, (part, whole) in (("precision", self.precision), ("recall", self.recall))
@@ -113,15 +115,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference between two versions of a facility's rules over one log.
+    """The difference between two versions of a facility's rules on one log.
 
     Attributes:
-        same: events that both raise alike.
-        changed: that both raise, but not alike.
-        gained: that only the new rules raise.
-        lost: that only the old ones raise.
-        missed: confirmed in the ledger, and raised by neither.
-        scores: (kind, zone or "") -> the score of the old and of the new rules; ("", "") = of all.
+        same: events that both raise without a difference.
+        changed: events that both raise with a difference.
+        gained: events that only the new version raises.
+        lost: events that only the old version raises.
+        missed: incidents confirmed in the ledger that neither version raises.
+        scores: (kind, zone or "") -> scores of the old and the new version; ("", "") = all kinds and zones.
     """
 
     same: tuple[Change, ...]
@@ -132,7 +134,7 @@ class Comparison:
     scores: Mapping[tuple[str, str], tuple[Score, Score]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The object for JSON."""
         return {
             "same": len(self.same),
             "changed": [change.to_dict() for change in self.changed],
@@ -149,15 +151,16 @@ class Comparison:
 def compare(
     old: Sequence[Incident], new: Sequence[Incident], recorded: Sequence[Incident] = ()
 ) -> Comparison:
-    """Compare what two versions of the rules say of the same log.
+    """Compare the incidents that two versions of the rules raise on one log.
 
-    Incidents are one event when their ids are equal; else when kind, camera, zone and somebody in them are,
-    and they are at most MAX_APART_US apart; else when only the zone differs: drawn anew under another id.
-    Each is matched once, the nearest first. In the same way, verdicts are found in the ledger.
+    Two incidents are the same event if their ids are equal. Otherwise they are, if they have the same kind,
+    camera and zone, share a person, and are at most MAX_APART_US apart. Otherwise the zone may differ,
+    because it may have been drawn again under another id. Each incident is matched once, the nearest first.
+    Incidents of the ledger, which have the verdicts, are matched in the same way.
 
     Args:
-        old, new: what a replay gave.
-        recorded: the ledger's incidents of the cameras and the time replayed.
+        old, new: incidents of a replay of each version.
+        recorded: incidents of the ledger, of the same cameras and time.
     """
     pairs = list(_matched(old, new))
     known = {
@@ -178,7 +181,7 @@ def compare(
 
 
 def verdict_of(incident: Incident) -> str | None:
-    """What a reviewer decided: confirmed, false_alarm, inconclusive, or None."""
+    """The decision of the review: confirmed, false_alarm, inconclusive, or None."""
     return Status.CONFIRMED.value if incident.status in CONFIRMED else incident.decision
 
 
@@ -205,7 +208,7 @@ def _field_value(incident: Incident, name: str) -> Any:
 def _matched(
     old: Sequence[Incident], new: Sequence[Incident]
 ) -> Iterator[tuple[Incident | None, Incident | None]]:
-    """Each incident once, with the one of the other side that is the same event, or None."""
+    """Each incident once, with the incident of the other side that is the same event, or None."""
     left = {incident.id: incident for incident in new}
     rest = []
     for incident in old:
@@ -249,7 +252,7 @@ def _apart(one: Incident, other: Incident) -> int:
 def _events(
     changes: Iterable[Change], silent: Iterable[Incident]
 ) -> Iterator[tuple[str, str, str | None, bool, bool]]:
-    """(kind, zone, verdict, raised by the old rules, raised by the new) of events."""
+    """(kind, zone, verdict, raised by the old version, raised by the new version) of each event."""
     for change in changes:
         shown = change.old or change.incident
         yield shown.kind, shown.zone or "", change.verdict, change.old is not None, change.new is not None

@@ -1,8 +1,9 @@
-"""From the observation log to incident records: the one way for batch, live and replay.
+"""From the observation log to incident records, for batch analysis, live analysis and replay.
 
-A long log is judged in chunks, so that memory does not grow with its length. Where nobody was in view for
-long enough, two chunks have nothing to do with each other and the cut changes nothing. Where there is no
-such moment, chunks overlap: the later one also sees the time before, and each finding is taken from one.
+A long log is evaluated in chunks, so that memory does not grow with its length. The log is cut where no
+person was in view for so long that no rule can connect what came before with what came after. Where there is
+no such gap, chunks overlap: the later chunk starts LOOK_BACK_US earlier, and each finding is taken from one
+chunk only.
 """
 
 from __future__ import annotations
@@ -23,24 +24,25 @@ from vision.frames import SECOND
 from zones.facility import Camera, Facility, Rules
 
 LOOK_BACK_US = 24 * 3600 * SECOND
-"""How far before a window the log is judged too, so that an episode that began before it keeps its
-beginning, and with it its identity; totals over 24 h reach as far."""
+"""How far before a window the log is evaluated too, microseconds. An episode that began before the window
+keeps its start, and with it its identity; cumulative contact counts the last 24 h."""
 HOUR = observations.HOUR
 CHUNK_ROWS = 2_000_000
-"""Rows from which on a chunk is judged: a day and a half of three people at 5 frames/s. Judging takes some
-0.9 GB for a million rows."""
+"""Rows at which a chunk is evaluated: a day and a half of three people at 5 frames/s. Evaluation takes about
+0.9 GB of memory for a million rows. Project default (docs/defaults.md)."""
 MIN_QUIET_US = 600 * SECOND
-"""Nobody in view for this long, and for longer than any rule remembers, parts two chunks: a track does not
-outlive a minute out of sight, and people who left one door are told to be of one room by a minute."""
+"""Shortest time without any person in view at which the log is cut, microseconds. No track continues over
+more than a minute, and residents who leave one door within a minute share a room. See also `_min_quiet`."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a camera's log, judged on its own.
+    """A part of a camera's log that is evaluated at once.
 
     Attributes:
-        seen: its observations.
-        since, until: findings that end in [since, until) are its own, microseconds UTC.
+        seen: the observations.
+        since: the findings of this chunk end at or after this moment, microseconds UTC.
+        until: they end before this moment. Other findings belong to other chunks.
     """
 
     seen: pl.DataFrame
@@ -50,13 +52,13 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """What the rules make of one chunk.
+    """Result of the rules for one chunk.
 
     Attributes:
         chunk: the chunk.
-        result: what the engine said of it, findings that are not its own included.
-        incidents: records of its own findings, with `run` left empty, by start.
-        exposures: care to be logged that ends in it.
+        result: result of the engine, including findings that belong to other chunks.
+        incidents: records of the findings of this chunk, by start; `run` is empty.
+        exposures: entries for the exposure log that end in this chunk.
     """
 
     chunk: Chunk
@@ -73,16 +75,16 @@ def evaluate_log(
     window: tuple[int, int],
     chunk_rows: int = CHUNK_ROWS,
 ) -> Iterator[ChunkResult]:
-    """Judge what a camera's log holds of a window [start, end), microseconds UTC, chunk by chunk.
+    """Evaluate a camera's log of a window [start, end), microseconds UTC, chunk by chunk.
 
-    Incidents that began before the window and end in it are whole; each comes once. Models are those of
-    the run that made the observations, the coverage is as the ledger knows it now.
+    An incident that began before the window and ends in it has its true start. Each incident comes once. The
+    models in a record are those of the run that made the observations; coverage is read from the ledger now.
 
     Raises:
-        LazarettoError: the log cannot be read or judged, or the ledger knows nothing of its footage.
+        LazarettoError: the log cannot be read or evaluated, or the ledger has no run for its footage.
     """
-    about = _Provenance(ledger, camera)
-    for chunk in chunks(home, camera.id, window, _memory(facility.rules), chunk_rows):
+    provenance = _Provenance(ledger, camera)
+    for chunk in chunks(home, camera.id, window, _min_quiet(facility.rules), chunk_rows):
         result = evaluate_rules(chunk.seen, facility, camera)
         incidents = tuple(
             from_finding(
@@ -90,8 +92,8 @@ def evaluate_log(
                 facility=facility,
                 camera=camera,
                 run="",
-                models=about.models(finding.end),
-                coverage_share=about.coverage(finding.start),
+                models=provenance.models(finding.end),
+                coverage_share=provenance.coverage(finding.start),
             )
             for finding in result.findings
             if chunk.since <= finding.end < chunk.until
@@ -103,14 +105,14 @@ def evaluate_log(
 def chunks(
     home: Path, camera: str, window: tuple[int, int], quiet: int = MIN_QUIET_US, chunk_rows: int = CHUNK_ROWS
 ) -> Iterator[Chunk]:
-    """Cut a camera's log of a window, with LOOK_BACK_US before it, into chunks that can be judged one by one.
+    """Cut a camera's log of a window, and of LOOK_BACK_US before it, into chunks.
 
     Args:
         home: the home folder.
         camera: its id.
         window: [start, end), microseconds UTC.
-        quiet: time without anybody in view that parts two chunks, microseconds.
-        chunk_rows: rows from which on a chunk is cut.
+        quiet: shortest time without any person in view at which the log is cut, microseconds.
+        chunk_rows: rows at which a chunk is complete.
 
     Raises:
         ObservationError: the log cannot be read.
@@ -128,20 +130,21 @@ def chunks(
             yield Chunk(_between(kept, None, last), since, last)
             since, kept, fresh = last, _between(kept, last, None), 0
         elif fresh >= chunk_rows and (settled := min(hour + HOUR, end) - HOUR) > since:
-            # What ended an hour ago can no longer be changed by what follows.
+            # Later observations cannot change what ended an hour ago.
             yield Chunk(kept, since, settled)
             since, kept, fresh = settled, _between(kept, settled - LOOK_BACK_US, None), 0
     yield Chunk(_without_past(kept, _quiet_moments(kept, quiet), since), since, end)
 
 
 def _quiet_moments(seen: pl.DataFrame, quiet: int) -> list[int]:
-    """The moments at which somebody came into view after a segment of at least `quiet` without anybody."""
-    t = seen["t"].dt.timestamp("us").to_numpy()  # the log is read in order of time
+    """Moments, microseconds UTC, at which a person came into view after at least `quiet` without any."""
+    t = seen["t"].dt.timestamp("us").to_numpy()  # the log is in order of time
     return [int(moment) for moment in t[1:][np.diff(t) >= quiet]]
 
 
 def _without_past(seen: pl.DataFrame, cuts: list[int], since: int) -> pl.DataFrame:
-    """Without the rows that cannot matter to what ends from `since` on: those before the quiet before it."""
+    """The observations without those before the last quiet moment up to `since`: they change nothing
+    after."""
     past = [cut for cut in cuts if cut <= since]
     return _between(seen, past[-1], None) if past else seen
 
@@ -154,8 +157,8 @@ def _between(seen: pl.DataFrame, start: int | None, end: int | None) -> pl.DataF
     return seen if end is None else seen.filter(moment < end)
 
 
-def _memory(rules: Rules) -> int:
-    """The quiet that parts two chunks: longer than any rule bridges or merges."""
+def _min_quiet(rules: Rules) -> int:
+    """Time without any person at which the log may be cut: longer than any rule bridges or merges."""
     longest = max(
         rules.merge_s,
         rules.zone.max_gap_s,
@@ -167,7 +170,8 @@ def _memory(rules: Rules) -> int:
 
 
 class _Provenance:
-    """What the ledger knows of the footage of a camera, asked once for each run and hour."""
+    """Models and coverage that the ledger has for moments of a camera; read once for each segment and
+    hour."""
 
     def __init__(self, ledger: Ledger, camera: Camera) -> None:
         self._ledger, self._camera = ledger, camera.id
@@ -175,7 +179,7 @@ class _Provenance:
         self._shares: dict[int, float] = {}
 
     def models(self, t: int) -> Mapping[str, Mapping[str, str]]:
-        """Purpose -> {"name", "sha256", "runtime"} of the weights that looked at `t`, microseconds UTC."""
+        """Purpose -> {"name", "sha256", "runtime"} of the weights that analysed `t`, microseconds UTC."""
         start, end, models = self._segment
         if not start <= t < end:
             segment = self._ledger.segments.at(self._camera, t)
@@ -184,7 +188,7 @@ class _Provenance:
         return models
 
     def coverage(self, t: int) -> float:
-        """Share analysed, 0..1, of the hour that holds `t`, microseconds UTC."""
+        """Share, 0..1, of the hour around `t` (microseconds UTC) that was analysed."""
         hour = t // HOUR * HOUR
         if hour not in self._shares:
             intervals = self._ledger.coverage.of(self._camera, hour, hour + HOUR)

@@ -1,14 +1,13 @@
-"""How good alarms are against true events: whole events, never frames.
+"""Accuracy of alarms against true events, counted in events and not in frames.
 
-An event is found when an alarm of its kind (and of its zone, where the truth names one) of its camera
-comes between its start and its start + a tolerance, 10 s by default [D]. Each alarm finds at most one
-event and each event is found by at most one alarm: a second alarm for an event that is found already is
-a false alarm, as is one that fits no event.
+An event is found if an alarm of its camera and kind, and of its zone if the event names one, comes in time.
+An alarm finds one event at most, and an event is found by one alarm at most. A second alarm for a found event
+is a false alarm, and so is an alarm that fits no event.
 
-A rule speaks only after its condition has held for a while (the dwell in a zone, the ten seconds of a
-contact), so an alarm has two moments: the start of what it is about, and when it was raised. It comes in
-time when the stretch between them meets the window from the event's start to start + tolerance. For an
-alarm without such a wait the two are one, and this is the sentence above.
+A rule raises an alarm after its condition has held for some time: the dwell in a zone, the ten seconds of a
+contact. An alarm therefore has two moments: the start of the condition, and the moment it was raised. It
+comes in time if the interval between them overlaps the interval from the start of the event to the start + a
+tolerance.
 """
 
 from __future__ import annotations
@@ -22,23 +21,25 @@ from scipy.optimize import linear_sum_assignment
 from vision.frames import SECOND
 
 TOLERANCE_S = 10.0
-"""An alarm whose condition begins this long after the start of an event is still about it [D]."""
+"""Latest start of an alarm's condition after the start of its event, s. Project default
+(docs/defaults.md)."""
 BIAS = 1.0
-"""The recall bias a of F: at 1, recall and precision weigh the same; at 0, F is precision [D]."""
+"""Recall bias a of F: at 1, recall and precision have the same weight; at 0, F is the precision.
+Project default (docs/defaults.md)."""
 HOUR = 3600 * SECOND
 
 _DURATION_THRESHOLDS = ("dwell_s", "min_s", "min_span_s")
-"""Thresholds under which the rules keep how long a condition must hold before it counts."""
+"""Names of the thresholds that state how long a condition must hold before it counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that truly happened.
+    """A true event.
 
     Attributes:
         camera, kind: as in `incidents.record`.
         start: microseconds UTC.
-        zone: id of the zone or line; None = the truth does not say, or the kind has none.
+        zone: id of the zone or line; None if the truth does not name one, or the kind has none.
     """
 
     camera: str
@@ -49,12 +50,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that was alarmed.
+    """An alarm that the rules raised.
 
     Attributes:
         camera, kind, zone: as in `incidents.record`.
         start: when the condition began, microseconds UTC.
-        raised: when it had held for long enough to alarm, microseconds UTC; not before `start`.
+        raised: when the alarm was raised, microseconds UTC; not before `start`.
     """
 
     camera: str
@@ -66,14 +67,14 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Matching:
-    """Which alarms found which events; all are indices into the sequences that were matched.
+    """Which alarms found which events, as indices into the sequences that were matched.
 
     Attributes:
         pairs: (event, alarm), by event.
-        delays: of the pairs, microseconds from the event's start to the moment the alarm was raised.
+        delays: for each pair, from the start of the event to the moment the alarm was raised, microseconds.
         missed: events that no alarm found.
         false_alarms: alarms that found no event.
-        duplicates: those false alarms that would have fitted an event which another alarm found.
+        duplicates: false alarms that fit an event that another alarm found.
     """
 
     pairs: tuple[tuple[int, int], ...]
@@ -85,14 +86,17 @@ class Matching:
 
 @dataclass(frozen=True)
 class Score:
-    """Figures of alarms against events; None where there is nothing to divide by.
+    """Accuracy of alarms against events; None where the denominator is zero.
 
     Attributes:
-        events, alarms: how many there are; found: pairs; duplicates: among the false alarms.
+        events: number of events.
+        alarms: number of alarms.
+        found: number of events found.
+        duplicates: number of false alarms that fit an event found by another alarm.
         hours: camera-hours analysed.
         recall, precision, f: 0..1; see `f_score`.
         false_alarms_per_hour: per camera-hour analysed.
-        median_delay_s: of the events found, from their start to the alarm.
+        median_delay_s: median delay of the events found, from the start of the event to the alarm, s.
     """
 
     events: int
@@ -108,13 +112,13 @@ class Score:
 
 
 def raised_at(start: int, thresholds: Mapping[str, float | str | None], alerts: Sequence[int] = ()) -> int:
-    """When an incident was alarmed, microseconds UTC.
+    """The moment at which an incident raised its alarm, microseconds UTC.
 
     Args:
-        start: of the incident, microseconds UTC.
-        thresholds: those that produced it, as every finding and record carries them.
-        alerts: when it alerts; of a record of an older version, which has none, it is the earliest moment
-            that its rule allows: the start and what the rule waits.
+        start: start of the incident, microseconds UTC.
+        thresholds: the thresholds of the finding or record.
+        alerts: moments of its alerts. Records of older versions have none; the alarm is then raised at the
+            earliest moment that the rule allows: the start, plus the time that the condition must hold.
     """
     if alerts:
         return alerts[0]
@@ -123,7 +127,7 @@ def raised_at(start: int, thresholds: Mapping[str, float | str | None], alerts: 
 
 
 def fits(event: Event, alarm: Alarm, tolerance: int) -> bool:
-    """Whether an alarm is about an event: same camera and kind, zone where the event names one, in time.
+    """Whether an alarm fits an event: same camera and kind, same zone if the event names one, and in time.
 
     `tolerance` is in microseconds.
     """
@@ -138,10 +142,9 @@ def fits(event: Event, alarm: Alarm, tolerance: int) -> bool:
 def match(
     events: Sequence[Event], alarms: Sequence[Alarm], tolerance: int = round(TOLERANCE_S * SECOND)
 ) -> Matching:
-    """Pair alarms with events, one to one: as many pairs as possible, and of those the least delay in all.
+    """Pair alarms with events, one to one: the most pairs, and among those the smallest sum of delays.
 
-    A minimum-cost assignment (Kuhn 1955) per camera and kind; the same input gives the same pairs.
-    `tolerance` is in microseconds.
+    This is a minimum-cost assignment (Kuhn 1955) for each camera and kind. `tolerance` is in microseconds.
     """
     groups: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
     sides: tuple[Sequence[Event | Alarm], ...] = (events, alarms)
@@ -150,34 +153,33 @@ def match(
             groups.setdefault((item.camera, item.kind), ([], []))[side].append(index)
     pairs: list[tuple[int, int]] = []
     duplicates: list[int] = []
-    for ours, theirs in groups.values():
-        if not ours or not theirs:
+    for event_ids, alarm_ids in groups.values():
+        if not event_ids or not alarm_ids:
             continue
-        possible = np.array([[fits(events[e], alarms[a], tolerance) for a in theirs] for e in ours])
-        delay = np.array([[float(alarms[a].raised - events[e].start) for a in theirs] for e in ours])
-        # One pair more is worth more than any delay that all pairs together can save.
+        possible = np.array([[fits(events[e], alarms[a], tolerance) for a in alarm_ids] for e in event_ids])
+        delay = np.array([[float(alarms[a].raised - events[e].start) for a in alarm_ids] for e in event_ids])
+        # One more pair outweighs any sum of delays.
         pair = 1.0 + min(possible.shape) * float(np.max(delay, where=possible, initial=0.0))
         rows, columns = linear_sum_assignment(np.where(possible, delay - pair, 0.0))
         chosen = [(r, c) for r, c in zip(rows.tolist(), columns.tolist(), strict=True) if possible[r, c]]
-        pairs += [(ours[r], theirs[c]) for r, c in chosen]
+        pairs += [(event_ids[r], alarm_ids[c]) for r, c in chosen]
         used = {c for _, c in chosen}
-        duplicates += [a for c, a in enumerate(theirs) if c not in used and possible[:, c].any()]
+        duplicates += [a for c, a in enumerate(alarm_ids) if c not in used and possible[:, c].any()]
     pairs.sort()
-    found, told = {e for e, _ in pairs}, {a for _, a in pairs}
+    found, used_alarms = {e for e, _ in pairs}, {a for _, a in pairs}
     return Matching(
         tuple(pairs),
         tuple(alarms[a].raised - events[e].start for e, a in pairs),
         tuple(e for e in range(len(events)) if e not in found),
-        tuple(a for a in range(len(alarms)) if a not in told),
+        tuple(a for a in range(len(alarms)) if a not in used_alarms),
         tuple(sorted(duplicates)),
     )
 
 
 def f_score(recall: float | None, precision: float | None, bias: float = BIAS) -> float | None:
-    """F = (a + 1) R P / (R + a P) with the recall bias a [domain notes]; None where R or P is.
+    """F = (a + 1) R P / (R + a P), with recall R, precision P and recall bias a; None if R or P is None.
 
-    The larger a, the more recall counts: F tends to R for a large a, and is P at a = 0. With a = b² it is
-    van Rijsbergen's F_b.
+    F is P at a = 0 and tends to R for large a. With a = b², it is van Rijsbergen's F_b (1979).
     """
     if recall is None or precision is None:
         return None
@@ -194,11 +196,11 @@ def score(
     tolerance: int = round(TOLERANCE_S * SECOND),
     bias: float = BIAS,
 ) -> Score:
-    """Figures of alarms against events of the same cameras and time.
+    """Accuracy of alarms against events of the same cameras and time.
 
     Args:
-        events: all that happened.
-        alarms: all that was alarmed.
+        events: all true events.
+        alarms: all alarms.
         hours: camera-hours analysed.
         tolerance: microseconds.
         bias: the recall bias of F.

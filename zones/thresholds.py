@@ -1,4 +1,4 @@
-"""The thresholds of the rules: every default is a project default [D] of the domain notes, never law."""
+"""The thresholds of the rules. Every default is a choice of this project and not set by law."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MASK_CHECK_HZ = 2.0
 
 
 class MaskRule(Model):
-    """When a face counts as assessable, and how many samples must agree before a mask incident [D]."""
+    """When a face is assessable, and how many samples must agree before a mask incident."""
 
     min_face_px: int = Field(
         default=32,
@@ -49,12 +49,12 @@ class MaskRule(Model):
     min_change: Share = Field(
         default=0.01,
         title="Sign of life",
-        description="Least change of the picture around a face between two looks, 0..1.",
+        description="Least change of the picture around a face between two assessments, 0..1.",
     )
     min_changing_share: Share = Field(
         default=0.25,
         title="Share with a sign of life",
-        description="Share of the looks that must show such a change: a painted or printed face shows none.",
+        description="Share of the assessments that must show such a change: painted or printed faces show none.",
     )
 
     swab_s: Seconds = Field(
@@ -76,7 +76,7 @@ class MaskRule(Model):
 
 
 class ZoneRule(Model):
-    """How long and how deep a foot point must be inside a zone, or beyond a line, to count [D]."""
+    """How long and how deep a foot point must be inside a zone, or beyond a line, to count."""
 
     dwell_s: Seconds = Field(default=2.0, title="Dwell", description="Stay before a zone crossing counts, s.")
     dwell_gate_s: Seconds = Field(
@@ -101,13 +101,13 @@ class ZoneRule(Model):
     max_position_se_m: Metres = Field(
         default=1.0,
         title="Position error",
-        description="Nobody enters a zone by hidden feet placed with a larger standard error, m.",
+        description="Hidden feet placed with a larger standard error do not enter a zone, m.",
     )
     max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
 
 
 class ContactRule(Model):
-    """When two people on the ground plane are in close contact [D]."""
+    """When two people on the ground plane are in close contact."""
 
     distance_m: Metres = Field(
         default=2.0, title="Distance", description="Contact begins under this distance, m."
@@ -123,7 +123,7 @@ class ContactRule(Model):
     max_distance_se_m: Metres = Field(
         default=0.5,
         title="Distance error",
-        description="Distances with a larger standard error are not judged, m.",
+        description="Distances with a larger standard error are not evaluated, m.",
     )
     touch_m: Metres = Field(
         default=0.5, title="Touch", description="Under this distance people may be touching, m."
@@ -164,7 +164,7 @@ class ContactRule(Model):
 
 
 class GatheringRule(Model):
-    """When residents linked by short distances form a gathering [D]."""
+    """When residents linked by short distances form a gathering."""
 
     min_people: int = Field(
         default=3, strict=True, ge=2, le=1000, title="People", description="Fewest linked residents."
@@ -177,7 +177,7 @@ class GatheringRule(Model):
 
 
 class EvidenceRule(Model):
-    """How much footage is kept around an incident [D]."""
+    """How much footage is kept around an incident."""
 
     before_s: Seconds = Field(default=5.0, title="Before", description="Footage kept before the start, s.")
     after_s: Seconds = Field(default=10.0, title="After", description="Footage kept after the end, s.")

@@ -1,4 +1,4 @@
-"""How long people were in contact in all, however many contacts it took."""
+"""Cumulative contact: how long each person was in contact in total, over all contacts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from incidents.rules.episode import Ints
 LIMITATION = (
     "totals hold per track, door anchor or reviewer's link: anonymous tracks do not survive leaving the view"
 )
-"""What bounds every total, to be stated wherever one is."""
+"""The limitation of every total. It is stated wherever a total is."""
 
 
 @dataclass(frozen=True)
 class CumulativeContact:
-    """When each person was in contact disjoint intervals, sorted by (person, start), shape (K,).
+    """When each person was in contact: disjoint intervals, sorted by (person, start), shape (K,).
 
-    A total is of one person over all partners, and time with two at once counts once. The official
-    definition (11042/BYT-DP) asks for 15 minutes near one case. Here nobody knows who is one: every resident
-    may be, and a partner who leaves the view and returns is another track. The total of a pair is thus the
-    least that the exposure to one possible case can have been, that of a person the most. It decides how
-    soon somebody looks, not whether anybody does: too much costs a look, too little is a contact overlooked.
+    A total counts one person's contact with all partners; time with two partners at once counts once. The
+    official definition (11042/BYT-DP) is 15 minutes near one case. Which resident is a case is not known, and
+    a partner who leaves the view and returns has another track. The exposure to one possible case is
+    therefore at least the total of the pair and at most the total of the person. The total of the person is
+    used: it only raises the severity, and a total that is too low would delay the review of a real exposure.
 
     Attributes:
-        person: whose stretch it is.
-        start, end: microseconds.
-        before: time in all stretches before, of anybody, microseconds.
+        person: code of the person.
+        start, end: of the interval, microseconds.
+        before: length of all earlier intervals of the array, of all persons, microseconds.
     """
 
     person: Ints
@@ -39,10 +39,10 @@ class CumulativeContact:
 
     @classmethod
     def from_intervals(cls, person: Ints, start: Ints, end: Ints) -> Self:
-        """The union of stretches (M,) of each person."""
+        """The union of the intervals (M,) of each person."""
         order = np.lexsort((start, person))
         person, start, end = person[order], start[order], end[order]
-        # One clock for all, on which no two people meet.
+        # Shift the times of each person so that intervals of different persons cannot overlap.
         apart = int(end.max(initial=0)) - int(start.min(initial=0)) + 1
         shift = np.unique(person, return_inverse=True)[1] * apart
         reached = np.maximum.accumulate(end + shift)
@@ -69,5 +69,5 @@ class CumulativeContact:
         return up_to(until) - up_to(since)
 
     def longest(self, people: Iterable[int], since: int, until: int) -> int:
-        """The largest total of several people, microseconds."""
+        """The largest total of several persons, microseconds."""
         return max(self.within(person, since, until) for person in people)

@@ -1,14 +1,14 @@
-"""From samples to episodes: levels, dwell, gaps and merging, counted in seconds and never in frames.
+"""From samples to episodes: hysteresis, dwell, gaps and merging, in seconds and never in frames.
 
-Every function works on arrays sorted by (key, t), where a key is a person, a pair or a gathering, and
-t is in microseconds UTC. There is no loop over samples.
+Every function takes arrays sorted by (key, t). A key is a person, a pair or a gathering; t is in microseconds
+UTC. No function loops over samples.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +21,20 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MIN_SAMPLES = 3
-"""Fewest samples at which an episode's condition holds [D]: a flicker of two samples is noise, even
-when the two lie on either side of a gap that is short enough to be bridged."""
+"""Fewest samples of an episode at which its condition holds. Two samples are noise, even on either side of a
+gap that is short enough to be bridged. Project default (docs/defaults.md)."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A suspected violation, as the rules found it.
+    """A suspected violation.
 
     Attributes:
         kind: mask_absent, mask_incorrect, zone_crossing, contact or gathering.
         subkind: zone_entry, line_crossing, wrong_way, left_room, outsider_entry, staff_resident,
             outsider_any, resident_resident or "".
         zone: id of the zone or line, or None.
-        tracks: sorted; of a person whose track was lost and found under another id, the one under which it
-            began.
+        tracks: track ids, sorted. For a person stitched from several tracklets, the first one.
         roles: role and confidence, aligned with `tracks`.
         start: first sample at which the condition held, microseconds UTC.
         end: last such sample, microseconds UTC.
@@ -43,15 +42,16 @@ class Finding:
         distance_min: smallest ground distance, m, or None.
         distance_median: median ground distance, m, or None.
         distance_se: standard error of the smallest distance, m, or None.
-        mask_state: masked, incorrect, unmasked, or None (not assessed, or of no concern).
-        assessable_share: assessed of attempted mask samples, 0..1, or None (none attempted).
+        mask_state: masked, incorrect, unmasked, or None (not assessed, or not part of the rule).
+        assessable_share: share of the attempted mask assessments that succeeded, 0..1, or None (none
+            attempted).
         detector_confidence: mean score of the detections, 0..1.
-        rule_confidence: how clearly the condition held, 0..1; each rule says how it is formed.
-        thresholds: the thresholds that produced it, by name.
-        alerts: when it alerts, microseconds UTC: at the moment its rule was met, which is when somebody who
-            watches live would know of it, and again every `realert_s` while it lasts. Each follows from what
-            was seen up to then, so that later footage adds some and changes none.
-        cumulative_s: of a contact, see `incidents.rules.cumulative_contact`; None of other kinds.
+        rule_confidence: how clearly the condition held, 0..1; the function of each rule defines it.
+        thresholds: the thresholds that were applied, by name.
+        alerts: moments of the alerts, microseconds UTC: when the dwell was reached, as in live analysis, and
+            every `realert_s` after that while the episode lasts. An alert depends on earlier observations
+            only, so later footage can add alerts but not change any.
+        cumulative_s: for a contact, see `incidents.rules.cumulative_contact`; None for other kinds.
     """
 
     kind: str
@@ -79,23 +79,23 @@ class Finding:
 
 
 def stable_id(camera: str, kind: str, zone: str | None, tracks: tuple[int, ...], start: int) -> str:
-    """16 hex digits of SHA-256 over what was seen, where and when: the same footage gives the same id."""
+    """16 hex digits of SHA-256 over the arguments: the same footage gives the same id."""
     parts = (camera, kind, zone or "", ",".join(map(str, tracks)), str(start))
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """Stretches during which a condition held, sorted by (key, start); all arrays have shape (E,).
+    """Intervals during which a condition held, sorted by (key, start); all arrays have shape (E,).
 
     Attributes:
-        key: whose they are.
+        key: the person, pair or gathering.
         first: row of the first sample at which the condition held.
-        last: row of the last one.
-        met: row at which the dwell was reached: from there on the episode is known to be one.
+        last: row of the last such sample.
+        met: row at which the dwell was reached.
         start: time of `first`, microseconds.
         end: time of `last`, microseconds.
-        held: microseconds that count towards the dwell.
+        held: time that counts towards the dwell, microseconds.
     """
 
     key: Ints
@@ -107,25 +107,20 @@ class Episodes:
     held: Ints
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of episodes."""
         return len(self.key)
 
-    def select(self, keep: Bools) -> Episodes:
-        """Those for which `keep` (E,) is true."""
-        return Episodes(**{field.name: getattr(self, field.name)[keep] for field in fields(self)})
-
     def groups(self, merge_us: int) -> Iterator[slice]:
-        """Slices of episodes that make one incident: of one key, at most `merge_us` apart.
+        """Slices of episodes that make one incident: same key, at most `merge_us` from end to next start.
 
-        Counted from the end of one to the start of the next. Expects that ends do not decrease within a
-        key, as those of `episodes` do not.
+        Within a key, ends must not decrease; those that `episodes` returns do not.
         """
         apart = (self.key[1:] != self.key[:-1]) | (self.start[1:] - self.end[:-1] > merge_us)
         edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(self)] if len(self) else []
         yield from map(slice, edges[:-1], edges[1:])
 
     def rows(self, group: slice, on: Bools) -> Ints:
-        """The rows within the episodes of a group at which `on` (N,) is true."""
+        """Rows within the episodes of a group at which `on` (N,) is true."""
         parts = [
             low + np.flatnonzero(on[low : high + 1])
             for low, high in zip(self.first[group].tolist(), self.last[group].tolist(), strict=True)
@@ -133,7 +128,7 @@ class Episodes:
         return np.concatenate(parts)
 
     def alerts(self, group: slice, on: Bools, t: Ints, realert_us: int) -> tuple[int, ...]:
-        """When a group alerts, microseconds: see `alert_times`. `on` and `t` have shape (N,)."""
+        """Moments of the alerts of a group, microseconds, by `alert_times`; `on` and `t` have shape (N,)."""
         known = [
             low + np.flatnonzero(on[low : high + 1])
             for low, high in zip(self.met[group].tolist(), self.last[group].tolist(), strict=True)
@@ -142,10 +137,14 @@ class Episodes:
 
 
 def alert_times(moments: Ints, realert_us: int) -> tuple[int, ...]:
-    """When an incident alerts, of the `moments` (M,), ascending, at which it is known to be going on.
+    """Moments of the alerts of an incident, microseconds.
 
-    At the first, and at the first in each further period of `realert_us` since; periods without any, in
-    which it paused, have none.
+    The first of `moments`, and the first one in each further period of `realert_us`. A period without any
+    moment, because the incident paused, has no alert.
+
+    Args:
+        moments: (M,) ascending: samples from the one that reached the dwell on.
+        realert_us: length of a period.
     """
     if len(moments) == 0:
         return ()
@@ -159,28 +158,28 @@ def microseconds(seconds: float) -> int:
 
 
 def sorted_unique(values: Ints) -> Ints:
-    """The different values (N,), ascending: as `np.unique`, whose hash table is ten times as slow here."""
+    """The distinct values of an array (N,), ascending. `np.unique` is ten times slower for times."""
     ordered = np.sort(values)
     return np.asarray(ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0], dtype=np.int64)
 
 
 def run_starts(key: Ints, t: Ints, max_gap_us: int) -> Bools:
-    """Rows (N,) at which nothing is known from before: another key, or a gap longer than `max_gap_us`."""
+    """Rows (N,) that begin a run of samples: another key, or a gap longer than `max_gap_us` before them."""
     fresh = np.ones(len(t), dtype=np.bool_)
     fresh[1:] = (key[1:] != key[:-1]) | (t[1:] - t[:-1] > max_gap_us)
     return fresh
 
 
 def last_true_row(event: Bools) -> Ints:
-    """For each row (N,), the last row up to it at which `event` was true (row 0 if there was none)."""
+    """For each row (N,), the last row up to and including it at which `event` is true; 0 if there is none."""
     return np.maximum.accumulate(np.where(event, np.arange(len(event)), 0))
 
 
 def apply_hysteresis(key: Ints, t: Ints, enter: Bools, leave: Bools, max_gap_us: int) -> Bools:
-    """The state (N,) of a trigger with two levels: on from `enter`, off from `leave`, in between as before.
+    """State (N,) with hysteresis: on from a row of `enter`, off from a row of `leave`, otherwise unchanged.
 
-    It starts off for every key and after every gap longer than `max_gap_us`: what was not seen is not
-    known to have lasted. Where both levels are met, `enter` wins.
+    The state is off at the start of each key and after each gap longer than `max_gap_us`. Where both `enter`
+    and `leave` are true, `enter` wins.
     """
     if len(t) == 0:
         return np.zeros(0, dtype=np.bool_)
@@ -189,9 +188,9 @@ def apply_hysteresis(key: Ints, t: Ints, enter: Bools, leave: Bools, max_gap_us:
 
 
 def separated_times(key: Ints, t: Ints, apart_us: int) -> Ints:
-    """Times (N,) shifted by a constant per key so that all increase and keys lie more than `apart_us` apart.
+    """Times (N,) shifted by a constant per key, so that they increase and keys are over `apart_us` apart.
 
-    A search in it for a moment within `apart_us` of a row never ends up in another key's rows.
+    `np.searchsorted` for a moment up to `apart_us` from a row then never leads to a row of another key.
     """
     shifted = t.copy()
     begins = np.flatnonzero(key[1:] != key[:-1]) + 1
@@ -210,22 +209,20 @@ def episodes(
     bridge_us: int = 0,
     min_samples: int = MIN_SAMPLES,
 ) -> Episodes:
-    """Stretches of `on` that last at least `dwell_us`.
+    """Intervals in which `on` held for at least `dwell_us`.
 
-    What counts: the time between two neighbouring samples of a key counts when the condition held at
-    both and they are at most `max_gap_us` apart. So an uninterrupted episode has held for end - start,
-    short losses of sight included; a longer gap ends it and none of that gap counts. A dwell that is
-    reached exactly is reached.
+    The time between two successive samples of a key counts as held when the condition held at both and they
+    are at most `max_gap_us` apart. An uninterrupted episode is therefore held for end - start, short losses
+    of sight included. A longer gap ends the episode, and none of the gap counts.
 
     Args:
-        key: (N,) whose sample it is; the arrays are sorted by (key, t).
+        key: (N,) the person, pair or gathering of each sample; the arrays are sorted by (key, t).
         t: (N,) microseconds.
         on: (N,) whether the condition held.
-        dwell_us: least time held.
+        dwell_us: shortest time held; reached exactly is enough.
         max_gap_us: longest time without a sample that does not end an episode.
-        bridge_us: longest time from the last sample of one stretch to the first of the next that still
-            makes them one episode although samples in between say that the condition did not hold.
-            That time is bridged, it does not count as held.
+        bridge_us: longest time from the last sample of one interval to the first of the next at which both
+            are one episode, although the condition did not hold in between. This time does not count as held.
         min_samples: fewest samples at which the condition held.
     """
     ties = (key[1:] == key[:-1]) & (t[1:] - t[:-1] <= max_gap_us) & on[1:] & on[:-1]
@@ -235,13 +232,13 @@ def episodes(
     if bridge_us > 0 and len(first):
         new = (key[first[1:]] != key[last[:-1]]) | (t[first[1:]] - t[last[:-1]] > bridge_us)
         first, last = first[np.concatenate([~edge, new])], last[np.concatenate([new, ~edge])]
-    # Sums up to each row, so that a stretch's share is one subtraction.
+    # Cumulative sums, so that the sum of an interval is one subtraction.
     time = np.concatenate([np.zeros(min(1, len(t)), np.int64), np.cumsum(np.where(ties, t[1:] - t[:-1], 0))])
     count = np.cumsum(on)
     held = time[last] - time[first]
     lasting = (held >= dwell_us) & (count[last] - count[first] + 1 >= min_samples)
     first, last, held = first[lasting], last[lasting], held[lasting]
-    # Both sums grow at rows of `on` only, so that the row found is one.
+    # Both sums grow at rows of `on` only, so each row found is one of them.
     enough = (
         np.searchsorted(time, time[first] + dwell_us),
         np.searchsorted(count, count[first] + min_samples - 1),

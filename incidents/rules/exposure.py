@@ -1,4 +1,4 @@
-"""Care that is allowed, and kept account of: staff in PPE with a resident at a care station."""
+"""Exposure log: close contact of staff in PPE with a resident at a care station, which is allowed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ KIND = "exposure"
 class Exposure:
     """A close contact of staff in PPE with a resident at a care station.
 
-    An entry in a log, no incident: it is written however short of `care_station_max_s` it stays. Care that
-    goes on for longer is an incident as well, which has the same start.
+    It is an entry of a log and not an incident, whatever its length. Care that is held for longer than
+    `care_station_max_s` is also an incident, with the same start.
 
     Attributes:
         zone: id of the care station.
-        tracks: sorted, as those of a finding.
+        tracks: track ids, sorted, like those of a finding.
         roles: role and confidence, aligned with `tracks`.
         start, end: first and last sample in contact, microseconds UTC.
-        held_s: seconds in contact.
+        held_s: time in contact, s.
         distance_min, distance_median: on the ground, m.
-        exceeded: whether it lasted for longer than allowed.
+        exceeded: whether it was held for longer than `care_station_max_s`.
     """
 
     zone: str

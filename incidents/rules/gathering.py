@@ -1,4 +1,4 @@
-"""Gatherings: residents linked by short distances, one to the next, for long enough."""
+"""Gatherings: groups of residents, linked by short distances from one to the next, for long enough."""
 
 from __future__ import annotations
 
@@ -18,38 +18,40 @@ KIND = "gathering"
 def evaluate_gatherings(
     samples: Samples, facility: Facility, camera: Camera
 ) -> tuple[list[Finding], list[str]]:
-    """Findings of gatherings, one each, and notices of what is not judged.
+    """Findings of gatherings, and notices about what was not evaluated.
 
-    At each instant, residents under `distance_m` of each other are linked, and linked ones form a group.
-    Groups of at least `min_people` at instants no more than `max_gap_s` apart that share somebody are one
-    gathering, whoever joins or leaves; it must be held for `min_s`. Instants at which residents are
-    seen but it is not there are bridged and do not count as held.
+    At each instant, two residents nearer than `distance_m` are linked, and linked residents form a group.
+    Groups of at least `min_people` at instants at most `max_gap_s` apart are one gathering if they share a
+    person; other people may join or leave. A gathering must be held for `min_s`. Instants at which residents
+    are in view but the group is not there are bridged, and do not count as held.
 
-    The tracks are those who were linked in at least half of it up to the moment when it became an
-    incident (later ones would change its identity); all who were linked, should those be too few.
-    Rule confidence: the mean probability that a link is truly under `distance_m`, times the smallest
-    role confidence.
+    The tracks of a finding are of the persons who were linked for at least half of the time until the
+    gathering became an incident. If these are fewer than `min_people`, they are of all persons linked in that
+    time. Persons who join later would change the identity of the incident.
+
+    The rule confidence is the mean probability that the true length of a link is under `distance_m`, times
+    the smallest role confidence.
     """
     rule, merge_us = facility.rules.gathering, microseconds(facility.rules.merge_s)
     metric, reason = metric_rows(samples, camera, facility.rules.contact)
-    notices = [f"camera {camera.id} is uncalibrated ({reason}): gathering is not judged"] if reason else []
+    notices = [f"camera {camera.id} is uncalibrated ({reason}): gathering is not evaluated"] if reason else []
     eligible = metric & role_mask(samples, Role.RESIDENT)
     both = np.array([role is Role.RESIDENT for role in ROLES])
     links = near_pairs(samples, camera, eligible, both[:, None] & both, rule.distance_m)
-    rough = links.uncertain(rule.distance_m, facility.rules.contact.max_distance_se_m)
-    if rough.any():
+    uncertain = links.uncertain(rule.distance_m, facility.rules.contact.max_distance_se_m)
+    if uncertain.any():
         notices.append(
-            f"camera {camera.id}: {int(rough.sum())} of {len(links)} times that two residents were seen "
-            f"within {rule.distance_m:g} m, their distance was not known to within "
-            f"{facility.rules.contact.max_distance_se_m:g} m: not assessable, gathering is not judged then"
+            f"camera {camera.id}: for {int(uncertain.sum())} of {len(links)} observations of two residents "
+            f"within {rule.distance_m:g} m, the standard error of their distance is over "
+            f"{facility.rules.contact.max_distance_se_m:g} m: gathering is not evaluated there"
         )
-        links = links.take(~rough)
+        links = links.take(~uncertain)
     if len(links) == 0:
         return [], notices
     rows, group = _groups(links, rule.min_people)
     if len(rows) == 0:
         return [], notices
-    gathering = _follow(samples, rows, group, microseconds(rule.max_gap_s))
+    gathering = _join_over_time(samples, rows, group, microseconds(rule.max_gap_s))
     instants = sorted_unique(samples.t[np.flatnonzero(eligible)])
     findings: list[tuple[int, set[int], Ints, Ints]] = []
     key, t, on = _timeline(samples, rows, gathering, instants)
@@ -68,7 +70,8 @@ def evaluate_gatherings(
         own = own[(samples.t[own] >= found.start[index]) & (samples.t[own] <= found.end[index])]
         people = set(np.unique(samples.person[own]).tolist())
         known = t[found.met[index] : found.last[index] + 1][on[found.met[index] : found.last[index] + 1]]
-        # Broken up and formed again by some of the same people within the merge time: one incident.
+        # A gathering that breaks up and forms again within the merge time, with a person of before, is the
+        # same incident.
         for number, (end, others, earlier, alive) in enumerate(findings):
             if people & others and int(found.start[index]) - end <= merge_us:
                 merged = max(end, int(found.end[index]))
@@ -87,7 +90,7 @@ def evaluate_gatherings(
 
 
 def _groups(links: Pairs, min_people: int) -> tuple[Ints, Ints]:
-    """Rows in a group of at least `min_people`, ascending, with the number of their group."""
+    """Rows in groups of at least `min_people` at one instant, ascending, and the number of their group."""
     rows, ends = np.unique(np.concatenate([links.a, links.b]), return_inverse=True)
     one, other = ends[: len(links)], ends[len(links) :]
     label = _components(len(rows), one, other)
@@ -95,8 +98,8 @@ def _groups(links: Pairs, min_people: int) -> tuple[Ints, Ints]:
     return rows[large], label[large]
 
 
-def _follow(samples: Samples, rows: Ints, group: Ints, max_gap_us: int) -> Ints:
-    """The number of the gathering (from 0) of each row: groups joined over time by those they share."""
+def _join_over_time(samples: Samples, rows: Ints, group: Ints, max_gap_us: int) -> Ints:
+    """Number of the gathering, from 0, of each row: groups joined over time by the persons they share."""
     person, t = samples.person[rows], samples.t[rows]
     again = np.flatnonzero((person[1:] == person[:-1]) & (t[1:] - t[:-1] <= max_gap_us))
     names, index = np.unique(group, return_inverse=True)
@@ -104,7 +107,7 @@ def _follow(samples: Samples, rows: Ints, group: Ints, max_gap_us: int) -> Ints:
 
 
 def _timeline(samples: Samples, rows: Ints, gathering: Ints, instants: Ints) -> tuple[Ints, Ints, Bools]:
-    """(gathering, t, on) for each gathering and every instant, from its first to its last, with residents."""
+    """(gathering, t, on) for each gathering and each instant with residents from its first to its last."""
     tick = np.searchsorted(instants, samples.t[rows])
     count = int(gathering.max()) + 1
     low, high = np.full(count, len(instants)), np.full(count, -1)
@@ -119,6 +122,7 @@ def _timeline(samples: Samples, rows: Ints, gathering: Ints, instants: Ints) -> 
 
 
 def _components(nodes: int, one: Ints, other: Ints) -> Ints:
+    """Number of the connected component of each node, for edges from `one` to `other`."""
     graph = coo_array((np.ones(len(one), dtype=np.bool_), (one, other)), shape=(nodes, nodes))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Masks that are absent or worn incorrectly, by votes over time; what could not be assessed never votes."""
+"""Masks that are absent or worn incorrectly, by votes over time. Faces that were not assessed do not vote."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from incidents.rules.zone import occupied
 from zones.facility import Camera, Facility, MaskRule, Role, ZoneType
 
 STATES: Mapping[int, str] = {MASKED: "masked", INCORRECT: "incorrect", UNMASKED: "unmasked"}
-"""The names of the votes."""
+"""Mask state of each vote."""
 
 KINDS: Mapping[int, str] = {UNMASKED: "mask_absent", INCORRECT: "mask_incorrect"}
-"""The votes that are violations."""
+"""Kind of incident of each vote that is a violation."""
 
 
 @dataclass(frozen=True)
 class _Votes:
-    """The assessed samples alone, with what windows need of them: fields of `Samples`, (V,) each."""
+    """Fields of `Samples`, (V,) each, of the assessed samples only."""
 
     person: Ints
     t: Ints
@@ -46,14 +46,15 @@ class _Votes:
 def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
     """Findings of mask_absent and mask_incorrect.
 
-    Over each assessed sample ends a window of `window_s`. A state is found when the window holds at
-    least `min_samples` assessed samples of the person that span at least `min_span_s`, of which at least
-    `share` agree on it. The episode runs from the first to the last agreeing sample of such windows.
-    Windows count samples, not time in between: a person who turns away is neither followed nor cleared.
-    A window in which fewer than `min_changing_share` of the measured looks show a change of at least
-    `min_change` holds a face that is painted or printed: it finds nothing.
+    A window of `window_s` ends at each assessed sample. A state is found when the window has at least
+    `min_samples` assessed samples of the person, they span at least `min_span_s`, and at least `share` of
+    them agree on the state. The episode runs from the first to the last agreeing sample of such windows. Time
+    without assessed samples, as when a person turns away, counts neither for nor against the state.
 
-    Rule confidence: the share of assessed samples of the episode that agree.
+    A window finds nothing if the picture around the face changed by at least `min_change` in fewer than
+    `min_changing_share` of the assessments that measured a change: the face is painted or printed.
+
+    The rule confidence is the share of the assessed samples of the episode that agree.
     """
     rule, merge_s = facility.rules.mask, facility.rules.merge_s
     voting = (samples.vote >= 0) & ~_exempt(samples, facility, camera)
@@ -67,14 +68,14 @@ def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list
         for group in found.groups(microseconds(merge_s)):
             start, end = int(found.start[group.start]), int(found.end[group.stop - 1])
             span = samples.span(int(found.key[group.start]), start, end)
-            said = span.start + np.flatnonzero(agree[span])
-            role, confidence = samples.role_at(said)
+            agreeing = span.start + np.flatnonzero(agree[span])
+            role, confidence = samples.role_at(agreeing)
             findings.append(
                 Finding(
                     kind=kind,
                     subkind="",
                     zone=None,
-                    tracks=(int(samples.track[said[0]]),),
+                    tracks=(int(samples.track[agreeing[0]]),),
                     roles=((role, confidence),),
                     start=start,
                     end=end,
@@ -84,8 +85,8 @@ def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list
                     distance_se=None,
                     mask_state=STATES[vote],
                     assessable_share=assessable_share(samples, span),
-                    detector_confidence=round(float(samples.score[said].mean()), 6),
-                    rule_confidence=round(len(said) / int(voting[span].sum()), 6),
+                    detector_confidence=round(float(samples.score[agreeing].mean()), 6),
+                    rule_confidence=round(len(agreeing) / int(voting[span].sum()), 6),
                     thresholds={
                         "min_face_px": rule.min_face_px,
                         "min_samples": rule.min_samples,
@@ -105,7 +106,7 @@ def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list
 
 
 def mask_state(samples: Samples, span: slice, rule: MaskRule) -> str | None:
-    """The state that enough of the mask votes of a stretch agree on, as for an incident, or None."""
+    """The state on which enough mask votes of the rows agree, by the thresholds of the rule, or None."""
     votes = samples.vote[span]
     votes = votes[votes >= 0]
     agreeing = np.array([(votes == vote).sum() for vote in STATES], dtype=np.int64)
@@ -114,21 +115,22 @@ def mask_state(samples: Samples, span: slice, rule: MaskRule) -> str | None:
 
 
 def _enough(agreeing: Ints, votes: Ints, rule: MaskRule) -> Bools:
-    # A share that is reached exactly must not fail for a rounding error in share * votes.
+    """Whether enough of the votes agree, for each pair of counts."""
+    # A share that is reached exactly must not fail by a rounding error in share * votes.
     return (votes >= rule.min_samples) & (agreeing > 0) & (agreeing >= rule.share * votes - 1e-9)
 
 
 def _windows(votes: _Votes, vote: int, rule: MaskRule) -> Episodes:
-    """One episode per assessed sample whose window says `vote`."""
+    """One episode for each assessed sample whose window finds `vote`."""
     window_us = microseconds(rule.window_s)
     ticks = separated_times(votes.person, votes.t, window_us)
     here = np.arange(len(votes.t))
     low = np.searchsorted(ticks, ticks - window_us)
     agree = votes.vote == vote
     count = np.concatenate([[0], np.cumsum(agree)])
-    said, among = count[here + 1] - count[low], here + 1 - low
-    fires = _enough(said, among, rule) & (ticks - ticks[low] >= microseconds(rule.min_span_s))
-    fires &= _alive(votes, here, low, rule)
+    agreeing, among = count[here + 1] - count[low], here + 1 - low
+    fires = _enough(agreeing, among, rule) & (ticks - ticks[low] >= microseconds(rule.min_span_s))
+    fires &= _is_live(votes, here, low, rule)
     where = np.flatnonzero(agree)
     # The first agreeing row from `low` on, and the last one up to here.
     first, last = where[count[low[fires]]], where[count[here[fires] + 1] - 1]
@@ -136,19 +138,21 @@ def _windows(votes: _Votes, vote: int, rule: MaskRule) -> Episodes:
     return Episodes(votes.person[first], first, last, here[fires], start, end, end - start)
 
 
-def _alive(votes: _Votes, here: Ints, low: Ints, rule: MaskRule) -> Bools:
-    """Windows (N,) from `low` to `here` whose face shows signs of life, or was not measured for any."""
+def _is_live(votes: _Votes, here: Ints, low: Ints, rule: MaskRule) -> Bools:
+    """Windows (N,) from row `low` to `here` whose face changes enough, or was never measured for change."""
     measured = np.concatenate([[0], np.cumsum(~np.isnan(votes.change))])
-    # The log holds 32-bit numbers: what equals the threshold must not fail for being rounded.
+    # The log holds 32-bit numbers: a value equal to the threshold must not fail by rounding.
     changing = np.concatenate([[0], np.cumsum(votes.change >= rule.min_change - 1e-6)])
-    looks, changed = measured[here + 1] - measured[low], changing[here + 1] - changing[low]
-    return np.asarray((looks == 0) | (changed >= rule.min_changing_share * looks - 1e-9), dtype=np.bool_)
+    measurements, changed = measured[here + 1] - measured[low], changing[here + 1] - changing[low]
+    enough = changed >= rule.min_changing_share * measurements - 1e-9
+    return np.asarray((measurements == 0) | enough, dtype=np.bool_)
 
 
 def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
-    """Rows (N,) that are no concern: in an exempt zone or within the hysteresis of it, or at a swab.
+    """Rows (N,) that do not vote: in or near an exempt zone, or during a swab.
 
-    Somebody who is not staff may be unmasked at a care station for `swab_s` after arriving.
+    Near is within the hysteresis of the zone. A person who is not staff may be unmasked at a care station for
+    `swab_s` after arriving.
     """
     rule = facility.rules.zone
     exempt = np.zeros(len(samples), dtype=np.bool_)
@@ -158,10 +162,10 @@ def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
         if zone.type is ZoneType.EXEMPT:
             exempt |= depth_in(samples, zone, camera, rule).close
         elif zone.type is ZoneType.CARE_STATION:
-            there = occupied(samples, depth_in(samples, zone, camera, rule), rule)
-            arrives = run_starts(samples.person, samples.t, microseconds(rule.max_gap_s)) | ~there
-            arrives[1:] |= ~there[:-1]
+            inside = occupied(samples, depth_in(samples, zone, camera, rule), rule)
+            arrives = run_starts(samples.person, samples.t, microseconds(rule.max_gap_s)) | ~inside
+            arrives[1:] |= ~inside[:-1]
             since = samples.t - samples.t[last_true_row(arrives)]
             staff = role_mask(samples, Role.STAFF_PPE, Role.STAFF_NO_PPE)
-            exempt |= there & ~staff & (since <= microseconds(facility.rules.mask.swab_s))
+            exempt |= inside & ~staff & (since <= microseconds(facility.rules.mask.swab_s))
     return exempt

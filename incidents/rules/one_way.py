@@ -1,4 +1,4 @@
-"""People who walk against the way that a one-way zone allows."""
+"""People who walk in the wrong direction through a one-way zone."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from incidents.rules.samples import Samples
 from zones.facility import Camera, Zone, ZoneRule
 
 MIN_STEP_BACK = 3.0
-"""So many times the hysteresis somebody must have moved the wrong way [D]: 0.9 m, more than a step aside."""
+"""How far a person must have moved in the wrong direction, in units of the hysteresis: 0.9 m by default, more
+than a step aside. Project default (docs/defaults.md)."""
 AGREEING_SAMPLES = 3
-"""How far somebody has got the right way is what this many samples in a row agree on [D]: one wild box ahead
-would make all that follows a way back."""
+"""Successive samples whose least progress counts as reached. One wrong box far ahead would otherwise make all
+later samples look like a way back. Project default (docs/defaults.md)."""
 
 
 def walks_wrong_way(
     samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule, inside: Bools
 ) -> tuple[Bools, dict[str, float]]:
-    """Rows (N,) of people in a zone who are farther back than they have been, and the thresholds by name.
+    """Rows (N,) of people who have moved back in a one-way zone, and the thresholds by name.
 
-    Progress is along the line from the middle of the polygon's corners to `toward`, on the ground where the
-    camera is calibrated, since the person came into the zone.
+    Progress is measured along the direction from the mean of the polygon's corners to `toward`, since the
+    person entered the zone; on the ground if the camera is calibrated, else in the frame.
 
     Args:
         samples: N rows.
-        zone: of type one_way, with `toward`.
-        camera: whose zone it is.
-        rule: hysteresis and the gap after which a stay begins anew.
-        inside: (N,) whether each person is in the zone.
+        zone: a zone of type one_way that has `toward`.
+        camera: the camera of the zone.
+        rule: the hysteresis, and the gap after which a new stay begins.
+        inside: (N,) whether each sample is of a person in the zone.
     """
     on = np.zeros(len(samples), dtype=np.bool_)
     used: dict[str, float] = {}
@@ -52,12 +53,12 @@ def walks_wrong_way(
 
 
 def _behind(progress: Floats, stay: Ints) -> Floats:
-    """How far (M,) each sample is behind the farthest point of its stay, a code that does not decrease."""
+    """Distance (M,) of each sample behind the farthest progress of its stay; `stay` must not decrease."""
     low, span = progress.min(), np.ptp(progress) + 1
     reached = progress - low
     for back in range(1, AGREEING_SAMPLES):
         earlier = np.roll(progress - low, back)
-        # Nothing is agreed on before there are enough samples.
+        # Nothing is reached before there are enough samples.
         earlier[:back] = 0
         earlier[back:][stay[back:] != stay[:-back]] = 0
         reached = np.minimum(reached, earlier)

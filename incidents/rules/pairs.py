@@ -1,4 +1,4 @@
-"""Pairs of people near each other at the same instant, and whether a camera may judge distances at all."""
+"""Pairs of people near each other at the same instant, and whether a camera can measure distances."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from zones.facility import Camera, ContactRule
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two rows of `Samples` each, of the same instant, P in all.
+    """P pairs of rows of `Samples`, each of two persons at the same instant.
 
     Attributes:
-        a: (P,) rows of the one, b: of the other; a person's code (`person`) is the smaller in a.
-        b: (P,).
+        a: (P,) rows of the person with the smaller code.
+        b: (P,) rows of the other person.
         distance: (P,) on the ground, m.
-        se: (P,) standard error of the distance, m: of both foot points and of the calibration, which moves
-            both together; see `zones.calibration.Calibration.distances`.
+        se: (P,) standard error of the distance, m, from both foot points and from the calibration, which
+            moves both together; see `Calibration.distances`.
     """
 
     a: Ints
@@ -31,24 +31,24 @@ class Pairs:
     se: Floats
 
     def __len__(self) -> int:
-        """How many pairs there are."""
+        """Number of pairs."""
         return len(self.a)
 
     def take(self, keep: Bools | Ints) -> Pairs:
-        """The given ones, by mask or in the given order."""
+        """The pairs of a mask (P,), or of indices, in their order."""
         return Pairs(self.a[keep], self.b[keep], self.distance[keep], self.se[keep])
 
     def probability_under(self, limit_m: float) -> Floats:
         """Probability (P,) that the true distance is under a limit, for normal errors."""
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (limit_m - self.distance) / self.se
-        # Without any error, a distance on the limit itself (0 / 0) is not under it.
+        # With no error, a distance equal to the limit (0 / 0) is not under it.
         return np.asarray(ndtr(np.where(np.isnan(z), -np.inf, z)), dtype=np.float64)
 
     def uncertain(self, apart_m: float, max_se_m: float) -> Bools:
-        """Pairs (P,) that cannot be judged: an error over `max_se_m`, and not clearly over `apart_m`.
+        """Pairs (P,) that are not assessable: an error over `max_se_m`, and not clearly apart.
 
-        Clearly is by two standard errors: such a pair is known to be apart however large its error.
+        Clearly apart is a distance over `apart_m` by two standard errors, however large these are.
         """
         return np.asarray(~(self.se <= max_se_m) & ~(self.distance - 2 * self.se > apart_m), dtype=np.bool_)
 
@@ -56,15 +56,16 @@ class Pairs:
 def near_pairs(samples: Samples, camera: Camera, eligible: Bools, wanted: Bools, reach_m: float) -> Pairs:
     """All pairs of eligible people nearer than `reach_m` at the same instant.
 
-    Memory grows with the rows and with the pairs found, not with the square of a crowd: neighbours in
-    time are compared with the next, the one after, and so on, and each round keeps what is near.
+    Each row is compared with the next row of its instant, then with the one after that, and so on. Each round
+    keeps the near pairs only, so memory grows with the rows and the pairs found, not with the square of a
+    crowd.
 
     Args:
         samples: N rows.
-        camera: whose calibration tells the error of a distance.
-        eligible: (N,) rows to look at; those without a ground position are left out.
-        wanted: (R, R) symmetric, by role code: which roles make a pair.
-        reach_m: upper bound, not included.
+        camera: its calibration gives the error of a distance.
+        eligible: (N,) rows to compare; those without a ground position are left out.
+        wanted: (R, R) symmetric, by role code: whether two roles make a pair.
+        reach_m: distances under this one are near.
     """
     rows = np.flatnonzero(eligible & np.isfinite(samples.ground).all(axis=1))
     rows = rows[np.argsort(samples.t[rows], kind="stable")]
@@ -90,8 +91,8 @@ def near_pairs(samples: Samples, camera: Camera, eligible: Bools, wanted: Bools,
 def _errors(samples: Samples, camera: Camera, a: Ints, b: Ints) -> Floats:
     """Standard error (P,), m, of the distance between rows `a` and `b`; NaN without a calibration.
 
-    Where feet were not seen, the whole error of the position is added, as if it lay along the line between
-    the two: no less than the truth.
+    Where feet were not seen, the whole error of the position is added, as if it were along the line between
+    the two persons. This is an upper bound.
     """
     error = np.full(len(a), np.nan)
     if camera.calibration is None or len(a) == 0:
@@ -113,9 +114,9 @@ def _errors(samples: Samples, camera: Camera, a: Ints, b: Ints) -> Floats:
 
 
 def metric_rows(samples: Samples, camera: Camera, rule: ContactRule) -> tuple[Bools, str | None]:
-    """Which rows (N,) have positions good enough to judge distances, and why some, or all, have not.
+    """Rows (N,) whose positions are accurate enough for distances, and the reason why others are not.
 
-    The reason is None when the camera is calibrated with a check error of at most the rule's limit.
+    The reason is None if the camera is calibrated with a check error up to the limit of the rule.
     """
     good = np.zeros(len(samples), dtype=np.bool_)
     if camera.calibration is None:

@@ -1,4 +1,4 @@
-"""Who may not be where and when: the rules of a zone or line, else the default table of its type."""
+"""Which role is denied a place at a time: by the rules of the zone or line, else by the table of its type."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ _SIGN = {Direction.LEFT_TO_RIGHT: 1, Direction.RIGHT_TO_LEFT: -1}
 def denied(
     place: Zone | Line, facility: Facility, role: Codes, t: Ints, direction: Codes | None = None
 ) -> Bools:
-    """Whether each of N people was not allowed there.
+    """Whether each of N people is denied the place.
 
-    The first of the place's rules that matches role, schedule and direction decides; without one, the
-    default table of the type does: of a line with `denied`, in that direction only; of a one-way place
-    without it, and without `toward`, never. Who goes the right way in a one-way zone is not asked about.
+    The first rule of the place that matches role, schedule and direction decides. Without one, the default
+    table of the type decides: for a line with `denied`, in that direction only; for a one-way place without
+        `denied`
+    or `toward`, the table denies nothing. For a one-way zone, call this for people in the wrong direction
+    only.
 
     Args:
         place: the zone or line.
-        facility: for its schedules.
+        facility: it has the schedules.
         role: (N,) index into ROLES.
         t: (N,) microseconds UTC.
-        direction: (N,) of a line's crossings: +1 left to right, -1 right to left; None for a zone.
+        direction: (N,) of the crossings of a line, +1 left to right, -1 right to left; None for a zone.
     """
     result = np.zeros(len(t), dtype=np.bool_)
     pending = np.ones(len(t), dtype=np.bool_)

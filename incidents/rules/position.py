@@ -1,7 +1,7 @@
-"""Where foot points are relative to zones and lines, with the hysteresis that jitter must overcome.
+"""Where foot points are relative to zones and lines, with a hysteresis against jitter.
 
-On a calibrated camera depths are metres on the ground, so that the far end of a corridor is judged
-like the near end; otherwise they are shares of the frame height.
+On a calibrated camera, depths are metres on the ground, so that the far end of a corridor counts like the
+near end. Otherwise they are shares of the frame height.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from zones.geometry import inradius, is_simple, line_offset, segments_cross, sig
 
 @dataclass(frozen=True)
 class Depth:
-    """How each sample lies to a zone; arrays have shape (N,).
+    """Position of each sample relative to a zone; arrays have shape (N,).
 
     Attributes:
         deep: inside by at least the hysteresis.
-        outside: beyond the edge; neither deep nor outside is the band in which a state is kept.
+        outside: outside the polygon. A sample that is neither deep nor outside keeps the previous state.
         close: inside, or outside by no more than the hysteresis.
-        hysteresis: the threshold used, by name.
+        hysteresis: the threshold that was applied, by name.
     """
 
     deep: Bools
@@ -37,12 +37,13 @@ class Depth:
 
 @dataclass(frozen=True)
 class Sides:
-    """How each sample lies to a line; arrays have shape (N,).
+    """Position of each sample relative to a line; arrays have shape (N,).
 
     Attributes:
-        side: +1 right of the line by at least the hysteresis, -1 left of it, 0 nearer than that.
-        step: +1 where the step from the row before crosses the line from left to right, -1 where back.
-        hysteresis: the threshold used, by name.
+        side: +1 right of the line by at least the hysteresis, -1 left of it by as much, 0 nearer.
+        step: +1 where the step from the previous row crosses the line from left to right, -1 from right to
+            left.
+        hysteresis: the threshold that was applied, by name.
     """
 
     side: Codes
@@ -53,10 +54,10 @@ class Sides:
 def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> Depth:
     """Compare every foot point with a zone.
 
-    The hysteresis is at most half of the polygon's inradius: a zone narrower than twice the configured
-    hysteresis could otherwise never be entered. On a calibrated camera, a polygon that reaches the
-    horizon has no outline on the ground and is judged in the frame; foot points without a ground
-    position lie above the horizon and are outside any other.
+    The hysteresis is at most half of the polygon's inradius: otherwise no sample could be deep in a zone
+    narrower than twice the configured hysteresis. On a calibrated camera, a polygon that reaches the horizon
+    has no outline on the ground and is compared in the frame. Foot points without a ground position are above
+    the horizon, and outside all other zones.
     """
     deep, close = np.zeros((2, len(samples)), dtype=np.bool_)
     outside = np.ones(len(samples), dtype=np.bool_)
@@ -71,7 +72,7 @@ def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> De
             name, wanted = "hysteresis_frame", rule.hysteresis_frame
             ring = np.asarray(zone.polygon) * (aspect, 1.0)
         margin = min(wanted, inradius(ring) / 2)
-        # Most people are nowhere near most zones: exact distances only within the zone's box.
+        # Exact distances only within the bounding box of the zone: most people are far from most zones.
         (left, top), (right, bottom) = ring.min(axis=0) - margin, ring.max(axis=0) + margin
         x, y = points.T
         near = np.flatnonzero((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
@@ -82,11 +83,12 @@ def depth_in(samples: Samples, zone: Zone, camera: Camera, rule: ZoneRule) -> De
 
 
 def uncertain_position(samples: Samples, rule: ZoneRule) -> Bools:
-    """Rows (N,) by which nobody enters a zone or crosses a line: feet not seen, and not known where.
+    """Rows (N,) whose position is too uncertain to enter a zone or cross a line.
 
-    Feet that are hidden and cannot be placed; or that were placed, or may be hidden, with a standard error
-    over `max_position_se_m` (and over the hysteresis). By feet that are seen, zones are judged as ever: a
-    zone is drawn in the image, so that the error of the calibration moves it along with the people in it.
+    These are samples whose feet are hidden and cannot be placed, or may be hidden and are placed with a
+    standard error over `max_position_se_m` and over the hysteresis. Feet that are seen are never uncertain
+    here: a zone is drawn in the image, so an error of the calibration moves the zone and the people in it
+        alike.
     """
     limit = max(rule.hysteresis_m, rule.max_position_se_m)
     vague = (samples.found != Foot.SEEN) & ~(samples.ground_se <= limit)
@@ -94,7 +96,7 @@ def uncertain_position(samples: Samples, rule: ZoneRule) -> Bools:
 
 
 def position_notices(samples: Samples, facility: Facility, camera: Camera) -> list[str]:
-    """Sentences about people whose feet were not seen."""
+    """Sentences about observations in which feet were not seen."""
     hidden = int(np.isin(samples.found, (Foot.INFERRED, Foot.UNPLACED)).sum())
     lost = int((samples.found == Foot.UNPLACED).sum())
     vague = int(uncertain_position(samples, facility.rules.zone).sum()) - lost
@@ -103,23 +105,23 @@ def position_notices(samples: Samples, facility: Facility, camera: Camera) -> li
         notices.append(
             f"camera {camera.id}: feet were hidden in {hidden} of {len(samples)} observations, by the lower "
             f"edge of the frame or furniture: {hidden - lost} placed by the head, {lost} not assessable"
-            f"{': no zone, line or contact is judged by those' if lost else ''}"
+            f"{': zones, lines and contact are not evaluated for those' if lost else ''}"
         )
     if vague:
         notices.append(
-            f"camera {camera.id}: in {vague} of {len(samples)} observations it was not known to within "
-            f"{facility.rules.zone.max_position_se_m:g} m where somebody stands who is partly hidden, sits "
-            "or is small: nobody enters a zone by those"
+            f"camera {camera.id}: in {vague} of {len(samples)} observations, a person is partly hidden, sits "
+            f"or is small, and the standard error of the position is over "
+            f"{facility.rules.zone.max_position_se_m:g} m: those do not count as entering a zone"
         )
     return notices
 
 
 def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Sides:
-    """Compare every foot point, and every step from the row before it, with a line.
+    """Compare every foot point, and every step from the previous row, with a line.
 
-    Left and right are always those of the image; metres, where there are any, only tell how far.
-    A foot point without a ground position on a calibrated camera is on neither side, and one that is
-    `uncertain_position` neither.
+    Left and right are those of the image. On a calibrated camera the distance from the line is in metres. A
+    foot point without a ground position on a calibrated camera is on neither side; nor is an uncertain
+    position.
     """
     a, b = np.asarray(line.points, dtype=np.float64)
     offset = np.full(len(samples), np.nan)
@@ -147,10 +149,10 @@ def sides_of(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Si
 
 
 def on_ground(points: npt.ArrayLike, camera: Camera, aspect: float) -> Floats | None:
-    """Normalised image points (K, 2) on the ground, m; None where the camera cannot tell of some."""
+    """Normalised image points (K, 2) on the ground, m; None if any of them has no place there."""
     if camera.calibration is None:
         return None
     plane = calibration_of(camera.calibration, aspect)
     ground = np.asarray(plane.ground(np.asarray(points, dtype=np.float64)), dtype=np.float64)
-    # An error that could not be checked counts as no calibration.
+    # A calibration whose error could not be checked is not used.
     return ground if np.isfinite(plane.check_error) and np.isfinite(ground).all() else None

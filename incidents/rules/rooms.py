@@ -1,4 +1,4 @@
-"""Which room residents come from, as far as doors in view tell."""
+"""Which residents share a room, from the doors through which they left."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from zones.facility import Camera, Facility, ZoneType
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """When each person left by each door: began in its zone, or crossed its line.
+class DoorExits:
+    """When each person left through each door: the track began in the door's zone, or crossed its line.
 
     Attributes:
-        left: for each door (and way through it), by person code: microseconds UTC, NaN = not seen to.
+        left: for each door (and direction through it), times by person code, microseconds UTC; NaN = not
+            seen.
     """
 
     left: tuple[Floats, ...]
 
-    def same(self, samples: Samples, pairs: Pairs, within_s: float) -> Bools:
-        """(P,) whether both left by one door within so many seconds, and so live in one room."""
+    def same_room(self, samples: Samples, pairs: Pairs, within_s: float) -> Bools:
+        """Whether both persons of each pair (P,) left through one door within `within_s` seconds."""
         together = np.zeros(len(pairs), dtype=np.bool_)
         for when in self.left:
             apart = np.abs(when[samples.person[pairs.a]] - when[samples.person[pairs.b]])
@@ -32,15 +33,15 @@ class Rooms:
         return together
 
     def known(self, samples: Samples, pairs: Pairs) -> Bools:
-        """(P,) whether both were seen to leave by some door."""
+        """Whether both persons of each pair (P,) were seen to leave through a door."""
         seen = np.zeros(int(samples.person.max(initial=-1)) + 1, dtype=np.bool_)
         for when in self.left:
             seen |= ~np.isnan(when)
         return np.asarray(seen[samples.person[pairs.a]] & seen[samples.person[pairs.b]], dtype=np.bool_)
 
 
-def rooms(samples: Samples, facility: Facility, camera: Camera) -> Rooms:
-    """Where people come from, by the doors of a camera."""
+def door_exits(samples: Samples, facility: Facility, camera: Camera) -> DoorExits:
+    """Exits of all persons through the doors of a camera."""
     exits: list[tuple[Ints, Ints]] = []
     for zone in camera.zones:
         if zone.type is ZoneType.ROOM_DOOR:
@@ -54,8 +55,8 @@ def rooms(samples: Samples, facility: Facility, camera: Camera) -> Rooms:
                 exits.append((samples.person[rows], samples.t[rows]))
     left = []
     for person, t in exits:
-        # Of several exits by one door, the first is the one that tells the room.
+        # The first of several exits through a door counts. Assigned in reverse, so that it is the one kept.
         when = np.full(int(samples.person.max(initial=-1)) + 1, np.nan)
         when[person[::-1]] = t[::-1]
         left.append(when)
-    return Rooms(tuple(left))
+    return DoorExits(tuple(left))

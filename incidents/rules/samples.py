@@ -19,7 +19,7 @@ NOT_ASSESSED, MASKED, INCORRECT, UNMASKED = -1, 0, 1, 2
 
 
 class RuleError(LazarettoError):
-    """The rules were given observations that cannot be judged."""
+    """The observations cannot be evaluated."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,22 @@ class Samples:
     """One row per person and analysed frame, sorted by (person, t); N rows.
 
     Attributes:
-        person: (N,) code 0, 1, ... of a person as followed; one track, or several that succeed each other.
+        person: (N,) code 0, 1, ... of a person: one track, or several tracklets stitched together.
         track: (N,) the track id of the row.
         t: (N,) microseconds UTC.
-        foot: (N, 2) foot point, normalised 0..1 of the frame; below it where hidden feet were placed there.
-        found: (N,) how, a code of `vision.ground.Foot`.
+        foot: (N, 2) foot point, normalised 0..1 of the frame; hidden feet may be below the frame.
+        found: (N,) how the foot point was found, a code of `vision.ground.Foot`.
         aspect: (N,) frame width / height.
         box: (N, 4) x1, y1, x2, y2 in frame heights.
         ground: (N, 2) m, NaN where not known.
         ground_se: (N,) standard error, m, NaN where not known.
-        score: (N,) of the detection.
+        score: (N,) score of the detection, 0..1.
         role: (N,) index into ROLES.
-        role_confidence: (N,).
-        vote: (N,) NOT_ASSESSED, MASKED, INCORRECT or UNMASKED.
+        role_confidence: (N,) 0..1.
+        vote: (N,) mask state: NOT_ASSESSED, MASKED, INCORRECT or UNMASKED.
         attempted: (N,) whether an assessment of the mask was tried.
-        change: (N,) of the picture around the face since the look before, 0..1, NaN where not measured.
+        change: (N,) change of the picture around the face since the previous assessment, 0..1; NaN where it
+            was not measured.
     """
 
     person: Ints
@@ -61,21 +62,21 @@ class Samples:
     change: Floats
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.t)
 
     def take(self, rows: Ints) -> Samples:
         """The given rows in the given order."""
-        # `take`, for indexing is ten times as slow on arrays of two dimensions.
+        # Indexing is ten times slower than `take` on arrays of two dimensions.
         return Samples(**{item.name: getattr(self, item.name).take(rows, axis=0) for item in fields(self)})
 
     def aspects(self) -> list[float]:
-        """The different aspects, nearly always one: a camera seldom changes its resolution."""
+        """The distinct aspects, nearly always one: a camera seldom changes its resolution."""
         same = len(self) > 0 and bool((self.aspect == self.aspect[0]).all())
         return [float(self.aspect[0])] if same else np.unique(self.aspect).tolist()
 
     def isotropic(self) -> Floats:
-        """Foot points (N, 2) in frame heights: equal lengths in both directions, unlike normalised ones."""
+        """Foot points (N, 2) in frame heights, so that lengths are equal in both directions."""
         return self.foot * np.column_stack([self.aspect, np.ones(len(self))])
 
     def span(self, person: int, start: int, end: int) -> slice:
@@ -97,19 +98,19 @@ def role_mask(samples: Samples, *roles: Role) -> Bools:
 
 
 def assessable_share(samples: Samples, rows: Ints | slice) -> float | None:
-    """Assessed of attempted mask samples among the rows, 0..1, or None when none was attempted."""
+    """Share of the attempted mask assessments of rows that succeeded, 0..1; None if none was attempted."""
     attempted = int(samples.attempted[rows].sum())
     return round(int((samples.vote[rows] >= 0).sum()) / attempted, 6) if attempted else None
 
 
 def read_samples(observations: pl.DataFrame, camera: str, min_face_px: int) -> tuple[Samples, int]:
-    """Sort the observations of one camera, with roles and ground positions filled in, into samples.
+    """Sort the observations of one camera, which have roles and ground positions, into samples.
 
-    A face lower than `min_face_px` is not assessed whatever the log says, so that a raised threshold
-    also holds for stored observations. Until succession is applied, each track is a person of its own.
+    A face lower than `min_face_px` counts as not assessed, so that a raised threshold also holds for stored
+    observations. Each track is a person until `stitching.stitch_tracklets` joins some.
 
     Returns:
-        The samples, and how many rows were left out because their track had a row of that time already.
+        The samples, and the number of rows left out because their track already had a row of the same time.
 
     Raises:
         RuleError: a row is of another camera; or within a track, time goes backwards.

@@ -1,4 +1,4 @@
-"""How grave a suspected violation is; it decides how soon a reviewer must look."""
+"""Severity of a suspected violation. It decides how soon a reviewer must look at it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from zones.facility import Role, ZoneType
 
 CRITICAL, HIGH, MEDIUM, LOW = "critical", "high", "medium", "low"
 LEVELS = (LOW, MEDIUM, HIGH, CRITICAL)
-"""From least to most grave."""
+"""From the least to the most severe."""
 
 OPEN_TYPES = frozenset({ZoneType.GATE, ZoneType.PERIMETER})
-"""Where an unknown role does not cap the severity: whoever it is, quarantine may have been broken."""
+"""Zone types where an unknown role does not limit the severity: quarantine may be broken by any role."""
 
-_OTHERS: Mapping[ZoneType, str] = {
+_DEFAULT_SEVERITY: Mapping[ZoneType, str] = {
     ZoneType.PERIMETER: HIGH,
     ZoneType.GATE: MEDIUM,
     ZoneType.ROOM_DOOR: MEDIUM,
@@ -25,14 +25,14 @@ _OTHERS: Mapping[ZoneType, str] = {
     ZoneType.CARE_STATION: MEDIUM,
     ZoneType.EXEMPT: MEDIUM,
 }
-_ZONE: Mapping[tuple[ZoneType, Role], str] = {
+_ROLE_SEVERITY: Mapping[tuple[ZoneType, Role], str] = {
     # Escape, and entry from outside.
     (ZoneType.PERIMETER, Role.RESIDENT): CRITICAL,
     (ZoneType.PERIMETER, Role.OUTSIDER): CRITICAL,
     (ZoneType.PERIMETER, Role.UNKNOWN): CRITICAL,
     (ZoneType.GATE, Role.RESIDENT): CRITICAL,
     (ZoneType.GATE, Role.OUTSIDER): CRITICAL,
-    # Staff whose role was not recognised pass gates every day, but climb no fence.
+    # Staff whose role is not recognised pass gates every day, but do not climb a fence.
     (ZoneType.GATE, Role.UNKNOWN): HIGH,
     # Infection carried between the sides.
     (ZoneType.ROOM_DOOR, Role.RESIDENT): HIGH,
@@ -48,32 +48,32 @@ _ZONE: Mapping[tuple[ZoneType, Role], str] = {
 
 
 def capped(severity: str, roles: Collection[str]) -> str:
-    """The severity, at most medium when somebody's role is unknown [D]."""
+    """The severity, at most medium if any role is unknown."""
     return MEDIUM if Role.UNKNOWN in roles and LEVELS.index(severity) > LEVELS.index(MEDIUM) else severity
 
 
 def zone_severity(kind: ZoneType, role: str) -> str:
-    """Of being where the role is denied: critical for escape or entry from outside, else capped [D]."""
-    severity = _ZONE.get((kind, Role(role)), _OTHERS[kind])
+    """Severity of a zone crossing: by the tables above, and `capped` except at gates and perimeters."""
+    severity = _ROLE_SEVERITY.get((kind, Role(role)), _DEFAULT_SEVERITY[kind])
     return severity if kind in OPEN_TYPES else capped(severity, [role])
 
 
 def mask_severity(kind: str, role: str) -> str:
-    """Of a mask that is absent (medium) or worn incorrectly (low) [D]."""
+    """Severity of a mask that is absent (medium) or worn incorrectly (low); `capped`."""
     return capped(MEDIUM if kind == "mask_absent" else LOW, [role])
 
 
 def contact_severity(roles: Collection[str], *, unmasked: bool, touched: bool, long: bool) -> str:
-    """Of close contact [D].
+    """Severity of close contact; `capped`.
 
     High: staff without PPE with a resident, an outsider with anyone, anyone unmasked, a touch, or a long
-    contact in all; medium otherwise. Capped when a role is unknown.
+    cumulative contact. Otherwise medium.
     """
     bare = Role.STAFF_NO_PPE in roles and Role.RESIDENT in roles
-    grave = bare or Role.OUTSIDER in roles or unmasked or touched or long
-    return capped(HIGH if grave else MEDIUM, roles)
+    severe = bare or Role.OUTSIDER in roles or unmasked or touched or long
+    return capped(HIGH if severe else MEDIUM, roles)
 
 
 def gathering_severity() -> str:
-    """Of residents gathering: medium [D]."""
+    """Severity of a gathering: medium."""
     return MEDIUM

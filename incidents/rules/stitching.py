@@ -1,6 +1,6 @@
-"""Tracks that succeed each other: one person, lost at an occlusion and found again under a new id.
+"""Stitching of tracklets: a person who was lost at an occlusion and detected again under a new track id.
 
-Without this, every switch of ids would end dwell timers and split one event into several.
+Without it, each change of the id would end dwell timers and split one event into several.
 """
 
 from __future__ import annotations
@@ -16,43 +16,54 @@ from zones.facility import Role
 from zones.people import FRAME_EDGE_SHARE
 
 MAX_GAP_S = 3.0
-"""A successor begins at most this long after the other track ended [D]."""
+"""Longest time from the end of a tracklet to the start of its successor, s. Project default
+(docs/defaults.md)."""
 MAX_ERROR_M = 1.0
-"""... and at most this far on the ground from where the other ended, or would have walked on to [D]."""
+"""Largest distance on the ground between the start of the successor and the position predicted for it, m.
+Project default (docs/defaults.md)."""
 MAX_ERROR_HEIGHTS = 0.5
-"""... or, where the ground is not known, this many heights of the person's box [D]."""
+"""The same where the ground position is not known, in heights of the person's box.
+Project default (docs/defaults.md)."""
 VELOCITY_WINDOW_S = 1.0
-"""How somebody walks is seen in the last second before, and the first second after, a switch [D]."""
+"""Time before the end of a tracklet, and after the start of its successor, from which velocities are
+computed, s. Project default (docs/defaults.md)."""
 MIN_VELOCITY_SPAN_S = 0.4
-"""Less than this says nothing of how somebody walks [D]."""
+"""Shortest time from which a velocity is computed, s. Project default (docs/defaults.md)."""
 MAX_WALKING_SPEED_M_S = 2.5
-"""m/s: what looks faster is a box that jumped, not a walk [D]."""
+"""Highest velocity that is used, m/s; a higher one comes from a box that jumped.
+Project default (docs/defaults.md)."""
 MIN_ERROR_RATIO = 2.0
-"""A link is in doubt when another one of either track is not at least this many times as far off [D]."""
+"""A link is ambiguous if another link of either tracklet has an error smaller than this many times its own.
+Project default (docs/defaults.md)."""
 MIN_ERROR_MARGIN_M = 0.3
-"""... or not by so many metres more: as good as equal, for feet jitter by that [D]."""
+"""A link is also ambiguous if another link's error is larger by less than this, m: feet jitter by as much.
+Project default (docs/defaults.md)."""
 INHERITED_CONFIDENCE = 0.9
-"""What is left of a role's confidence when a successor takes it over [D]."""
+"""Factor of the role confidence that a successor takes over. Project default (docs/defaults.md)."""
 
 _UNKNOWN = ROLES.index(Role.UNKNOWN)
 
 
 def stitch_tracklets(samples: Samples, known_from: float) -> Samples:
-    """Give tracks that succeed each other one person code, and re-sort by (person, t).
+    """Give tracklets of one person the same person code, and sort by (person, t) again.
 
-    A track succeeds another when it begins within MAX_GAP_S of the other's end and near to it, or to where
-    either would have walked meanwhile, both away from the edges of the frame, and no third track could as
-    well be either of the two: a doubtful link is none. It takes over the other's role, at
-    INHERITED_CONFIDENCE times its confidence, when that is still at least `known_from` and more than its
-    own; when it has another role of its own that is as sure, it is another person.
+    Two tracklets are linked if the second begins within MAX_GAP_S after the end of the first, near the
+    position predicted from either, both away from the edges of the frame. An ambiguous link, for which a
+    third tracklet fits about as well, is not used.
 
-    Expects samples in which each track is a person of its own.
+    The second tracklet takes over the role of the first, with INHERITED_CONFIDENCE times its confidence, if
+    that is at least `known_from` and higher than its own. If it has another known role with a confidence as
+    high, the two are different persons.
+
+    Args:
+        samples: samples in which each track is a person of its own.
+        known_from: confidence from which a role is known, 0..1.
     """
     first = np.flatnonzero(np.diff(samples.person, prepend=-1))
     last = np.append(first, len(samples))[1:] - 1
     role, confidence = samples.role[first].copy(), samples.role_confidence[first].copy()
     person = np.arange(len(first))
-    # In order of time, so that a chain of switches is followed from its first track.
+    # In order of time, so that a chain of links starts from its first tracklet.
     for one, other in _links(samples, first, last):
         sure = confidence[one] * INHERITED_CONFIDENCE
         own = 0.0 if role[other] == _UNKNOWN else confidence[other]
@@ -74,7 +85,10 @@ def stitch_tracklets(samples: Samples, known_from: float) -> Samples:
 
 
 def _links(samples: Samples, first: Ints, last: Ints) -> list[tuple[int, int]]:
-    """Pairs (track, successor) of person codes by the time of the switch; nobody has two of either."""
+    """Links (tracklet, successor) of person codes, by start of the successor.
+
+    A tracklet has one successor at most, and is the successor of one tracklet at most.
+    """
     clear = _clear_of_edges(samples)
     ends, begins = np.flatnonzero(clear[last]), np.flatnonzero(clear[first])
     begins = begins[np.argsort(samples.t[first[begins]], kind="stable")]
@@ -84,19 +98,19 @@ def _links(samples: Samples, first: Ints, last: Ints) -> list[tuple[int, int]]:
     count = np.searchsorted(born, gone + microseconds(MAX_GAP_S), side="right") - low
     one = np.repeat(ends, count)
     other = begins[np.arange(len(one)) - np.repeat(np.cumsum(count) - count - low, count)]
-    off = _prediction_error(samples, last[one], first[other])
-    near = off <= MAX_ERROR_M
-    one, other, off = one[near], other[near], off[near]
-    next_but_one = _skips_a_tracklet(one, other)
-    one, other, off = one[~next_but_one], other[~next_but_one], off[~next_but_one]
-    sure = _is_unambiguous(one, off) & _is_unambiguous(other, off)
-    one, other = one[sure], other[sure]
+    error = _prediction_error(samples, last[one], first[other])
+    near = error <= MAX_ERROR_M
+    one, other, error = one[near], other[near], error[near]
+    skipping = _skips_a_tracklet(one, other)
+    one, other, error = one[~skipping], other[~skipping], error[~skipping]
+    clearly = _is_unambiguous(one, error) & _is_unambiguous(other, error)
+    one, other = one[clearly], other[clearly]
     order = np.argsort(samples.t[first[other]], kind="stable")
     return list(zip(one[order].tolist(), other[order].tolist(), strict=True))
 
 
 def _skips_a_tracklet(one: Ints, other: Ints) -> Bools:
-    """Which links (L,) skip a track that may stand between: a chain of two switches is no doubtful one."""
+    """Links (L,) a -> c for which links a -> b and b -> c exist: they do not make those ambiguous."""
     after: dict[int, set[int]] = {}
     for a, b in zip(one.tolist(), other.tolist(), strict=True):
         after.setdefault(a, set()).add(b)
@@ -107,14 +121,14 @@ def _skips_a_tracklet(one: Ints, other: Ints) -> Bools:
     return np.fromiter(skips, dtype=np.bool_, count=len(one))
 
 
-def _is_unambiguous(track: Ints, off: Floats) -> Bools:
-    """Which links (L,), `off` by so much, are far better than every other one of the same `track` (L,)."""
-    result = np.ones(len(track), dtype=np.bool_)
-    order = np.lexsort((off, track))
-    same = track[order][1:] == track[order][:-1]
-    result[order[1:]] = ~same  # not the best of its track
+def _is_unambiguous(tracklet: Ints, error: Floats) -> Bools:
+    """Links (L,) with a clearly smaller `error` (L,) than every other link of the same `tracklet` (L,)."""
+    result = np.ones(len(tracklet), dtype=np.bool_)
+    order = np.lexsort((error, tracklet))
+    same = tracklet[order][1:] == tracklet[order][:-1]
+    result[order[1:]] = ~same  # not the best of its tracklet
     best, second = order[:-1][same], order[1:][same]
-    close = off[second] < np.maximum(MIN_ERROR_RATIO * off[best], off[best] + MIN_ERROR_MARGIN_M)
+    close = error[second] < np.maximum(MIN_ERROR_RATIO * error[best], error[best] + MIN_ERROR_MARGIN_M)
     result[best[close]] = False
     return result
 
@@ -127,10 +141,11 @@ def _clear_of_edges(samples: Samples) -> Bools:
 
 
 def _prediction_error(samples: Samples, end: Ints, begin: Ints) -> Floats:
-    """How far (L,) links miss, from rows `end` to rows `begin`, m; half a height counts as MAX_ERROR_M.
+    """Error (L,), m, of links from rows `end` to rows `begin`: the distance from the predicted position.
 
-    Between the two, the person walked on as before for a while and stood, or stood and then came as
-    afterwards; the least of both.
+    The prediction assumes that the person walked on with the velocity before the gap and then stood, or stood
+    and then walked with the velocity after the gap. The smaller error counts. Where the ground position is
+    not known, MAX_ERROR_HEIGHTS box heights count as MAX_ERROR_M.
     """
     metric = np.asarray(np.isfinite(samples.ground[end] + samples.ground[begin]).all(axis=1))
     height = np.minimum(*(samples.box[rows, 3] - samples.box[rows, 1] for rows in (end, begin)))
@@ -140,25 +155,25 @@ def _prediction_error(samples: Samples, end: Ints, begin: Ints) -> Floats:
         scaled = feet[rows] * (MAX_ERROR_M / MAX_ERROR_HEIGHTS / height)[:, None]
         return np.asarray(np.where(metric[:, None], samples.ground[rows], scaled))
 
-    # Rows up to VELOCITY_WINDOW_S before the end and after the begin, of the same persons.
-    pace = microseconds(VELOCITY_WINDOW_S)
-    moments = separated_times(samples.person, samples.t, pace)
-    earlier = np.searchsorted(moments, moments[end] - pace)
-    later = np.searchsorted(moments, moments[begin] + pace, side="right") - 1
+    # Rows of the same persons up to VELOCITY_WINDOW_S before the end and after the start.
+    window = microseconds(VELOCITY_WINDOW_S)
+    moments = separated_times(samples.person, samples.t, window)
+    earlier = np.searchsorted(moments, moments[end] - window)
+    later = np.searchsorted(moments, moments[begin] + window, side="right") - 1
     gap = (samples.t[begin] - samples.t[end]) / SECOND
-    misses = []
+    errors = []
     for start, stop, way in ((earlier, end, 1), (begin, later, -1)):
         seconds = (samples.t[stop] - samples.t[start]) / SECOND
         walk = _velocity(place(stop) - place(start), seconds) * gap[:, None] * way
         off = (place(begin) - place(end)) * way
-        # How much of that walk brings the person nearest to the other end of the gap.
+        # The share of the walk that ends nearest to the other side of the gap.
         share = np.clip((off * walk).sum(axis=1) / np.maximum((walk**2).sum(axis=1), 1e-9), 0, 1)
-        misses.append(np.hypot(*(off - share[:, None] * walk).T))
-    return np.asarray(np.minimum(*misses))
+        errors.append(np.hypot(*(off - share[:, None] * walk).T))
+    return np.asarray(np.minimum(*errors))
 
 
 def _velocity(step: Floats, seconds: Floats) -> Floats:
-    """Velocities (L, 2), m/s, of steps (L, 2); zero where too little was seen, or it was no walk."""
+    """Velocities (L, 2), m/s, of steps (L, 2), m; zero where they last too briefly or are too fast."""
     velocity = step / np.maximum(seconds, MIN_VELOCITY_SPAN_S)[:, None]
     # False for NaN as well.
     walked = (seconds >= MIN_VELOCITY_SPAN_S) & (np.hypot(*velocity.T) <= MAX_WALKING_SPEED_M_S)

@@ -33,16 +33,22 @@ from zones.permission import can_deny
 
 KIND = "zone_crossing"
 SHORT_DWELL = frozenset({ZoneType.GATE, ZoneType.PERIMETER, ZoneType.ROOM_DOOR})
-"""Types judged by the shorter dwell: people pass them, they do not stay."""
+"""Types with the shorter dwell, because people pass them instead of staying there."""
 
 
 @dataclass(frozen=True)
 class CrossingDetails:
-    """What a place says of one finding: what was seen, by which thresholds, and whether out of a room."""
+    """What the zone or line adds to one finding.
+
+    Attributes:
+        subkind: zone_entry, wrong_way or line_crossing.
+        thresholds: the thresholds of the place that were applied, by name.
+        leaves_room: whether the person came out of the room behind this door.
+    """
 
     subkind: str
     thresholds: dict[str, float | str]
-    out: bool
+    leaves_room: bool
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,11 @@ class Crossings:
     """Crossings of a line, sorted by (person, time); arrays have shape (C,).
 
     Attributes:
-        row: first sample beyond the line by the hysteresis.
-        done: sample at which the far side had been kept for the dwell.
+        row: first sample that is beyond the line by the hysteresis.
+        done: sample at which the person had been on the far side for the dwell.
         direction: +1 left to right, -1 right to left.
-        beyond: (N,) the samples that are clear of the line.
-        hysteresis: the threshold used, by name.
+        beyond: (N,) whether each sample is away from the line by the hysteresis.
+        hysteresis: the threshold that was applied, by name.
     """
 
     row: Ints
@@ -67,10 +73,10 @@ class Crossings:
 def evaluate_zones(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
     """Findings of all zones and lines of a camera.
 
-    Feet that are hidden and cannot be placed are a loss of sight; by those placed too roughly nobody gets in,
-    though somebody inside stays there (`position.uncertain_position`).
+    A sample with hidden feet that cannot be placed counts as a loss of sight. A sample with an uncertain
+    position (`position.uncertain_position`) cannot bring a person into a zone, but keeps a person there.
 
-    Rule confidence: the share of samples clear of the edge by the hysteresis, times the confidence of
+    The rule confidence is the share of samples away from the edge by the hysteresis, times the confidence of
     the role.
     """
     findings: list[Finding] = []
@@ -87,31 +93,32 @@ def evaluate_zones(samples: Samples, facility: Facility, camera: Camera) -> list
 
 
 def zone_notices(camera: Camera) -> list[str]:
-    """A sentence for each zone or line that can never raise an incident although its type is meant to."""
+    """A sentence for each zone or line that can never raise an incident, although its type is meant to."""
     places: tuple[Zone | Line, ...] = (*camera.zones, *camera.lines)
     return [
-        f"camera {camera.id}: {place.id} ({place.type}) denies nobody anything: it never raises an incident"
+        f"camera {camera.id}: {place.id} ({place.type}) denies no role anything: it never raises an incident"
         for place in places
         if place.type not in (ZoneType.EXEMPT, ZoneType.CARE_STATION) and not can_deny(place)
     ]
 
 
 def begins_in_zone(samples: Samples, zone: Zone) -> Ints:
-    """Rows at which somebody's track begins in a zone: whoever begins in that of a door came out of it."""
+    """First rows of the persons whose track begins in a zone. In the zone of a door, they came out of it."""
     begins = np.flatnonzero(np.diff(samples.person, prepend=-1))
     return begins[signed_distance(samples.foot[begins], np.asarray(zone.polygon)) >= 0]
 
 
 def dwell_of(kind: ZoneType, rule: ZoneRule) -> float:
-    """Seconds that a stay in a zone, or beyond a line, of this type must last."""
+    """Shortest stay in a zone of this type, or beyond a line of this type, that counts, s."""
     return rule.dwell_gate_s if kind in SHORT_DWELL else rule.dwell_s
 
 
 def occupied(samples: Samples, depth: Depth, rule: ZoneRule) -> Bools:
-    """Whether each person is in a zone (N,): from the first sample inside by the hysteresis to one outside.
+    """Whether each sample (N,) is of a person in a zone.
 
-    Somebody outside whose foot point jitters by less than the hysteresis never gets in, and somebody
-    inside does not get out by it more often than once.
+    A person is in the zone from the first sample that is inside by the hysteresis to the last one before a
+    sample outside. Jitter of less than the hysteresis therefore does not bring a person in, and brings a
+    person out once at most.
     """
     return apply_hysteresis(
         samples.person, samples.t, depth.deep, depth.outside, microseconds(rule.max_gap_s)
@@ -121,13 +128,16 @@ def occupied(samples: Samples, depth: Depth, rule: ZoneRule) -> Bools:
 def crossings(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> Crossings:
     """Crossings of a line.
 
-    A person is on a side from the first sample that is clear of the line there (by at least the
-    hysteresis) to the last before one that is clear of it on the other side; out of sight for longer
-    than the bridged gap, they are on none. A crossing counts when the far side is kept for the dwell,
-    the near side was kept for it too or is where the person first appeared (for MIN_SAMPLES samples),
-    and the path between them leads through the segment: as often in this direction as back, and once
-    more. So neither flicker about the line, nor a step across and back within the dwell, nor a walk
-    round the end of the line is one; the return from such a step is none either.
+    A person is on a side from the first sample that is away from the line by the hysteresis until the first
+    such sample on the other side. After a loss of sight longer than `max_gap_s`, the person is on no side.
+
+    A crossing counts when all of these hold:
+    - the person stays on the far side for the dwell;
+    - the person stayed on the near side for the dwell, or appeared there, for MIN_SAMPLES samples;
+    - the path crosses the line segment once more in this direction than back.
+
+    Jitter about the line, a step across and back within the dwell, and a walk around the end of the line are
+    therefore not crossings.
     """
     sides = sides_of(samples, line, camera, rule)
     if len(samples) == 0:
@@ -141,7 +151,7 @@ def crossings(samples: Samples, line: Line, camera: Camera, rule: ZoneRule) -> C
     ticks = separated_times(samples.person, samples.t, dwell_us)
     done = np.maximum(np.searchsorted(ticks, ticks[turn] + dwell_us), turn + MIN_SAMPLES - 1)
     end = np.append(turn[1:], len(samples)) - 1
-    # Stretches on a known side, without those too short to count between others.
+    # Stays on a known side, without those that are too short to count.
     known = state[turn] != 0
     turn, done, end = turn[known], done[known], end[known]
     sight = np.cumsum(fresh)[turn]
@@ -163,7 +173,7 @@ def _evaluate_zone(samples: Samples, zone: Zone, facility: Facility, camera: Cam
         wrong, used = walks_wrong_way(samples, zone, camera, rule, inside)
         inside, subkind = inside & wrong, "wrong_way"
     rows = np.flatnonzero(inside)
-    # A curfew that begins around a person who is there already begins their episode.
+    # A curfew that begins while a person is in the zone starts the episode.
     on = np.zeros(len(samples), dtype=np.bool_)
     on[rows] = denied(zone, facility, samples.role[rows], samples.t[rows])
     dwell_s = dwell_of(zone.type, rule)
@@ -171,16 +181,13 @@ def _evaluate_zone(samples: Samples, zone: Zone, facility: Facility, camera: Cam
         samples.person, samples.t, on, dwell_us=microseconds(dwell_s), max_gap_us=microseconds(rule.max_gap_s)
     )
     thresholds: dict[str, float | str] = {"dwell_s": dwell_s, **used}
-    out = (
-        samples.person[begins_in_zone(samples, zone)]
-        if zone.type is ZoneType.ROOM_DOOR
-        else samples.person[:0]
-    )
+    came_out = samples.person[begins_in_zone(samples, zone)]
 
-    def said(first: int) -> CrossingDetails:
-        return CrossingDetails(subkind, thresholds, out=bool(np.isin(samples.person[first], out)))
+    def details(first: int) -> CrossingDetails:
+        leaves_room = zone.type is ZoneType.ROOM_DOOR and bool(np.isin(samples.person[first], came_out))
+        return CrossingDetails(subkind, thresholds, leaves_room)
 
-    return _findings(samples, zone, said, found, on, depth.deep, facility)
+    return _findings(samples, zone, details, found, on, depth.deep, facility)
 
 
 def _evaluate_line(samples: Samples, line: Line, facility: Facility, camera: Camera) -> list[Finding]:
@@ -192,31 +199,31 @@ def _evaluate_line(samples: Samples, line: Line, facility: Facility, camera: Cam
     stays = Episodes(samples.person[row], row, done, done, t[row], t[done], t[done] - t[row])
     names = dict(zip(row.tolist(), found.direction[wrong].tolist(), strict=True))
 
-    # Which way is out of a room, only the facility file can say.
-    out = {line.denied, *(item.direction for item in line.rules if item.effect is Effect.DENY)}
+    # The facility file denies the direction that leads out of a room.
+    out_of_room = {line.denied, *(item.direction for item in line.rules if item.effect is Effect.DENY)}
 
-    def said(first: int) -> CrossingDetails:
+    def details(first: int) -> CrossingDetails:
         direction = Direction.LEFT_TO_RIGHT if names[first] > 0 else Direction.RIGHT_TO_LEFT
         used = {"dwell_s": dwell_of(line.type, rule), **found.hysteresis, "direction": direction.value}
-        return CrossingDetails("line_crossing", used, out=direction in out)
+        return CrossingDetails("line_crossing", used, leaves_room=direction in out_of_room)
 
     on = np.ones(len(samples), dtype=np.bool_)
-    return _findings(samples, line, said, stays, on, found.beyond, facility)
+    return _findings(samples, line, details, stays, on, found.beyond, facility)
 
 
-def _subkind(place: Zone | Line, role: str, said: CrossingDetails) -> str:
-    """Entry from outside and leaving a room have names of their own; else what was seen."""
+def _subkind(place: Zone | Line, role: str, details: CrossingDetails) -> str:
+    """Subkind of a finding: entry from outside and leaving a room have their own."""
     if role == Role.OUTSIDER and place.type in OPEN_TYPES:
         return "outsider_entry"
-    if role == Role.RESIDENT and place.type is ZoneType.ROOM_DOOR and said.out:
+    if role == Role.RESIDENT and place.type is ZoneType.ROOM_DOOR and details.leaves_room:
         return "left_room"
-    return said.subkind
+    return details.subkind
 
 
 def _findings(
     samples: Samples,
     place: Zone | Line,
-    said: Callable[[int], CrossingDetails],
+    details: Callable[[int], CrossingDetails],
     found: Episodes,
     on: Bools,
     clear: Bools,
@@ -227,11 +234,11 @@ def _findings(
     for group in found.groups(microseconds(rules.merge_s)):
         rows = found.rows(group, on)
         role, confidence = samples.role_at(rows)
-        seen = said(int(rows[0]))
+        about = details(int(rows[0]))
         findings.append(
             Finding(
                 kind=KIND,
-                subkind=_subkind(place, role, seen),
+                subkind=_subkind(place, role, about),
                 zone=place.id,
                 tracks=(int(samples.track[rows[0]]),),
                 roles=((role, confidence),),
@@ -246,7 +253,7 @@ def _findings(
                 detector_confidence=round(float(samples.score[rows].mean()), 6),
                 rule_confidence=round(float(clear[rows].mean()) * confidence, 6),
                 thresholds={
-                    **seen.thresholds,
+                    **about.thresholds,
                     "max_gap_s": rules.zone.max_gap_s,
                     "max_position_se_m": rules.zone.max_position_se_m,
                     "merge_s": rules.merge_s,

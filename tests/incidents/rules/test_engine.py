@@ -216,9 +216,9 @@ def test_findings_are_sorted_and_notices_said():
     keys = [(f.start, f.kind, f.zone or "", f.tracks) for f in result.findings]
     assert keys == sorted(keys) and len(keys) == 6
     assert result.notices == (
-        "camera cam-1: lane (one_way) denies nobody anything: it never raises an incident",
-        "camera cam-1 is uncalibrated (no calibration points): contact is not judged",
-        "camera cam-1 is uncalibrated (no calibration points): gathering is not judged",
+        "camera cam-1: lane (one_way) denies no role anything: it never raises an incident",
+        "camera cam-1 is uncalibrated (no calibration points): contact is not evaluated",
+        "camera cam-1 is uncalibrated (no calibration points): gathering is not evaluated",
     )
 
 
@@ -231,7 +231,7 @@ def test_refuses_time_going_backwards_and_says_what_repeats():
     with pytest.raises(RuleError, match="not to go backwards"):
         run(table.reverse())
     assert run(pl.concat([table, table.head(2)]).sort("t")).notices == (
-        "camera cam-1: 2 rows repeat a time of their track; the first of each was judged",
+        "camera cam-1: 2 rows repeat a time of their track: only the first is used",
     )
 
 

@@ -11,7 +11,7 @@ from zones.facility import Role
 S = 1_000_000
 
 
-def evaluate_rules(*people: Person, hz: float = 2.0):
+def evaluate(*people: Person, hz: float = 2.0):
     facility = scene()
     return evaluate_gatherings(samples_of(people, facility, hz), facility, facility.cameras[0])[0]
 
@@ -25,7 +25,7 @@ def times(finding):
 
 
 def test_three_in_a_row_linked_by_less_than_two_metres():
-    (finding,) = evaluate_rules(*row(3, 1.9))
+    (finding,) = evaluate(*row(3, 1.9))
     assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("gathering", "", None, (1, 2, 3))
     assert times(finding) == (0, 60)
     assert finding.severity == "medium"
@@ -46,11 +46,11 @@ def test_three_in_a_row_linked_by_less_than_two_metres():
     ids=["two", "too far", "too short", "staff", "unknown"],
 )
 def test_is_none(people):
-    assert evaluate_rules(*people) == []
+    assert evaluate(*people) == []
 
 
 def test_two_groups_are_two_findings():
-    assert [f.tracks for f in evaluate_rules(*row(3, 1.5), *row(3, 1.5, first=11, y=11))] == [
+    assert [f.tracks for f in evaluate(*row(3, 1.5), *row(3, 1.5, first=11, y=11))] == [
         (1, 2, 3),
         (11, 12, 13),
     ]
@@ -58,7 +58,7 @@ def test_two_groups_are_two_findings():
 
 def test_goes_on_while_members_change():
     people = [*row(2, 1.0, end=100), stay(3, 5, 6, 0, 50), stay(4, 5, 6.5, 40, 100)]
-    (finding,) = evaluate_rules(*people)
+    (finding,) = evaluate(*people)
     assert times(finding) == (0, 100)
     # A member of 20 of the first 60 s is not counted among those who made the incident.
     assert finding.tracks == (1, 2, 3)
@@ -67,24 +67,24 @@ def test_goes_on_while_members_change():
 def test_members_known_when_it_became_an_incident_stay_its_identity():
     people = row(3, 1.0, end=60)
     later = [*row(3, 1.0, end=600), stay(9, 5, 6.5, 70, 600)]
-    assert evaluate_rules(*people)[0].key("cam-1") == evaluate_rules(*later)[0].key("cam-1")
+    assert evaluate(*people)[0].key("cam-1") == evaluate(*later)[0].key("cam-1")
 
 
 @pytest.mark.parametrize(("gap_s", "count"), [(3.0, 1), (3.5, 0)])
 def test_a_loss_of_sight_of_three_seconds_is_bridged(gap_s, count):
-    assert len(evaluate_rules(*row(3, 1.0, gaps=[(30, 30 + gap_s)]))) == count
+    assert len(evaluate(*row(3, 1.0, gaps=[(30, 30 + gap_s)]))) == count
 
 
 @pytest.mark.parametrize(("end", "count"), [(61, 0), (63, 1)])
 def test_time_in_which_it_is_seen_to_be_broken_up_does_not_count(end, count):
     people = [*row(2, 1.0, end=end), Person(3, [(0, 5, 6), (end, 5, 6)], gaps=[(30, 32)])]
-    assert len(evaluate_rules(*people)) == count
+    assert len(evaluate(*people)) == count
 
 
 @pytest.mark.parametrize(("apart_s", "count"), [(60, 1), (60.5, 2)])
 def test_the_same_people_within_a_minute_are_one_incident(apart_s, count):
     people = row(3, 1.0, end=120 + apart_s, gaps=[(60, 60 + apart_s)])
-    findings = evaluate_rules(*people)
+    findings = evaluate(*people)
     assert len(findings) == count
     assert times(findings[-1])[1] == 120 + apart_s
 
@@ -93,4 +93,4 @@ def test_is_not_judged_without_calibration():
     facility = scene(calibrated=False)
     findings, notices = evaluate_gatherings(samples_of(row(3, 1.0), facility), facility, facility.cameras[0])
     assert findings == []
-    assert notices == ["camera cam-1 is uncalibrated (no calibration points): gathering is not judged"]
+    assert notices == ["camera cam-1 is uncalibrated (no calibration points): gathering is not evaluated"]

@@ -87,8 +87,8 @@ def test_by_a_position_that_is_too_rough_nobody_enters_and_that_is_said():
     result = run(place, short)
     assert result.findings == ()
     assert result.notices == (
-        "camera cam-1: in 51 of 51 observations it was not known to within 1 m where somebody stands who is "
-        "partly hidden, sits or is small: nobody enters a zone by those",
+        "camera cam-1: in 51 of 51 observations, a person is partly hidden, sits or is small, and the "
+        "standard error of the position is over 1 m: those do not count as entering a zone",
     )
     rules = Rules(zone=ZoneRule(max_position_se_m=5.0))
     assert len(run(facility(zone(-1.5, 5, 1.5, 7), rules=rules), short).findings) == 1
@@ -109,7 +109,7 @@ def test_without_calibration_hidden_feet_are_a_loss_of_sight():
     result = run(place, cut)
     assert result.findings == ()
     assert result.notices[0].endswith(
-        "0 placed by the head, 41 not assessable: no zone, line or contact is judged by those"
+        "0 placed by the head, 41 not assessable: zones, lines and contact are not evaluated for those"
     )
     # Seen for 1 s, hidden for 5 s, seen for 1 s: never for the dwell of 2 s.
     mixed = [
@@ -136,7 +136,7 @@ def test_a_contact_counts_with_the_error_of_both_and_not_at_all_beyond_the_bound
     # People differ in height by 0.1 m: 0.44 m at that place, each; that is too much to judge by.
     result = run(place, *pair)
     assert result.findings == ()
-    assert any("101 of 101 times" in notice and "0.5 m" in notice for notice in result.notices)
+    assert any("101 of 101 observations" in notice and "0.5 m" in notice for notice in result.notices)
     rules = Rules(contact=ContactRule(max_distance_se_m=1.0))
     (finding,) = run(place.model_copy(update={"rules": rules}), *pair).findings
     assert finding.distance_min == pytest.approx(1.0, abs=0.05)

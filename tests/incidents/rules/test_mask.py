@@ -11,7 +11,7 @@ from zones.facility import MaskRule, Role, Rules, ZoneType
 S = 1_000_000
 
 
-def evaluate_rules(person: Person, *places, hz: float = 1.0):
+def evaluate(person: Person, *places, hz: float = 1.0):
     facility = scene(*places)
     return evaluate_masks(samples_of([person], facility, hz), facility, facility.cameras[0])
 
@@ -21,7 +21,7 @@ def states(*values: str, hz: float = 1.0, **more) -> Person:
 
 
 def test_no_mask_for_ten_seconds():
-    (finding,) = evaluate_rules(states(*["unmasked"] * 11))
+    (finding,) = evaluate(states(*["unmasked"] * 11))
     assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("mask_absent", "", None, (3,))
     assert (finding.start, finding.end) == (NOON, NOON + 10 * S)
     assert (finding.mask_state, finding.assessable_share, finding.severity) == ("unmasked", 1.0, "medium")
@@ -29,27 +29,27 @@ def test_no_mask_for_ten_seconds():
 
 
 def test_worn_incorrectly():
-    (finding,) = evaluate_rules(states(*["incorrect"] * 11))
+    (finding,) = evaluate(states(*["incorrect"] * 11))
     assert (finding.kind, finding.mask_state, finding.severity) == ("mask_incorrect", "incorrect", "low")
 
 
 def test_worn_is_no_finding():
-    assert evaluate_rules(states(*["masked"] * 60)) == []
+    assert evaluate(states(*["masked"] * 60)) == []
 
 
 @pytest.mark.parametrize(("count", "fires"), [(8, True), (7, False)])
 def test_needs_eight_samples(count, fires):
-    assert bool(evaluate_rules(states(*["unmasked"] * count))) is fires
+    assert bool(evaluate(states(*["unmasked"] * count))) is fires
 
 
 @pytest.mark.parametrize(("count", "fires"), [(26, True), (25, False)])
 def test_needs_a_span_of_five_seconds(count, fires):
-    assert bool(evaluate_rules(states(*["unmasked"] * count, hz=5.0), hz=5.0)) is fires
+    assert bool(evaluate(states(*["unmasked"] * count, hz=5.0), hz=5.0)) is fires
 
 
 @pytest.mark.parametrize(("agree", "fires"), [(6, True), (5, False)])
 def test_sixty_percent_of_ten_must_agree(agree, fires):
-    findings = evaluate_rules(states(*["masked"] * (10 - agree), *["unmasked"] * agree))
+    findings = evaluate(states(*["masked"] * (10 - agree), *["unmasked"] * agree))
     assert bool(findings) is fires
     if fires:
         assert (findings[0].start - NOON, findings[0].end - NOON) == (4 * S, 9 * S)
@@ -58,32 +58,32 @@ def test_sixty_percent_of_ten_must_agree(agree, fires):
 def test_samples_further_apart_than_the_window_do_not_add_up():
     # Eight votes over 10.5 s: never more than seven within 10 s.
     person = stay(3, 6, 6, 0, 10.5, masks=lambda _: "unmasked")
-    assert evaluate_rules(person, hz=2 / 3) == []
-    assert len(evaluate_rules(stay(3, 6, 6, 0, 9.8, masks=lambda _: "unmasked"), hz=1 / 1.4)) == 1
+    assert evaluate(person, hz=2 / 3) == []
+    assert len(evaluate(stay(3, 6, 6, 0, 9.8, masks=lambda _: "unmasked"), hz=1 / 1.4)) == 1
 
 
 def test_what_was_not_assessed_never_votes_and_is_reported():
     # Seen from behind half of the time: unmasked whenever assessed.
-    (finding,) = evaluate_rules(states(*["unmasked", "turned"] * 20, hz=2.0), hz=2.0)
+    (finding,) = evaluate(states(*["unmasked", "turned"] * 20, hz=2.0), hz=2.0)
     assert finding.kind == "mask_absent"
     assert finding.assessable_share == pytest.approx(20 / 39)
-    assert evaluate_rules(states(*["turned"] * 60)) == []
+    assert evaluate(states(*["turned"] * 60)) == []
 
 
 def test_not_sampled_is_not_attempted():
-    (finding,) = evaluate_rules(states(*["unmasked", "not_sampled"] * 20, hz=2.0), hz=2.0)
+    (finding,) = evaluate(states(*["unmasked", "not_sampled"] * 20, hz=2.0), hz=2.0)
     assert finding.assessable_share == 1.0
 
 
 def test_a_small_face_does_not_vote():
-    assert evaluate_rules(states(*["unmasked"] * 11, face_px=31.0)) == []
+    assert evaluate(states(*["unmasked"] * 11, face_px=31.0)) == []
 
 
 def test_at_an_exempt_place_nobody_votes_even_a_step_beside_it():
     table = box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8)
-    assert evaluate_rules(states(*["unmasked"] * 11), table) == []
-    assert evaluate_rules(stay(3, 8.2, 6, 0, 20, masks=lambda _: "unmasked"), table) == []
-    assert len(evaluate_rules(stay(3, 8.4, 6, 0, 20, masks=lambda _: "unmasked"), table)) == 1
+    assert evaluate(states(*["unmasked"] * 11), table) == []
+    assert evaluate(stay(3, 8.2, 6, 0, 20, masks=lambda _: "unmasked"), table) == []
+    assert len(evaluate(stay(3, 8.4, 6, 0, 20, masks=lambda _: "unmasked"), table)) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_at_an_exempt_place_nobody_votes_even_a_step_beside_it():
 )
 def test_a_swab_at_a_care_station_takes_two_minutes(role, end, fires):
     care = box_zone("swab", ZoneType.CARE_STATION, 4, 4, 8, 8)
-    assert bool(evaluate_rules(stay(3, 6, 6, 0, end, role=role, masks=lambda _: "unmasked"), care)) is fires
+    assert bool(evaluate(stay(3, 6, 6, 0, end, role=role, masks=lambda _: "unmasked"), care)) is fires
 
 
 @pytest.mark.parametrize(("apart_s", "count"), [(60, 1), (61, 2)])
@@ -106,13 +106,13 @@ def test_within_a_minute_they_are_one_incident(apart_s, count):
         20 + apart_s,
         masks=lambda second: "unmasked" if not 10 < second < 10 + apart_s else "turned",
     )
-    findings = evaluate_rules(person)
+    findings = evaluate(person)
     assert len(findings) == count
     assert findings[-1].end - NOON == (20 + apart_s) * S
 
 
 def test_absent_and_incorrect_are_separate_findings():
-    kinds = [finding.kind for finding in evaluate_rules(states(*["unmasked"] * 20, *["incorrect"] * 20))]
+    kinds = [finding.kind for finding in evaluate(states(*["unmasked"] * 20, *["incorrect"] * 20))]
     assert sorted(kinds) == ["mask_absent", "mask_incorrect"]
 
 
@@ -132,15 +132,15 @@ def test_nobody_there():
 @pytest.mark.parametrize(("change", "fires"), [(0.0, False), (0.009, False), (0.01, True), (0.3, True)])
 def test_a_painted_face_never_changes_and_raises_nothing(change, fires):
     person = states(*["unmasked"] * 60, hz=2.0, extra={"face_change": change})
-    assert bool(evaluate_rules(person, hz=2.0)) is fires
+    assert bool(evaluate(person, hz=2.0)) is fires
 
 
 @pytest.mark.parametrize(("every", "fires"), [(4, True), (5, False)])
 def test_a_quarter_of_the_looks_must_show_life_so_that_a_passer_by_gives_none_to_a_poster(every, fires):
     change = [0.3 if n % every == every - 1 else 0.0 for n in range(40)]
     person = states(*["unmasked"] * 40, hz=2.0, extra={"face_change": change})
-    assert bool(evaluate_rules(person, hz=2.0)) is fires
+    assert bool(evaluate(person, hz=2.0)) is fires
 
 
 def test_a_face_that_was_never_measured_for_change_is_judged():
-    assert evaluate_rules(states(*["unmasked"] * 11, extra={"face_change": None}))
+    assert evaluate(states(*["unmasked"] * 11, extra={"face_change": None}))

@@ -18,7 +18,7 @@ def lane(**more):
     return box_zone("lane", ZoneType.ONE_WAY, 2, 4, 14, 8, **{"toward": norm((15, 6))[0], **more})
 
 
-def evaluate_rules(*knots: tuple[float, float, float], place=None, calibrated=True, hz=5.0, **more):
+def evaluate(*knots: tuple[float, float, float], place=None, calibrated=True, hz=5.0, **more):
     facility = scene(place or lane(), calibrated=calibrated)
     samples = samples_of([Person(7, knots, **more)], facility, hz)
     return evaluate_zones(samples, facility, facility.cameras[0])
@@ -38,7 +38,7 @@ def evaluate_rules(*knots: tuple[float, float, float], place=None, calibrated=Tr
     ids=["along", "against", "turns back", "steps aside", "comes back at once", "crosses it"],
 )
 def test_who_walks_against_the_way(knots, count, calibrated):
-    findings = evaluate_rules(*knots, calibrated=calibrated)
+    findings = evaluate(*knots, calibrated=calibrated)
     assert len(findings) == count
     for finding in findings:
         assert (finding.subkind, finding.severity) == ("wrong_way", "low")
@@ -47,7 +47,7 @@ def test_who_walks_against_the_way(knots, count, calibrated):
 
 def test_the_incident_is_the_time_on_the_wrong_way():
     # 1 m/s: in by 0.3 m at x = 13.7, agreed on by three samples, and 0.9 m back from there.
-    (finding,) = evaluate_rules((0, 15, 6), (14, 1, 6))
+    (finding,) = evaluate((0, 15, 6), (14, 1, 6))
     assert (finding.start - NOON) / S == pytest.approx(2.6, abs=0.21)
     assert (finding.end - NOON) / S == pytest.approx(13.0, abs=0.21)
     assert finding.alerts == (finding.start + 2 * S,)
@@ -55,24 +55,24 @@ def test_the_incident_is_the_time_on_the_wrong_way():
 
 def test_a_wild_box_ahead_makes_no_way_back():
     wild = lambda at: np.column_stack([4.0 * ((at > 4.9) & (at < 5.3)), np.zeros(len(at))])  # noqa: E731
-    assert evaluate_rules((0, 1, 6), (4, 5, 6), (30, 5, 6), (40, 15, 6), jitter=wild) == []
+    assert evaluate((0, 1, 6), (4, 5, 6), (30, 5, 6), (40, 15, 6), jitter=wild) == []
 
 
 def test_jitter_is_no_way_back():
     rng = np.random.default_rng(2)
     jitter = lambda at: rng.normal(0, 0.12, (len(at), 2))  # noqa: E731
-    assert evaluate_rules((0, 8, 6), (600, 8, 6), jitter=jitter) == []
+    assert evaluate((0, 8, 6), (600, 8, 6), jitter=jitter) == []
 
 
 def test_a_stay_out_of_sight_for_too_long_begins_anew():
-    assert evaluate_rules((0, 8, 6), (10, 8, 6), (14, 5, 6), (30, 5, 6), gaps=[(10, 14)]) == []
-    assert len(evaluate_rules((0, 8, 6), (10, 8, 6), (13, 5, 6), (30, 5, 6), gaps=[(10, 13)])) == 1
+    assert evaluate((0, 8, 6), (10, 8, 6), (14, 5, 6), (30, 5, 6), gaps=[(10, 14)]) == []
+    assert len(evaluate((0, 8, 6), (10, 8, 6), (13, 5, 6), (30, 5, 6), gaps=[(10, 13)])) == 1
 
 
 def test_rules_exempt_roles_and_a_zone_without_a_way_says_so():
     free = lane(rules=(Rule(roles=(Role.STAFF_PPE,), effect=Effect.ALLOW),))
-    assert evaluate_rules((0, 15, 6), (10, 1, 6), place=free, role=Role.STAFF_PPE) == []
-    assert len(evaluate_rules((0, 15, 6), (10, 1, 6), place=free)) == 1
+    assert evaluate((0, 15, 6), (10, 1, 6), place=free, role=Role.STAFF_PPE) == []
+    assert len(evaluate((0, 15, 6), (10, 1, 6), place=free)) == 1
     assert "never raises" in zone_notices(scene(lane(toward=None)).cameras[0])[0]
     assert zone_notices(scene(lane()).cameras[0]) == []
 

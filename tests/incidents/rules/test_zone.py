@@ -14,7 +14,7 @@ STAFF = box_zone("staff", ZoneType.STAFF_ONLY, 4, 4, 8, 8)
 PERIMETER = line("fence", ZoneType.PERIMETER, (8, 0), (8, 12))
 
 
-def evaluate_rules(facility, *people, hz=5.0, start=NOON):
+def evaluate(facility, *people, hz=5.0, start=NOON):
     return evaluate_zones(samples_of(people, facility, hz, start), facility, facility.cameras[0])
 
 
@@ -24,7 +24,7 @@ def times(finding):
 
 class TestZone:
     def test_a_stay_where_the_role_is_denied(self):
-        (finding,) = evaluate_rules(scene(STAFF), stay(7, 6, 6, 10, 14))
+        (finding,) = evaluate(scene(STAFF), stay(7, 6, 6, 10, 14))
         assert (finding.kind, finding.subkind, finding.zone) == ("zone_crossing", "zone_entry", "staff")
         assert (finding.tracks, finding.roles) == ((7,), (("resident", pytest.approx(0.9)),))
         assert times(finding) == (10, 14)
@@ -36,64 +36,64 @@ class TestZone:
         assert finding.distance_min is None and finding.mask_state is None
 
     def test_none_where_the_role_is_allowed(self):
-        assert evaluate_rules(scene(STAFF), stay(7, 6, 6, 0, 60, role=Role.STAFF_PPE)) == []
+        assert evaluate(scene(STAFF), stay(7, 6, 6, 0, 60, role=Role.STAFF_PPE)) == []
 
     @pytest.mark.parametrize(("end", "count"), [(2.0, 1), (1.8, 0)])
     def test_dwell_of_two_seconds(self, end, count):
-        assert len(evaluate_rules(scene(STAFF), stay(7, 6, 6, 0, end))) == count
+        assert len(evaluate(scene(STAFF), stay(7, 6, 6, 0, end))) == count
 
     @pytest.mark.parametrize("kind", [ZoneType.GATE, ZoneType.PERIMETER])
     @pytest.mark.parametrize(("end", "count"), [(1.0, 1), (0.8, 0)])
     def test_dwell_of_one_second_at_gate_and_perimeter(self, kind, end, count):
-        assert len(evaluate_rules(scene(box_zone("g", kind, 4, 4, 8, 8)), stay(7, 6, 6, 0, end))) == count
+        assert len(evaluate(scene(box_zone("g", kind, 4, 4, 8, 8)), stay(7, 6, 6, 0, end))) == count
 
     @pytest.mark.parametrize(("inside_m", "count"), [(0.31, 1), (0.29, 0)])
     def test_enters_by_the_hysteresis_only(self, inside_m, count):
-        assert len(evaluate_rules(scene(STAFF), stay(7, 4 + inside_m, 6, 0, 10))) == count
+        assert len(evaluate(scene(STAFF), stay(7, 4 + inside_m, 6, 0, 10))) == count
 
     def test_leaves_when_outside_and_not_before(self):
         # In at 1 s, then 5 cm from the edge until 10 s, then out.
         walk = [(0, 4.5, 6), (1, 4.5, 6), (1.2, 4.05, 6), (10, 4.05, 6), (10.2, 3.9, 6), (20, 3.9, 6)]
-        (finding,) = evaluate_rules(scene(STAFF), Person(7, walk))
+        (finding,) = evaluate(scene(STAFF), Person(7, walk))
         assert times(finding) == (0, 10)
 
     def test_hysteresis_without_calibration_is_a_share_of_the_frame_height(self):
         # 2 % of 12 m of floor is 0.24 m.
         facility = scene(STAFF, calibrated=False)
-        assert evaluate_rules(facility, stay(7, 4.23, 6, 0, 10)) == []
-        (finding,) = evaluate_rules(facility, stay(7, 4.25, 6, 0, 10))
+        assert evaluate(facility, stay(7, 4.23, 6, 0, 10)) == []
+        (finding,) = evaluate(facility, stay(7, 4.25, 6, 0, 10))
         assert finding.thresholds["hysteresis_frame"] == 0.02
 
     def test_a_narrow_zone_can_still_fire(self):
         facility = scene(box_zone("strip", ZoneType.STAFF_ONLY, 4, 4, 4.4, 8))
-        (finding,) = evaluate_rules(facility, stay(7, 4.2, 6, 0, 10))
+        (finding,) = evaluate(facility, stay(7, 4.2, 6, 0, 10))
         assert finding.thresholds["hysteresis_m"] == pytest.approx(0.1, abs=1e-3)
 
     def test_a_flicker_of_two_samples_is_nothing_even_across_a_bridged_gap(self):
-        assert evaluate_rules(scene(STAFF), stay(7, 6, 6, 0, 2.8, gaps=[(0, 2.8)])) == []
+        assert evaluate(scene(STAFF), stay(7, 6, 6, 0, 2.8, gaps=[(0, 2.8)])) == []
 
     @pytest.mark.parametrize(("gap_s", "count"), [(3.0, 1), (3.2, 0)])
     def test_gaps_of_three_seconds_are_bridged(self, gap_s, count):
         person = stay(7, 6, 6, 0, 2 + gap_s, gaps=[(1, 1 + gap_s)])
-        assert len(evaluate_rules(scene(STAFF), person)) == count
+        assert len(evaluate(scene(STAFF), person)) == count
 
     @pytest.mark.parametrize(("away_s", "count"), [(60.0, 1), (60.2, 2)])
     def test_stays_within_sixty_seconds_are_one_incident(self, away_s, count):
         back = 4 + away_s
         walk = [(0, 6, 6), (4, 6, 6), (4.2, 1, 6), (back - 0.2, 1, 6), (back, 6, 6), (back + 4, 6, 6)]
-        findings = evaluate_rules(scene(STAFF), Person(7, walk))
+        findings = evaluate(scene(STAFF), Person(7, walk))
         assert len(findings) == count
         assert times(findings[-1])[1] == pytest.approx(back + 4)
 
     def test_curfew_begins_around_somebody_who_is_already_there(self):
         evening = MIDNIGHT - 2 * 3600 * S  # 22:00
         facility = scene(box_zone("hall", ZoneType.COMMON, 4, 4, 8, 8))
-        (finding,) = evaluate_rules(facility, stay(7, 6, 6, -60, 30), start=evening)
+        (finding,) = evaluate(facility, stay(7, 6, 6, -60, 30), start=evening)
         assert (finding.start - evening, finding.end - evening) == (0, 30 * S)
 
     def test_unknown_is_capped_at_medium_but_not_at_a_gate(self):
         facility = scene(STAFF, box_zone("gate", ZoneType.GATE, 10, 4, 14, 8))
-        inside, outside = evaluate_rules(
+        inside, outside = evaluate(
             facility, stay(1, 6, 6, 0, 9, role=Role.UNKNOWN), stay(2, 12, 6, 0, 9, role=Role.UNKNOWN)
         )
         assert (inside.severity, outside.severity) == ("medium", "high")
@@ -105,10 +105,10 @@ class TestZone:
                   [(0.1, 0.5), (0.9, 0.5), (0.1, 0.9), (0.9, 0.9), (0.5, 0.7)]]  # fmt: skip
         spec = CalibrationSpec(points=tuple(CalibrationPoint(image=i, ground=g) for i, g in points))
         facility = scene(box_zone("far", ZoneType.STAFF_ONLY, 4, 1, 8, 8), calibration=spec)
-        (finding,) = evaluate_rules(facility, stay(7, 6, 6, 0, 10))
+        (finding,) = evaluate(facility, stay(7, 6, 6, 0, 10))
         assert "hysteresis_frame" in finding.thresholds
         facility = scene(box_zone("near", ZoneType.STAFF_ONLY, 4, 4, 8, 8), calibration=spec)
-        assert len(evaluate_rules(facility, stay(7, 6, 6, 0, 10), stay(8, 6, 2, 0, 10))) == 1
+        assert len(evaluate(facility, stay(7, 6, 6, 0, 10), stay(8, 6, 2, 0, 10))) == 1
 
     def test_metres_and_frame_agree_on_a_floor_seen_from_above(self):
         rng = np.random.default_rng(1)
@@ -116,8 +116,8 @@ class TestZone:
             Person(track, [(2 * i, *rng.uniform((2, 2), (10, 10))) for i in range(20)]) for track in range(5)
         ]
         metric, plain = (
-            evaluate_rules(scene(STAFF), *people),
-            evaluate_rules(scene(STAFF, calibrated=False), *people),
+            evaluate(scene(STAFF), *people),
+            evaluate(scene(STAFF, calibrated=False), *people),
         )
         assert len(metric) == len(plain) > 0
         for one, other in zip(metric, plain, strict=True):
@@ -131,7 +131,7 @@ def cross(*xs: tuple[float, float], y: float = 6.0, **more) -> Person:
 class TestLine:
     def test_a_crossing_towards_the_right_of_a_line_drawn_downwards_is_right_to_left(self):
         # Somebody walking down the image has its left side (x small) at the right hand.
-        (finding,) = evaluate_rules(scene(PERIMETER), cross((0, 6), (4, 10), (6, 10)))
+        (finding,) = evaluate(scene(PERIMETER), cross((0, 6), (4, 10), (6, 10)))
         assert (finding.subkind, finding.zone, finding.severity) == ("line_crossing", "fence", "critical")
         assert finding.thresholds["direction"] == "right_to_left"
         # Clear of the line by 0.3 m at 8.4 m (the first sample beyond 8.3), kept for 1 s.
@@ -140,50 +140,48 @@ class TestLine:
     def test_the_denied_direction_only(self):
         gate = line("g", ZoneType.GATE, (8, 0), (8, 12), denied=Direction.LEFT_TO_RIGHT)
         away, back = cross((0, 6), (4, 10), (6, 10)), cross((0, 10), (4, 6), (6, 6))
-        assert evaluate_rules(scene(gate), away) == []
-        assert evaluate_rules(scene(gate), back)[0].thresholds["direction"] == "left_to_right"
+        assert evaluate(scene(gate), away) == []
+        assert evaluate(scene(gate), back)[0].thresholds["direction"] == "left_to_right"
 
     @pytest.mark.parametrize(("end", "count"), [(3.4, 1), (3.2, 0)])
     def test_the_far_side_is_kept_for_the_dwell(self, end, count):
-        assert len(evaluate_rules(scene(PERIMETER), cross((0, 6), (end, 6 + end)))) == count
+        assert len(evaluate(scene(PERIMETER), cross((0, 6), (end, 6 + end)))) == count
 
     def test_one_way_needs_the_longer_dwell(self):
         lane = line("w", ZoneType.ONE_WAY, (8, 0), (8, 12), denied=Direction.RIGHT_TO_LEFT)
-        assert evaluate_rules(scene(lane), cross((0, 6), (4, 10))) == []
-        assert len(evaluate_rules(scene(lane), cross((0, 6), (4, 10), (5, 10)))) == 1
+        assert evaluate(scene(lane), cross((0, 6), (4, 10))) == []
+        assert len(evaluate(scene(lane), cross((0, 6), (4, 10), (5, 10)))) == 1
 
     @pytest.mark.parametrize(("before", "after"), [(7.8, 10), (6, 8.2)])
     def test_both_sides_must_be_reached_by_the_hysteresis(self, before, after):
-        assert (
-            evaluate_rules(scene(PERIMETER), cross((0, before), (2, before), (4, after), (20, after))) == []
-        )
+        assert evaluate(scene(PERIMETER), cross((0, before), (2, before), (4, after), (20, after))) == []
 
     def test_flicker_about_the_line_is_nothing(self):
         person = cross((0, 6), (2, 7.9), (60, 7.9), jitter=lambda at: np.column_stack(
             [0.25 * np.sin(9 * at) * (at > 3), np.zeros(len(at))]))  # fmt: skip
-        assert evaluate_rules(scene(PERIMETER), person) == []
+        assert evaluate(scene(PERIMETER), person) == []
 
     def test_a_step_back_within_the_dwell_is_nothing(self):
-        assert evaluate_rules(scene(PERIMETER), cross((0, 6), (2, 8.6), (2.2, 8.6), (3, 6), (9, 6))) == []
+        assert evaluate(scene(PERIMETER), cross((0, 6), (2, 8.6), (2.2, 8.6), (3, 6), (9, 6))) == []
 
     def test_two_samples_beyond_the_line_and_back_are_nothing(self):
         walk = [(0, 6), (9.8, 6), (10, 9), (10.2, 9), (10.4, 6), (20, 6)]
-        assert evaluate_rules(scene(PERIMETER), cross(*walk)) == []
+        assert evaluate(scene(PERIMETER), cross(*walk)) == []
 
     def test_somebody_who_hesitates_has_crossed_once_they_stay(self):
         walk = [(0, 6), (2, 8.6), (2.2, 8.6), (3, 7), (3.4, 7), (5, 10), (8, 10)]
-        (finding,) = evaluate_rules(scene(PERIMETER), cross(*walk))
+        (finding,) = evaluate(scene(PERIMETER), cross(*walk))
         assert times(finding) == (pytest.approx(4.2), pytest.approx(5.2))
 
     def test_flicker_on_the_way_is_one_crossing(self):
         walk = [(0, 7), (2, 8.1), (2.2, 7.9), (2.4, 8.1), (2.6, 7.9), (2.8, 8.1), (4, 10), (6, 10)]
-        assert len(evaluate_rules(scene(PERIMETER), cross(*walk))) == 1
+        assert len(evaluate(scene(PERIMETER), cross(*walk))) == 1
 
     def test_walking_round_the_end_is_none(self):
         short = line("fence", ZoneType.PERIMETER, (8, 4), (8, 12))
         around = Person(7, [(0, 6, 6), (2, 6, 2), (4, 10, 2), (6, 10, 6), (9, 10, 6)])
-        assert evaluate_rules(scene(short), around) == []
-        assert len(evaluate_rules(scene(short), Person(7, [(0, 6, 6), (4, 10, 6), (9, 10, 6)]))) == 1
+        assert evaluate(scene(short), around) == []
+        assert len(evaluate(scene(short), Person(7, [(0, 6, 6), (4, 10, 6), (9, 10, 6)]))) == 1
 
     def test_round_the_end_and_flickering_through_is_none(self):
         short = line("fence", ZoneType.PERIMETER, (8, 4), (8, 12))
@@ -197,20 +195,20 @@ class TestLine:
             (7, 10, 6),
             (9, 10, 6),
         ]
-        assert evaluate_rules(scene(short), Person(7, walk)) == []
+        assert evaluate(scene(short), Person(7, walk)) == []
 
     def test_a_path_out_of_sight_for_too_long_is_none(self):
         facility = scene(PERIMETER)
-        assert len(evaluate_rules(facility, cross((0, 6), (2, 6), (5, 10), (8, 10), gaps=[(2, 5)]))) == 1
-        assert evaluate_rules(facility, cross((0, 6), (2, 6), (5.2, 10), (8, 10), gaps=[(2, 5.2)])) == []
+        assert len(evaluate(facility, cross((0, 6), (2, 6), (5, 10), (8, 10), gaps=[(2, 5)]))) == 1
+        assert evaluate(facility, cross((0, 6), (2, 6), (5.2, 10), (8, 10), gaps=[(2, 5.2)])) == []
 
     def test_there_and_back_within_a_minute_is_one_incident(self):
         walk = [(0, 6), (4, 10), (20, 10), (24, 6), (30, 6)]
-        (finding,) = evaluate_rules(scene(PERIMETER), cross(*walk))
+        (finding,) = evaluate(scene(PERIMETER), cross(*walk))
         assert times(finding) == (pytest.approx(2.4), pytest.approx(23.4))
 
     def test_in_frame_heights_without_calibration(self):
-        (finding,) = evaluate_rules(scene(PERIMETER, calibrated=False), cross((0, 6), (4, 10), (6, 10)))
+        (finding,) = evaluate(scene(PERIMETER, calibrated=False), cross((0, 6), (4, 10), (6, 10)))
         assert finding.thresholds["hysteresis_frame"] == 0.02
 
     def test_mirrored_ground_axes_do_not_change_the_direction(self):
@@ -223,7 +221,7 @@ class TestLine:
                 CalibrationPoint(image=p.image, ground=(-p.ground[0], p.ground[1])) for p in spec.check
             ),
         )
-        (finding,) = evaluate_rules(scene(PERIMETER, calibration=mirrored), cross((0, 6), (4, 10), (6, 10)))
+        (finding,) = evaluate(scene(PERIMETER, calibration=mirrored), cross((0, 6), (4, 10), (6, 10)))
         assert finding.thresholds["direction"] == "right_to_left"
 
 
@@ -235,10 +233,10 @@ class TestNames:
         place, way = box_zone("g", kind, 4, 4, 8, 8), line("h", kind, (10, 0), (10, 12))
         stays = stay(1, 6, 6, 0, 9, role=Role.OUTSIDER)
         walks = Person(2, [(0, 8, 2), (4, 12, 2), (9, 12, 2)], role=Role.OUTSIDER)
-        for finding in evaluate_rules(scene(place, way), stays, walks):
+        for finding in evaluate(scene(place, way), stays, walks):
             assert (finding.subkind, finding.severity) == ("outsider_entry", "critical")
-        assert evaluate_rules(scene(STAFF), stays)[0].subkind == "zone_entry"
-        assert {f.subkind for f in evaluate_rules(scene(place), stay(1, 6, 6, 0, 9))} == {"zone_entry"}
+        assert evaluate(scene(STAFF), stays)[0].subkind == "zone_entry"
+        assert {f.subkind for f in evaluate(scene(place), stay(1, 6, 6, 0, 9))} == {"zone_entry"}
 
     @pytest.mark.parametrize(
         ("knots", "subkind"),
@@ -250,10 +248,10 @@ class TestNames:
     )
     def test_a_resident_who_comes_out_of_a_door_at_night_has_left_a_room(self, knots, subkind):
         facility = scene(box_zone("door-1", ZoneType.ROOM_DOOR, 4, 4, 8, 8))
-        assert evaluate_rules(facility, Person(7, knots), start=NOON) == []
-        (finding,) = evaluate_rules(facility, Person(7, knots), start=self.NIGHT)
+        assert evaluate(facility, Person(7, knots), start=NOON) == []
+        (finding,) = evaluate(facility, Person(7, knots), start=self.NIGHT)
         assert (finding.subkind, finding.severity, finding.zone) == (subkind, "high", "door-1")
-        (nurse,) = evaluate_rules(facility, Person(7, knots, role=Role.STAFF_NO_PPE), start=self.NIGHT)
+        (nurse,) = evaluate(facility, Person(7, knots, role=Role.STAFF_NO_PPE), start=self.NIGHT)
         assert nurse.subkind == "zone_entry"
 
     @pytest.mark.parametrize(
@@ -265,7 +263,7 @@ class TestNames:
     )  # fmt: skip
     def test_the_same_over_the_line_of_a_door_that_says_which_way_is_out(self, way, subkind):
         door = line("door-2", ZoneType.ROOM_DOOR, (8, 0), (8, 12), **way)
-        (finding,) = evaluate_rules(scene(door), cross((0, 6), (4, 10), (6, 10)), start=self.NIGHT)
+        (finding,) = evaluate(scene(door), cross((0, 6), (4, 10), (6, 10)), start=self.NIGHT)
         assert (finding.subkind, finding.thresholds["direction"]) == (subkind, "right_to_left")
 
 
@@ -274,9 +272,9 @@ def test_notices_name_places_that_can_never_raise_an_incident():
         line("lane", ZoneType.ONE_WAY, (8, 0), (8, 12)), box_zone("table", ZoneType.EXEMPT, 1, 1, 3, 3), STAFF
     )
     assert zone_notices(facility.cameras[0]) == [
-        "camera cam-1: lane (one_way) denies nobody anything: it never raises an incident"
+        "camera cam-1: lane (one_way) denies no role anything: it never raises an incident"
     ]
 
 
 def test_nobody_there():
-    assert evaluate_rules(scene(STAFF, PERIMETER)) == []
+    assert evaluate(scene(STAFF, PERIMETER)) == []

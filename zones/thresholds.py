@@ -54,7 +54,7 @@ class MaskRule(Model):
     min_changing_share: Share = Field(
         default=0.25,
         title="Share with a sign of life",
-        description="Share of the assessments that must show such a change: painted or printed faces show none.",
+        description="Share of the assessments that must show such a change; painted faces show none.",
     )
 
     swab_s: Seconds = Field(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from zones.people import FRAME_EDGE_SHARE
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -17,8 +19,6 @@ Project default (docs/defaults.md)."""
 MAX_COVERED_BY_FARTHER = 0.4
 """Share of a box that the box of a person farther away may cover. It is larger, because only the background
 between the outline of a person and the box can show the other. Project default (docs/defaults.md)."""
-FRAME_EDGE_MARGIN = 0.01
-"""A box edge is cut off when it lies this close to an edge of the frame, in frame heights."""
 
 
 def unoccluded(boxes: Floats, present: Bools) -> Bools:
@@ -41,7 +41,7 @@ def cut_off_edges(box: Floats, size: Size) -> Bools:
     if not height:
         return np.zeros(4, dtype=np.bool_)
     x1, y1, x2, y2 = box
-    margin = FRAME_EDGE_MARGIN * height
+    margin = FRAME_EDGE_SHARE * height
     return np.array([x1 < margin, x2 > width - margin, y1 < margin, y2 > height - margin])
 
 

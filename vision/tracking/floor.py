@@ -1,6 +1,6 @@
 """The scale of the floor where a person stands: from the calibration, or from the height of the person's box.
 
-Without calibration, the box of a person is taken to be PERSON_HEIGHT_M high. That underestimates distances
+Without calibration, the box of a person is taken to be NOMINAL_HEIGHT_M high. That underestimates distances
 along the line of sight, so a limit on walking speed stays an upper limit.
 """
 
@@ -13,11 +13,10 @@ from vision.ground import calibration_of
 from vision.tracking.boxes import Size
 from zones.calibration import Calibration, CalibrationError
 from zones.facility import CalibrationSpec
+from zones.people import NOMINAL_HEIGHT_M
 
 Floats = npt.NDArray[np.float64]
 
-PERSON_HEIGHT_M = 1.7
-"""Mean height of adults with shoes, m. Project default (docs/defaults.md)."""
 DERIVATIVE_STEP = 1e-3
 """Step of the numerical derivative of the floor's scale, in frame heights."""
 MAX_SCALE_RATIO = 3.0
@@ -52,13 +51,13 @@ class Floor:
             feet: (N, 2) foot points, px.
             heights: (N,) of the boxes, px.
         """
-        by_height = (heights / PERSON_HEIGHT_M)[:, None, None] * np.eye(2)
+        by_height = (heights / NOMINAL_HEIGHT_M)[:, None, None] * np.eye(2)
         if self._calibration is None:
             return by_height
         metres = self._metres_per_px(feet)
         # Of an upright person, the height in px over the height in metres is about the number of px per
         # metre across the view.
-        ratio = np.linalg.norm(metres[:, :, 0], axis=1) * heights / PERSON_HEIGHT_M
+        ratio = np.linalg.norm(metres[:, :, 0], axis=1) * heights / NOMINAL_HEIGHT_M
         with np.errstate(invalid="ignore"):
             usable = np.isfinite(metres).all(axis=(1, 2))
             usable &= (ratio > 1 / MAX_SCALE_RATIO) & (ratio < MAX_SCALE_RATIO)
@@ -68,7 +67,7 @@ class Floor:
 
     def distances(self, one: Floats, other: Floats, heights: Floats) -> Floats:
         """Metres (N,) between foot points (N, 2) of people whose boxes are `heights` (N,) px high."""
-        by_height = np.hypot(*(one - other).T) * PERSON_HEIGHT_M / heights
+        by_height = np.hypot(*(one - other).T) * NOMINAL_HEIGHT_M / heights
         if self._calibration is None:
             return np.asarray(by_height)
         metres = np.hypot(*(self._ground(one) - self._ground(other)).T)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from vision.tracking import motion
 from vision.tracking.boxes import cut_off_edges, unoccluded
-from vision.tracking.floor import PERSON_HEIGHT_M, Floor
+from vision.tracking.floor import Floor
+from zones.people import NOMINAL_HEIGHT_M
 
 
 def state(box: tuple[float, float, float, float] = (300, 200, 340, 300)) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +55,7 @@ def test_the_scale_of_the_floor_is_that_of_the_camera() -> None:
     floor = Floor(calibration(), (WIDTH, HEIGHT))
     where = np.array([(-2.0, 9.0), (0.0, 12.0), (3.0, 16.0)])
     feet = project(np.column_stack([where, np.zeros(3)]))[:, :2]
-    heads = project(np.column_stack([where, np.full(3, PERSON_HEIGHT_M)]))[:, :2]
+    heads = project(np.column_stack([where, np.full(3, NOMINAL_HEIGHT_M)]))[:, :2]
     tall = feet[:, 1] - heads[:, 1]
     step = 0.05
     for axis in (0, 1):
@@ -64,16 +65,16 @@ def test_the_scale_of_the_floor_is_that_of_the_camera() -> None:
     assert np.allclose(floor.distances(feet[:1], feet[1:2], tall[:1]), np.hypot(2, 3), atol=0.02)
     grown = floor.height_ratios(feet[[1]], feet[[0]])
     assert np.allclose(grown, tall[0] / tall[1], rtol=0.05)
-    assert CAMERA_M > PERSON_HEIGHT_M
+    assert CAMERA_M > NOMINAL_HEIGHT_M
 
 
 def test_without_calibration_or_above_the_horizon_a_persons_height_is_the_yardstick() -> None:
     feet, tall = np.array([[300.0, 300.0], [300.0, -4000.0]]), np.array([100.0, 100.0])
-    own = np.tile(100 / PERSON_HEIGHT_M * np.eye(2), (2, 1, 1))
+    own = np.tile(100 / NOMINAL_HEIGHT_M * np.eye(2), (2, 1, 1))
     assert np.allclose(Floor(None, (WIDTH, HEIGHT)).px_per_metre(feet, tall), own)
     assert np.allclose(Floor(calibration(), (WIDTH, HEIGHT)).px_per_metre(feet, tall)[1], own[1])
     assert np.allclose(
-        Floor(None, (0, 0)).distances(feet[:1], feet[:1] + np.array([100, 0]), tall[:1]), PERSON_HEIGHT_M
+        Floor(None, (0, 0)).distances(feet[:1], feet[:1] + np.array([100, 0]), tall[:1]), NOMINAL_HEIGHT_M
     )
     assert np.allclose(Floor(None, (0, 0)).height_ratios(feet, feet + 50), 1)
 

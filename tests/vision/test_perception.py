@@ -71,3 +71,4 @@ def test_the_weights_and_settings_of_tracking_are_part_of_the_fingerprint(bundle
     assert settings.fingerprint(*{**weights, "appearance": other}.values()) != known
     slower = replace(settings, tracker=replace(settings.tracker, coast_s=2.0))
     assert slower.fingerprint(*weights.values()) != known
+    assert bundle.with_tracker("sort").settings.fingerprint(*weights.values()) != known

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from incidents.coverage import WATCHED
+from incidents.export import row_of
 from incidents.ledger import ExposureEntry
 from incidents.local_time import local_iso
 from incidents.record import Incident
-from incidents.spreadsheet import row_of
 from pipelines.incident_review import IncidentDetails
 from pipelines.log_upkeep import LogSummary
 from pipelines.publish import PublicationEntry
@@ -85,9 +85,9 @@ def details_table(details: IncidentDetails, home: Path) -> Table:
     table = Table(title=f"Suspected violation {incident.id}", title_justify="left", show_header=False)
     for name, value in row_of(incident).items():
         table.add_row(name, "-" if value is None or value == "" else str(value))
-    for entry in details.history_rows:
-        text = " ".join(str(entry[key]) for key in ("event", "by", "reason") if entry[key])
-        table.add_row(f"history {entry['time']}", text)
+    for entry in details.history:
+        text = " ".join(part for part in (entry.event, entry.by, entry.reason) if part)
+        table.add_row(f"history {local_iso(entry.at, incident.timezone)}", text)
     for item in incident.evidence:
         table.add_row(item.kind, str(home / item.path))
     return table

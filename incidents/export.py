@@ -1,4 +1,4 @@
-"""Incidents as CSV for spreadsheets and as JSON for other programs."""
+"""Export of incidents: CSV for spreadsheet programs, JSON for other programs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,59 @@ from pathlib import Path
 from typing import TextIO
 
 from incidents.files import write_atomic
+from incidents.local_time import local_iso
+from incidents.payloads import IncidentPayload
 from incidents.record import Incident
-from incidents.spreadsheet import COLUMNS, row_of
 from zones.errors import LazarettoError
 
+COLUMNS = (
+    *("id", "schema_version", "status", "facility_code", "facility_name", "managing_body"),
+    *("camera", "zone", "facility_version", "start", "end", "duration_s", "alerts"),
+    *("kind", "subkind", "severity", "tracks"),
+    *("distance_min_m", "distance_median_m", "distance_se_m", "cumulative_s"),
+    *("mask_state", "assessable_share"),
+    *("detector_confidence", "rule_confidence", "models", "models_sha256", "rule_pack", "thresholds"),
+    *("coverage_share", "clip_uri", "clip_sha256", "keyframe_uri", "keyframe_sha256"),
+    *("reviewer", "decision", "reason", "decided_at", "facility_action", "report_number"),
+)
+"""Columns of a row: every field that the Department of Health requires of a record."""
 _BOM = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class ExportError(LazarettoError):
-    """An export cannot be written."""
+    """An export that cannot be written."""
+
+
+def row_of(incident: Incident) -> dict[str, str | int | float | None]:
+    """An incident as one flat row; the keys are `COLUMNS`, in that order.
+
+    Several values in one cell are separated by "; ".
+    """
+    one = incident
+    clip, keyframe = one.evidence_of_kind("clip"), one.evidence_of_kind("keyframe")
+    people = "; ".join(f"{t.id} {t.role} {_short(t.confidence)}" for t in one.tracks)
+    names = "; ".join(f"{purpose}: {model.get('name', '')}" for purpose, model in one.models.items())
+    digests = "; ".join(f"{purpose}: {model.get('sha256', '')}" for purpose, model in one.models.items())
+    limits = "; ".join(f"{name}={value}" for name, value in one.thresholds.items())
+    start, end = local_iso(one.start, one.timezone), local_iso(one.end, one.timezone)
+    decided = None if one.decided_at is None else local_iso(one.decided_at, one.timezone)
+    alerts = "; ".join(local_iso(moment, one.timezone) for moment in one.alerts)
+    values: tuple[str | int | float | None, ...] = (
+        *(one.id, one.schema_version, one.status.value),
+        *(one.facility_code, one.facility_name, one.managing_body),
+        *(one.camera, one.zone, one.facility_version, start, end, one.duration_s, alerts),
+        *(one.kind, one.subkind, one.severity, people),
+        *(one.distance_min, one.distance_median, one.distance_se, one.cumulative_s),
+        *(one.mask_state, one.assessable_share),
+        *(one.detector_confidence, one.rule_confidence, names, digests, one.rule_pack, limits),
+        one.coverage_share,
+        *((clip.path, clip.sha256) if clip else (None, None)),
+        *((keyframe.path, keyframe.sha256) if keyframe else (None, None)),
+        *(one.reviewer, one.decision, one.reason, decided),
+        *(one.facility_action, one.report_number),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def export_file(incidents: Iterable[Incident], path: Path) -> None:
@@ -37,10 +80,10 @@ def export_file(incidents: Iterable[Incident], path: Path) -> None:
 
 
 def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
-    """Write incidents as CSV: UTF-8 with BOM, a header (`spreadsheet.COLUMNS`), one row each, CRLF.
+    """Write incidents as CSV: UTF-8 with BOM, a header (`COLUMNS`), one row each, CRLF.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers.
-    A file is whole afterwards or as it was; a stream must have been opened with newline="".
+    Text that a spreadsheet program would read as a formula gets an apostrophe in front; numbers stay
+    numbers. A file is written whole or left as it was. Open a stream with newline="".
 
     Raises:
         ExportError: the file cannot be written.
@@ -50,23 +93,23 @@ def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
     writer.writerows([_cell(value) for value in row_of(incident).values()] for incident in incidents)
-    _put(table.getvalue(), target)
+    _write(table.getvalue(), target)
 
 
 def to_json(incidents: Iterable[Incident], target: str | Path | TextIO | None = None) -> str:
-    """Incidents as a JSON array of whole records (`Incident.to_dict`); written to `target` if given.
+    """Incidents as a JSON array (`incidents.payloads.IncidentPayload`), also written to `target` if given.
 
     Raises:
         ExportError: the file cannot be written.
     """
-    records = [incident.to_dict() for incident in incidents]
+    records = [IncidentPayload.of(incident).to_dict() for incident in incidents]
     text = json.dumps(records, ensure_ascii=False, allow_nan=False, indent=2)
     if target is not None:
-        _put(text + "\n", target)
+        _write(text + "\n", target)
     return text
 
 
-def _put(text: str, target: str | Path | TextIO) -> None:
+def _write(text: str, target: str | Path | TextIO) -> None:
     if not isinstance(target, (str, Path)):
         target.write(text)
         return
@@ -81,3 +124,7 @@ def _cell(value: str | int | float | None) -> str | int | float | None:
     if isinstance(value, str) and (value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)):
         return f"'{value}"
     return value
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"

@@ -1,22 +1,29 @@
-"""Times as people of a facility read them: ISO 8601 with the facility's offset."""
+"""Times in the time zone of a facility."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from vision.frames import SECOND
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def local_iso(t: int, timezone: str) -> str:
-    """Microseconds UTC as ISO 8601 with the offset of `timezone` at that moment, of fixed width.
+def local_datetime(t: int, timezone: str) -> datetime:
+    """Microseconds UTC as a time in a time zone (IANA name), exact to the microsecond.
 
     Raises:
         ValueError: no such time zone.
     """
-    seconds, micro = divmod(t, SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micro)
-    return moment.astimezone(zone_of(timezone)).isoformat(timespec="microseconds")
+    return (_EPOCH + timedelta(microseconds=t)).astimezone(zone_of(timezone))
+
+
+def local_iso(t: int, timezone: str) -> str:
+    """Microseconds UTC as ISO 8601 of fixed width, with the offset of the time zone at that moment.
+
+    Raises:
+        ValueError: no such time zone.
+    """
+    return local_datetime(t, timezone).isoformat(timespec="microseconds")
 
 
 def zone_of(timezone: str) -> ZoneInfo:

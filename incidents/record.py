@@ -1,19 +1,27 @@
-"""The incident record for the Department of Health: what is kept of a suspected violation.
+"""The incident record for the Department of Health: what is stored of a suspected violation.
 
-A record never holds a name, a face or an embedding of the people seen: only random track ids. Its id
-follows from what was seen (camera, kind, zone, tracks, start), so the same footage gives the same id.
+A record never holds a name, a face or an embedding of the people seen, only random track ids. Its id is a
+digest of camera, kind, zone, tracks and start, so the same footage gives the same id.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
 
-from incidents.local_time import local_iso, zone_of
+from incidents.local_time import zone_of
+from incidents.rule_record import (
+    KINDS,
+    SCHEMA_VERSION,
+    SEVERITIES,
+    EvidenceKind,
+    Kind,
+    RuleRecord,
+    Severity,
+)
 from vision.frames import SECOND
 from zones.errors import LazarettoError
 
@@ -21,19 +29,13 @@ if TYPE_CHECKING:
     from incidents.rules.episode import Finding
     from zones.facility import Camera, Facility
 
-SCHEMA_VERSION = 2
-"""Version of the record's fields; a reader of exports checks it. 2 added `alerts` and `cumulative_s`."""
-KINDS = ("mask_absent", "mask_incorrect", "zone_crossing", "contact", "gathering")
-SEVERITIES = ("critical", "high", "medium", "low")
-EVIDENCE_KINDS = ("clip", "keyframe", "boxes")
-
 
 class RecordError(LazarettoError):
-    """A record that cannot be true: it ends before it starts, its kind is unknown, and the like."""
+    """A record with impossible values, such as an end before the start or an unknown kind."""
 
 
 class Status(StrEnum):
-    """Where an incident stands in its follow-up."""
+    """Status of an incident in the review workflow."""
 
     NEW = "new"
     IN_REVIEW = "in_review"
@@ -50,7 +52,7 @@ class Status(StrEnum):
 
 
 VERDICTS = frozenset({Status.CONFIRMED, Status.FALSE_ALARM, Status.INCONCLUSIVE})
-"""What a reviewer can decide."""
+"""The statuses that a reviewer can decide on."""
 NEXT: Mapping[Status, frozenset[Status]] = {
     Status.NEW: frozenset({Status.IN_REVIEW}),
     Status.IN_REVIEW: VERDICTS,
@@ -60,12 +62,13 @@ NEXT: Mapping[Status, frozenset[Status]] = {
     Status.REPORTED: frozenset({Status.CLOSED}),
     Status.CLOSED: frozenset(),
 }
-"""The workflow. Only what was confirmed can be reported, and it is not closed before it was reported."""
+"""The workflow: which statuses can follow a status. Only a confirmed incident can be reported, and it must
+be reported before it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One person in an incident, anonymous: a random id that does not outlive the camera's view.
+    """One person in an incident, anonymous: the random id is of one stay in one camera view.
 
     Attributes:
         id: 16 hexadecimal digits.
@@ -90,7 +93,7 @@ class Evidence:
         created: microseconds UTC.
     """
 
-    kind: str
+    kind: EvidenceKind
     path: str
     sha256: str
     bytes: int
@@ -99,22 +102,22 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A suspected violation, as judged by the rules and as followed up by people.
+    """A suspected violation: what the rules recorded, and the follow-up by people.
 
     Attributes:
         id: 16 hexadecimal digits, from camera, kind, zone, tracks and start.
-        facility_code, facility_name, managing_body: the facility, and who answers for it.
-        facility_version: SHA-256 of the facility file that it was judged by.
+        facility_code, facility_name, managing_body: the facility, and the authority responsible for it.
+        facility_version: SHA-256 of the facility file whose rules found it.
         timezone: IANA name; people see times in it.
         camera, zone: ids in the facility file; zone None = the kind has none.
         kind, subkind, severity: see `KINDS` and `SEVERITIES`.
         start, end: microseconds UTC, both inclusive.
-        alerts: moments at which it alerts, microseconds UTC: when its rule was met, then again and again
-            while it lasts; none in records of schema version 1.
+        alerts: times of its alerts, microseconds UTC: the first when the rule is met, then repeated while
+            the incident lasts. Records of schema version 1 have none.
         tracks: the people in it.
         distance_min, distance_median: metres on the ground; None = not measured.
         distance_se: standard error of the smallest distance, of foot points and calibration, metres.
-        cumulative_s: of a contact, the longest that one of the two was in contact in all, seconds; see
+        cumulative_s: of a contact, the larger of the two persons' total contact times, seconds; see
             `incidents.rules.cumulative_contact`.
         mask_state: masked, unmasked, incorrect or None = not assessed.
         assessable_share: share of samples whose face could be assessed, 0..1.
@@ -122,14 +125,14 @@ class Incident:
         models: purpose -> {"name", "sha256" of the weights}.
         rule_pack: version of the rule pack; thresholds: those that produced the incident, by name.
         coverage_share: share of that hour in which the camera was analysed, 0..1.
-        run: id of the run that last judged it.
+        run: id of the run that evaluated the rules last.
         status: the follow-up, with reviewer, decision, reason, decided_at (microseconds UTC),
             facility_action, report_number; evidence: its sealed files.
 
-    A number that is NaN or infinite becomes None: it is not known, and JSON has no NaN.
+    A number that is NaN or infinite becomes None: the value is not known, and JSON has no NaN.
 
     Raises:
-        RecordError: a field cannot be true; the sentence names it.
+        RecordError: a field has an impossible value; the message names the field.
     """
 
     id: str
@@ -140,9 +143,9 @@ class Incident:
     timezone: str
     camera: str
     zone: str | None
-    kind: str
+    kind: Kind
     subkind: str
-    severity: str
+    severity: Severity
     start: int
     end: int
     tracks: tuple[Track, ...]
@@ -171,7 +174,7 @@ class Incident:
     evidence: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be true; turn unknown numbers into None."""
+        """Refuse impossible values; turn unknown numbers into None."""
         if not _is_hex(self.id, 16):
             raise RecordError(f"an incident's id: expected 16 hexadecimal digits, got {self.id!r}")
         if self.end < self.start:
@@ -198,94 +201,46 @@ class Incident:
         """Seconds from start to end."""
         return (self.end - self.start) / SECOND
 
-    def evidence_of_kind(self, kind: str) -> Evidence | None:
-        """The clip, keyframe or boxes file of this incident, if there is one."""
+    def evidence_of_kind(self, kind: EvidenceKind) -> Evidence | None:
+        """The clip, keyframe or boxes file of this incident, or None."""
         return next((item for item in self.evidence if item.kind == kind), None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The whole record, ready for JSON; times are ISO 8601 with the facility's offset (+07:00)."""
-        return {
-            "id": self.id,
-            "schema_version": self.schema_version,
-            "status": self.status.value,
-            "facility": {
-                "code": self.facility_code,
-                "name": self.facility_name,
-                "managing_body": self.managing_body,
-                "version": self.facility_version,
-            },
-            "camera": self.camera,
-            "zone": self.zone,
-            "start": local_iso(self.start, self.timezone),
-            "end": local_iso(self.end, self.timezone),
-            "duration_s": self.duration_s,
-            "alerts": [local_iso(moment, self.timezone) for moment in self.alerts],
-            "kind": self.kind,
-            "subkind": self.subkind,
-            "severity": self.severity,
-            "tracks": [{"id": t.id, "role": t.role, "confidence": t.confidence} for t in self.tracks],
-            "distance_m": {
-                "minimum": self.distance_min,
-                "median": self.distance_median,
-                "standard_error": self.distance_se,
-            },
-            "cumulative_s": self.cumulative_s,
-            "mask": {"state": self.mask_state, "assessable_share": self.assessable_share},
-            "confidence": {"detector": self.detector_confidence, "rule": self.rule_confidence},
-            "models": {purpose: dict(model) for purpose, model in self.models.items()},
-            "rule_pack": self.rule_pack,
-            "thresholds": dict(self.thresholds),
-            "coverage_share": self.coverage_share,
-            "run": self.run,
-            "evidence": {
-                item.kind: {
-                    "uri": item.path,
-                    "sha256": item.sha256,
-                    "bytes": item.bytes,
-                    "created": local_iso(item.created, self.timezone),
-                }
-                for item in self.evidence
-            },
-            "review": {
-                "reviewer": self.reviewer,
-                "decision": self.decision,
-                "reason": self.reason,
-                "time": self.decided,
-            },
-            "facility_action": self.facility_action,
-            "report_number": self.report_number,
-        }
-
-    def rule_record(self) -> str:
-        """What the rules recorded, without run and follow-up, as canonical JSON text."""
-        content = {name: getattr(self, name) for name in _OF_RULES}
-        content["tracks"] = [[t.id, t.role, t.confidence] for t in self.tracks]
-        return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    def rule_record(self) -> RuleRecord:
+        """What the rules recorded, without run and follow-up."""
+        return RuleRecord(
+            **{name: getattr(self, name) for name in _SHARED_FIELDS},
+            tracks=tuple((track.id, track.role, track.confidence) for track in self.tracks),
+        )
 
     @classmethod
-    def from_rule_record(cls, text: str, **follow_up: Any) -> Self:
-        """Inverse of `rule_record`; `follow_up` are the other fields by name."""
-        content = json.loads(text)
-        content["tracks"] = tuple(Track(*track) for track in content["tracks"])
-        # Ledgers of schema version 1 do not say when an incident alerts.
-        content["alerts"] = tuple(content.get("alerts", ()))
-        return cls(**content, **follow_up)
-
-    @property
-    def decided(self) -> str | None:
-        """When a reviewer decided, ISO 8601 with the facility's offset."""
-        return None if self.decided_at is None else local_iso(self.decided_at, self.timezone)
+    def from_rule_record(cls, record: RuleRecord, **follow_up: Unpack[FollowUp]) -> Self:
+        """The incident of a rule record and its follow-up. Inverse of `rule_record`."""
+        return cls(
+            **{name: getattr(record, name) for name in _SHARED_FIELDS},
+            tracks=tuple(Track(*track) for track in record.tracks),
+            **follow_up,
+        )
 
 
+class FollowUp(TypedDict, total=False):
+    """The fields of `Incident` that the rules do not write."""
+
+    run: str
+    status: Status
+    reviewer: str | None
+    decision: str | None
+    reason: str | None
+    decided_at: int | None
+    facility_action: str | None
+    report_number: str | None
+    evidence: tuple[Evidence, ...]
+
+
+_SHARED_FIELDS = tuple(name for name in RuleRecord.model_fields if name != "tracks")
 _NUMBERS = (
     *("distance_min", "distance_median", "distance_se", "cumulative_s", "assessable_share"),
     *("detector_confidence", "rule_confidence", "coverage_share"),
 )
-_FOLLOW_UP = frozenset(
-    {"run", "status", "reviewer", "decision", "reason", "decided_at"}
-    | {"facility_action", "report_number", "evidence"}
-)
-_OF_RULES = tuple(item.name for item in fields(Incident) if item.name not in _FOLLOW_UP)
 
 
 def from_finding(
@@ -301,14 +256,14 @@ def from_finding(
 
     Args:
         finding: what the rules found.
-        facility: the facility that it was judged by.
-        camera: the camera that saw it.
+        facility: the facility whose rules were evaluated.
+        camera: the camera of the finding.
         run: id of the run, from the ledger.
         models: purpose -> {"name", "sha256"} of the weights that made the observations.
         coverage_share: share of that hour in which the camera was analysed, 0..1; None = not known.
 
     Raises:
-        RecordError: the finding cannot be true.
+        RecordError: the finding has impossible values.
     """
     return Incident(
         id=finding.key(camera.id),
@@ -319,9 +274,10 @@ def from_finding(
         timezone=str(facility.timezone),
         camera=camera.id,
         zone=finding.zone,
-        kind=str(finding.kind),
+        # `Incident` refuses a kind or severity that is unknown.
+        kind=cast(Kind, str(finding.kind)),
         subkind=str(finding.subkind),
-        severity=str(finding.severity),
+        severity=cast(Severity, str(finding.severity)),
         start=int(finding.start),
         end=int(finding.end),
         alerts=finding.alerts,
@@ -346,7 +302,7 @@ def from_finding(
 
 
 def track_id(track: int) -> str:
-    """A track's 63-bit number as the 16 hexadecimal digits by which it is recorded.
+    """A track's 63-bit number as 16 hexadecimal digits, the form of the record.
 
     Raises:
         RecordError: the number is negative or longer than 63 bits.
@@ -357,7 +313,7 @@ def track_id(track: int) -> str:
 
 
 def known(value: float | None) -> float | None:
-    """A finite number as a plain float, or None: NaN and infinity mean that it is not known."""
+    """A finite number as a float; None for None, NaN and infinity, which mean that the value is not known."""
     if value is None or not math.isfinite(value):
         return None
     return float(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 from incidents.coverage import Interval, State, fill, share_analysed, summary
 from incidents.ledger import Ledger
+from incidents.payloads import IncidentPayload
 from incidents.record import Incident
 from pipelines.analyze import AnalyzeResult, CameraResult
 from pipelines.home import Home
@@ -61,7 +62,7 @@ class CameraReport:
                 {"start": to_iso(i.start), "end": to_iso(i.end), "state": i.state.value, "cause": i.cause}
                 for i in self.coverage
             ],
-            "incidents": [incident.to_dict() for incident in self.incidents],
+            "incidents": [IncidentPayload.of(incident).to_dict() for incident in self.incidents],
         }
 
 

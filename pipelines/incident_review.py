@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from incidents.ledger import HistoryEntry, Ledger, now
-from incidents.local_time import local_iso
+from incidents.payloads import IncidentWithHistoryPayload
 from incidents.record import VERDICTS, Incident, Status
 from zones.errors import LazarettoError
 
@@ -38,23 +37,9 @@ class IncidentDetails:
     incident: Incident
     history: tuple[HistoryEntry, ...]
 
-    @property
-    def history_rows(self) -> list[dict[str, str | None]]:
-        """The history with times in the zone of the facility."""
-        return [
-            {
-                "time": local_iso(entry.at, self.incident.timezone),
-                "event": entry.event,
-                "by": entry.by,
-                "reason": entry.reason,
-                "run": entry.run,
-            }
-            for entry in self.history
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {**self.incident.to_dict(), "history": self.history_rows}
+    def to_payload(self) -> IncidentWithHistoryPayload:
+        """The model of the JSON."""
+        return IncidentWithHistoryPayload.with_history(self.incident, self.history)
 
 
 def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:

@@ -12,7 +12,8 @@ import polars as pl
 from incidents.evaluate_log import evaluate_log
 from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
 from incidents.ledger import Ledger
-from incidents.record import EVIDENCE_KINDS, Incident, Status
+from incidents.record import Incident, Status
+from incidents.rule_record import EVIDENCE_KINDS
 from pipelines.home import Home
 from vision.frames import SECOND, to_iso
 from vision.parallel import map_threads

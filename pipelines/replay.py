@@ -14,6 +14,7 @@ from typing import Any
 
 from incidents.evaluate_log import evaluate_log
 from incidents.ledger import Ledger
+from incidents.payloads import IncidentPayload
 from incidents.record import Incident
 from pipelines.home import Home
 from vision import observations
@@ -118,7 +119,7 @@ class Replay:
                 for item in self.cameras
             ],
             "notices": list(self.notices),
-            "incidents": [incident.to_dict() for incident in self.incidents],
+            "incidents": [IncidentPayload.of(incident).to_dict() for incident in self.incidents],
         }
 
 

@@ -14,6 +14,7 @@ from cli.output import print_json
 from cli.tables import details_table, exposure_table, incident_table
 from incidents.export import export_file, to_json
 from incidents.ledger import Ledger
+from incidents.payloads import ExposurePayload
 from incidents.record import Incident
 from pipelines import incident_review
 from pipelines.home import Home
@@ -67,7 +68,7 @@ def exposures(
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         found = ledger.exposures.find(low, high, camera or None)
     if as_json:
-        print_json([entry.to_dict() for entry in found])
+        print_json([ExposurePayload.of(entry).to_dict() for entry in found])
     else:
         Console().print(exposure_table(found))
 
@@ -83,7 +84,7 @@ def show(
     with Ledger.open(folder.ledger, create=False) as ledger:
         details = incident_details(ledger, incident)
     if as_json:
-        print_json(details.to_dict())
+        print_json(details.to_payload().to_dict())
     else:
         Console().print(details_table(details, folder.path))
 

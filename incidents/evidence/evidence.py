@@ -28,6 +28,7 @@ from incidents.evidence.keyframe import Outline, Person, draw, to_jpeg
 from incidents.files import sync_folder
 from incidents.local_time import local_iso
 from incidents.record import Incident
+from incidents.rule_record import EvidenceKind
 from vision.frames import SECOND, to_iso
 from zones.facility import Camera
 
@@ -48,7 +49,7 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Version of boxes.json."""
-NAMES = {"clip": "clip.mp4", "keyframe": "keyframe.jpg", "boxes": "boxes.json"}
+NAMES: dict[EvidenceKind, str] = {"clip": "clip.mp4", "keyframe": "keyframe.jpg", "boxes": "boxes.json"}
 """Kind of evidence -> file name."""
 SHORT_BY = SECOND
 """A clip that ends this much before it should is cut again, in case there is more footage now."""
@@ -68,7 +69,7 @@ class EvidenceFile:
         created: when it was written, microseconds UTC.
     """
 
-    kind: str
+    kind: EvidenceKind
     name: str
     sha256: str
     bytes: int
@@ -331,7 +332,7 @@ def _newest(folder: Path) -> int:
     return max([1, *(int(entry.name) for entry in folder.iterdir() if _REVISION.fullmatch(entry.name))])
 
 
-def _file(kind: str, path: Path, prefix: str) -> EvidenceFile:
+def _file(kind: EvidenceKind, path: Path, prefix: str) -> EvidenceFile:
     data = path.read_bytes()
     return EvidenceFile(kind, prefix + path.name, _digest(data), len(data), path.stat().st_mtime_ns // 1000)
 

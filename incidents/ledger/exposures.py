@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 from incidents.ledger.file import LedgerError, LedgerFile
-from incidents.local_time import local_iso
 from incidents.record import Track, track_id
 
 if TYPE_CHECKING:
@@ -40,21 +41,8 @@ class ExposureEntry:
     tracks: tuple[Track, ...]
     run: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """The entry, ready for JSON; times are ISO 8601 with the facility's offset."""
-        return {
-            "id": self.id,
-            "facility_version": self.facility_version,
-            "camera": self.camera,
-            "zone": self.zone,
-            "start": local_iso(self.start, self.timezone),
-            "end": local_iso(self.end, self.timezone),
-            "held_s": self.held_s,
-            "distance_m": {"minimum": self.distance_min, "median": self.distance_median},
-            "exceeded": self.exceeded,
-            "tracks": [{"id": t.id, "role": t.role, "confidence": t.confidence} for t in self.tracks],
-            "run": self.run,
-        }
+
+_TRACKS = TypeAdapter(tuple[tuple[str, str, float | None], ...])
 
 
 class ExposureTable:
@@ -146,7 +134,7 @@ class ExposureTable:
                 distance_min=row["distance_min"],
                 distance_median=row["distance_median"],
                 exceeded=bool(row["exceeded"]),
-                tracks=tuple(Track(*track) for track in json.loads(row["tracks"])),
+                tracks=tuple(Track(*track) for track in _TRACKS.validate_json(row["tracks"])),
                 run=row["run"],
             )
             for row in rows

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from incidents.ledger.file import LedgerFile
-from incidents.record import Status
+from incidents.record import Evidence, Status
+from incidents.rule_record import RuleRecord
 
 Event = Literal["added", "updated", "rejudged", "evidence", "status"]
+
+
+class ReportDetail(BaseModel):
+    """What a change of status to reported or closed can bring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    report_number: str | None = None
+    facility_action: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,8 @@ class HistoryEntry:
         from_status, to_status: before and after a change of status.
         by, reason: who changed the status, and why.
         run: id of the run whose rules gave the result.
-        detail: the rule record, the evidence, or what else the event brought.
+        detail: of added, updated and rejudged the rule record; of evidence the sealed file; of status
+            the report number and facility action, if they were given with it.
     """
 
     id: int
@@ -37,7 +49,7 @@ class HistoryEntry:
     by: str | None
     reason: str | None
     run: str | None
-    detail: dict[str, Any] | None
+    detail: RuleRecord | Evidence | ReportDetail | None
 
 
 class HistoryTable:
@@ -58,7 +70,7 @@ class HistoryTable:
                     **row,
                     "from_status": Status(row["from_status"]) if row["from_status"] else None,
                     "to_status": Status(row["to_status"]) if row["to_status"] else None,
-                    "detail": json.loads(row["detail"]) if row["detail"] else None,
+                    "detail": _detail(row["event"], row["detail"]),
                 }
             )
             for row in rows
@@ -103,3 +115,16 @@ class HistoryTable:
                 "detail": detail,
             },
         )
+
+
+_EVIDENCE = TypeAdapter(Evidence)
+
+
+def _detail(event: Event, text: str | None) -> RuleRecord | Evidence | ReportDetail | None:
+    if not text:
+        return None
+    if event == "evidence":
+        return _EVIDENCE.validate_json(text)
+    if event == "status":
+        return ReportDetail.model_validate_json(text)
+    return RuleRecord.model_validate_json(text)

@@ -12,7 +12,8 @@ from incidents.ledger.facilities import FacilityTable
 from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.ledger.history import HistoryEntry, HistoryTable
 from incidents.ledger.runs import RunTable
-from incidents.record import EVIDENCE_KINDS, KINDS, Evidence, Incident, Status
+from incidents.record import Evidence, Incident, Status
+from incidents.rule_record import EVIDENCE_KINDS, KINDS, EvidenceKind, RuleRecord
 
 
 class IncidentTable:
@@ -115,7 +116,7 @@ class IncidentTable:
         Raises:
             LedgerError: the run is unknown, or the facility's version was never used by a run.
         """
-        record, moment = incident.rule_record(), self._file.clock()
+        record, moment = incident.rule_record().to_json(), self._file.clock()
         with self._file.writing():
             self._runs.require(run_id)
             self._facilities.text(incident.facility_version)
@@ -148,7 +149,13 @@ class IncidentTable:
             return "updated"
 
     def attach_evidence(
-        self, incident_id: str, kind: str, path: str | PurePosixPath, sha256: str, bytes: int, created: int
+        self,
+        incident_id: str,
+        kind: EvidenceKind,
+        path: str | PurePosixPath,
+        sha256: str,
+        bytes: int,
+        created: int,
     ) -> Literal["added", "replaced", "unchanged"]:
         """Add a sealed file to an incident. An incident has at most one file of each kind.
 
@@ -230,7 +237,7 @@ class IncidentTable:
 
 def _incident(row: dict[str, Any], evidence: tuple[Evidence, ...]) -> Incident:
     return Incident.from_rule_record(
-        row["rule_record"],
+        RuleRecord.model_validate_json(row["rule_record"]),
         run=row["run"],
         status=Status(row["status"]),
         reviewer=row["reviewer"],

@@ -6,7 +6,9 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue, TypeAdapter
 
 from incidents.ledger.facilities import FacilityTable
 from incidents.ledger.file import LedgerError, LedgerFile
@@ -22,16 +24,29 @@ OUTCOMES = ("complete", "failed", "interrupted")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an analysis; `started` and `finished` in microseconds UTC."""
+    """One run of an analysis.
+
+    Attributes:
+        facility: code of the facility.
+        facility_version: SHA-256 of the facility file.
+        models: purpose -> {"name", "sha256" of the weights, "runtime"}.
+        settings: the settings of the analysis, by name.
+        started, finished: microseconds UTC; `finished` is None while the run goes on.
+        status: running, complete, failed or interrupted.
+    """
 
     id: str
     facility: str
     facility_version: str
     models: dict[str, dict[str, str]]
-    settings: dict[str, Any]
+    settings: dict[str, JsonValue]
     started: int
     finished: int | None
     status: str
+
+
+_MODELS = TypeAdapter(dict[str, dict[str, str]])
+_SETTINGS = TypeAdapter(dict[str, JsonValue])
 
 
 class RunTable:
@@ -42,7 +57,7 @@ class RunTable:
         self._file, self._facilities = file, facilities
 
     def start(
-        self, facility: Facility, models: Mapping[str, Mapping[str, str]], settings: Mapping[str, Any]
+        self, facility: Facility, models: Mapping[str, Mapping[str, str]], settings: Mapping[str, object]
     ) -> str:
         """Record that a run begins, and store its facility file. Returns the id of the run.
 
@@ -103,7 +118,13 @@ class RunTable:
         )
         if row is None:
             raise LedgerError(f"expected the id of a run in {self._file.path}, got {run_id!r}")
-        return Run(**{**row, "models": json.loads(row["models"]), "settings": json.loads(row["settings"])})
+        return Run(
+            **{
+                **row,
+                "models": _MODELS.validate_json(row["models"]),
+                "settings": _SETTINGS.validate_json(row["settings"]),
+            }
+        )
 
     def require(self, run_id: str) -> None:
         """Check that a run is known.
@@ -115,7 +136,7 @@ class RunTable:
             raise LedgerError(f"expected the id of a run in {self._file.path}, got {run_id!r}")
 
 
-def _without_credentials(value: Any) -> Any:
+def _without_credentials(value: object) -> JsonValue:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
@@ -125,7 +146,7 @@ def _without_credentials(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float)) else redact(str(value))
 
 
-def _json(what: str, value: Any) -> str:
+def _json(what: str, value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:

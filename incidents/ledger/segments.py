@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from incidents.coverage import WATCHED, Interval, State, clip
 from incidents.ledger.coverage import CoverageTable, of_camera
 from incidents.ledger.file import LedgerError, LedgerFile
@@ -40,6 +42,10 @@ class Segment:
     part: str
     coverage: tuple[Interval, ...]
     run_id: str
+
+
+_COVERAGE = TypeAdapter(tuple[tuple[int, int, State, str], ...])
+"""Start, end, state and cause of intervals, as the JSON text of a segment holds them."""
 
 
 class SegmentTable:
@@ -189,8 +195,8 @@ def _segment(row: Mapping[str, Any]) -> Segment:
         frames=row["frames"],
         part=row["part"],
         coverage=tuple(
-            Interval(camera, start, end, State(state), cause)
-            for start, end, state, cause in json.loads(row["coverage"])
+            Interval(camera, start, end, state, cause)
+            for start, end, state, cause in _COVERAGE.validate_json(row["coverage"])
         ),
         run_id=row["run"],
     )

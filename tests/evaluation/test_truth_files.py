@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evaluation.formats import TruthError
 from evaluation.truth import json_schema, read_events, read_masks
-from incidents.record import KINDS
+from incidents.rule_record import KINDS
 from vision.frames import SECOND, from_iso
 
 EVENTS: dict[str, Any] = {

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_samples import incident
 
-from incidents.export import ExportError, to_csv, to_json
+from incidents.export import COLUMNS, ExportError, to_csv, to_json
 from incidents.files import write_atomic
+from incidents.payloads import IncidentPayload
 from incidents.record import Status
-from incidents.spreadsheet import COLUMNS
+from tests.incidents.ledger.ledger_samples import incident
 
 BOM = b"\xef\xbb\xbf"
 
@@ -74,7 +74,7 @@ def test_any_text_comes_back_from_both_formats(text: str) -> None:
 def test_json_is_the_whole_record_in_readable_letters(tmp_path: Path) -> None:
     text = to_json([incident(distance_min=math.inf)], tmp_path / "a.json")
     assert json.loads(text)[0] == {
-        **incident().to_dict(),
+        **IncidentPayload.of(incident()).to_dict(),
         "distance_m": {"minimum": None, "median": 1.4, "standard_error": 0.2},
     }
     assert "Nậm Loỏng" in text

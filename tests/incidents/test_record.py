@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_samples import MODELS, T0, facility, finding, incident
 
+from incidents.export import COLUMNS, row_of
+from incidents.payloads import IncidentPayload
 from incidents.record import (
     NEXT,
     VERDICTS,
@@ -19,23 +20,26 @@ from incidents.record import (
     from_finding,
     track_id,
 )
-from incidents.spreadsheet import COLUMNS, row_of
+from incidents.rule_record import RuleRecord
+from tests.incidents.ledger.ledger_samples import MODELS, T0, facility, finding, incident
 from vision.frames import SECOND, from_iso
 
 CLIP = Evidence("clip", "evidence/yard/clip.mp4", "c" * 64, 1000, T0)
 
 
 def test_holds_everything_the_department_of_health_asks_for() -> None:
-    record = replace(
-        incident(alerts=(T0 + 10 * SECOND,), cumulative_s=12.5),
-        status=Status.CLOSED,
-        reviewer="reviewer1",
-        decision="confirmed",
-        reason="seen clearly",
-        decided_at=T0 + 60 * SECOND,
-        facility_action="staff reminded",
-        report_number="12/BC",
-        evidence=(CLIP, replace(CLIP, kind="keyframe", path="evidence/yard/key.jpg")),
+    record = IncidentPayload.of(
+        replace(
+            incident(alerts=(T0 + 10 * SECOND,), cumulative_s=12.5),
+            status=Status.CLOSED,
+            reviewer="reviewer1",
+            decision="confirmed",
+            reason="seen clearly",
+            decided_at=T0 + 60 * SECOND,
+            facility_action="staff reminded",
+            report_number="12/BC",
+            evidence=(CLIP, replace(CLIP, kind="keyframe", path="evidence/yard/key.jpg")),
+        )
     ).to_dict()
     assert record["schema_version"] == 2
     assert record["facility"] == {
@@ -78,7 +82,7 @@ def test_has_no_field_for_a_name_a_face_or_an_embedding_of_the_people_seen() -> 
     names = {item.name for item in fields(Incident)} | set(COLUMNS)
     assert not {name for name in names if "face" in name or "embedding" in name or "person" in name}
     assert {name for name in names if "name" in name} == {"facility_name"}
-    assert set(incident().to_dict()["tracks"][0]) == {"id", "role", "confidence"}
+    assert set(IncidentPayload.of(incident()).to_dict()["tracks"][0]) == {"id", "role", "confidence"}
 
 
 def test_the_same_footage_gives_the_same_id_and_another_key_another() -> None:
@@ -96,7 +100,7 @@ def test_the_same_footage_gives_the_same_id_and_another_key_another() -> None:
 def test_times_follow_the_offset_of_the_facility_at_that_moment() -> None:
     paris = facility("timezone: Europe/Paris\n")
     start = from_iso("2026-10-25T00:59:59.5Z")  # half a second before the clocks go back
-    record = incident(at=paris, start=start, end=start + SECOND).to_dict()
+    record = IncidentPayload.of(incident(at=paris, start=start, end=start + SECOND)).to_dict()
     assert record["start"] == "2026-10-25T02:59:59.500000+02:00"
     assert record["end"] == "2026-10-25T02:00:00.500000+01:00"
 
@@ -120,10 +124,11 @@ def test_what_is_not_known_is_null_and_json_never_holds_nan(
         thresholds={"x": threshold},
         coverage_share=share,
     )
-    text = json.dumps(record.to_dict(), allow_nan=False)
+    text = json.dumps(IncidentPayload.of(record).to_dict(), allow_nan=False)
     assert "NaN" not in text and "Infinity" not in text
     assert not any(value != value for value in row_of(record).values())
-    assert Incident.from_rule_record(record.rule_record(), run="run") == record
+    stored = RuleRecord.model_validate_json(record.rule_record().to_json())
+    assert Incident.from_rule_record(stored, run="run") == record
 
 
 def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:

@@ -49,7 +49,7 @@ def edited(tmp_path: Path) -> Path:
 
 
 def judgements(incidents: Sequence[Incident]) -> list[str]:
-    return sorted(incident.rule_record() for incident in incidents)
+    return sorted(incident.rule_record().to_json() for incident in incidents)
 
 
 def test_the_same_footage_and_facility_give_the_same_incidents_to_the_last_field(analysed: Analysed) -> None:

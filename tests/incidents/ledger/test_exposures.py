@@ -10,6 +10,7 @@ import pytest
 from ledger_samples import MODELS, T0, facility
 
 from incidents.ledger import Ledger, LedgerError
+from incidents.payloads import ExposurePayload
 from incidents.rules.exposure import Exposure
 from vision.frames import SECOND
 
@@ -42,7 +43,7 @@ def enter(ledger: Ledger, *exposures: Exposure, camera: str = "yard") -> str:
 def test_an_entry_comes_back_as_it_was(ledger: Ledger) -> None:
     run = enter(ledger, CARE)
     (entry,) = ledger.exposures.find()
-    assert entry.to_dict() == {
+    assert ExposurePayload.of(entry).to_dict() == {
         "id": CARE.key("yard"),
         "facility_version": PLACE.version,
         "camera": "yard",

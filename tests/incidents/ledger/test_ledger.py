@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from ledger_samples import MODELS, T0, facility, incident
 
 from incidents.ledger import Ledger, LedgerError
-from incidents.record import KINDS, NEXT, VERDICTS, Status
+from incidents.ledger.history import ReportDetail
+from incidents.record import NEXT, VERDICTS, Evidence, Status
+from incidents.rule_record import KINDS, RuleRecord
 from vision.frames import SECOND
 
 SHA = "c" * 64
@@ -53,11 +56,11 @@ def test_what_was_recorded_comes_back_whole(ledger: Ledger, run: str) -> None:
     first = incident()
     assert ledger.incidents.record(first, run) == "added"
     found = ledger.incidents.get(first.id)
-    assert found.to_dict() == {**first.to_dict(), "run": run}
+    assert found == replace(first, run=run)
     assert ledger.incidents.find() == (found,)
     (entry,) = ledger.incidents.history(first.id)
     assert (entry.event, entry.run, entry.at) == ("added", run, T0 + 2 * SECOND)
-    assert entry.detail is not None and entry.detail["severity"] == "high"
+    assert entry.detail == first.rule_record()
 
 
 def test_the_same_footage_twice_adds_nothing(ledger: Ledger, run: str) -> None:
@@ -76,7 +79,10 @@ def test_an_episode_that_goes_on_updates_the_incident_and_keeps_what_it_was(ledg
     assert (found.end, found.severity, found.status) == (longer.end, "critical", Status.NEW)
     history = ledger.incidents.history(longer.id)
     assert [entry.event for entry in history] == ["added", "updated"]
-    assert [entry.detail["end"] for entry in history if entry.detail] == [incident().end, longer.end]
+    assert [entry.detail.end for entry in history if isinstance(entry.detail, RuleRecord)] == [
+        incident().end,
+        longer.end,
+    ]
     assert ledger.incidents.find(since=longer.end) == (found,)
 
 
@@ -93,7 +99,7 @@ def test_what_a_person_took_up_is_never_touched_by_a_later_judgement(
     assert ledger.incidents.get(before.id) == before
     added = ledger.incidents.history(before.id)[events:]
     assert [entry.event for entry in added] == ["rejudged"]
-    assert added[0].detail is not None and added[0].detail["severity"] == "low"
+    assert added[0].detail == otherwise.rule_record()
     assert ledger.incidents.record(incident(), run) == "unchanged"  # back to what the reviewer saw
     assert len(ledger.incidents.history(before.id)) == events + 1
 
@@ -157,7 +163,7 @@ def test_from_new_to_closed_with_who_when_and_why(ledger: Ledger, run: str) -> N
         ("confirmed", "reported", "binh", 3),
         ("reported", "closed", "binh", 4),
     ]
-    assert steps[2].detail == {"report_number": "12/BC-SYT"}
+    assert steps[2].detail == ReportDetail(report_number="12/BC-SYT")
 
 
 @pytest.mark.parametrize("before", Status)
@@ -212,9 +218,8 @@ def test_evidence_is_tied_replaced_while_new_and_sealed_under_review(ledger: Led
         ("clip", "d" * 64, 2000),
     ]
     assert ledger.incidents.get(key).evidence == ledger.incidents.find()[0].evidence
-    digests = [
-        e.detail["sha256"] for e in ledger.incidents.history(key) if e.event == "evidence" and e.detail
-    ]
+    history = ledger.incidents.history(key)
+    digests = [entry.detail.sha256 for entry in history if isinstance(entry.detail, Evidence)]
     assert digests == [SHA, "d" * 64, SHA]
     bring_to(ledger, key, Status.IN_REVIEW)
     with pytest.raises(LedgerError, match="is in review: its clip cannot be replaced"):

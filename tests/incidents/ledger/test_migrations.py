@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,7 @@ def test_a_ledger_of_an_earlier_version_reads_as_before_and_takes_entries(
 ) -> None:
     path = tmp_path / "ledger.db"
     with database_of(path, last_step) as database:
-        fill(database, segments, RECORDED.rule_record())
+        fill(database, segments, RECORDED.rule_record().to_json())
     with Ledger.open(path, create=False) as ledger:
         (segment,) = ledger.segments.of_stream("s")
         assert (segment.start, segment.end, segment.frames, segment.run_id) == (T0, END, 300, "run")
@@ -153,9 +154,9 @@ def test_a_ledger_of_an_earlier_version_reads_as_before_and_takes_entries(
         assert ledger.segments.is_complete("s")
         assert ledger.runs.get("run").models == MODELS
         (found,) = ledger.incidents.find()
-        assert found.to_dict() == {**RECORDED.to_dict(), "run": "run"}
+        assert found == replace(RECORDED, run="run")
         (entry,) = ledger.incidents.history(found.id)
-        assert entry.detail == json.loads(RECORDED.rule_record())
+        assert entry.detail == RECORDED.rule_record()
 
         run = ledger.runs.start(PLACE, MODELS, {})
         assert ledger.incidents.record(RECORDED, run) == "unchanged"
@@ -169,7 +170,7 @@ def test_a_ledger_of_an_earlier_version_reads_as_before_and_takes_entries(
 
 def test_an_incident_without_alerts_is_read_and_updated(tmp_path: Path) -> None:
     """Records of schema version 1 have neither `alerts` nor `cumulative_s`."""
-    old = json.loads(RECORDED.rule_record())
+    old = json.loads(RECORDED.rule_record().to_json())
     del old["alerts"], old["cumulative_s"]
     old["schema_version"] = 1
     path = tmp_path / "ledger.db"

@@ -1,0 +1,278 @@
+"""Pydantic models of the JSON that leaves the program: exports, the output of `--json`, and web responses.
+
+`model_json_schema()` of a model gives its JSON Schema. The models state types, not ranges: what is in the
+ledger can always be exported. Times are ISO 8601 with microseconds and the offset of the facility's time
+zone (+07:00), unless a field says UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from incidents.ledger import ExposureEntry, HistoryEntry
+from incidents.ledger.history import Event
+from incidents.local_time import local_datetime
+from incidents.record import Evidence, Incident, Status, Track
+from incidents.rule_record import EvidenceKind, Kind, Severity
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
+Time = Annotated[
+    AwareDatetime,
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+class Payload(BaseModel):
+    """A frozen model of JSON that refuses unknown fields, NaN and infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The payload as JSON values, in the order of the fields."""
+        return self.model_dump(mode="json")
+
+
+class FacilityPayload(Payload):
+    """The facility of an incident."""
+
+    code: str
+    name: str
+    managing_body: str = Field(description="The authority responsible for the facility.")
+    version: str = Field(description="SHA-256 of the facility file whose rules found the incident.")
+
+
+class TrackPayload(Payload):
+    """One person, anonymous: the random id is of one stay in one camera view."""
+
+    id: str = Field(description="16 hexadecimal digits.")
+    role: str = Field(description="resident, staff_ppe, staff_no_ppe, outsider or unknown.")
+    confidence: float | None = Field(description="Confidence of the role, 0..1; null = not known.")
+
+    @classmethod
+    def of(cls, track: Track) -> Self:
+        """The payload of a track."""
+        return cls(id=track.id, role=track.role, confidence=track.confidence)
+
+
+class DistancePayload(Payload):
+    """Distance between two persons on the ground, metres; null = not measured."""
+
+    minimum: float | None
+    median: float | None
+    standard_error: float | None = Field(description="Of the minimum, from foot points and calibration.")
+
+
+class MaskPayload(Payload):
+    """The mask of the person in the incident."""
+
+    state: str | None = Field(description="masked, unmasked or incorrect; null = not assessed.")
+    assessable_share: float | None = Field(
+        description="Share of samples whose face could be assessed, 0..1; null = not known."
+    )
+
+
+class ConfidencePayload(Payload):
+    """Confidence of the detections and of the rule, 0..1; null = not known."""
+
+    detector: float | None
+    rule: float | None
+
+
+class EvidencePayload(Payload):
+    """A sealed file that belongs to an incident."""
+
+    uri: str = Field(description="Path relative to the home folder, with forward slashes.")
+    sha256: str = Field(description="SHA-256 of the file, 64 hexadecimal digits.")
+    bytes: int = Field(description="Length of the file.")
+    created: Time
+
+    @classmethod
+    def of(cls, item: Evidence, timezone: str) -> Self:
+        """The payload of a sealed file, with times in a time zone."""
+        return cls(
+            uri=item.path,
+            sha256=item.sha256,
+            bytes=item.bytes,
+            created=local_datetime(item.created, timezone),
+        )
+
+
+class ReviewPayload(Payload):
+    """What the reviewer decided; null = not yet."""
+
+    reviewer: str | None
+    decision: str | None = Field(description="confirmed, false_alarm or inconclusive.")
+    reason: str | None
+    time: Time | None
+
+
+class IncidentPayload(Payload):
+    """An incident: a suspected violation with its evidence and review."""
+
+    id: str = Field(description="16 hexadecimal digits; the same footage gives the same id.")
+    schema_version: int = Field(description="Version of the fields of the record.")
+    status: Status
+    facility: FacilityPayload
+    camera: str
+    zone: str | None = Field(description="Id in the facility file; null = the kind has no zone.")
+    start: Time
+    end: Time = Field(description="Inclusive.")
+    duration_s: float
+    alerts: list[Time] = Field(description="Times of its alerts: the first when the rule is met.")
+    kind: Kind
+    subkind: str
+    severity: Severity
+    tracks: list[TrackPayload]
+    distance_m: DistancePayload
+    cumulative_s: float | None = Field(
+        description="Of a contact: the larger of the two persons' total contact times, seconds."
+    )
+    mask: MaskPayload
+    confidence: ConfidencePayload
+    models: dict[str, dict[str, str]] = Field(
+        description="Purpose -> name, sha256 of the weights, and runtime of the model."
+    )
+    rule_pack: str = Field(description="Version of the rules.")
+    thresholds: dict[str, float | str | None] = Field(description="The values that produced the incident.")
+    coverage_share: float | None = Field(
+        description="Share of that hour in which the camera was analysed, 0..1; null = not known."
+    )
+    run: str = Field(description="Id of the run that evaluated the rules last.")
+    evidence: dict[EvidenceKind, EvidencePayload]
+    review: ReviewPayload
+    facility_action: str | None
+    report_number: str | None
+
+    @classmethod
+    def of(cls, incident: Incident) -> Self:
+        """The payload of an incident."""
+        zone = incident.timezone
+        decided_at = incident.decided_at
+        return cls(
+            id=incident.id,
+            schema_version=incident.schema_version,
+            status=incident.status,
+            facility=FacilityPayload(
+                code=incident.facility_code,
+                name=incident.facility_name,
+                managing_body=incident.managing_body,
+                version=incident.facility_version,
+            ),
+            camera=incident.camera,
+            zone=incident.zone,
+            start=local_datetime(incident.start, zone),
+            end=local_datetime(incident.end, zone),
+            duration_s=incident.duration_s,
+            alerts=[local_datetime(moment, zone) for moment in incident.alerts],
+            kind=incident.kind,
+            subkind=incident.subkind,
+            severity=incident.severity,
+            tracks=[TrackPayload.of(track) for track in incident.tracks],
+            distance_m=DistancePayload(
+                minimum=incident.distance_min,
+                median=incident.distance_median,
+                standard_error=incident.distance_se,
+            ),
+            cumulative_s=incident.cumulative_s,
+            mask=MaskPayload(state=incident.mask_state, assessable_share=incident.assessable_share),
+            confidence=ConfidencePayload(
+                detector=incident.detector_confidence, rule=incident.rule_confidence
+            ),
+            models={purpose: dict(model) for purpose, model in incident.models.items()},
+            rule_pack=incident.rule_pack,
+            thresholds=dict(incident.thresholds),
+            coverage_share=incident.coverage_share,
+            run=incident.run,
+            evidence={item.kind: EvidencePayload.of(item, zone) for item in incident.evidence},
+            review=ReviewPayload(
+                reviewer=incident.reviewer,
+                decision=incident.decision,
+                reason=incident.reason,
+                time=None if decided_at is None else local_datetime(decided_at, zone),
+            ),
+            facility_action=incident.facility_action,
+            report_number=incident.report_number,
+        )
+
+
+class HistoryPayload(Payload):
+    """One entry of an incident's history."""
+
+    time: Time
+    event: Event
+    by: str | None
+    reason: str | None
+    run: str | None
+
+    @classmethod
+    def of(cls, entry: HistoryEntry, timezone: str) -> Self:
+        """The payload of an entry, with times in a time zone."""
+        return cls(
+            time=local_datetime(entry.at, timezone),
+            event=entry.event,
+            by=entry.by,
+            reason=entry.reason,
+            run=entry.run,
+        )
+
+
+class IncidentWithHistoryPayload(IncidentPayload):
+    """An incident with everything that happened to it."""
+
+    history: list[HistoryPayload]
+
+    @classmethod
+    def with_history(cls, incident: Incident, history: Sequence[HistoryEntry]) -> Self:
+        """The payload of an incident and the entries of its history."""
+        base = IncidentPayload.of(incident)
+        entries = [HistoryPayload.of(entry, incident.timezone) for entry in history]
+        return cls(**{name: getattr(base, name) for name in IncidentPayload.model_fields}, history=entries)
+
+
+class ExposureDistancePayload(Payload):
+    """Distance between the two persons of an exposure on the ground, metres."""
+
+    minimum: float
+    median: float
+
+
+class ExposurePayload(Payload):
+    """One entry of the exposure log: contact at a care station that is allowed, and logged."""
+
+    id: str = Field(description="16 hexadecimal digits; the same footage gives the same id.")
+    facility_version: str = Field(description="SHA-256 of the facility file whose rules were evaluated.")
+    camera: str
+    zone: str
+    start: Time
+    end: Time
+    held_s: float = Field(description="Seconds in contact.")
+    distance_m: ExposureDistancePayload
+    exceeded: bool = Field(description="Whether it lasted for longer than allowed.")
+    tracks: list[TrackPayload]
+    run: str = Field(description="Id of the run that evaluated the rules last.")
+
+    @classmethod
+    def of(cls, entry: ExposureEntry) -> Self:
+        """The payload of an entry of the exposure log."""
+        return cls(
+            id=entry.id,
+            facility_version=entry.facility_version,
+            camera=entry.camera,
+            zone=entry.zone,
+            start=local_datetime(entry.start, entry.timezone),
+            end=local_datetime(entry.end, entry.timezone),
+            held_s=entry.held_s,
+            distance_m=ExposureDistancePayload(minimum=entry.distance_min, median=entry.distance_median),
+            exceeded=entry.exceeded,
+            tracks=[TrackPayload.of(track) for track in entry.tracks],
+            run=entry.run,
+        )

@@ -20,6 +20,7 @@ from vision.frames import to_iso
 
 if TYPE_CHECKING:
     from pipelines.analysis_report import CameraReport
+    from vision.roles.model import RoleModel
 
 
 def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
@@ -166,6 +167,16 @@ def log_table(summaries: Iterable[LogSummary]) -> Table:
             f"{item.bytes:,}",
             "-" if density is None else f"{density:.1f}",
         )
+    return table
+
+
+def role_model_table(path: Path, model: RoleModel) -> Table:
+    """The number of crops and tracks from which each role was learned."""
+    table = Table(title=f"Role model {path}", title_justify="left")
+    for column in ("role", "crops", "tracks"):
+        table.add_column(column, justify="left" if column == "role" else "right")
+    for roles, count in zip(model.classes, model.counts, strict=True):
+        table.add_row(" or ".join(roles), str(count.crops), str(count.tracks))
     return table
 
 

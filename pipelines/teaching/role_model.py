@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,14 @@ GENERAL_MODEL = "ppe"
 GENERAL_MODEL_FILE = registry.FOLDER / f"{GENERAL_MODEL}.json"
 RUNTIME = "numpy-f64"
 """The form in which a role model runs, as runs and incidents record it."""
+
+
+@dataclass(frozen=True)
+class StoredRoleModel:
+    """A role model and its file."""
+
+    path: Path
+    model: RoleModel
 
 
 def model_path(home: Home, facility: Facility) -> Path:
@@ -107,6 +116,26 @@ def find_role_model(home: Home, facility: Facility, wanted: str) -> Weights | No
             f"{path}: expected the role model of facility {facility.code}, got that of {model.facility}"
         )
     return Weights(f"roles-{path.stem}", path, registry.sha256(path), None, False, RUNTIME)
+
+
+def load_role_model(home: Home, facility: Facility, name: str) -> StoredRoleModel:
+    """Load the role model that an analysis would use.
+
+    Args:
+        home: the home.
+        facility: the facility.
+        name: auto (the home's own), ppe (general), or the file of a role model.
+
+    Raises:
+        RoleError: there is no such model.
+    """
+    weights = find_role_model(home, facility, name)
+    if weights is None:
+        raise RoleError(
+            f"expected a role model at {model_path(home, facility)}, found none: "
+            "make one with lazaretto roles label"
+        )
+    return StoredRoleModel(weights.path, read_model(weights.path))
 
 
 def _class_indices(roles: Sequence[Role], labelled_roles: Sequence[Role]) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from incidents.local_time import local_iso
 from incidents.record import Incident, Status
@@ -16,6 +15,8 @@ MAX_APART_US = 60 * SECOND
 within which episodes merge by default. Project default (docs/defaults.md)."""
 CONFIRMED = frozenset({Status.CONFIRMED, Status.REPORTED})
 
+FieldValue = str | float | list[str] | None
+"""Value of a compared field, as a reviewer sees it: times are local, tracks are ids with roles."""
 _COMPARED_FIELDS = ("zone", "subkind", "severity", "start", "end", "tracks", "mask_state", "distance_min")
 """Fields that are compared. Thresholds are not: they differ because the rules were edited."""
 
@@ -35,7 +36,7 @@ class Change:
     new: Incident | None
     verdict: str | None
     recorded: str | None
-    differences: tuple[tuple[str, Any, Any], ...] = ()
+    differences: tuple[tuple[str, FieldValue, FieldValue], ...] = ()
 
     @property
     def incident(self) -> Incident:
@@ -44,7 +45,7 @@ class Change:
         assert found is not None
         return found
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The object for JSON."""
         shown = self.incident
         return {
@@ -97,7 +98,7 @@ class Score:
         """
         return self.confirmed, self.confirmed + self.missed
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The score for JSON; a share with denominator zero is null."""
         shares = {
             name: part / whole if whole else None
@@ -133,7 +134,7 @@ class Comparison:
     missed: tuple[Incident, ...]
     scores: Mapping[tuple[str, str], tuple[Score, Score]]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The object for JSON."""
         return {
             "same": len(self.same),
@@ -189,7 +190,7 @@ def _change(old: Incident | None, new: Incident | None, known: Mapping[int, Inci
     found = known.get(id(new)) if new is not None else None
     if found is None or verdict_of(found) is None:
         found = (known.get(id(old)) if old is not None else None) or found
-    differences: tuple[tuple[str, Any, Any], ...] = ()
+    differences: tuple[tuple[str, FieldValue, FieldValue], ...] = ()
     if old is not None and new is not None:
         pairs = ((name, _field_value(old, name), _field_value(new, name)) for name in _COMPARED_FIELDS)
         differences = tuple(item for item in pairs if item[1] != item[2])
@@ -197,12 +198,13 @@ def _change(old: Incident | None, new: Incident | None, known: Mapping[int, Inci
     return Change(old, new, verdict, None if found is None else found.id, differences)
 
 
-def _field_value(incident: Incident, name: str) -> Any:
+def _field_value(incident: Incident, name: str) -> FieldValue:
     if name in ("start", "end"):
         return local_iso(getattr(incident, name), incident.timezone)
     if name == "tracks":
         return [f"{track.id} {track.role}" for track in incident.tracks]
-    return getattr(incident, name)
+    value: FieldValue = getattr(incident, name)
+    return value
 
 
 def _matched(

@@ -21,8 +21,8 @@ from scipy.optimize import linear_sum_assignment
 from vision.frames import SECOND
 
 TOLERANCE_S = 10.0
-"""Latest start of an alarm's condition after the start of its event, s. Project default
-(docs/defaults.md)."""
+"""Latest start of an alarm's condition after the start of its event, s.
+Project default (docs/defaults.md)."""
 BIAS = 1.0
 """Recall bias a of F: at 1, recall and precision have the same weight; at 0, F is the precision.
 Project default (docs/defaults.md)."""

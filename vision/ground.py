@@ -34,7 +34,7 @@ MIN_STANDING_HEIGHT_M = 1.1
 """A person who looks shorter than this, if the feet are where the box ends, is a child, sits, or has hidden
 feet, m. Project default (docs/defaults.md)."""
 CHUNK_ROWS = 65_536
-"""Rows that one task places."""
+"""Number of observations that one task places. Project default (docs/defaults.md)."""
 
 
 class Foot(IntEnum):
@@ -73,9 +73,8 @@ def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
 
     Fills ground_x, ground_y (m) and ground_se (m, one standard error). Adds columns that are not part of the
     log: `foot` (a code of `Foot`), and stand_x, stand_y (px), where the feet are seen or, if hidden, would be
-        seen,
-    possibly below the frame. Ground columns are null for foot points at or above the horizon, for hidden feet
-    that cannot be placed, and for all rows of an uncalibrated camera.
+    seen, possibly below the frame. Ground columns are null for foot points at or above the horizon,
+    for hidden feet that cannot be placed, and for all rows of an uncalibrated camera.
     """
     count = len(observations)
     ground, stand = np.full((count, 3), np.nan), np.full((count, 2), np.nan)

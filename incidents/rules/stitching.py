@@ -16,8 +16,8 @@ from zones.facility import Role
 from zones.people import FRAME_EDGE_SHARE
 
 MAX_GAP_S = 3.0
-"""Longest time from the end of a tracklet to the start of its successor, s. Project default
-(docs/defaults.md)."""
+"""Longest time from the end of a tracklet to the start of its successor, s.
+Project default (docs/defaults.md)."""
 MAX_ERROR_M = 1.0
 """Largest distance on the ground between the start of the successor and the position predicted for it, m.
 Project default (docs/defaults.md)."""

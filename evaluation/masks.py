@@ -1,39 +1,51 @@
-"""How well the state of a mask is told, person by person: masked, unmasked, incorrect, or not assessed.
+"""How well mask states are decided, person by person: masked, unmasked, incorrect, or not assessed.
 
-What is decided of a person followed through a clip:
+The state of a person in a clip is decided
 
-1. by rule: the rules raise `mask_absent` or `mask_incorrect` of the person: unmasked, or incorrect (unmasked
-   where they raise both);
-2. by majority: else, the state that most assessed looks say; of equal ones, the least severe, as the rule
-   has it;
-3. not assessed: no look gave a face that could be assessed (from the rule's least face height on).
+1. by rule, if the rules raise `mask_absent` (unmasked) or `mask_incorrect` (incorrect) of the person;
+   unmasked if they raise both;
+2. else by majority: the state that most assessed samples of the face give; of equal counts the least
+   severe, as in the mask rule;
+3. else not assessed: no sample showed a face that could be assessed (from the rule's minimum face height).
 
-A true person is the one followed track, of all those that are in the person's box (of which half the looks
-have the middle of the upper quarter in it) for at least half of their time in the clip's stated time, that
-was seen longest there; shorter ones of the same person count as fragments, and are told, and so are people
-whom the truth does not name. A true person who was not followed is not assessed.
+A person of the rules (stitched tracklets) belongs to the true person in whose box it is for at least half
+of its samples within the stated time of the clip; the middle of the upper quarter of its own box has to lie
+in the true box. The one with most samples there gives the decision of the true person. Others of the same
+true person are counted as fragments, and people whom the truth does not name are counted too. A true person
+without one is not assessed.
 
-Accuracy is right over assessed; coverage is assessed over all true people. The second never excuses the
-first: a system that assesses nobody makes no mistake.
+Accuracy is the share of correct decisions among assessed people; coverage is the share of assessed people
+among all true people. Both are needed: a system that assesses nobody makes no mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.bootstrap import draws, ratio, share
-from evaluation.truth import ClipTruth, PersonTruth
+from evaluation.bootstrap import RESAMPLES, SEED, resample_counts, safe_ratio, share_estimate
+from evaluation.formats import TruthError
+from evaluation.report import Report
+from evaluation.setup import (
+    DEFAULT_PERCEPTION,
+    PerceptionRequest,
+    ProgressBars,
+    facility_and_camera,
+    no_progress,
+    run_settings,
+)
+from evaluation.truth import ClipTruth, PersonTruth, read_masks
 from incidents.intervals import Estimate
 from incidents.rules.engine import evaluate_rules
 from incidents.rules.mask import KINDS, STATES
 from incidents.rules.samples import Samples, read_samples
 from incidents.rules.stitching import stitch_tracklets
-from pipelines.observe_footage import ObservedFootage
+from pipelines.observe_footage import ObservedFootage, observe_footage
 from vision.frames import SECOND
 from vision.ground import locate
 from vision.roles import assign_roles
@@ -42,36 +54,38 @@ from zones.facility import Camera, Facility
 TRUE_STATES = ("masked", "unmasked", "incorrect")
 NOT_ASSESSED = "not assessed"
 DECISIONS = (*TRUE_STATES, NOT_ASSESSED)
-HEAD = 0.125
-"""The middle of the upper quarter of a person's box, where the head is, as a share of its height."""
+HEAD_HEIGHT_SHARE = 0.125
+"""Height of the head's middle below the top of a person's box, as a share of the box: the middle of its upper
+quarter."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is decided of one followed person.
+    """The mask state decided of one person of the rules.
 
     Attributes:
-        path: code of the person within the clip.
-        state: of `DECISIONS`.
+        person: code of the person within the clip.
+        state: one of `DECISIONS`.
         by: rule, majority or nothing.
-        looks: at the face, assessed or not; votes: state -> assessed looks that said so.
+        samples: attempts to assess the face.
+        votes: state -> assessed samples that gave it.
     """
 
-    path: int
+    person: int
     state: str
     by: Literal["rule", "majority", "nothing"]
-    looks: int
+    samples: int
     votes: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One true person, and what was decided of them.
+    """One true person and the decision.
 
     Attributes:
-        clip: its name.
+        clip: name of the clip.
         truth: the true state.
-        decision: None = the person was not followed.
+        decision: None = the person was not tracked.
     """
 
     clip: str
@@ -80,13 +94,19 @@ class Outcome:
 
     @property
     def decided(self) -> str:
-        """Of `DECISIONS`."""
+        """The decided state, one of `DECISIONS`."""
         return NOT_ASSESSED if self.decision is None else self.decision.state
 
 
 @dataclass(frozen=True)
 class ClipOutcome:
-    """The true people of a clip; fragments: further tracks of theirs; others: people not in the truth."""
+    """The outcome of a clip.
+
+    Attributes:
+        people: the true people.
+        fragments: further tracks of true people.
+        others: people whom the truth does not name.
+    """
 
     people: tuple[Outcome, ...]
     fragments: int
@@ -94,13 +114,13 @@ class ClipOutcome:
 
 
 @dataclass(frozen=True)
-class MaskFigures:
-    """Figures over all true people.
+class MaskAccuracy:
+    """Accuracy over all true people.
 
     Attributes:
-        accuracy: right of assessed; coverage: assessed of all.
-        recall: true state -> right of all whose state it is.
-        precision: state -> right of all who are said to be in it.
+        accuracy: correct among assessed; coverage: assessed among all.
+        recall: true state -> correct among all people in that state.
+        precision: decided state -> correct among all people for whom it was decided.
         confusion: true state -> decision -> people.
     """
 
@@ -111,33 +131,152 @@ class MaskFigures:
     confusion: Mapping[str, Mapping[str, int]]
 
 
-def compare(observed: ObservedFootage, truth: ClipTruth, facility: Facility, camera: Camera) -> ClipOutcome:
-    """Decide of everybody in a clip, and compare with the truth."""
+@dataclass(frozen=True)
+class MasksRequest:
+    """An evaluation of mask states in clips.
+
+    Attributes:
+        clips: video files.
+        truth: truth file, see `truth`.
+        facility: facility file for its thresholds; None = the defaults.
+        camera: id of the camera of the clips.
+        perception: how the clips are analysed.
+        resamples, seed: of the bootstrap.
+    """
+
+    clips: Sequence[Path]
+    truth: Path
+    facility: str | None = None
+    camera: str | None = None
+    perception: PerceptionRequest = DEFAULT_PERCEPTION
+    resamples: int = RESAMPLES
+    seed: int = SEED
+
+
+@dataclass(frozen=True)
+class MasksEvaluation:
+    """The result of a `MasksRequest`."""
+
+    people: tuple[Outcome, ...]
+    clips: int
+    accuracy: MaskAccuracy
+    report: Report
+
+
+def evaluate_masks(request: MasksRequest, progress_bars: ProgressBars = no_progress) -> MasksEvaluation:
+    """Analyse clips and compare the mask states with the truth.
+
+    Raises:
+        TruthError: the truth cannot be read, or lacks a clip.
+        SourceError: a clip cannot be read.
+        LazarettoError: the facility or camera is not there.
+        ModelError: weights or the device are not available.
+    """
+    truth = {item.clip: item for item in read_masks(request.truth).clips}
+    if missing := next((clip for clip in request.clips if clip.name not in truth), None):
+        raise TruthError(f"{request.truth}: expected the truth of {missing.name}, got {', '.join(truth)}")
+    facility, camera = facility_and_camera(request.facility, request.camera)
+    bundle = request.perception.load()
+    source_fps = request.perception.source_fps
+    outcomes: list[ClipOutcome] = []
+    for clip in request.clips:
+        with progress_bars(clip.name) as progress:
+            observed = observe_footage(
+                clip, bundle, camera, start=0, source_fps=source_fps, progress=progress
+            )
+        outcomes.append(clip_outcome(observed, truth[clip.name], facility, camera))
+    people = tuple(person for outcome in outcomes for person in outcome.people)
+    accuracy = mask_accuracy(people, request.resamples, request.seed)
+    fragments = sum(outcome.fragments for outcome in outcomes)
+    others = sum(outcome.others for outcome in outcomes)
+    report = Report(
+        question="masks",
+        settings={
+            **run_settings(bundle, source_fps),
+            "clips": [str(clip) for clip in request.clips],
+            "truth": str(request.truth),
+            "facility": request.facility,
+            "facility_version": facility.version,
+            "camera": camera.id,
+        },
+        weights=bundle.weights,
+        seed=request.seed,
+        resamples=request.resamples,
+        unit="person",
+        units=len(people),
+        counts={
+            "people": len(people),
+            "fragments": fragments,
+            "others": others,
+            "confusion": accuracy.confusion,
+            "decisions": [decision_row(person) for person in people],
+        },
+        figures={
+            "accuracy": accuracy.accuracy,
+            "coverage": accuracy.coverage,
+            "recall": accuracy.recall,
+            "precision": accuracy.precision,
+        },
+        notes=(f"{fragments} further tracks of these people, {others} of people not in the truth",),
+    )
+    return MasksEvaluation(people, len(request.clips), accuracy, report)
+
+
+class DecisionRow(TypedDict):
+    """One true person in a report."""
+
+    clip: str
+    truth: str
+    decided: str
+    tracked: bool
+    by: str
+    samples: int
+    votes: dict[str, int]
+
+
+def decision_row(outcome: Outcome) -> DecisionRow:
+    """One true person for a report."""
+    decision = outcome.decision
+    return {
+        "clip": outcome.clip,
+        "truth": outcome.truth,
+        "decided": outcome.decided,
+        "tracked": decision is not None,
+        "by": decision.by if decision else "nothing",
+        "samples": decision.samples if decision else 0,
+        "votes": dict(decision.votes) if decision else {},
+    }
+
+
+def clip_outcome(
+    observed: ObservedFootage, truth: ClipTruth, facility: Facility, camera: Camera
+) -> ClipOutcome:
+    """Decide the state of each person in a clip, and compare with the truth."""
     samples, decisions = decide(observed, facility, camera)
     seconds = (samples.t - observed.start) / SECOND
-    paths = np.unique(samples.person)
-    owners = np.full(len(paths), -1)
-    held = np.zeros((len(truth.people), len(paths)), dtype=np.int64)
-    for p, path in enumerate(paths.tolist()):
-        rows = samples.person == path
+    codes = np.unique(samples.person)
+    owners = np.full(len(codes), -1)
+    held = np.zeros((len(truth.people), len(codes)), dtype=np.int64)
+    for c, code in enumerate(codes.tolist()):
+        rows = samples.person == code
         for n, person in enumerate(truth.people):
-            there = _there(samples, rows, seconds, person)
-            held[n, p] = there if 2 * there >= rows.sum() else 0
-        if held[:, p].any():
-            owners[p] = int(held[:, p].argmax())
+            inside = _samples_inside(samples, rows, seconds, person)
+            held[n, c] = inside if 2 * inside >= rows.sum() else 0
+        if held[:, c].any():
+            owners[c] = int(held[:, c].argmax())
     people: list[Outcome] = []
     for n, person in enumerate(truth.people):
         own = np.flatnonzero(owners == n)
-        best = decisions[int(own[held[n, own].argmax()])] if len(own) else None
-        people.append(Outcome(truth.clip, person.state, best))
-    found = sum(item.decision is not None for item in people)
-    return ClipOutcome(tuple(people), int((owners >= 0).sum()) - found, int((owners < 0).sum()))
+        longest = decisions[int(own[held[n, own].argmax()])] if len(own) else None
+        people.append(Outcome(truth.clip, person.state, longest))
+    tracked = sum(item.decision is not None for item in people)
+    return ClipOutcome(tuple(people), int((owners >= 0).sum()) - tracked, int((owners < 0).sum()))
 
 
-def _there(
+def _samples_inside(
     samples: Samples, rows: npt.NDArray[np.bool_], seconds: npt.NDArray[np.float64], person: PersonTruth
 ) -> int:
-    """How many of the rows are of somebody at the place and in the time of a true person."""
+    """Number of the rows that lie in the box and in the time of a true person."""
     inside = rows.copy()
     if person.first is not None:
         inside &= seconds >= person.first.us / SECOND
@@ -146,56 +285,58 @@ def _there(
     if person.box is not None:
         x1, y1, x2, y2 = person.box
         left, top, right, bottom = samples.box.T
-        x, y = (left + right) / 2 / samples.aspect, top + HEAD * (bottom - top)
+        x, y = (left + right) / 2 / samples.aspect, top + HEAD_HEIGHT_SHARE * (bottom - top)
         inside &= (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2)
     return int(inside.sum())
 
 
 def decide(observed: ObservedFootage, facility: Facility, camera: Camera) -> tuple[Samples, list[Decision]]:
-    """What is decided of each person followed, in the order of their paths; and the samples behind it."""
-    known_from = facility.rules.role_confidence
-    seen = assign_roles(locate(observed.observations, camera), camera, known_from)
-    samples = stitch_tracklets(read_samples(seen, camera.id, facility.rules.mask.min_face_px)[0], known_from)
+    """The samples of the people in a clip, and the decision for each person in the order of their codes."""
+    min_confidence = facility.rules.role_confidence
+    with_roles = assign_roles(locate(observed.observations, camera), camera, min_confidence)
+    tracklets, *_ = read_samples(with_roles, camera.id, facility.rules.mask.min_face_px)
+    samples = stitch_tracklets(tracklets, min_confidence)
     state_of = {kind: STATES[vote] for vote, kind in KINDS.items()}
     raised: dict[int, set[str]] = {}
     for finding in evaluate_rules(observed.observations, facility, camera).findings:
         if finding.kind in state_of:
             raised.setdefault(finding.tracks[0], set()).add(state_of[finding.kind])
     decisions = []
-    for path in np.unique(samples.person).tolist():
-        rows = samples.person == path
+    for code in np.unique(samples.person).tolist():
+        rows = samples.person == code
         votes = {state: int((samples.vote[rows] == vote).sum()) for vote, state in STATES.items()}
-        said: set[str] = set().union(*(raised.get(int(t), set()) for t in np.unique(samples.track[rows])))
-        looks = int(samples.attempted[rows].sum())
-        if said:
-            state = "unmasked" if "unmasked" in said else "incorrect"
-            decisions.append(Decision(path, state, "rule", looks, votes))
+        by_rule: set[str] = set().union(*(raised.get(int(t), set()) for t in np.unique(samples.track[rows])))
+        attempts = int(samples.attempted[rows].sum())
+        if by_rule:
+            state = "unmasked" if "unmasked" in by_rule else "incorrect"
+            decisions.append(Decision(code, state, "rule", attempts, votes))
         elif any(votes.values()):
-            # The states stand in the order of their severity: max takes the first of equal ones.
-            decisions.append(Decision(path, max(votes, key=lambda s: votes[s]), "majority", looks, votes))
+            # STATES is ordered by severity and max takes the first of equal counts: the least severe.
+            state = max(votes, key=lambda name: votes[name])
+            decisions.append(Decision(code, state, "majority", attempts, votes))
         else:
-            decisions.append(Decision(path, NOT_ASSESSED, "nothing", looks, votes))
+            decisions.append(Decision(code, NOT_ASSESSED, "nothing", attempts, votes))
     return samples, decisions
 
 
-def figures(people: Sequence[Outcome], resamples: int, seed: int) -> MaskFigures:
-    """Figures over true people, drawn anew person by person."""
-    truth, said = (np.array([getattr(p, name) for p in people]) for name in ("truth", "decided"))
-    drawn = draws(len(people), resamples, seed)
-    assessed, right = said != NOT_ASSESSED, truth == said
-    everybody = np.ones(len(people), dtype=np.bool_)
+def mask_accuracy(people: Sequence[Outcome], resamples: int, seed: int) -> MaskAccuracy:
+    """Accuracy over true people, with intervals from a bootstrap over them."""
+    truth = np.array([person.truth for person in people])
+    decided = np.array([person.decided for person in people])
+    counts = resample_counts(len(people), resamples, seed)
+    assessed, correct = decided != NOT_ASSESSED, truth == decided
 
-    def portion(part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> Estimate:
-        again = ratio((drawn @ (part & whole)).astype(float), (drawn @ whole).astype(float))
-        return share(int((part & whole).sum()), int(whole.sum()), again, len(people))
+    def share(part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> Estimate:
+        resampled = safe_ratio((counts @ (part & whole)).astype(float), (counts @ whole).astype(float))
+        return share_estimate(int((part & whole).sum()), int(whole.sum()), resampled, len(people))
 
-    return MaskFigures(
-        accuracy=portion(right, assessed),
-        coverage=portion(assessed, everybody),
-        recall={state: portion(right, truth == state) for state in TRUE_STATES},
-        precision={state: portion(right, said == state) for state in TRUE_STATES},
+    return MaskAccuracy(
+        accuracy=share(correct, assessed),
+        coverage=share(assessed, np.ones(len(people), dtype=np.bool_)),
+        recall={state: share(correct, truth == state) for state in TRUE_STATES},
+        precision={state: share(correct, decided == state) for state in TRUE_STATES},
         confusion={
-            state: {word: int(((truth == state) & (said == word)).sum()) for word in DECISIONS}
+            state: {word: int(((truth == state) & (decided == word)).sum()) for word in DECISIONS}
             for state in TRUE_STATES
         },
     )

@@ -1,4 +1,4 @@
-"""What an evaluation says: as JSON that states what was measured with what, and as cells of a table."""
+"""The report of an evaluation: JSON that states what was measured with what; and estimates as text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from incidents.files import write_atomic
 from incidents.intervals import LEVEL, Estimate
 from models.registry import Weights
 from zones.errors import LazarettoError
 
-EXACT = "exact interval: too few to draw anew, or all alike"
+EXACT = "exact interval: there are too few units for a bootstrap, or all are alike"
 
 
 @dataclass(frozen=True)
@@ -22,28 +21,28 @@ class Report:
 
     Attributes:
         question: detection, tracking, masks or events.
-        settings: what it was asked with.
-        weights: purpose -> weights that looked.
+        settings: what it was run with.
+        weights: purpose -> weights that were used.
         seed, resamples: of the bootstrap.
-        unit: what was drawn anew; units: how many there were.
-        counts: numbers without interval.
-        figures: estimates, nested as the question wants.
-        notes: sentences that a reader of the figures should know.
+        unit: what the bootstrap resampled; units: how many there were.
+        counts: numbers without an interval.
+        figures: estimates, nested by class, band, kind or state.
+        notes: sentences that a reader of the estimates should know.
     """
 
     question: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     weights: Mapping[str, Weights]
     seed: int
     resamples: int
     unit: str
     units: int
-    counts: Mapping[str, Any]
-    figures: Mapping[str, Any]
+    counts: Mapping[str, object]
+    figures: Mapping[str, object]
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+    def to_dict(self) -> dict[str, object]:
+        """The report for JSON."""
         return {
             "question": self.question,
             "settings": dict(self.settings),
@@ -64,25 +63,35 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """The same as text; equal input gives equal text."""
+        """The report as JSON text; equal input gives equal text."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
 
     def write(self, path: Path) -> None:
-        """Write the JSON so that `path` is whole or as it was.
+        """Write the JSON; the file is complete, or stays as it was.
 
         Raises:
-            LazarettoError: the disk refuses it.
+            LazarettoError: the file cannot be written.
         """
-        try:
-            write_atomic(path, (self.to_json() + "\n").encode())
-        except OSError as error:
-            raise LazarettoError(
-                f"{path}: expected to write there, got: {error.strerror or error}"
-            ) from error
+        write_json(self.to_dict(), path)
 
 
-def cell(estimate: Estimate, digits: int = 3) -> str:
-    """An estimate as text, `0.849 (0.812 - 0.880)`; `*` marks an exact interval, `-` what is not known."""
+def write_json(content: Mapping[str, object], path: Path) -> None:
+    """Write JSON; the file is complete, or stays as it was.
+
+    Raises:
+        LazarettoError: the file cannot be written.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        write_atomic(path, (text + "\n").encode())
+    except OSError as error:
+        raise LazarettoError(
+            f"{path}: expected a file that can be written, got: {error.strerror or error}"
+        ) from error
+
+
+def estimate_text(estimate: Estimate, digits: int = 3) -> str:
+    """An estimate such as `0.849 (0.812 - 0.880)`; `*` marks an exact interval, `-` an undefined estimate."""
     if estimate.value is None:
         return "-"
     text = f"{estimate.value:.{digits}f}"
@@ -92,7 +101,7 @@ def cell(estimate: Estimate, digits: int = 3) -> str:
     return f"{text} ({estimate.low:.{digits}f} - {estimate.high:.{digits}f}){mark}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Estimate):
         return value.to_dict()
     if isinstance(value, Mapping):

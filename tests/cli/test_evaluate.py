@@ -22,7 +22,7 @@ needs_shared = pytest.mark.skipif(
 
 @needs_shared
 def test_people_are_followed_through_the_yard_at_five_frames_a_second_or_fewer() -> None:
-    how = ("--source-fps", "7", "--resamples", "20", "--json", "-")
+    how = ("--source-fps", "7", "--resamples", "20", "--json")
     ran = lazaretto("evaluate", "tracking", PETS / "vtest.avi", "--truth", PETS / "gt_mot.txt", *how)
     assert ran.code == 0, ran.err
     counts, figures = ran.json["counts"], ran.json["figures"]
@@ -59,7 +59,7 @@ def test_detection_states_what_it_measured_with_and_gives_the_same_again(tmp_pat
         *("evaluate", "detection", tmp_path / "images", "--labels", tmp_path / "labels"),
         *("--names", "person,cat", "--imgsz", "160", "--device", "cpu"),
     )
-    printed = lazaretto(*how, "--json", "-")
+    printed = lazaretto(*how, "--json")
     assert printed.code == 0, printed.err
     report = printed.json
     assert report["weights"]["detection"]["sha256"] == sha256(FOLDER / "person.pt")
@@ -71,7 +71,7 @@ def test_detection_states_what_it_measured_with_and_gives_the_same_again(tmp_pat
     value = report["figures"]["person"]["all"]["map50"]
     assert value == {"value": 0.0, "low": None, "high": None, "interval": None}
     assert report["notes"] == ["the weights do not know the class cat: left out"]
-    written = lazaretto(*how, "--json", tmp_path / "out.json")
+    written = lazaretto(*how, "--output", tmp_path / "out.json")
     assert written.code == 0 and "mAP50-95" in written.out and "95 % intervals" in written.out
     assert (tmp_path / "out.json").read_text() == printed.out
 
@@ -87,7 +87,7 @@ def test_the_incidents_of_a_home_are_scored_against_what_a_person_wrote(
     truth = tmp_path / "events.json"
     camera = {"camera": "yard", "events": [*true[1:], ghost]}
     truth.write_text(json.dumps({"schema": 1, "cameras": [camera]}))
-    ran = lazaretto("evaluate", "events", "--home", home, "--events", truth, "--json", "-", "--bias", "2")
+    ran = lazaretto("evaluate", "events", "--home", home, "--events", truth, "--json", "--bias", "2")
     assert ran.code == 0, ran.err
     counts, figures = ran.json["counts"]["kinds"]["all"], ran.json["figures"]["all"]
     assert counts["events"] == counts["alarms"] == len(incidents)

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import supervision as sv
 
-from evaluation.detection import ALL, MEAN, bands, measure
+from evaluation.average_precision import PooledMatches, match_image
+from evaluation.detection import ALL, MEAN, detection_accuracy, height_bands
 from evaluation.formats import Labelled, TruthError, labelled_images
-from evaluation.precision import Pool, match_image, overlaps
 
 SIZE = 200
 
@@ -36,12 +37,12 @@ def answers(*rows: list[tuple[float, ...]]) -> Callable[[np.ndarray], np.ndarray
     return lambda image: np.array(rows[int(image[0, 0, 0])], dtype=np.float32).reshape(-1, 6)
 
 
-def test_each_class_and_band_has_its_figure(tmp_path: Path) -> None:
+def test_each_class_and_band_has_its_average_precision(tmp_path: Path) -> None:
     items = images(tmp_path, [label(0, 0, 0, 10) + label(0, 50, 50, 100), label(1, 0, 0, 40)])
     detect = answers([(0, 0, 10, 10, 0.9, 0)], [(0, 0, 40, 40, 0.8, 1), (100, 100, 140, 140, 0.9, 1)])
-    found = measure(items, detect, ("a", "b"), ("a", "b"), resamples=50, seed=0)
-    assert list(found.cells) == ["a", "b", MEAN]
-    a, b, mean = (found.cells[name] for name in ("a", "b", MEAN))
+    found = detection_accuracy(items, detect, ("a", "b"), ("a", "b"), resamples=50, seed=0)
+    assert list(found.classes) == ["a", "b", MEAN]
+    a, b, mean = (found.classes[name] for name in ("a", "b", MEAN))
     assert list(a) == [ALL, "< 20 px", "20 to 32 px", "32 to 64 px", ">= 64 px"]
     assert [cell.objects for cell in a.values()] == [2, 1, 0, 0, 1]
     assert a[ALL].ap50.value == pytest.approx(51 / 101)
@@ -52,7 +53,7 @@ def test_each_class_and_band_has_its_figure(tmp_path: Path) -> None:
     assert mean["< 20 px"].ap50.value == 1.0  # b has none there: the mean is over a alone
 
 
-def test_the_same_seed_gives_the_same_intervals_and_they_hold_the_figure(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_intervals_and_they_hold_the_value(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     truth, rows = [], []
     for _ in range(30):
@@ -61,7 +62,9 @@ def test_the_same_seed_gives_the_same_intervals_and_they_hold_the_figure(tmp_pat
         rows.append([(20, 20, 70, 70, rng.random(), 0)] if hit else [(120, 120, 170, 170, rng.random(), 0)])
     items = images(tmp_path, truth)
     one, same, other = (
-        measure(items, answers(*rows), ("x",), ("x",), resamples=100, seed=seed).cells["x"][ALL].ap50
+        detection_accuracy(items, answers(*rows), ("x",), ("x",), resamples=100, seed=seed)
+        .classes["x"][ALL]
+        .ap50
         for seed in (1, 1, 2)
     )
     assert one == same and one != other
@@ -69,42 +72,44 @@ def test_the_same_seed_gives_the_same_intervals_and_they_hold_the_figure(tmp_pat
     assert one.low < one.value < one.high
 
 
-def test_a_band_that_few_images_show_has_no_interval(tmp_path: Path) -> None:
+def test_a_band_with_objects_in_few_images_has_no_interval(tmp_path: Path) -> None:
     items = images(tmp_path, [label(0, 0, 0, 10)] * 3 + [label(0, 0, 0, 40)] * 8)
     rows = [[(0, 0, 10, 10, 0.9, 0)] if n % 2 else [] for n in range(3)]
     rows += [[(0, 0, 40, 40, 0.9, 0)] if n % 2 else [] for n in range(8)]
-    cells = measure(items, answers(*rows), ("x",), ("x",), resamples=50, seed=0).cells["x"]
+    cells = detection_accuracy(items, answers(*rows), ("x",), ("x",), resamples=50, seed=0).classes["x"]
     assert cells["< 20 px"].ap50.value is not None and cells["< 20 px"].ap50.interval is None
     assert cells["32 to 64 px"].ap50.interval == "bootstrap"
 
 
-def test_classes_go_by_name_and_what_the_weights_do_not_know_is_told(tmp_path: Path) -> None:
+def test_classes_go_by_name_and_classes_unknown_to_the_weights_are_named(tmp_path: Path) -> None:
     items = images(tmp_path, [label(1, 0, 0, 50) + label(0, 100, 100, 50)])
     detect = answers([(0, 0, 50, 50, 0.9, 2)])
-    found = measure(items, detect, ("car", "bus", "person"), ("vest", "person"), resamples=20, seed=0)
-    assert found.unknown == ("vest",)
-    assert found.cells["person"][ALL].ap50.value == 1.0
+    found = detection_accuracy(
+        items, detect, ("car", "bus", "person"), ("vest", "person"), resamples=20, seed=0
+    )
+    assert found.unknown_classes == ("vest",)
+    assert found.classes["person"][ALL].ap50.value == 1.0
 
 
 def test_nothing_to_measure_is_an_error(tmp_path: Path) -> None:
     items = images(tmp_path, [""])
     with pytest.raises(TruthError, match="expected labels of a class that the detector knows"):
-        measure(items, answers([]), ("person",), ("cat",), resamples=20, seed=0)
+        detection_accuracy(items, answers([]), ("person",), ("cat",), resamples=20, seed=0)
     with pytest.raises(TruthError, match="expected labels of person in 1 images, got none"):
-        measure(items, answers([]), ("person",), ("person",), resamples=20, seed=0)
+        detection_accuracy(items, answers([]), ("person",), ("person",), resamples=20, seed=0)
     items[0].path.write_bytes(b"none")
     with pytest.raises(TruthError, match="expected an image"):
-        measure(items, answers([]), ("person",), ("person",), resamples=20, seed=0)
+        detection_accuracy(items, answers([]), ("person",), ("person",), resamples=20, seed=0)
 
 
 @pytest.mark.parametrize("edges", [[20, 20], [32, 20], [0, 10], [-1]])
 def test_bands_must_increase(edges: list[float]) -> None:
     with pytest.raises(TruthError, match="increase from above 0"):
-        bands(edges)
+        height_bands(edges)
 
 
 def test_without_edges_there_is_one_band() -> None:
-    assert bands([]) == {ALL: None}
+    assert height_bands([]) == {ALL: None}
 
 
 def test_average_precision_agrees_with_that_of_ultralytics() -> None:
@@ -129,7 +134,7 @@ def test_average_precision_agrees_with_that_of_ultralytics() -> None:
         order = np.argsort(-score)
         found = np.column_stack([boxes, score])[order]
         matched.append(match_image(found, truth))
-        iou = torch.from_numpy(overlaps(truth, found[:, :4]))
+        iou = torch.from_numpy(sv.box_iou_batch(truth, found[:, :4]))
         same = torch.zeros(len(found)), torch.zeros(len(truth))
         theirs.append(BaseValidator.match_predictions(validator, *same, iou).numpy())
         scores.append(found[:, 4])
@@ -137,4 +142,4 @@ def test_average_precision_agrees_with_that_of_ultralytics() -> None:
     conf = np.concatenate(scores)
     result = ap_per_class(np.concatenate(theirs), conf, np.zeros(len(conf)), np.zeros(truths))
     # They integrate a line through the 101 points, COCO and we take their mean.
-    np.testing.assert_allclose(Pool(matched).average_precision(), result[5][0], atol=0.006)
+    np.testing.assert_allclose(PooledMatches(matched).average_precision(), result[5][0], atol=0.006)

@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.events import (
-    ALL,
+from evaluation.events.case import (
     Case,
     Span,
     case_of_ledger,
     case_of_tracks,
     case_of_video,
-    figures,
     true_observations,
 )
+from evaluation.events.estimates import ALL, event_accuracy
 from evaluation.formats import Tracks, TruthError
 from evaluation.truth import EventsFile
 from incidents.coverage import Interval, State
@@ -40,12 +39,12 @@ def alarm(second: float, kind: str = "zone_crossing", camera: str = "a") -> Alar
 
 
 def scored(case: Case, **more: Any) -> Any:
-    return figures(
+    return event_accuracy(
         case, **{"tolerance": TEN, "bias": 1.0, "block_s": 60.0, "resamples": 300, "seed": 0, **more}
     )
 
 
-def test_figures_by_kind_and_altogether() -> None:
+def test_accuracy_by_kind_and_over_all_kinds() -> None:
     events = (event(10), event(700), event(1500, "contact"))
     alarms = (alarm(12), alarm(14), alarm(2000), alarm(1504, "contact"))
     found = scored(Case(events, alarms, (Span("a", 0, 2 * HOUR),)))
@@ -62,7 +61,7 @@ def test_figures_by_kind_and_altogether() -> None:
         assert low is not None and high is not None and low <= estimate.value <= high and low < high
 
 
-def test_all_right_has_exact_intervals() -> None:
+def test_perfect_alarms_have_exact_intervals() -> None:
     found = scored(Case((event(10),), (alarm(12),), (Span("a", 0, HOUR),))).kinds[ALL]
     assert found.recall.interval == found.precision.interval == found.f.interval == "exact"
     assert found.recall.low == pytest.approx(0.025) and found.f.low == pytest.approx(0.025)
@@ -79,14 +78,14 @@ def test_the_seed_decides_the_intervals() -> None:
     assert scored(case) == scored(case) != scored(case, seed=1)
 
 
-def test_an_alarm_outside_the_known_time_is_judged_only_when_it_finds_an_event() -> None:
+def test_an_alarm_outside_the_known_time_counts_only_if_it_finds_an_event() -> None:
     case = Case((event(95),), (alarm(101), alarm(500)), (Span("a", 0, 100 * SECOND),))
     found = scored(case)
     assert found.kinds[ALL].score.found == 1 and found.kinds[ALL].score.alarms == 1
-    assert found.outside == 1
+    assert found.not_scored == 1
 
 
-def test_no_events_and_no_alarms_are_no_figures_but_hours() -> None:
+def test_without_events_and_alarms_only_hours_are_known() -> None:
     found = scored(Case((), (), (Span("a", 0, HOUR),)))
     assert list(found.kinds) == [ALL]
     assert found.kinds[ALL].recall.value is None and found.kinds[ALL].f.value is None
@@ -94,8 +93,8 @@ def test_no_events_and_no_alarms_are_no_figures_but_hours() -> None:
 
 
 LAWN = box_zone("lawn", ZoneType.STAFF_ONLY, 8, 0, 16, 12)
-SITE = scene(LAWN, default_role=Role.RESIDENT, default_role_confidence=0.9)
-CAMERA = SITE.cameras[0]
+FACILITY = scene(LAWN, default_role=Role.RESIDENT, default_role_confidence=0.9)
+CAMERA = FACILITY.cameras[0]
 WALKER = Person(1, [(0, 2, 6), (10, 12, 6), (30, 12, 6)])
 
 
@@ -109,7 +108,7 @@ def as_truth(people: list[Person], hz: float) -> Tracks:
 def test_events_follow_from_true_tracks_by_the_rules() -> None:
     people = [WALKER, stay(2, 4, 3, 0, 30)]
     video = seen(observe(people, 5.0), 151, 5.0, NOON)
-    case = case_of_tracks(video, as_truth(people, 5.0), SITE, CAMERA)
+    case = case_of_tracks(video, as_truth(people, 5.0), FACILITY, CAMERA)
     assert [(e.kind, e.zone) for e in case.events] == [("zone_crossing", "lawn")]
     assert case.alarms[0].raised - case.alarms[0].start == 2 * SECOND
     found = scored(case).kinds[ALL]
@@ -125,38 +124,38 @@ def test_true_observations_are_those_of_the_labelled_boxes() -> None:
     assert table["mask_masked"].null_count() == len(table)
 
 
-def test_a_missed_walker_and_a_ghost_are_told() -> None:
+def test_a_false_alarm_near_a_missed_event_finds_it_only_within_the_tolerance() -> None:
     ghost = stay(9, 13, 9, 15, 30)
     video = seen(observe([ghost], 5.0), 151, 5.0, NOON)
-    case = case_of_tracks(video, as_truth([WALKER], 5.0), SITE, CAMERA)
+    case = case_of_tracks(video, as_truth([WALKER], 5.0), FACILITY, CAMERA)
     # The walker reaches the lawn after some 6 s: the ghost's alarm at 15 s is within 10 s of it.
     assert scored(case).kinds[ALL].score.found == 1
     strict = scored(case, tolerance=2 * SECOND).kinds[ALL].score
     assert (strict.found, strict.alarms, strict.events) == (0, 1, 1)
 
 
-def told(*events: dict[str, Any], **more: Any) -> EventsFile:
+def noted(*events: dict[str, Any], **more: Any) -> EventsFile:
     camera = {"camera": "cam-1", "events": list(events), **more}
     return EventsFile.model_validate({"schema": 1, "cameras": [camera]}, by_alias=True, by_name=False)
 
 
 def test_a_video_against_a_file_whose_seconds_count_from_its_first_frame() -> None:
     video = seen(observe([WALKER], 5.0), 151, 5.0, NOON)
-    file = told({"kind": "zone_crossing", "zone": "lawn", "start": 6}, {"kind": "contact", "start": 500})
-    case = case_of_video(video, file, SITE, CAMERA)
-    assert case.events[0].start == NOON + 6 * SECOND and case.unwatched == 1
+    file = noted({"kind": "zone_crossing", "zone": "lawn", "start": 6}, {"kind": "contact", "start": 500})
+    case = case_of_video(video, file, FACILITY, CAMERA)
+    assert case.events[0].start == NOON + 6 * SECOND and case.unobserved == 1
     assert scored(case).kinds[ALL].score.found == 1
-    early = case_of_video(video, told(until="0:03"), SITE, CAMERA)
+    early = case_of_video(video, noted(until="0:03"), FACILITY, CAMERA)
     assert early.spans == (Span("cam-1", NOON, NOON + 3 * SECOND),)
     found = scored(early)
-    assert found.outside == 1 and found.kinds[ALL].score.alarms == 0
+    assert found.not_scored == 1 and found.kinds[ALL].score.alarms == 0
 
 
 def test_a_file_of_another_camera_is_an_error() -> None:
     video = seen(observe([WALKER], 5.0), 151, 5.0, NOON)
     other = EventsFile.model_validate({"schema": 1, "cameras": [{"camera": "gate", "events": []}]})
     with pytest.raises(TruthError, match="expected events of camera cam-1, got those of gate"):
-        case_of_video(video, other, SITE, CAMERA)
+        case_of_video(video, other, FACILITY, CAMERA)
 
 
 def of_yard(*events: dict[str, Any], **more: Any) -> EventsFile:
@@ -187,14 +186,14 @@ def test_a_ledger_against_a_file(ledger: Ledger) -> None:
     )
     case = case_of_ledger(ledger, file)
     assert case.spans == (Span("yard", T0, T0 + 600 * SECOND),)
-    assert case.unwatched == 1  # while the camera was offline
+    assert case.unobserved == 1  # while the camera was offline
     found = scored(case).kinds[ALL]
     assert found.recall.value == found.precision.value == 1.0
     assert found.score.hours == pytest.approx(1 / 6)
     assert found.median_delay_s.value == 12.0
 
 
-def test_kinds_that_were_not_noted_are_not_judged(ledger: Ledger) -> None:
+def test_kinds_that_were_not_noted_are_not_scored(ledger: Ledger) -> None:
     file = EventsFile.model_validate(
         {"schema": 1, "kinds": ["zone_crossing"], "cameras": [{"camera": "yard", "events": []}]}
     )
@@ -208,7 +207,7 @@ def test_seconds_without_a_start_are_an_error_beside_a_ledger(ledger: Ledger) ->
         case_of_ledger(ledger, of_yard(until=60))
 
 
-def test_a_time_of_which_nothing_was_analysed_is_an_error(ledger: Ledger) -> None:
+def test_a_time_without_analysed_footage_is_an_error(ledger: Ledger) -> None:
     late = {"from": "2026-11-25T00:00:00Z"}
     with pytest.raises(TruthError, match="expected analysed footage of yard"):
         case_of_ledger(ledger, of_yard(**late))

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from evaluation.masks import NOT_ASSESSED, Decision, Outcome, compare, decide, figures
+from evaluation.masks import NOT_ASSESSED, Decision, Outcome, clip_outcome, decide, mask_accuracy
 from evaluation.truth import ClipTruth
 from tests.evaluation.scenes import seen
 from tests.incidents.rules.rule_scenes import NOON, Masks, Person, observe, scene, stay
 
-SITE = scene(calibrated=False)
-CAMERA = SITE.cameras[0]
+FACILITY = scene(calibrated=False)
+CAMERA = FACILITY.cameras[0]
 HZ = 5.0
 
 
@@ -20,7 +20,7 @@ def clip(*people: Person, frames: int = 100) -> Any:
 
 
 def masked(state: str, every_s: float = 0.4) -> Masks:
-    """A state at every look; between looks, none is taken."""
+    """A state at every sample; nothing between samples."""
     return lambda second: state if round(second * HZ) % round(every_s * HZ) == 0 else "not_sampled"
 
 
@@ -32,13 +32,13 @@ def truth(*people: dict[str, Any]) -> ClipTruth:
     return ClipTruth.model_validate({"clip": "a.mp4", "people": list(people)})
 
 
-def test_an_incident_decides_by_rule_and_else_the_majority_of_looks() -> None:
+def test_an_incident_decides_and_else_the_majority_of_samples() -> None:
     bare = person(1, "unmasked", 2.0)
     covered = person(2, "masked", 5.0)
-    brief = person(3, "unmasked", 8.0, end=2.0)  # too short for the rule: six looks
+    brief = person(3, "unmasked", 8.0, end=2.0)  # too short for the rule: six samples
     away = person(4, "no_face", 11.0)
     small = person(5, "masked", 14.0, face_px=25.0)  # under the least face height of the rule
-    _, decisions = decide(clip(bare, covered, brief, away, small), SITE, CAMERA)
+    _, decisions = decide(clip(bare, covered, brief, away, small), FACILITY, CAMERA)
     assert [(d.state, d.by) for d in decisions] == [
         ("unmasked", "rule"),
         ("masked", "majority"),
@@ -46,40 +46,40 @@ def test_an_incident_decides_by_rule_and_else_the_majority_of_looks() -> None:
         (NOT_ASSESSED, "nothing"),
         (NOT_ASSESSED, "nothing"),
     ]
-    assert decisions[1].looks == 50 and decisions[1].votes["masked"] == 50
-    assert decisions[3].looks == 50 and not any(decisions[3].votes.values())
+    assert decisions[1].samples == 50 and decisions[1].votes["masked"] == 50
+    assert decisions[3].samples == 50 and not any(decisions[3].votes.values())
 
 
 def test_of_equal_votes_the_least_severe_wins() -> None:
     both = stay(1, 4, 6, 0, 1.8, masks=lambda second: "unmasked" if round(second * HZ) % 2 else "masked")
-    _, (decision,) = decide(clip(both), SITE, CAMERA)
+    _, (decision,) = decide(clip(both), FACILITY, CAMERA)
     assert decision.votes["masked"] == decision.votes["unmasked"] == 5
     assert decision.state == "masked"
 
 
-def test_a_person_is_the_longest_track_in_place_and_time_and_others_are_told() -> None:
+def test_a_person_is_the_longest_track_in_place_and_time_and_others_are_counted() -> None:
     long = person(1, "masked", 4.0, end=10.0)
     short = stay(2, 4.0, 6.0, 15.0, 17.0, masks=masked("unmasked"))
     elsewhere = person(3, "unmasked", 12.0)
-    result = compare(
-        clip(long, short, elsewhere), truth({"state": "masked", "box": [0, 0, 0.5, 1]}), SITE, CAMERA
+    result = clip_outcome(
+        clip(long, short, elsewhere), truth({"state": "masked", "box": [0, 0, 0.5, 1]}), FACILITY, CAMERA
     )
     (outcome,) = result.people
     assert outcome.decided == "masked"
     assert (result.fragments, result.others) == (1, 1)
 
 
-def test_time_tells_two_people_at_one_place_apart() -> None:
+def test_two_people_at_one_place_are_distinguished_by_time() -> None:
     first = person(1, "masked", 4.0, end=8.0)
     second = stay(2, 4.0, 6.0, 12.0, 19.8, masks=masked("unmasked"))
-    told = truth({"state": "masked", "until": 10}, {"state": "unmasked", "from": "0:10"})
-    result = compare(clip(first, second), told, SITE, CAMERA)
+    true = truth({"state": "masked", "until": 10}, {"state": "unmasked", "from": "0:10"})
+    result = clip_outcome(clip(first, second), true, FACILITY, CAMERA)
     assert [outcome.decided for outcome in result.people] == ["masked", "unmasked"]
     assert (result.fragments, result.others) == (0, 0)
 
 
-def test_somebody_who_was_not_followed_is_not_assessed() -> None:
-    result = compare(clip(), truth({"state": "incorrect"}), SITE, CAMERA)
+def test_a_person_who_was_not_tracked_is_not_assessed() -> None:
+    result = clip_outcome(clip(), truth({"state": "incorrect"}), FACILITY, CAMERA)
     assert result.people == (Outcome("a.mp4", "incorrect", None),)
     assert result.people[0].decided == NOT_ASSESSED
 
@@ -90,7 +90,7 @@ def outcomes(pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
 
 def test_accuracy_is_of_the_assessed_and_coverage_of_all() -> None:
     pairs = [("masked", "masked")] * 4 + [("unmasked", "masked")] + [("unmasked", NOT_ASSESSED)] * 3
-    found = figures(outcomes(pairs), 200, 0)
+    found = mask_accuracy(outcomes(pairs), 200, 0)
     assert found.accuracy.value == pytest.approx(4 / 5)
     assert found.coverage.value == pytest.approx(5 / 8)
     assert found.confusion["unmasked"] == {
@@ -106,7 +106,7 @@ def test_accuracy_is_of_the_assessed_and_coverage_of_all() -> None:
     assert low is not None and high is not None and low < 5 / 8 < high
 
 
-def test_to_assess_nobody_is_not_to_be_right() -> None:
-    found = figures(outcomes([("masked", NOT_ASSESSED)] * 3), 50, 0)
+def test_without_assessed_people_there_is_no_accuracy() -> None:
+    found = mask_accuracy(outcomes([("masked", NOT_ASSESSED)] * 3), 50, 0)
     assert found.accuracy.value is None
     assert found.coverage.value == 0.0 and found.coverage.interval == "exact"

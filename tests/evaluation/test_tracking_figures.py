@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.formats import TruthError
-from evaluation.tracking import align, measure, score
+from evaluation.tracking import align, estimates, tracking_accuracy
 from tests.evaluation.scenes import Boxes, true_tracks, watched
 
 FRAMES = 100
@@ -22,14 +22,14 @@ def walk(tracks: int = 3, frames: int = FRAMES) -> dict[tuple[int, int], tuple[f
     }
 
 
-def test_perfect_tracks_have_perfect_figures_and_no_interval() -> None:
-    found = measure(watched(walk(), FRAMES), true_tracks(walk()), block_s=4, resamples=20, seed=0)
+def test_perfect_tracks_have_perfect_estimates_and_no_interval() -> None:
+    found = tracking_accuracy(watched(walk(), FRAMES), true_tracks(walk()), block_s=4, resamples=20, seed=0)
     assert (found.frames, found.truth, found.people, found.blocks) == (100, 300, 3, 5)
     assert found.rate == pytest.approx(5.0)
     for name in ("hota", "det_a", "ass_a", "mota", "idf1"):
-        estimate = found.figures[name]
+        estimate = found.estimates[name]
         assert (estimate.value, estimate.low, estimate.high) == (1.0, None, None), name
-    assert [found.figures[n].value for n in ("switches", "false_positives", "misses")] == [0, 0, 0]
+    assert [found.estimates[n].value for n in ("switches", "false_positives", "misses")] == [0, 0, 0]
 
 
 def messy(seed: int) -> tuple[Boxes, Boxes]:
@@ -46,7 +46,7 @@ def messy(seed: int) -> tuple[Boxes, Boxes]:
     return truth, found
 
 
-def test_figures_are_those_of_the_package_on_files(tmp_path: Path) -> None:
+def test_estimates_are_those_of_the_package_on_files(tmp_path: Path) -> None:
     from trackers.eval import evaluate_mot_sequence
 
     truth, found = messy(0)
@@ -59,7 +59,9 @@ def test_figures_are_those_of_the_package_on_files(tmp_path: Path) -> None:
     theirs = evaluate_mot_sequence(
         tmp_path / "truth.txt", tmp_path / "found.txt", ["CLEAR", "Identity", "HOTA"]
     )
-    ours = measure(watched(found, FRAMES), true_tracks(truth), block_s=4, resamples=20, seed=0).figures
+    ours = tracking_accuracy(
+        watched(found, FRAMES), true_tracks(truth), block_s=4, resamples=20, seed=0
+    ).estimates
     assert ours["mota"].value == pytest.approx(theirs.CLEAR.MOTA)
     assert ours["idf1"].value == pytest.approx(theirs.Identity.IDF1)
     assert ours["hota"].value == pytest.approx(theirs.HOTA.HOTA, abs=1e-6)
@@ -75,15 +77,17 @@ def test_counts_add_up_over_blocks_of_any_length(seed: int, block_s: float) -> N
     scene = align(watched(found, FRAMES), true_tracks(truth), block_s)
     assert scene.blocks == -(-20 // block_s)
     whole = align(watched(found, FRAMES), true_tracks(truth), 1000.0)
-    one, many = score(whole, 1, 0), score(scene, 1, 0)
+    one, many = estimates(whole, 1, 0), estimates(scene, 1, 0)
     assert {name: e.value for name, e in one.items()} == {name: e.value for name, e in many.items()}
-    assert all(estimate.interval is None for estimate in one.values())  # one block says nothing
+    assert all(estimate.interval is None for estimate in one.values())  # one block gives no interval
 
 
-def test_intervals_hold_the_figures_and_follow_from_the_seed() -> None:
+def test_intervals_hold_the_values_and_depend_on_the_seed_alone() -> None:
     truth, found = messy(1)
     one, same, other = (
-        measure(watched(found, FRAMES), true_tracks(truth), block_s=2, resamples=20, seed=seed).figures
+        tracking_accuracy(
+            watched(found, FRAMES), true_tracks(truth), block_s=2, resamples=20, seed=seed
+        ).estimates
         for seed in (5, 5, 6)
     )
     assert one == same and one != other
@@ -96,17 +100,17 @@ def test_intervals_hold_the_figures_and_follow_from_the_seed() -> None:
 def test_neither_an_ignored_box_nor_what_lies_on_it_counts() -> None:
     boxes = walk(2)
     ignored = frozenset(key for key in boxes if key[1] == 2)
-    with_both = measure(watched(boxes, FRAMES), true_tracks(boxes, ignored), resamples=20, seed=0)
+    with_both = tracking_accuracy(watched(boxes, FRAMES), true_tracks(boxes, ignored), resamples=20, seed=0)
     without = {key: box for key, box in boxes.items() if key[1] == 1}
-    with_one = measure(watched(without, FRAMES), true_tracks(boxes, ignored), resamples=20, seed=0)
+    with_one = tracking_accuracy(watched(without, FRAMES), true_tracks(boxes, ignored), resamples=20, seed=0)
     for found in (with_both, with_one):
-        assert found.truth == 100 and found.figures["mota"].value == 1.0
-        assert found.figures["false_positives"].value == found.figures["misses"].value == 0
+        assert found.truth == 100 and found.estimates["mota"].value == 1.0
+        assert found.estimates["false_positives"].value == found.estimates["misses"].value == 0
 
 
-def test_nobody_found_is_missed_and_truth_of_other_frames_is_an_error() -> None:
-    found = measure(watched({}, FRAMES), true_tracks(walk()), resamples=20, seed=0)
-    assert found.figures["misses"].value == 300 and found.figures["mota"].value == 0.0
+def test_undetected_people_are_missed_and_truth_of_other_frames_is_an_error() -> None:
+    found = tracking_accuracy(watched({}, FRAMES), true_tracks(walk()), resamples=20, seed=0)
+    assert found.estimates["misses"].value == 300 and found.estimates["mota"].value == 0.0
     late = {(frame + 500, track): box for (frame, track), box in walk().items()}
     with pytest.raises(TruthError, match="expected truth of the 100 analysed frames, got none"):
-        measure(watched(walk(), FRAMES), true_tracks(late), resamples=20, seed=0)
+        tracking_accuracy(watched(walk(), FRAMES), true_tracks(late), resamples=20, seed=0)

@@ -1,4 +1,4 @@
-"""`lazaretto evaluate`: accuracy against truth, one command per question, every figure with an interval."""
+"""`lazaretto evaluate`: accuracy against truth, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cli.commands.evaluate.roles import roles
 from cli.commands.evaluate.tracking import tracking
 
 app = typer.Typer(
-    help="Measure accuracy against truth, every figure with its 95 % interval.",
+    help="Measure accuracy against truth, with 95 % confidence intervals.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -26,16 +26,16 @@ app.command("events")(events)
 app.command("roles")(roles)
 
 
-class Form(StrEnum):
-    """The truth files of ours."""
+class TruthFile(StrEnum):
+    """The truth files of this project."""
 
     EVENTS = "events"
     MASKS = "masks"
 
 
 @app.command()
-def schema(form: Annotated[Form, typer.Argument(help="Which truth file.")]) -> None:
-    """Print the JSON Schema of a truth file, for editors that check while you type."""
+def schema(file: Annotated[TruthFile, typer.Argument(help="The truth file.")]) -> None:
+    """Print the JSON Schema of a truth file, for editors that check a file against it."""
     from evaluation.truth import json_schema
 
-    print(json.dumps(json_schema(form.value), indent=1, ensure_ascii=False))
+    print(json.dumps(json_schema(file.value), indent=1, ensure_ascii=False))

@@ -2,278 +2,173 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from cli.commands.evaluate.options import (
-    DeviceFlag,
-    Face,
-    Fps,
-    ImgSz,
-    JsonFlag,
-    Mask,
-    Person,
-    ResamplesFlag,
-    SeedFlag,
-    SourceFps,
-    emit,
-    looked,
-    open_eyes,
+    DeviceOption,
+    FaceOption,
+    FpsOption,
+    ImgszOption,
+    MaskOption,
+    OutputOption,
+    PersonOption,
+    ResamplesOption,
+    SeedOption,
+    SourceFpsOption,
+    print_report,
     progress_bar,
-    site,
     table,
 )
+from cli.options import JsonOption, read_time
 from evaluation.bootstrap import RESAMPLES, SEED
-from evaluation.report import Report, cell
+from evaluation.report import estimate_text
 from incidents.scoring import BIAS, TOLERANCE_S
-from vision.frames import SECOND, from_iso, to_iso
+from pipelines.home import Home
+from vision.frames import to_iso
 from zones.errors import LazarettoError
 
 if TYPE_CHECKING:
-    from evaluation.events import Case, EventFigures
+    from evaluation.events.estimates import EventAccuracy
     from incidents.scoring import Alarm, Event
-    from models.registry import Weights
-    from vision.perception import ModelBundle
-    from zones.facility import Camera, Facility
 
-SHOWN = 30
-"""Lines of a table of what went wrong; the JSON holds all."""
-StartFlag = Annotated[str | None, typer.Option(help="When the video begins: 2026-11-24T08:00:00+07:00.")]
+MAX_MISTAKE_ROWS = 30
+"""Rows of the table of mistakes, at most; the JSON holds all."""
 
 
 def events(
     video: Annotated[Path | None, typer.Argument(help="A video file; or --home.")] = None,
     facility: Annotated[str | None, typer.Option(help="The facility file (YAML), with a video.")] = None,
-    camera: Annotated[str | None, typer.Option(help="The camera that the video is of.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Id of the camera of the video.")] = None,
     truth_tracks: Annotated[
         Path | None,
-        typer.Option(help="True tracks, MOT text: the events are what the rules say of them."),
+        typer.Option(help="True tracks, MOT text: the true events are what the rules find in them."),
     ] = None,
     events_file: Annotated[
         Path | None,
         typer.Option("--events", help="True events, JSON: see `lazaretto evaluate schema events`."),
     ] = None,
-    home: Annotated[str | None, typer.Option(help="Score the incidents in this home's ledger.")] = None,
+    home: Annotated[
+        str | None, typer.Option(help="Score the incidents in the ledger of this home folder.")
+    ] = None,
     tolerance: Annotated[
         float, typer.Option(help="Seconds after its start in which an event can be alarmed.", min=0, max=3600)
     ] = TOLERANCE_S,
     bias: Annotated[float, typer.Option(help="Recall bias a of F = (a+1)RP/(R+aP).", min=0, max=1000)] = BIAS,
-    block: Annotated[float, typer.Option(help="Seconds of a block of time.", min=1, max=86_400)] = 10.0,
-    start: StartFlag = None,
-    source_fps: SourceFps = None,
-    fps: Fps = 5.0,
-    imgsz: ImgSz = 416,
-    device: DeviceFlag = "auto",
-    person: Person = "person",
-    face: Face = "face",
-    mask: Mask = "mask",
-    resamples: ResamplesFlag = RESAMPLES,
-    seed: SeedFlag = SEED,
-    to: JsonFlag = None,
+    block: Annotated[
+        float, typer.Option(help="Seconds of a block of the bootstrap.", min=1, max=86_400)
+    ] = 10.0,
+    start: Annotated[
+        str | None, typer.Option(help="Start of the video, such as 2026-11-24T08:00:00+07:00.")
+    ] = None,
+    source_fps: SourceFpsOption = None,
+    fps: FpsOption = 5.0,
+    imgsz: ImgszOption = 416,
+    device: DeviceOption = "auto",
+    person: PersonOption = "person",
+    face: FaceOption = "face",
+    mask: MaskOption = "mask",
+    resamples: ResamplesOption = RESAMPLES,
+    seed: SeedOption = SEED,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
 ) -> None:
-    """Recall, precision, F, delay and false alarms per camera-hour of whole events.
+    """Measure recall, precision, F, delay and false alarms per camera-hour of whole events.
 
-    Of a video, analysed now, against true tracks (--truth-tracks) or an events file (--events); or of the
-    incidents in a ledger (--home) against an events file. The events file is {"schema": 1, "cameras":
+    Either of a video, analysed now, against true tracks (--truth-tracks) or an events file (--events); or of
+    the incidents in a ledger (--home) against an events file. The events file is {"schema": 1, "cameras":
     [{"camera": "corridor", "start": "2026-11-24T08:00:00+07:00", "until": "10:00", "events": [{"kind":
-    "zone_crossing", "zone": "stairs", "start": "1:12"}]}]}; moments are seconds or "1:12" from `start` (of
-    a video, from its first frame where `start` is left out), or times with an offset. An alarm counts from
-    an event's start to start + tolerance, for the same kind, and zone where the event names one; a second
-    alarm for the same event is a false alarm.
+    "zone_crossing", "zone": "stairs", "start": "1:12"}]}]}. Moments are seconds or "1:12" from `start` (of
+    a video, from its first frame if `start` is left out), or times with an offset. An alarm finds an event
+    of its kind (and of its zone, if the event names one) between the event's start and start + tolerance. A
+    second alarm for the same event is a false alarm. The bootstrap resamples blocks of time.
     """
-    from evaluation import events as evaluation
+    from evaluation.events.evaluate import (
+        LedgerEventsRequest,
+        ScoringOptions,
+        VideoEventsRequest,
+        evaluate_ledger_events,
+        evaluate_video_events,
+    )
+    from evaluation.setup import PerceptionRequest
+    from vision.perception import Models
 
-    settings: dict[str, Any] = {"tolerance_s": tolerance, "bias": bias, "block_s": block}
-    used: dict[str, Weights] = {}
+    scoring = ScoringOptions(tolerance, bias, block, resamples, seed)
     if home is not None:
         if video is not None or truth_tracks is not None or events_file is None:
             raise LazarettoError(
                 "expected --events FILE beside --home, and neither a video nor --truth-tracks: "
-                "the ledger has its incidents already"
+                "the incidents are in the ledger already"
             )
-        case = _of_ledger(home, events_file)
-        settings |= {"home": home, "events": str(events_file)}
+        result = evaluate_ledger_events(LedgerEventsRequest(Home.choose(home), events_file, scoring))
     else:
-        if video is None or facility is None or (truth_tracks is None) == (events_file is None):
+        truth = truth_tracks or events_file
+        if video is None or facility is None or truth is None or (truth_tracks and events_file):
             raise LazarettoError(
                 "expected a VIDEO with --facility and either --truth-tracks or --events, "
                 "or --home with --events"
             )
-        footage = _Footage(video, *site(facility, camera), _moment(start), source_fps)
-        case, bundle = _of_video(
-            footage, truth_tracks, events_file, (fps, imgsz, device, (person, face, mask))
+        request = VideoEventsRequest(
+            video=video,
+            facility=facility,
+            truth=truth,
+            truth_is_tracks=truth_tracks is not None,
+            camera=camera,
+            start=read_time("--start", start),
+            perception=PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps),
+            scoring=scoring,
         )
-        used = bundle.weights
-        settings |= {
-            **looked(bundle, source_fps),
-            "video": str(video),
-            "start": start,
-            "facility": facility,
-            "facility_version": footage.facility.version,
-            "camera": footage.camera.id,
-            "truth_tracks": str(truth_tracks) if truth_tracks else None,
-            "events": str(events_file) if events_file else None,
-        }
-    found = evaluation.figures(
-        case, tolerance=round(tolerance * SECOND), bias=bias, block_s=block, resamples=resamples, seed=seed
-    )
-    hours = found.kinds[evaluation.ALL].score.hours
-    report = Report(
-        question="events",
-        settings=settings,
-        weights=used,
-        seed=seed,
-        resamples=resamples,
-        unit=f"block of {block:g} s",
-        units=found.blocks,
-        counts={
-            "camera_hours": round(hours, 6),
-            "events_not_watched": case.unwatched,
-            "alarms_not_judged": found.outside,
-            "kinds": {
-                kind: {
-                    "events": item.score.events,
-                    "alarms": item.score.alarms,
-                    "found": item.score.found,
-                    "missed": item.score.events - item.score.found,
-                    "false_alarms": item.score.alarms - item.score.found,
-                    "duplicates": item.score.duplicates,
-                }
-                for kind, item in found.kinds.items()
-            },
-            "missed": [_named(item) for item in found.missed],
-            "false_alarms": [_named(item) for item in found.false_alarms],
-        },
-        figures={
-            kind: {
-                "recall": item.recall,
-                "precision": item.precision,
-                "f": item.f,
-                "false_alarms_per_camera_hour": item.false_alarms_per_hour,
-                "median_delay_s": item.median_delay_s,
-            }
-            for kind, item in found.kinds.items()
-        },
-        notes=_notes(case, found),
-    )
-    emit(report, [_counted(found, hours), _rated(found, bias), *_wrong(found)], to)
+        result = evaluate_video_events(request, progress_bar)
+    accuracy = result.accuracy
+    tables = [_count_table(accuracy), _estimate_table(accuracy, bias), *_mistake_tables(accuracy)]
+    print_report(result.report, tables, as_json, output)
 
 
-def _counted(found: EventFigures, hours: float) -> Table:
-    title = f"Events in {hours:.2f} camera-hours"
+def _count_table(accuracy: EventAccuracy) -> Table:
+    from evaluation.events.estimates import ALL
+
     made = table(
-        title, "kind", "events", "alarms", "found", "missed", "false alarms", "duplicates among them"
+        f"Events in {accuracy.kinds[ALL].score.hours:.2f} camera-hours",
+        *("kind", "events", "alarms", "found", "missed", "false alarms", "duplicates among them"),
     )
-    for kind, item in found.kinds.items():
-        it = item.score
-        row = (it.events, it.alarms, it.found, it.events - it.found, it.alarms - it.found, it.duplicates)
+    for kind, item in accuracy.kinds.items():
+        score = item.score
+        row = (
+            *(score.events, score.alarms, score.found),
+            *(score.events - score.found, score.alarms - score.found, score.duplicates),
+        )
         made.add_row(kind.replace("_", " "), *map(str, row))
     return made
 
 
-def _rated(found: EventFigures, bias: float) -> Table:
+def _estimate_table(accuracy: EventAccuracy, bias: float) -> Table:
     columns = ("recall", "precision", f"F (a = {bias:g})", "false alarms per camera-hour", "median delay s")
-    made = table("How well they are alarmed", "kind", *columns)
-    for kind, item in found.kinds.items():
+    made = table("Accuracy of the alarms", "kind", *columns)
+    for kind, item in accuracy.kinds.items():
         made.add_row(
             kind.replace("_", " "),
-            cell(item.recall),
-            cell(item.precision),
-            cell(item.f),
-            cell(item.false_alarms_per_hour, 1),
-            cell(item.median_delay_s, 1),
+            estimate_text(item.recall),
+            estimate_text(item.precision),
+            estimate_text(item.f),
+            estimate_text(item.false_alarms_per_hour, 1),
+            estimate_text(item.median_delay_s, 1),
         )
     return made
 
 
-def _named(item: Event | Alarm) -> dict[str, str | None]:
-    return {"camera": item.camera, "kind": item.kind, "zone": item.zone, "start": to_iso(item.start)}
-
-
-def _wrong(found: EventFigures) -> list[Table]:
-    """What to look at: the events missed and the false alarms, the first of them if there are many."""
-    rows = [("missed", item) for item in found.missed] + [("false alarm", a) for a in found.false_alarms]
+def _mistake_tables(accuracy: EventAccuracy) -> list[Table]:
+    """The missed events and the false alarms, the first of them if there are many; no table without any."""
+    rows: list[tuple[str, Event | Alarm]] = [("missed", item) for item in accuracy.missed]
+    rows += [("false alarm", item) for item in accuracy.false_alarms]
     if not rows:
         return []
-    title = "What went wrong" + (f", the first {SHOWN} of {len(rows)}" if len(rows) > SHOWN else "")
-    made = table(title, "")
+    more = f", the first {MAX_MISTAKE_ROWS} of {len(rows)}" if len(rows) > MAX_MISTAKE_ROWS else ""
+    made = table(f"Missed events and false alarms{more}", "")
     for column in ("start (UTC)", "camera", "kind", "zone"):
         made.add_column(column, no_wrap=True)
-    for word, item in rows[:SHOWN]:
+    for word, item in rows[:MAX_MISTAKE_ROWS]:
         made.add_row(word, to_iso(item.start)[:19], item.camera, item.kind.replace("_", " "), item.zone or "")
     return [made]
-
-
-def _notes(case: Case, found: EventFigures) -> tuple[str, ...]:
-    notes = list(case.notes)
-    if case.unwatched:
-        notes.append(f"{case.unwatched} true events began while nothing was analysed: left out")
-    if found.outside:
-        notes.append(f"{found.outside} alarms outside the time of which the truth is known: not judged")
-    return tuple(notes)
-
-
-@dataclass(frozen=True)
-class _Footage:
-    """A video, whose it is, and when."""
-
-    video: Path
-    facility: Facility
-    camera: Camera
-    start: int | None
-    source_fps: float | None
-
-
-def _of_video(
-    footage: _Footage,
-    truth_tracks: Path | None,
-    events_file: Path | None,
-    how: tuple[float, int, str, tuple[str, str, str]],
-) -> tuple[Case, ModelBundle]:
-    """Read the truth before the models are loaded: a slip in it is told at once."""
-    from evaluation import events as evaluation
-    from evaluation.formats import read_mot
-    from evaluation.truth import read_events
-    from pipelines.observe_footage import observe_footage
-
-    true = read_mot(truth_tracks) if truth_tracks else None
-    told = read_events(events_file) if events_file else None
-    if told is not None:
-        evaluation.of_camera(told, footage.camera.id)
-    bundle = open_eyes(*how)
-    with progress_bar("video") as progress:
-        observed = observe_footage(
-            footage.video,
-            bundle,
-            footage.camera,
-            start=footage.start,
-            source_fps=footage.source_fps,
-            timezone=footage.facility.timezone,
-            progress=progress,
-        )
-    if true is not None:
-        return evaluation.case_of_tracks(observed, true, footage.facility, footage.camera), bundle
-    assert told is not None
-    return evaluation.case_of_video(observed, told, footage.facility, footage.camera), bundle
-
-
-def _of_ledger(home: str, events_file: Path) -> Case:
-    from evaluation.events import case_of_ledger
-    from evaluation.truth import read_events
-    from incidents.ledger import Ledger
-    from pipelines.home import Home
-
-    told = read_events(events_file)
-    with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        return case_of_ledger(ledger, told)
-
-
-def _moment(text: str | None) -> int | None:
-    try:
-        return None if text is None else from_iso(text)
-    except ValueError as error:
-        raise LazarettoError(f"--start: {error}") from None

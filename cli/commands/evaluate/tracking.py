@@ -9,41 +9,36 @@ import typer
 from rich.table import Table
 
 from cli.commands.evaluate.options import (
-    DeviceFlag,
-    Face,
-    Fps,
-    ImgSz,
-    JsonFlag,
-    Mask,
-    Person,
-    ResamplesFlag,
-    SeedFlag,
-    SourceFps,
-    emit,
-    looked,
-    open_eyes,
+    DeviceOption,
+    FaceOption,
+    FpsOption,
+    ImgszOption,
+    MaskOption,
+    OutputOption,
+    PersonOption,
+    ResamplesOption,
+    SeedOption,
+    SourceFpsOption,
+    print_report,
     progress_bar,
-    site,
     table,
 )
+from cli.options import JsonOption
 from evaluation.bootstrap import SEED
-from evaluation.report import Report, cell
+from evaluation.report import estimate_text
 
 if TYPE_CHECKING:
-    from evaluation.tracking import TrackingFigures
-
-ALL = "all"
-"""Value of --tracker that compares all trackers."""
-SLOW_RESAMPLES = 200
-"""Draws of whole scenes, each of which takes a tenth of a second to score."""
+    from evaluation.tracking import TrackerTime, TrackingAccuracy
 
 
 def tracking(
     video: Annotated[Path, typer.Argument(help="A video file.")],
     truth: Annotated[Path, typer.Option(help="True tracks, MOT text; frame 1 is the first of the video.")],
-    block: Annotated[float, typer.Option(help="Seconds of a block of frames.", min=1, max=3600)] = 10.0,
-    source_fps: SourceFps = None,
-    fps: Fps = 5.0,
+    block: Annotated[
+        float, typer.Option(help="Seconds of a block of the bootstrap.", min=1, max=3600)
+    ] = 10.0,
+    source_fps: SourceFpsOption = None,
+    fps: FpsOption = 5.0,
     first_frame: Annotated[
         int, typer.Option(help="Number of the first analysed frame of the video, from 0.", min=0)
     ] = 0,
@@ -54,96 +49,51 @@ def tracking(
             "detections."
         ),
     ] = "lazaretto",
-    imgsz: ImgSz = 416,
-    device: DeviceFlag = "auto",
-    person: Person = "person",
-    face: Face = "face",
-    mask: Mask = "mask",
-    resamples: ResamplesFlag = SLOW_RESAMPLES,
-    seed: SeedFlag = SEED,
-    to: JsonFlag = None,
+    imgsz: ImgszOption = 416,
+    device: DeviceOption = "auto",
+    person: PersonOption = "person",
+    face: FaceOption = "face",
+    mask: MaskOption = "mask",
+    resamples: ResamplesOption = 200,
+    seed: SeedOption = SEED,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
 ) -> None:
-    """HOTA, MOTA and IDF1 of a tracker, on the frames that the pipeline analyses, and its processor time.
+    """Measure HOTA, MOTA, IDF1 and processor time of a tracker on the frames that the pipeline analyses.
 
-    Blocks of consecutive frames are drawn anew: the intervals say how much a figure owes to the moments of
-    this one video, not what another camera would give.
+    The bootstrap resamples blocks of consecutive frames: an interval says how much an estimate depends on the
+    moments of this one video, not what another camera would give.
     """
-    from evaluation.formats import read_mot
-    from evaluation.trackers import detect_footage, track_footage
-    from evaluation.tracking import measure
-    from vision.tracking import TRACKERS, TrackerSettings
+    from evaluation.setup import PerceptionRequest
+    from evaluation.tracking import ALL_TRACKERS, TrackingRequest, evaluate_tracking
+    from vision.perception import Models
 
-    names = TRACKERS if tracker == ALL else (TrackerSettings(name=tracker).name,)
-    true = read_mot(truth)
-    bundle = open_eyes(fps, imgsz, device, (person, face, mask))
-    camera = site(None, None)[1]
-    with progress_bar("detection") as progress:
-        detected = detect_footage(
-            video, bundle, camera, first_frame=first_frame, source_fps=source_fps, progress=progress
-        )
-    found: dict[str, TrackingFigures] = {}
-    times: dict[str, dict[str, float]] = {}
-    for name in names:
-        with progress_bar(name) as progress:
-            tracked = track_footage(detected, bundle, camera, name, progress)
-        times[name] = {
-            "frame_ms": round(tracked.frame_ms, 2),
-            "embedding_ms": round(tracked.embedding_ms, 2),
-        }
-        with progress_bar(f"{name}: intervals") as progress:
-            found[name] = measure(
-                tracked.observed, true, block_s=block, resamples=resamples, seed=seed, progress=progress
-            )
-    first = found[names[0]]
-    report = Report(
-        question="tracking",
-        settings={
-            **looked(bundle, source_fps),
-            "tracker": tracker,
-            "first_frame": first_frame,
-            "video": str(video),
-            "truth": str(truth),
-            "block_s": block,
-        },
-        weights=bundle.weights,
-        seed=seed,
-        resamples=resamples,
-        unit=f"block of {block:g} s",
-        units=first.blocks,
-        counts={
-            "frames": first.frames,
-            "frames_per_second": round(first.rate, 2),
-            "true_boxes": first.truth,
-            "true_people": first.people,
-            "times": times,
-        },
-        figures={name: item.figures for name, item in found.items()} if tracker == ALL else first.figures,
-        notes=(
-            f"{first.frames} frames ({first.rate:.1f} per second of footage), {first.people} true people in "
-            f"{first.truth} true boxes",
-            "milliseconds: processor time of the tracker per frame, without detection",
-        ),
-    )
-    shown = _comparison(found, times) if tracker == ALL else _figures(first, times[names[0]])
-    emit(report, [shown], to)
+    perception = PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps)
+    request = TrackingRequest(video, truth, tracker, first_frame, block, perception, resamples, seed)
+    result = evaluate_tracking(request, progress_bar)
+    if tracker == ALL_TRACKERS:
+        shown = _comparison_table(result.accuracy, result.times)
+    else:
+        shown = _accuracy_table(result.accuracy[tracker], result.times[tracker])
+    print_report(result.report, [shown], as_json, output)
 
 
-def _figures(found: TrackingFigures, times: dict[str, float]) -> Table:
-    from evaluation.tracking import COUNTED
+def _accuracy_table(accuracy: TrackingAccuracy, time: TrackerTime) -> Table:
+    from evaluation.tracking import COUNT_NAMES
 
-    made = table("Tracking", "figure", "value")
-    for name, estimate in found.figures.items():
-        made.add_row(name.replace("_", " "), cell(estimate, 0 if name in COUNTED else 3))
-    made.add_row("ms per frame", f"{times['frame_ms']:.1f}")
-    made.add_row("of which embeddings", f"{times['embedding_ms']:.1f}")
+    made = table("Tracking", "measure", "value")
+    for name, estimate in accuracy.estimates.items():
+        made.add_row(name.replace("_", " "), estimate_text(estimate, 0 if name in COUNT_NAMES else 3))
+    made.add_row("ms per frame", f"{time['frame_ms']:.1f}")
+    made.add_row("of which embeddings", f"{time['embedding_ms']:.1f}")
     return made
 
 
-def _comparison(found: dict[str, TrackingFigures], times: dict[str, dict[str, float]]) -> Table:
+def _comparison_table(accuracy: dict[str, TrackingAccuracy], times: dict[str, TrackerTime]) -> Table:
     """One row for each tracker, without intervals, which the JSON has."""
     made = table("Trackers", "tracker", "HOTA", "MOTA", "IDF1", "id switches", "ms", "embeddings")
-    for name, item in found.items():
-        values = [item.figures[figure].value for figure in ("hota", "mota", "idf1", "switches")]
+    for name, item in accuracy.items():
+        values = [item.estimates[measure].value for measure in ("hota", "mota", "idf1", "switches")]
         cells = [
             "-" if v is None else f"{v:.{digits}f}" for v, digits in zip(values, (3, 3, 3, 0), strict=True)
         ]

@@ -241,8 +241,8 @@ def role_accuracy(
     for role, count in tracks.items():
         if not MIN_TRACKS_PER_CLASS <= tracks_per_role < count:
             raise TruthError(
-                f"expected to label at least {MIN_TRACKS_PER_CLASS} tracks of each role and fewer than there are, "
-                f"got {tracks_per_role} of {count} as {role}"
+                f"expected to label at least {MIN_TRACKS_PER_CLASS} tracks of each role and fewer than there "
+                f"are, got {tracks_per_role} of {count} as {role}"
             )
     rng = np.random.default_rng(seed)
     results: dict[str, list[tuple[float, float, float, int]]] = {}

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.sources.images import IMAGE_SUFFIXES, natural_key
-from zones.errors import LazarettoError
+from zones.errors import FacilityError, LazarettoError
 from zones.loading import read_document
-from zones.validation import FacilityError, describe
+from zones.validation import describe
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

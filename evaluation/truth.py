@@ -51,8 +51,9 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Wit
 
 from evaluation.formats import TruthError
 from vision.frames import SECOND, from_iso
+from zones.errors import FacilityError
 from zones.loading import read_document
-from zones.validation import FacilityError, Loc, Model, describe, explain, refuse
+from zones.validation import Loc, Model, describe, explain, refuse
 
 Kind = Literal["mask_absent", "mask_incorrect", "zone_crossing", "contact", "gathering"]
 State = Literal["masked", "unmasked", "incorrect"]
@@ -83,29 +84,27 @@ def _moment(value: object) -> Moment:
                 return Moment(round((hours * 3600 + minutes * 60 + seconds) * SECOND), False)
         elif "T" in value:
             return Moment(_iso(value), True)
-    refuse(
-        'expected seconds, or text such as "1:12", "1:02:03.5" or "2026-11-24T08:00:00+07:00", '
-        f"got {describe(value)}"
-    )
+    expected = 'seconds, or text such as "1:12", "1:02:03.5" or "2026-11-24T08:00:00+07:00"'
+    refuse(expected, describe(value))
 
 
 def _iso(text: str) -> int:
     try:
         return from_iso(text)
-    except ValueError as error:
-        refuse(str(error))
+    except ValueError:
+        refuse("a time with an offset from UTC, such as 2026-11-24T08:00:00+07:00", describe(text))
 
 
 def _start(value: object) -> int:
     if not isinstance(value, str):
-        refuse(f"expected a time such as 2026-11-24T08:00:00+07:00, got {describe(value)}")
+        refuse("a time such as 2026-11-24T08:00:00+07:00", describe(value))
     return _iso(value)
 
 
 def _box(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = box
     if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
-        refuse(f"expected x1, y1, x2, y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1, got {list(box)}")
+        refuse("x1, y1, x2, y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1", str(list(box)))
     return box
 
 
@@ -121,10 +120,8 @@ Box = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_box)]
 
 def _in_order(first: Moment | None, last: Moment | None, name: str) -> None:
     if first and last and first.absolute == last.absolute and last.us < first.us:
-        refuse(
-            f"expected a moment after the one it begins with, got {(first.us - last.us) / SECOND:g} s before",
-            name,
-        )
+        before_s = (first.us - last.us) / SECOND
+        refuse("a moment after the one it begins with", f"{before_s:g} s before", name)
 
 
 class TrueEvent(Model):
@@ -179,14 +176,12 @@ class EventsFile(Model):
         names = [item.camera for item in self.cameras]
         for c, item in enumerate(self.cameras):
             if item.camera in names[:c]:
-                refuse(f"expected each camera once, got {item.camera!r} again", "cameras", c, "camera")
+                refuse("each camera once", f"{item.camera!r} again", "cameras", c, "camera")
             for e, event in enumerate(item.events):
                 if event.kind not in self.kinds:
                     known = ", ".join(self.kinds)
-                    refuse(
-                        f"expected one of the kinds of this file ({known}), got {event.kind!r}",
-                        *("cameras", c, "events", e, "kind"),
-                    )
+                    expected = f"one of the kinds of this file ({known})"
+                    refuse(expected, repr(event.kind), "cameras", c, "events", e, "kind")
         return self
 
 
@@ -207,7 +202,7 @@ class PersonTruth(Model):
     def _ordered(self) -> Self:
         for name, moment in (("from", self.first), ("until", self.until)):
             if moment is not None and moment.absolute:
-                refuse("expected a moment counted from the first frame of the clip, got a time of day", name)
+                refuse("a moment counted from the first frame of the clip", "a time of day", name)
         _in_order(self.first, self.until, "until")
         return self
 
@@ -230,7 +225,7 @@ class MasksFile(Model):
         names = [item.clip for item in self.clips]
         for c, name in enumerate(names):
             if name in names[:c]:
-                refuse(f"expected each clip once, got {name!r} again", "clips", c, "clip")
+                refuse("each clip once", f"{name!r} again", "clips", c, "clip")
         return self
 
 

@@ -11,22 +11,22 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from zones.calibration.spec import CalibrationSpec
 from zones.credentials import has_credentials
+from zones.errors import FaultCode
+from zones.fields import Point, Share
 from zones.geometry import area, crossing_edges, extents
-from zones.points import Point
 from zones.schedule import ALWAYS
-from zones.thresholds import Share
 from zones.validation import Model, describe, refuse
 
-# Smaller zones (about 4 px of a 768 x 576 frame) cannot hold a foot point and would never fire.
-MIN_AREA = 1e-5
-# Points whose extent across their line is no more than rounding lie on it.
-_FLAT = 1e-9
+MIN_AREA_SHARE = 1e-5
+"""Smallest zone, as a share of the frame: about 4 px of 768 x 576, too small to contain a foot point."""
+_MAX_ROUNDING = 1e-9
+"""Points whose extent across their common line is no larger than this lie on the line."""
 # Ids become folder and file names, hence the narrow alphabet.
 _IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
 class Role(StrEnum):
-    """Who a person is; `unknown` whenever confidence is low."""
+    """The role of a person; `unknown` whenever confidence is low."""
 
     RESIDENT = "resident"
     STAFF_PPE = "staff_ppe"
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 
 class Place(StrEnum):
-    """The six kinds of public area that 4403/CV-BCD has cameras see; there is deliberately no other."""
+    """The six kinds of public area that 4403/CV-BCD wants cameras to see; there is deliberately no other."""
 
     CORRIDOR = "corridor"
     LOBBY = "lobby"
@@ -65,7 +65,7 @@ LINE_TYPES = (ZoneType.ROOM_DOOR, ZoneType.ONE_WAY, ZoneType.GATE, ZoneType.PERI
 
 
 class Effect(StrEnum):
-    """What a rule decides."""
+    """What a rule decides for those it applies to."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -79,7 +79,7 @@ class Direction(StrEnum):
 
 
 class Pair(StrEnum):
-    """Which people's contact a camera watches."""
+    """A pair of roles whose contact a camera evaluates."""
 
     STAFF_RESIDENT = "staff_resident"
     OUTSIDER_ANY = "outsider_any"
@@ -88,42 +88,48 @@ class Pair(StrEnum):
 
 def _check_identifier(text: str) -> str:
     if re.fullmatch(_IDENTIFIER, text) is None:
-        refuse(
-            f"expected 1 to 64 of A-Z, a-z, 0-9, '.', '_', '-', first a letter or digit, got {describe(text)}"
-        )
+        expected = "1 to 64 of A-Z, a-z, 0-9, '.', '_', '-', first a letter or digit"
+        refuse(expected, describe(text), code=FaultCode.MALFORMED)
     return text
 
 
 def _check_polygon(polygon: tuple[Point, ...]) -> tuple[Point, ...]:
     if polygon[0] == polygon[-1]:
-        refuse("expected each point once, got the first point again at the end", len(polygon) - 1)
-    if extents(polygon)[1] < _FLAT:
-        refuse("expected a polygon with an area, got points on one line")
+        again = len(polygon) - 1
+        refuse("each point once", "the first point again at the end", again, code=FaultCode.DUPLICATE)
+    if extents(polygon)[1] < _MAX_ROUNDING:
+        refuse("a polygon with an area", "points on one line", code=FaultCode.GEOMETRY)
     if (edges := crossing_edges(polygon)) is not None:
         first, second = (f"[{i}]-[{(i + 1) % len(polygon)}]" for i in edges)
-        refuse(f"expected a polygon that does not cross itself, got sides {first} and {second} meeting")
-    if (size := area(polygon)) < MIN_AREA:
-        refuse(f"expected a polygon with an area of at least {MIN_AREA:g} of the frame, got {size:.2g}")
+        got = f"sides {first} and {second} meeting"
+        refuse("a polygon that does not cross itself", got, code=FaultCode.GEOMETRY)
+    if (size := area(polygon)) < MIN_AREA_SHARE:
+        expected = f"a polygon with an area of at least {MIN_AREA_SHARE:g} of the frame"
+        refuse(expected, f"{size:.2g}", code=FaultCode.GEOMETRY)
     return polygon
 
 
 def _check_line(points: tuple[Point, Point]) -> tuple[Point, Point]:
     if points[0] == points[1]:
-        refuse(f"expected two distinct points, got [{points[0][0]:g}, {points[0][1]:g}] twice")
+        got = f"[{points[0][0]:g}, {points[0][1]:g}] twice"
+        refuse("two distinct points", got, code=FaultCode.GEOMETRY)
     return points
 
 
 def _check_line_type(kind: ZoneType) -> ZoneType:
     if kind not in LINE_TYPES:
-        refuse(f"expected a type of line ({', '.join(LINE_TYPES)}), got {kind.value!r}, which needs a zone")
+        got = f"{kind.value!r}, which needs a zone"
+        refuse(f"a type of line ({', '.join(LINE_TYPES)})", got, code=FaultCode.NOT_A_CHOICE)
     return kind
 
 
 def _check_place(value: object) -> object:
     if value not in list(Place):
         refuse(
-            f"expected one of the public areas {', '.join(Place)}, got {describe(value)}: "
-            "the order (4403/CV-BCD) forbids cameras inside rooms, toilets and bathrooms"
+            f"one of the public areas {', '.join(Place)}",
+            describe(value),
+            code=FaultCode.FORBIDDEN_PLACE,
+            hint="the order (4403/CV-BCD) forbids cameras inside rooms, toilets and bathrooms",
         )
     return value
 
@@ -132,24 +138,27 @@ def _check_list(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return value
     _check_place(value)
-    refuse(f"expected a list of public areas, got {describe(value)}: put brackets around it")
+    expected, hint = "a list of public areas", "put brackets around it"
+    refuse(expected, describe(value), code=FaultCode.WRONG_TYPE, hint=hint)
 
 
 def _check_places(places: tuple[Place, ...]) -> tuple[Place, ...]:
     for i, place in enumerate(places):
         if place in places[:i]:
-            refuse(f"expected each public area once, got {place.value!r} again", i)
+            refuse("each public area once", f"{place.value!r} again", i, code=FaultCode.DUPLICATE)
     return places
 
 
 def _check_source(source: str) -> str:
     if has_credentials(source):
         refuse(
-            "expected a source without credentials, got a user, password or token in clear; "
-            "put ${NAME} in its place and set the environment variable NAME"
+            "a source without credentials",
+            "a user, password or token in clear",
+            code=FaultCode.CREDENTIALS,
+            hint="put ${NAME} in its place and set the environment variable NAME",
         )
     if re.search(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*\})|\$(?!\{)", source):
-        refuse("expected environment variables as ${NAME}, got a '$' that begins none")
+        refuse("environment variables as ${NAME}", "a '$' that begins none", code=FaultCode.MALFORMED)
     return source
 
 
@@ -185,10 +194,10 @@ class Rule(Model):
 
 
 class Zone(Model):
-    """A polygon on the floor as seen in the image, judged by the foot point of each person."""
+    """A polygon on the floor as seen in the image; a person is in it while their foot point is."""
 
     id: Identifier = Field(title="Id", description="Unique among the zones and lines of the camera.")
-    name: Name = Field(default="", title="Name", description="As people call it.")
+    name: Name = Field(default="", title="Name", description="Name for people.")
     type: ZoneType = Field(title="Type", description="What the zone stands for; decides the default rules.")
     polygon: Polygon = Field(
         title="Polygon", description="Corners [x, y], 0..1 of the frame, x right, y down."
@@ -200,7 +209,7 @@ class Zone(Model):
         description="Role given to tracks that begin here, such as at a staff door.",
     )
     origin_confidence: Share = Field(
-        default=0.8, title="Confidence of origin", description="Of that role, 0..1 [D]."
+        default=0.8, title="Confidence of origin", description="Of that role, 0..1."
     )
     toward: Point | None = Field(
         default=None,
@@ -209,31 +218,34 @@ class Zone(Model):
     )
 
     @model_validator(mode="after")
-    def _has_a_way(self) -> Self:
+    def _toward_is_a_direction(self) -> Self:
         if self.toward is None:
             return self
         if self.type is not ZoneType.ONE_WAY:
-            refuse(f"expected a way only in a zone of type one_way, got one in {self.type.value}", "toward")
+            expected = "`toward` only in a zone of type one_way"
+            got = f"it in a zone of type {self.type.value}"
+            refuse(expected, got, "toward", code=FaultCode.CONFLICT)
         middle = [sum(axis) / len(axis) for axis in zip(*self.polygon, strict=True)]
         if max(abs(a - b) for a, b in zip(middle, self.toward, strict=True)) < 0.01:
-            refuse("expected a point away from the middle of the polygon, got one there", "toward")
+            expected = "a point away from the middle of the polygon"
+            refuse(expected, "a point at the middle", "toward", code=FaultCode.GEOMETRY)
         return self
 
     @model_validator(mode="after")
-    def _has_no_direction(self) -> Self:
+    def _rules_have_no_direction(self) -> Self:
         for i, rule in enumerate(self.rules):
             if rule.direction is not None:
-                refuse(
-                    "expected no direction in the rule of a zone (only lines have one), got one", "rules", i
-                )
+                expected = "no direction in the rule of a zone (only lines have one)"
+                got = f"direction {rule.direction.value}"
+                refuse(expected, got, "rules", i, code=FaultCode.CONFLICT)
         return self
 
 
 class Line(Model):
-    """A directed line on the floor as seen in the image, judged by the path of the foot point."""
+    """A directed line on the floor as seen in the image; a person crosses it when their foot point does."""
 
     id: Identifier = Field(title="Id", description="Unique among the zones and lines of the camera.")
-    name: Name = Field(default="", title="Name", description="As people call it.")
+    name: Name = Field(default="", title="Name", description="Name for people.")
     type: LineType = Field(title="Type", description="What the line stands for.")
     points: Annotated[tuple[Point, Point], AfterValidator(_check_line)] = Field(
         title="Points",
@@ -251,7 +263,7 @@ class Camera(Model):
     """One camera: where it looks, and what is drawn in its view."""
 
     id: Identifier = Field(title="Id", description="Unique in the facility.")
-    name: Name = Field(default="", title="Name", description="As people call it.")
+    name: Name = Field(default="", title="Name", description="Name for people.")
     places: Places = Field(
         title="Places",
         description="The public areas it sees (4403/CV-BCD); never a room, toilet or bathroom.",
@@ -262,10 +274,10 @@ class Camera(Model):
         description="File or stream URL; credentials only as ${NAME} from the environment.",
     )
     default_role: Role = Field(
-        default=Role.UNKNOWN, title="Default role", description="Of people nothing else is known of."
+        default=Role.UNKNOWN, title="Default role", description="Role of people while nothing else is known."
     )
     default_role_confidence: Share = Field(
-        default=0.7, title="Confidence", description="Of the default role, 0..1 [D]."
+        default=0.7, title="Confidence", description="Of the default role, 0..1."
     )
     calibration: CalibrationSpec | None = Field(
         default=None, title="Calibration", description="Image to ground in metres."
@@ -281,7 +293,7 @@ class Camera(Model):
     contact_pairs: tuple[Pair, ...] = Field(
         default=(Pair.STAFF_RESIDENT, Pair.OUTSIDER_ANY),
         title="Contact pairs",
-        description="Whose contact is watched [D].",
+        description="Pairs of roles whose contact is evaluated.",
     )
 
     @model_validator(mode="after")
@@ -305,4 +317,4 @@ def claim_id(seen: dict[str, str], name: str, owner: str, *at: int | str) -> Non
     Case is ignored: ids name folders, and some file systems do not tell A from a.
     """
     if (other := seen.setdefault(name.casefold(), owner)) != owner:
-        refuse(f"expected a unique id, got {name!r}, which {other} has too", *at)
+        refuse("a unique id", f"{name!r}, which {other} has too", *at, code=FaultCode.DUPLICATE)

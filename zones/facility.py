@@ -29,12 +29,13 @@ from zones.camera import (
     claim_id,
 )
 from zones.credentials import mentions_credentials
+from zones.errors import FacilityError, Fault, FaultCode
+from zones.fields import Point
 from zones.loading import read_document
 from zones.migrating import as_newest, schema_of, version_of, written_at
-from zones.points import Point
 from zones.schedule import ALWAYS, Instants, Window, is_active
 from zones.thresholds import ContactRule, EvidenceRule, GatheringRule, MaskRule, Rules, ZoneRule
-from zones.validation import FacilityError, Model, describe, explain, nearest, refuse
+from zones.validation import Model, describe, explain, refuse, suggest
 
 # Callers need one import only: the parts of a facility are read from here.
 __all__ = [
@@ -79,14 +80,16 @@ def _check_timezone(name: str) -> str:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         refuse(
-            f"expected a time zone of the IANA list (such as Asia/Ho_Chi_Minh), got {describe(name)}"
-            f"{nearest(name, available_timezones())}"
+            "a time zone of the IANA list (such as Asia/Ho_Chi_Minh)",
+            describe(name),
+            code=FaultCode.MALFORMED,
+            hint=suggest(name, available_timezones()),
         )
     return name
 
 
 class Identity(Model):
-    """Which facility it is and who runs it."""
+    """The facility's code and name, and the body that runs it."""
 
     code: Identifier = Field(title="Code", description="Short code used in ids and reports.")
     name: Name = Field(min_length=1, title="Name", description="Full name.")
@@ -103,13 +106,13 @@ class Facility(Model):
     timezone: Annotated[str, AfterValidator(_check_timezone)] = Field(
         default="Asia/Ho_Chi_Minh",
         title="Time zone",
-        description="IANA name; schedules and reports are in it.",
+        description="IANA name; schedules and reports use it.",
     )
     schedules: dict[Identifier, Annotated[tuple[Window, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
         validate_default=True,
         title="Schedules",
-        description="Daily local windows by name; `curfew` is 22:00-05:00 unless given [D].",
+        description="Daily local windows by name; `curfew` is 22:00-05:00 unless given.",
     )
     cameras: tuple[Camera, ...] = Field(min_length=1, title="Cameras")
     rules: Rules = Field(default=Rules(), title="Rules", description="Thresholds; left out, the defaults.")
@@ -119,7 +122,7 @@ class Facility(Model):
     @classmethod
     def _add_curfew(cls, schedules: dict[str, tuple[Window, ...]]) -> dict[str, tuple[Window, ...]]:
         if ALWAYS in schedules:
-            refuse(f"expected another name, got {ALWAYS!r}, which is predefined", ALWAYS)
+            refuse("another name", f"{ALWAYS!r}, which is predefined", ALWAYS, code=FaultCode.DUPLICATE)
         return {"curfew": (_CURFEW,), **schedules}
 
     @model_validator(mode="after")
@@ -132,9 +135,11 @@ class Facility(Model):
                 for r, rule in enumerate(part.rules):
                     if rule.schedule not in known:
                         refuse(
-                            f"expected a schedule among {', '.join(known)}, got {describe(rule.schedule)}"
-                            f"{nearest(rule.schedule, known)}",
+                            f"a schedule among {', '.join(known)}",
+                            describe(rule.schedule),
                             *("cameras", c, *place, "rules", r, "schedule"),
+                            code=FaultCode.UNKNOWN_REFERENCE,
+                            hint=suggest(rule.schedule, known),
                         )
         return self
 
@@ -174,8 +179,14 @@ class Facility(Model):
             if camera.id == camera_id:
                 return camera
         known = [camera.id for camera in self.cameras]
-        hint = nearest(camera_id, known)
-        raise UnknownCamera(f"expected a camera of {self.code} ({', '.join(known)}), got {camera_id!r}{hint}")
+        raise UnknownCamera(
+            Fault(
+                f"a camera of {self.code} ({', '.join(known)})",
+                repr(camera_id),
+                FaultCode.UNKNOWN_REFERENCE,
+                suggest(camera_id, known),
+            )
+        )
 
     def active(self, schedule: str, t: Instants) -> npt.NDArray[np.bool_]:
         """Whether a schedule is active at each instant `t` (microseconds UTC, any shape); "always" always is.
@@ -188,7 +199,12 @@ class Facility(Model):
         if schedule not in self.schedules:
             known = [ALWAYS, *self.schedules]
             raise FacilityError(
-                f"expected a schedule among {', '.join(known)}, got {schedule!r}{nearest(schedule, known)}"
+                Fault(
+                    f"a schedule among {', '.join(known)}",
+                    repr(schedule),
+                    FaultCode.UNKNOWN_REFERENCE,
+                    suggest(schedule, known),
+                )
             )
         return is_active(self.schedules[schedule], t, self.tz)
 
@@ -216,9 +232,12 @@ def parse_facility(text: str, name: str = "<text>") -> Facility:
     for number, line in enumerate(text.splitlines(), start=1):
         # The whole text is kept with each incident's version, comments included.
         if mentions_credentials(line):
-            raise FacilityError(
-                f"{name}: line {number}: expected no credentials anywhere in the file, got some"
+            fault = Fault(
+                "no credentials anywhere in the file",
+                "a user, password or token in clear",
+                FaultCode.CREDENTIALS,
             )
+            raise FacilityError(fault, file=name, line=number)
     facility._text = text
     return facility
 
@@ -229,14 +248,14 @@ def load_facility(path: str | Path) -> Facility:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise FacilityError(f"{path}: expected a facility file, got: {error.strerror or error}") from error
+        fault = Fault("a facility file", error.strerror or str(error), FaultCode.UNREADABLE)
+        raise FacilityError(fault, file=str(path)) from error
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise FacilityError(
-            f"{path}: line {line}: expected UTF-8 text, got the byte 0x{data[error.start]:02x}"
-        ) from error
+        fault = Fault("UTF-8 text", f"the byte 0x{data[error.start]:02x}", FaultCode.UNREADABLE)
+        raise FacilityError(fault, file=str(path), line=line) from error
     return parse_facility(text, str(path))
 
 

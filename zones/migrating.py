@@ -1,6 +1,7 @@
 """Older versions of the facility file, read as the newest; `zones.editing.migration` rewrites their text.
 
-A step that has shipped is never edited: add one, and say in it how errors name what the older file has.
+A step that has been released is never edited. A new version adds a step, which also translates locations and
+the JSON Schema back to the older version, so that errors name the fields that the file really has.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from zones.errors import FacilityError, Fault, FaultCode
 from zones.loading import Document
-from zones.validation import FacilityError, Loc, describe, path_of
+from zones.validation import Loc, describe, path_of
 
 Json = dict[str, Any]
 
@@ -23,9 +25,9 @@ class Step:
 
     Attributes:
         to: the version that it leads to.
-        data: changes the values of a file, good or not, in place; or gives the place of a
-            key that only later versions have.
-        written: where the older file has what the newer has at a place.
+        data: changes the values of a file, valid or not, in place; or returns the location of a key that only
+            later versions have.
+        written: the location in the older file of what the newer file has at a location.
         schema: changes the newer version's JSON Schema into the older's, in place, for the names in errors.
     """
 
@@ -41,7 +43,7 @@ def _items(data: Json, key: str) -> list[Any]:
 
 
 def _renamed(mapping: Json, old: str, new: str, change: Callable[[Any], Any]) -> None:
-    """Give a key another name and value in its place among the others."""
+    """Rename a key and change its value; the order of the keys stays."""
     pairs = [(new, change(value)) if key == old else (key, value) for key, value in mapping.items()]
     mapping.clear()
     mapping.update(pairs)
@@ -83,34 +85,33 @@ WITHDRAWN: tuple[tuple[str, ...], ...] = (
 
 
 def version_of(document: Document, name: str) -> int:
-    """The version a file is written in; raises FacilityError with the line when this program knows none such.
+    """The version that a file is written in.
 
-    A file that does not say is of the oldest version if it has what only that had, else of the newest.
+    A file without `schema` is of the oldest version if it has a field that only that version has, else of the
+    newest.
+
+    Raises:
+        FacilityError: with the line, where this program does not know the version.
     """
     if "schema" not in document.data:
         cameras = [camera for camera in _items(document.data, "cameras") if isinstance(camera, dict)]
         return OLDEST if any("place" in camera for camera in cameras) else NEWEST
     version = document.data["schema"]
-    line = document.line(("schema",))
-    if isinstance(version, int) and version > NEWEST:
-        raise FacilityError(
-            f"{name}: line {line}: schema: expected at most {NEWEST}, the newest that this program knows, "
-            f"got {version}: a newer program wrote the file"
-        )
     known = range(OLDEST, NEWEST + 1)
-    if isinstance(version, bool) or not isinstance(version, int) or version not in known:
-        expected = ", ".join(map(str, known))
-        raise FacilityError(
-            f"{name}: line {line}: schema: expected one of {expected}, got {describe(version)}"
-        )
-    return version
+    if not isinstance(version, bool) and isinstance(version, int) and version in known:
+        return version
+    fault = Fault(f"one of {', '.join(map(str, known))}", describe(version), FaultCode.VERSION)
+    if isinstance(version, int) and version > NEWEST:
+        expected = f"at most {NEWEST}, the newest that this program knows"
+        fault = Fault(expected, str(version), FaultCode.VERSION, "a newer program wrote the file")
+    raise FacilityError(fault, file=name, line=document.line(("schema",)), field="schema")
 
 
 def as_newest(document: Document, version: int, name: str) -> Json:
-    """The values of a file of `version`, good or not, as the newest version has them.
+    """The values of a file of `version`, valid or not, in the form of the newest version.
 
     Raises:
-        FacilityError: with the line, where the file has what only later versions have.
+        FacilityError: with the line, where the file has a field that only later versions have.
     """
     data = copy.deepcopy(document.data)
     for *parents, key in withdrawn_in(data):
@@ -120,10 +121,9 @@ def as_newest(document: Document, version: int, name: str) -> Json:
         del mapping[key]
     for step in steps_after(version):
         if (early := step.data(data)) is not None:
-            raise FacilityError(
-                f"{name}: line {document.line(early)}: {path_of(early)}: expected schema {step.to} in a file "
-                f"that has {early[-1]!r}, got {step.to - 1}"
-            )
+            expected = f"schema {step.to} in a file that has {early[-1]!r}"
+            fault = Fault(expected, str(step.to - 1), FaultCode.VERSION)
+            raise FacilityError(fault, file=name, line=document.line(early), field=path_of(early))
     if version < NEWEST and "schema" in data:
         data["schema"] = NEWEST
     return data
@@ -142,7 +142,7 @@ def withdrawn_in(data: Json) -> Iterator[tuple[str, ...]]:
 
 
 def written_at(loc: Loc, version: int) -> Loc:
-    """Where a file of `version` has what the newest has at a place."""
+    """The location in a file of `version` of what the newest version has at a location."""
     for step in reversed(steps_after(version)):
         loc = step.written(loc)
     return loc
@@ -161,7 +161,7 @@ def schema_of(schema: Json, version: int) -> Json:
 def schema_of_any(schema: Json) -> Json:
     """The JSON Schema of a file of any version, from that of the newest.
 
-    A file that does not say its version is judged as `version_of` takes it.
+    A file without `schema` is validated as the version that `version_of` finds.
     """
     parts = copy.deepcopy(schema)
     whole: Json = {key: parts.pop(key) for key in ("$schema", "$defs")}

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field, model_validator
 
+from zones.errors import FaultCode
 from zones.validation import Model, describe, refuse
 
 Instants = npt.NDArray[np.int64] | Sequence[int] | int
@@ -24,7 +25,7 @@ _TIME = r"([01]\d|2[0-3]):[0-5]\d|24:00"
 
 def _check_time(text: str) -> str:
     if re.fullmatch(_TIME, text) is None:
-        refuse(f'expected a local time "HH:MM" from "00:00" to "24:00", got {describe(text)}')
+        refuse('a local time "HH:MM" from "00:00" to "24:00"', describe(text), code=FaultCode.MALFORMED)
     return text
 
 
@@ -42,9 +43,8 @@ class Window(Model):
         # Equal times could mean never or the whole day; the whole day has its own spelling.
         whole_day = (self.from_, self.to) == ("00:00", "24:00")
         if _seconds(self.from_) % _DAY_S == _seconds(self.to) % _DAY_S and not whole_day:
-            refuse(
-                f'expected another time than `from` (a whole day is "00:00" to "24:00"), got {self.to}', "to"
-            )
+            expected = 'another time than `from` (a whole day is "00:00" to "24:00")'
+            refuse(expected, self.to, "to", code=FaultCode.CONFLICT)
         return self
 
 
@@ -63,8 +63,9 @@ def _offset(zone: ZoneInfo, second: int) -> int:
 def utc_offset(t: Instants, tz: ZoneInfo | str) -> npt.NDArray[np.int64]:
     """The zone's offset from UTC, in microseconds, at each instant `t` (microseconds UTC, any shape).
 
-    Python's zones do not tell when their clocks change: midnights are compared, and where two differ the
-    change between them is found by halving. No zone has changed its clocks twice within 24 hours.
+    Python's time zones do not list when their clocks change. The offsets at successive midnights (UTC) are
+    compared, and where two differ, the change between them is found by bisection. This assumes that a zone
+    changes its clocks at most once in 24 hours, as all have done so far.
     """
     zone = ZoneInfo(tz) if isinstance(tz, str) else tz
     t = np.asarray(t, dtype=np.int64)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import NoReturn, Self
 
 from pydantic import Field, model_validator
 
+from zones.errors import FaultCode
+from zones.fields import Metres, Seconds, Share
 from zones.validation import Model, refuse
-
-Seconds = Annotated[float, Field(strict=True, ge=0, le=86_400, allow_inf_nan=False)]
-Metres = Annotated[float, Field(strict=True, gt=0, le=100, allow_inf_nan=False)]
-Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 
 MASK_CHECK_HZ = 2.0
 """Most often that the mask of a person is assessed, per second: the rate of the perception, which also bounds
 `MaskRule.min_samples`. Project default (docs/defaults.md)."""
+
+
+def _conflict(expected: str, value: float, field: str) -> NoReturn:
+    refuse(expected, f"{value:g}", field, code=FaultCode.CONFLICT)
 
 
 class MaskRule(Model):
@@ -64,14 +66,11 @@ class MaskRule(Model):
     @model_validator(mode="after")
     def _can_fire(self) -> Self:
         if self.min_span_s > self.window_s:
-            refuse(f"expected at most window_s ({self.window_s:g}), got {self.min_span_s:g}", "min_span_s")
-        most = int(self.window_s * MASK_CHECK_HZ) + 1
-        if self.min_samples > most:
-            refuse(
-                f"expected at most {most}, all that window_s holds at {MASK_CHECK_HZ:g} samples a second, "
-                f"got {self.min_samples}",
-                "min_samples",
-            )
+            _conflict(f"at most window_s ({self.window_s:g})", self.min_span_s, "min_span_s")
+        possible = int(self.window_s * MASK_CHECK_HZ) + 1
+        if self.min_samples > possible:
+            expected = f"at most {possible}, the samples in window_s at {MASK_CHECK_HZ:g} per second"
+            _conflict(expected, self.min_samples, "min_samples")
         return self
 
 
@@ -103,7 +102,7 @@ class ZoneRule(Model):
         title="Position error",
         description="Hidden feet placed with a larger standard error do not enter a zone, m.",
     )
-    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
+    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest gap in a track bridged, s.")
 
 
 class ContactRule(Model):
@@ -114,7 +113,7 @@ class ContactRule(Model):
     )
     release_m: Metres = Field(default=2.3, title="Release", description="Contact ends over this distance, m.")
     min_s: Seconds = Field(default=10.0, title="Duration", description="Shortest contact that counts, s.")
-    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
+    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest gap in a track bridged, s.")
     max_calibration_error_m: Metres = Field(
         default=0.25,
         title="Calibration error",
@@ -137,10 +136,10 @@ class ContactRule(Model):
         description="Staff in PPE with a resident at a care station: log up to this, s.",
     )
     long_s: Seconds = Field(
-        default=900.0, gt=0, title="Long contact", description="In all, within the window: severe, s."
+        default=900.0, gt=0, title="Long contact", description="Total within the window that is severe, s."
     )
     long_window_s: Seconds = Field(
-        default=86_400.0, gt=0, title="Window of long contact", description="In which contacts add up, s."
+        default=86_400.0, gt=0, title="Window of long contact", description="Contacts in it add up, s."
     )
     same_room_s: Seconds = Field(
         default=60.0,
@@ -157,9 +156,9 @@ class ContactRule(Model):
     @model_validator(mode="after")
     def _distances_are_ordered(self) -> Self:
         if self.release_m < self.distance_m:
-            refuse(f"expected at least distance_m ({self.distance_m:g}), got {self.release_m:g}", "release_m")
+            _conflict(f"at least distance_m ({self.distance_m:g})", self.release_m, "release_m")
         if self.touch_m > self.distance_m:
-            refuse(f"expected at most distance_m ({self.distance_m:g}), got {self.touch_m:g}", "touch_m")
+            _conflict(f"at most distance_m ({self.distance_m:g})", self.touch_m, "touch_m")
         return self
 
 
@@ -173,7 +172,7 @@ class GatheringRule(Model):
         default=2.0, title="Distance", description="Two people nearer than this are linked, m."
     )
     min_s: Seconds = Field(default=60.0, title="Duration", description="Shortest gathering that counts, s.")
-    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest loss of sight bridged, s.")
+    max_gap_s: Seconds = Field(default=3.0, title="Gap", description="Longest gap in a track bridged, s.")
 
 
 class EvidenceRule(Model):
@@ -187,7 +186,7 @@ class EvidenceRule(Model):
     def _margins_fit(self) -> Self:
         if self.max_s < self.before_s + self.after_s:
             margins = self.before_s + self.after_s
-            refuse(f"expected at least before_s + after_s ({margins:g}), got {self.max_s:g}", "max_s")
+            _conflict(f"at least before_s + after_s ({margins:g})", self.max_s, "max_s")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The parts of a facility file, and how a fault in one is told: where, what was expected, what came."""
+"""Validation of the parts of a facility file: what pydantic finds becomes a line, a field and a fault."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from zones.credentials import redact
-from zones.errors import LazarettoError
+from zones.errors import FacilityError, Fault, FaultCode
 
 Loc = tuple[int | str, ...]
-
-
-class FacilityError(LazarettoError):
-    """A facility file that cannot be used: the text says where, what was expected and what came."""
+"""The keys and list indices that lead to a value of a document."""
 
 
 class Model(BaseModel):
@@ -25,22 +22,26 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
 
-def refuse(sentence: str, *at: int | str) -> NoReturn:
+def refuse(
+    expected: str, got: str, *at: int | str, code: FaultCode = FaultCode.INVALID, hint: str = ""
+) -> NoReturn:
     """Raise the error of a validator; `at` is where the fault lies below the validated value.
 
-    Pydantic gives an error of a whole model no place; the place in the context restores it.
+    Pydantic gives an error of a whole model no location; `at` in the context restores it.
     """
-    raise PydanticCustomError("refused", "{sentence}", {"sentence": sentence, "at": at})
+    sentence = Fault(expected, got, code, hint).sentence
+    context = {"sentence": sentence, "expected": expected, "got": got, "hint": hint, "at": at}
+    raise PydanticCustomError(code.value, "{sentence}", context)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'x'?"` for the known word nearest to `word`, or nothing when none is near."""
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`"did you mean 'x'?"` for the known word nearest to `word`; empty when none is near."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {match[0]!r}?" if match else ""
+    return f"did you mean {match[0]!r}?" if match else ""
 
 
 def describe(value: object) -> str:
-    """A value as told in an error: text in quotes and without secrets, numbers, containers by kind."""
+    """A value as an error shows it: text in quotes and without secrets, numbers, containers by kind."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
@@ -63,54 +64,57 @@ def path_of(loc: Loc) -> str:
 
 def explain(
     error: ValidationError,
-    name: str,
+    file: str,
     line_of: Callable[[Loc], int],
     schema: Mapping[str, Any],
     written_at: Callable[[Loc], Loc] = lambda loc: loc,
 ) -> FacilityError:
-    """The first fault, in the order of the lines of file `name`, as one sentence; the rest are counted.
+    """The error of the first fault, in the order of lines; the other faults are counted.
 
-    `line_of` gives the line of a part; `schema`, the JSON Schema of the file, the names that are known there;
-    `written_at`, where the file has a part, if it is of an older version than was validated.
+    Args:
+        error: what pydantic found.
+        file: name of the file.
+        line_of: gives the line of a location.
+        schema: JSON Schema of the file, for the names that are known at a location.
+        written_at: gives the location in the file, where its version is older than the validated one.
     """
-    details = [
-        (written_at((*detail["loc"], *detail.get("ctx", {}).get("at", ()))), detail)
-        for detail in error.errors(include_url=False)
-    ]
+    details = [(written_at(_location(detail)), detail) for detail in error.errors(include_url=False)]
     faults = [(line_of(loc), loc, detail) for loc, detail in details if not _follows(loc, detail, details)]
     line, loc, detail = min(faults, key=lambda fault: fault[0])
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    path = path_of(loc)
-    where = f"{path}: " if path else ""
-    return FacilityError(f"{name}: line {line}: {where}{_sentence(detail, loc, schema)}{more}")
+    fault = _fault(detail, loc, schema)
+    return FacilityError(fault, file=file, line=line, field=path_of(loc), others=len(faults) - 1)
 
 
-def sentence_at(error: ValidationError, loc: Loc, schema: Mapping[str, Any]) -> str | None:
-    """What is wrong at a place or below it, in the words of `explain`; None when nothing is."""
+def fault_at(error: ValidationError, loc: Loc, schema: Mapping[str, Any]) -> Fault | None:
+    """The first fault at a location or below it; None when there is none."""
     for detail in error.errors(include_url=False):
-        at = (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
+        at = _location(detail)
         if at[: len(loc)] == loc:
-            return _sentence(detail, at, schema)
+            return _fault(detail, at, schema)
     return None
+
+
+def _location(detail: ErrorDetails) -> Loc:
+    return (*detail["loc"], *detail.get("ctx", {}).get("at", ()))
 
 
 def _follows(loc: Loc, detail: ErrorDetails, details: list[tuple[Loc, ErrorDetails]]) -> bool:
     """Whether a fault is only the consequence of another, which tells more."""
     if detail["type"] == "too_short":
-        # Items at fault are not counted by pydantic as items.
+        # Pydantic does not count faulty items as items.
         return any(len(other) > len(loc) and other[: len(loc)] == loc for other, _ in details)
     if detail["type"] == "missing":
-        # The field is there, misspelt.
+        # The field is there under a misspelt name.
         return any(
             other[:-1] == loc[:-1]
             and found["type"] == "extra_forbidden"
-            and nearest(str(other[-1]), [str(loc[-1])])
+            and suggest(str(other[-1]), [str(loc[-1])])
             for other, found in details
         )
     return False
 
 
-_WANTED = {
+_EXPECTED_TYPE = {
     "string_type": "text",
     "float_type": "a number",
     "int_type": "a whole number",
@@ -122,39 +126,49 @@ _WANTED = {
     "model_attributes_type": "a mapping",
     "finite_number": "a finite number",
 }
+"""What pydantic's error types expect."""
+_BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
 
 
-def _sentence(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> str:
-    kind, ctx, value = detail["type"], detail.get("ctx", {}), detail["input"]
+def _fault(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> Fault:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     got = describe(value)
-    if kind == "refused":
-        return str(ctx["sentence"])
+    if "at" in context:
+        return Fault(context["expected"], context["got"], FaultCode(kind), context["hint"])
     if kind == "missing":
         choices = schema_at(schema, loc).get("enum") or schema_at(schema, (*loc, 0)).get("enum")
-        return f"expected {'one of ' + ', '.join(choices) if choices else 'a value'}, got nothing"
+        return Fault(f"one of {', '.join(choices)}" if choices else "a value", "nothing", FaultCode.MISSING)
     if kind == "extra_forbidden":
-        known = list(schema_at(schema, loc[:-1]).get("properties", {}))
-        return f"expected one of the fields {', '.join(known)}, got {loc[-1]!r}{nearest(str(loc[-1]), known)}"
+        known, name = list(schema_at(schema, loc[:-1]).get("properties", {})), str(loc[-1])
+        expected = f"one of the fields {', '.join(known)}"
+        return Fault(expected, describe(name), FaultCode.UNKNOWN_FIELD, suggest(name, known))
     if kind in ("enum", "literal_error"):
-        expected = str(ctx["expected"]).replace("'", "").replace(" or ", ", ")
-        return f"expected one of {expected}, got {got}{nearest(str(value), expected.split(', '))}"
-    if kind in ("too_short", "too_long"):
-        count = ctx["min_length"] if kind == "too_short" else ctx["max_length"]
-        noun = "values" if isinstance(loc[-1], int) else "points" if loc[-1] == "polygon" else loc[-1]
-        noun = noun.removesuffix("s") if count == 1 else noun
-        bound = "at least" if kind == "too_short" else "at most"
-        return f"expected {bound} {count} {noun}, got {ctx['actual_length']}"
+        listed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        hint = suggest(str(value), listed.split(", "))
+        return Fault(f"one of {listed}", got, FaultCode.NOT_A_CHOICE, hint)
+    if kind == "too_short":
+        count = f"at least {_counted(context['min_length'], loc)}"
+        return Fault(count, str(context["actual_length"]), FaultCode.TOO_FEW)
+    if kind == "too_long":
+        count = f"at most {_counted(context['max_length'], loc)}"
+        return Fault(count, str(context["actual_length"]), FaultCode.TOO_MANY)
     if kind == "string_too_short":
-        return "expected some text, got none"
+        return Fault("some text", "none", FaultCode.TOO_FEW)
     if kind == "string_too_long":
-        return f"expected at most {ctx['max_length']} characters, got {len(value)}"
-    for name, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
-        if name in ctx:
-            return f"expected {words} {ctx[name]:g}, got {got}"
-    if kind in _WANTED:
-        hint = " (put it in quotes)" if kind == "string_type" and isinstance(value, (int, float)) else ""
-        return f"expected {_WANTED[kind]}, got {got}{hint}"
-    return f"expected a valid value, got {got} ({detail['msg']})"
+        return Fault(f"at most {context['max_length']} characters", str(len(value)), FaultCode.TOO_MANY)
+    for name, words in _BOUNDS:
+        if name in context:
+            return Fault(f"{words} {context[name]:g}", got, FaultCode.OUT_OF_RANGE)
+    if kind in _EXPECTED_TYPE:
+        hint = "put it in quotes" if kind == "string_type" and isinstance(value, (int, float)) else ""
+        return Fault(_EXPECTED_TYPE[kind], got, FaultCode.WRONG_TYPE, hint)
+    return Fault("a valid value", got, hint=detail["msg"])
+
+
+def _counted(count: int, loc: Loc) -> str:
+    """`3 points`: a number of the items that a list has."""
+    noun = "values" if isinstance(loc[-1], int) else "points" if loc[-1] == "polygon" else str(loc[-1])
+    return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
 
 
 def schema_at(schema: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:

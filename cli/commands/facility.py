@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.facilities.first_file import PLACES, ROLES, TIMEZONE, facility_text, fault, read_answers
+from pipelines.facilities.first_file import PLACES, ROLES, TIMEZONE, answer_fault, facility_text, read_answers
 from pipelines.facilities.writing import write_facility
 from zones.camera import Place, Role
 from zones.editing import migrate_facility
@@ -179,10 +179,10 @@ class _Questions:
             if not answer and default == "":
                 return
             holder[loc[-1]] = read(answer or default or "")
-            if (sentence := fault(self.data, loc)) is None:
+            if (fault := answer_fault(self.data, loc)) is None:
                 return
             del holder[loc[-1]]
-            self.console.print(f"  {sentence}")
+            self.console.print(f"  {fault.sentence}")
 
     def yes(self, question: str) -> bool:
         """Ask for a yes or no; nothing is no."""

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from zones.camera import Place, Role
 from zones.credentials import mentions_credentials
 from zones.editing.rendering import flow
+from zones.errors import FacilityError, Fault, FaultCode
 from zones.facility import Facility, json_schema, parse_facility
 from zones.loading import read_document
 from zones.migrating import NEWEST
-from zones.validation import FacilityError, Loc, describe, explain, nearest, sentence_at
+from zones.validation import Loc, describe, explain, fault_at, suggest
 
 TIMEZONE = "Asia/Ho_Chi_Minh"
 PLACES: Mapping[Place, str] = {
@@ -61,8 +62,8 @@ _EXAMPLES = """\
 """
 
 
-def fault(data: Mapping[str, Any], loc: Loc) -> str | None:
-    """What the loader says against the answer at a place of the data given so far; None when it is good."""
+def answer_fault(data: Mapping[str, Any], loc: Loc) -> Fault | None:
+    """What is wrong with the answer at a location of the data given so far; None when it is valid."""
     whole = copy.deepcopy(_PENDING) | copy.deepcopy(dict(data))
     whole["facility"] = _PENDING["facility"] | whole["facility"]
     whole["cameras"] = [{"places": ["yard"], **camera} for camera in whole["cameras"]]
@@ -70,11 +71,13 @@ def fault(data: Mapping[str, Any], loc: Loc) -> str | None:
     for step in loc:
         value = value[step]
     if isinstance(value, str) and mentions_credentials(value) and loc[-1] != "source":
-        return "expected no credentials anywhere in the file, got some"
+        return Fault(
+            "no credentials anywhere in the file", "a user, password or token in clear", FaultCode.CREDENTIALS
+        )
     try:
         Facility.model_validate(whole, by_alias=True, by_name=False)
     except ValidationError as error:
-        return sentence_at(error, loc, json_schema())
+        return fault_at(error, loc, json_schema())
     return None
 
 
@@ -90,13 +93,21 @@ def read_answers(path: Path) -> dict[str, Any]:
     try:
         document = read_document(path.read_bytes().decode("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise FacilityError(f"{path}: expected a JSON file of answers, got: {error}") from None
+        fault = Fault("a JSON file of answers", str(error), FaultCode.UNREADABLE)
+        raise FacilityError(fault, file=str(path)) from None
     known = [*_PENDING["facility"], "timezone", "cameras"]
     for key in document.data:
         if key not in known:
             raise FacilityError(
-                f"{path}: line {document.line((key,))}: expected one of the fields {', '.join(known)}, "
-                f"got {describe(key)}{nearest(key, known)}"
+                Fault(
+                    f"one of the fields {', '.join(known)}",
+                    describe(key),
+                    FaultCode.UNKNOWN_FIELD,
+                    suggest(key, known),
+                ),
+                file=str(path),
+                line=document.line((key,)),
+                field=key,
             )
     own = {key: document.data[key] for key in _PENDING["facility"] if key in document.data}
     data = {"facility": own, **{key: item for key, item in document.data.items() if key not in own}}

@@ -9,7 +9,7 @@ import numpy as np
 
 from incidents.rules.episode import Bools, Floats, Ints
 from pipelines.suggestion.walks import Walks
-from zones.camera import MIN_AREA
+from zones.camera import MIN_AREA_SHARE
 from zones.geometry import area, is_simple, signed_distance
 
 CELL_M = 0.15
@@ -142,7 +142,7 @@ def _outlines(grid: Bools, low: Floats, cell: float, walk: Walks) -> list[Floats
             near *= 1.25
             ring = np.asarray(cv2.approxPolyDP(contour, near, True))[:, 0]
         polygon = np.round((ring + 0.5) / size, 4)
-        if len(polygon) >= 3 and is_simple(polygon) and area(polygon) >= 10 * MIN_AREA:
+        if len(polygon) >= 3 and is_simple(polygon) and area(polygon) >= 10 * MIN_AREA_SHARE:
             found.append(polygon)
     return found
 

@@ -1,4 +1,4 @@
-"""A facility file with every part, and what the loader says of a change to it."""
+"""A facility file with every part, and the error of the loader after a change to it."""
 
 from __future__ import annotations
 
@@ -56,8 +56,19 @@ rules:
 """
 
 
-def refused(old: str, new: str, text: str = FILE) -> str:
+def refused(old: str, new: str, text: str = FILE) -> FacilityError:
+    """The error of the file with one change; it must be one sentence."""
     assert old in text
     with pytest.raises(FacilityError) as caught:
         parse_facility(text.replace(old, new, 1), "f.yaml")
-    return str(caught.value)
+    assert_one_sentence(caught.value)
+    return caught.value
+
+
+def assert_one_sentence(error: FacilityError) -> None:
+    """The message is one line with the file, line and field, what was expected and what came."""
+    message = str(error)
+    assert "\n" not in message and error.expected and error.got
+    where = [error.file, "" if error.line is None else f"line {error.line}", error.field]
+    assert message.startswith("".join(f"{part}: " for part in where if part) + "expected ")
+    assert f"expected {error.expected}, got {error.got}" in message

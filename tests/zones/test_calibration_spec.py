@@ -12,6 +12,7 @@ from tsai import PETS_VIEW_001
 
 from zones.calibration import calibrate
 from zones.facility import CalibrationSpec, json_schema
+from zones.validation import Loc
 
 GROUND = [(0, 0), (3, 0), (3, 5), (0, 5)]
 ORIGIN, SIDE = np.array([-10.0, -6.0]), np.array([[0.8, -0.6], [0.6, 0.8]])
@@ -128,42 +129,41 @@ def test_the_parameters_errors_are_those_of_simulated_cameras() -> None:
     assert np.std(found, axis=0) == pytest.approx(se / 5, rel=0.12)
 
 
+COVARIANCE_NEGATIVE = [[1, 2, 0, 0], [2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+COVARIANCE_ASYMMETRIC = [[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "loc", "code", "words"),
     [
-        ({}, "expected exactly one of points, rectangle, walking, got none"),
-        ({**rectangle(), "walking": WALKING}, "got rectangle and walking"),
-        (
-            {**rectangle(), "check": [{"image": [0.1, 0.1], "ground": [0, 0]}]},
-            "expected check points only with points, got them with rectangle",
-        ),
-        (rectangle(corners=[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]), "four corners in order"),
-        (rectangle(corners=[[0.1, 0.1], [0.9, 0.1], [0.5, 0.2], [0.1, 0.9]]), "convex"),
-        (
-            rectangle(corners=[[0.1, 0.1], [0.12, 0.1], [0.12, 0.12], [0.1, 0.12]]),
-            "at least 0.001 of the frame",
-        ),
-        (rectangle(width=0), "greater than 0"),
-        (rectangle(check=[{"image": [[0.1, 0.1], [0.1, 0.1]], "length": 1}]), "two distinct ends"),
-        (
-            {"walking": {**WALKING, "covariance": [[1, 2, 0, 0], [2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}},
-            "negative",
-        ),
-        (
-            {
-                "walking": {
-                    **WALKING,
-                    "covariance": [[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
-                }
-            },
-            "symm",
-        ),
-        ({"walking": {**WALKING, "focal": 0.0}}, "greater than 0.1"),
+        ({}, (), "conflict", "none"),
+        ({**rectangle(), "walking": WALKING}, (), "conflict", "rectangle and walking"),
+        ({**rectangle(), "check": [{"image": [0.1, 0.1], "ground": [0, 0]}]},
+         ("check",), "conflict", "rectangle"),
+        (rectangle(corners=[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]),
+         ("rectangle", "corners"), "geometry", "convex"),
+        (rectangle(corners=[[0.1, 0.1], [0.9, 0.1], [0.5, 0.2], [0.1, 0.9]]),
+         ("rectangle", "corners"), "geometry", "convex"),
+        (rectangle(corners=[[0.1, 0.1], [0.12, 0.1], [0.12, 0.12], [0.1, 0.12]]),
+         ("rectangle", "corners"), "geometry", "0.0004"),
+        (rectangle(width=0), ("rectangle", "width"), "greater_than", "0"),
+        (rectangle(check=[{"image": [[0.1, 0.1], [0.1, 0.1]], "length": 1}]),
+         ("rectangle", "check", 0, "image"), "geometry", "twice"),
+        ({"walking": {**WALKING, "covariance": COVARIANCE_NEGATIVE}},
+         ("walking", "covariance"), "geometry", "negative"),
+        ({"walking": {**WALKING, "covariance": COVARIANCE_ASYMMETRIC}},
+         ("walking", "covariance"), "geometry", "symm"),
+        ({"walking": {**WALKING, "focal": 0.0}}, ("walking", "focal"), "greater_than", "0.1"),
     ],
-)
-def test_what_fixes_no_plane_is_refused(data: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+)  # fmt: skip
+def test_a_specification_that_determines_no_plane_is_refused(
+    data: dict[str, Any], loc: Loc, code: str, words: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
         CalibrationSpec.model_validate(data)
+    (error,) = caught.value.errors()
+    assert (*error["loc"], *error["ctx"].get("at", ())) == loc
+    assert error["type"] == code and words in error["msg"]
 
 
 def test_the_json_schema_knows_all_three() -> None:

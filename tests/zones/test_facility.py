@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tests.zones.facility_text import FILE
-from zones.errors import LazarettoError
+from tests.zones.facility_text import FILE, assert_one_sentence
+from zones.errors import FaultCode, LazarettoError
 from zones.facility import (
     Direction,
     Facility,
@@ -92,20 +92,28 @@ def test_an_unknown_camera_is_named_with_those_that_exist() -> None:
     facility = parse_facility(FILE)
     with pytest.raises(UnknownCamera) as caught:
         facility.camera("yrd")
-    assert str(caught.value) == "expected a camera of LC-01 (yard, lobby), got 'yrd'; did you mean 'yard'?"
+    error = caught.value
+    assert (error.code, error.got) == (FaultCode.UNKNOWN_REFERENCE, "'yrd'")
+    assert "yard, lobby" in error.expected and "'yard'" in error.fault.hint
+    assert_one_sentence(error)
     assert isinstance(caught.value, FacilityError)
     assert isinstance(caught.value, LazarettoError)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(FacilityError, match=r"none\.yaml: expected a facility file, got: No such file"):
-        load_facility(tmp_path / "none.yaml")
-    with pytest.raises(FacilityError, match=r"expected a facility file, got: Is a directory"):
-        load_facility(tmp_path)
+    for missing, reason in ((tmp_path / "none.yaml", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(FacilityError) as caught:
+            load_facility(missing)
+        error = caught.value
+        assert (error.file, error.line, error.code) == (str(missing), None, FaultCode.UNREADABLE)
+        assert reason in error.got
+        assert_one_sentence(error)
     path = tmp_path / "latin.yaml"
     path.write_bytes(FILE.encode().replace("Sân".encode(), b"S\xe2n"))
-    with pytest.raises(FacilityError, match=r"latin\.yaml: line 9: expected UTF-8 text, got the byte 0xe2"):
+    with pytest.raises(FacilityError) as caught:
         load_facility(path)
+    assert (caught.value.line, caught.value.code) == (9, FaultCode.UNREADABLE)
+    assert "0xe2" in caught.value.got
 
 
 def test_a_facility_cannot_be_changed_in_place() -> None:

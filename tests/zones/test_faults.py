@@ -1,6 +1,6 @@
-"""Each kind of mistake in each field of a facility file: one sentence with line and field, and no traceback.
+"""Each kind of mistake in each field of a facility file gives one sentence with line and field.
 
-The JSON Schema is held to the same: it accepts what loads, and rejects what is wrong in structure.
+The JSON Schema has to agree: it accepts what loads, and rejects what is wrong in structure.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.zones.facility_text import assert_one_sentence
+from zones.errors import FaultCode
 from zones.facility import FacilityError, json_schema, parse_facility
 from zones.loading import read_document
 from zones.migrating import schema_of_any
-from zones.validation import Loc
+from zones.validation import Loc, describe, path_of
 
 DATA = Path(__file__).parents[2] / "data"
 SCHEMA = schema_of_any(json_schema())
@@ -42,7 +44,6 @@ OLD = copy.deepcopy(SAMPLE)
 OLD["schema"] = 1
 for camera in OLD["cameras"]:
     camera["place"] = camera.pop("places")[0]
-SENTENCE = re.compile(r"f\.yaml: line \d+: (?:[\w\[\].-]+: )?expected .+, got .+")
 
 
 def text_of(data: Any) -> str:
@@ -77,54 +78,59 @@ WRONG: dict[str, Any] = {
     "mapping": {},
     "unknown": {"unknown": 1},
 }
+VALUE_FAULTS = (FaultCode.WRONG_TYPE, FaultCode.OUT_OF_RANGE, FaultCode.NOT_A_CHOICE)
 PLACES = [(sample, loc) for sample in (SAMPLE, OLD) for loc in places(sample)]
 
 
-def evaluate_rules(data: Any) -> str | None:
+def error_of(data: Any) -> FacilityError | None:
     """The error of a document, None when it loads; the schema has to agree as far as it can."""
     accepted = VALIDATOR.is_valid(data)
     try:
         parse_facility(text_of(data), "f.yaml")
     except FacilityError as error:
-        assert SENTENCE.fullmatch(str(error)), str(error)
-        return str(error)
+        assert_one_sentence(error)
+        assert (error.file, error.line is not None) == ("f.yaml", True)
+        return error
     assert accepted, next(VALIDATOR.iter_errors(data))
     return None
 
 
 def test_the_samples_load_and_fit_the_schema() -> None:
-    assert evaluate_rules(SAMPLE) is evaluate_rules(OLD) is None
+    assert error_of(SAMPLE) is error_of(OLD) is None
     for path in DATA.glob("*.yaml"):
         text = path.read_text("utf-8")
         parse_facility(text)
         VALIDATOR.validate(read_document(text, "f").data)
     bare = {key: value for key, value in OLD.items() if key != "schema"}
-    assert evaluate_rules(bare) is None
+    assert error_of(bare) is None
 
 
 @pytest.mark.parametrize("sample", [SAMPLE, OLD], ids=["newest", "oldest"])
-def test_an_unknown_key_anywhere_is_told_and_rejected(sample: Any) -> None:
+def test_an_unknown_key_anywhere_is_named_and_rejected(sample: Any) -> None:
     for loc in [loc for loc in places(sample) if isinstance(loc[-1], str)]:
         data = copy.deepcopy(sample)
         holder(data, loc)["unknown"] = 1
         if loc[:-1] == ("schedules",):
             continue  # any name may be there
-        error = evaluate_rules(data)
-        assert error is not None and "got 'unknown'" in error, loc
+        error = error_of(data)
+        assert error is not None, loc
+        assert (error.code, error.got) == (FaultCode.UNKNOWN_FIELD, "'unknown'"), loc
+        assert error.field == path_of((*loc[:-1], "unknown"))
         assert not VALIDATOR.is_valid(data), loc
 
 
 @pytest.mark.parametrize("sample", [SAMPLE, OLD], ids=["newest", "oldest"])
-def test_a_missing_key_is_told_and_rejected(sample: Any) -> None:
-    told = set()
+def test_a_missing_key_is_named_and_rejected(sample: Any) -> None:
+    missing = set()
     for loc in [loc for loc in places(sample) if isinstance(loc[-1], str)]:
         data = copy.deepcopy(sample)
         del holder(data, loc)[loc[-1]]
-        if (error := evaluate_rules(data)) is not None and "got nothing" in error:
-            told.add(loc[-1])
+        if (error := error_of(data)) is not None and error.code is FaultCode.MISSING:
+            assert error.field == path_of(loc)
+            missing.add(loc[-1])
             assert not VALIDATOR.is_valid(data), loc
     place = "places" if sample is SAMPLE else "place"
-    assert told >= {
+    assert missing >= {
         "facility",
         "code",
         "name",
@@ -136,7 +142,7 @@ def test_a_missing_key_is_told_and_rejected(sample: Any) -> None:
         "polygon",
         "points",
     }
-    assert told >= {"effect", "from", "to", "image", "ground"}
+    assert missing >= {"effect", "from", "to", "image", "ground"}
 
 
 @settings(max_examples=60, deadline=None)
@@ -146,7 +152,14 @@ def test_a_wrong_value_anywhere_is_one_sentence(place: tuple[Any, Loc], kind: st
     data = copy.deepcopy(sample)
     old = holder(data, loc)[loc[-1]]
     holder(data, loc)[loc[-1]] = copy.deepcopy(WRONG[kind])
-    error = evaluate_rules(data)
+    error = error_of(data)
     if kind == "nested" or (isinstance(old, (dict, list)) and kind in ("text", "number", "yes")):
         # A wrong type is a matter of structure.
         assert error is not None and not VALIDATOR.is_valid(data)
+    if error is not None and error.code in VALUE_FAULTS:
+        # These faults show the value itself: that at the line and field which the error names.
+        value = read_document(text_of(data), "f").data
+        for step in re.findall(r"[^.\[\]]+", error.field):
+            value = value[int(step) if isinstance(value, list) else step]
+        # A point is shown as a whole.
+        assert isinstance(value, list) or describe(value) in error.got

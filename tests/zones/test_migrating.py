@@ -9,9 +9,11 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from tests.zones.facility_text import refused
 from zones.editing import add_part, migrate_facility
 from zones.editing.migration import TEXT_STEPS
-from zones.facility import FacilityError, Place, parse_facility
+from zones.errors import FaultCode as Code
+from zones.facility import Place, parse_facility
 from zones.migrating import NEWEST, OLDEST, STEPS
 from zones.thresholds import MASK_CHECK_HZ, MaskRule
 
@@ -41,12 +43,6 @@ cameras:
   - places:   ['corridor']
     id: hall
 """
-
-
-def refused(text: str) -> str:
-    with pytest.raises(FacilityError) as caught:
-        parse_facility(text, "f.yaml")
-    return str(caught.value)
 
 
 def test_every_step_is_there_for_values_and_for_text() -> None:
@@ -86,41 +82,25 @@ def test_a_file_that_does_not_say_its_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "line", "field", "code", "expected"),
     [
-        (
-            "place: yard",
-            "place: toilet",
-            "line 7: cameras[0].place: expected one of the public areas corridor",
-        ),
-        (
-            "place: yard",
-            "place: [yard]",
-            "line 7: cameras[0].place: expected one of the public areas corridor",
-        ),
-        ("place: yard", "", "line 6: cameras[0].place: expected one of corridor, lobby, yard"),
-        (
-            "place: yard",
-            "plce: yard",
-            "line 7: cameras[0].plce: expected one of the fields id, name, place, ",
-        ),
-        (
-            "place: yard",
-            "places: [yard]",
-            "line 7: cameras[0].places: expected schema 2 in a file that has 'places'",
-        ),
-        (
-            "schema: 1",
-            "schema: 9",
-            "line 2: schema: expected at most 2, the newest that this program knows, ",
-        ),
-        ("schema: 1", "schema: 2", "line 7: cameras[0].place: expected one of the fields id, name, places, "),
-        ("schema: 1", "schema: one", "line 2: schema: expected one of 1, 2, got 'one'"),
-        ("Cơ sở, ", "Cơ sở, nme: x, ", "line 3: facility.nme: expected one of the fields code, name"),
+        ("place: yard", "place: toilet", 7, "cameras[0].place", Code.FORBIDDEN_PLACE, "corridor"),
+        ("place: yard", "place: [yard]", 7, "cameras[0].place", Code.FORBIDDEN_PLACE, "corridor"),
+        ("place: yard", "", 6, "cameras[0].place", Code.MISSING, "corridor, lobby, yard"),
+        ("place: yard", "plce: yard", 7, "cameras[0].plce", Code.UNKNOWN_FIELD, "id, name, place, "),
+        ("place: yard", "places: [yard]", 7, "cameras[0].places", Code.VERSION, "schema 2"),
+        ("schema: 1", "schema: 9", 2, "schema", Code.VERSION, "at most 2"),
+        ("schema: 1", "schema: 2", 7, "cameras[0].place", Code.UNKNOWN_FIELD, "id, name, places, "),
+        ("schema: 1", "schema: one", 2, "schema", Code.VERSION, "1, 2"),
+        ("Cơ sở, ", "Cơ sở, nme: x, ", 3, "facility.nme", Code.UNKNOWN_FIELD, "code, name"),
     ],
 )
-def test_errors_name_what_the_file_has(old: str, new: str, message: str) -> None:
-    assert f"f.yaml: {message}" in refused(FIRST.replace(old, new, 1))
+def test_errors_name_the_fields_of_the_version_of_the_file(
+    old: str, new: str, line: int, field: str, code: Code, expected: str
+) -> None:
+    error = refused(old, new, FIRST)
+    assert (error.file, error.line, error.field, error.code) == ("f.yaml", line, field, code)
+    assert expected in error.expected
 
 
 RATED = "rules:\n  mask:\n    sample_hz: 5.0  # no effect\n    min_samples: 4\n"

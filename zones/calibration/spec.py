@@ -7,14 +7,16 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from zones.errors import FaultCode
+from zones.fields import Number, Point
 from zones.geometry import area, crossing_edges, spread
-from zones.points import Number, Point
 from zones.validation import Model, refuse
 
-# Calibration points nearer to one line than this (short to long extent) leave the homography undetermined.
 MIN_SPREAD = 2e-3
-# A rectangle that covers less of the frame (24 x 18 px of 768 x 576) is lost in the error of its corners.
-MIN_RECTANGLE = 1e-3
+"""Least `zones.geometry.spread` of calibration points: points nearer to one line determine no homography."""
+MIN_RECTANGLE_SHARE = 1e-3
+"""Smallest rectangle, as a share of the frame: 24 x 18 px of 768 x 576. The error of the corners of a smaller
+one is too large."""
 
 Length = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
 
@@ -37,7 +39,7 @@ class MeasuredLength(Model):
     @model_validator(mode="after")
     def _has_two_ends(self) -> Self:
         if self.image[0] == self.image[1]:
-            refuse("expected two distinct ends, got one twice", "image")
+            refuse("two distinct ends", "one point twice", "image", code=FaultCode.GEOMETRY)
         return self
 
 
@@ -57,20 +59,17 @@ class RectangleSpec(Model):
     )
 
     @model_validator(mode="after")
-    def _is_seen_as_a_rectangle(self) -> Self:
+    def _is_convex_and_large_enough(self) -> Self:
         ring = np.asarray(self.corners)
         turns = np.roll(ring, -1, axis=0) - ring
         after = np.roll(turns, -1, axis=0)
         sense = np.sign(turns[:, 0] * after[:, 1] - turns[:, 1] * after[:, 0])
         if crossing_edges(ring) is not None or abs(sense.sum()) != 4:
-            refuse(
-                "expected four corners in order around a rectangle, which makes a convex shape, got another",
-                "corners",
-            )
-        if (size := area(ring)) < MIN_RECTANGLE:
-            refuse(
-                f"expected a rectangle of at least {MIN_RECTANGLE:g} of the frame, got {size:.2g}", "corners"
-            )
+            expected = "four corners in order around a rectangle, which make a convex shape"
+            refuse(expected, "a shape that is not convex", "corners", code=FaultCode.GEOMETRY)
+        if (size := area(ring)) < MIN_RECTANGLE_SHARE:
+            expected = f"a rectangle of at least {MIN_RECTANGLE_SHARE:g} of the frame"
+            refuse(expected, f"{size:.2g}", "corners", code=FaultCode.GEOMETRY)
         return self
 
 
@@ -85,7 +84,7 @@ class WalkingSpec(Model):
         title="Focal length", description="In frame heights."
     )
     pitch_deg: Annotated[float, Field(strict=True, gt=-45, lt=90)] = Field(
-        title="Pitch", description="How far it looks down from level, degrees."
+        title="Pitch", description="Angle of the viewing direction below the horizontal, degrees."
     )
     roll_deg: Annotated[float, Field(strict=True, gt=-45, lt=45)] = Field(
         title="Roll", description="Turn about the viewing direction, clockwise in the image, degrees."
@@ -115,17 +114,20 @@ class WalkingSpec(Model):
     )
 
     @model_validator(mode="after")
-    def _covariance_is_one(self) -> Self:
+    def _covariance_is_valid(self) -> Self:
         matrix = np.asarray(self.covariance)
         size = float(np.abs(matrix).max())
         symmetric = np.allclose(matrix, matrix.T, atol=1e-6 * size)
         if not symmetric or np.linalg.eigvalsh(matrix)[0] < -1e-4 * size:
-            refuse("expected a symmetric matrix without negative variances, got another", "covariance")
+            expected, got = "a symmetric matrix", "a matrix that is not"
+            if symmetric:
+                expected, got = "a matrix without negative variances", "a negative eigenvalue"
+            refuse(expected, got, "covariance", code=FaultCode.GEOMETRY)
         return self
 
 
 class CalibrationSpec(Model):
-    """What fixes the ground plane of a camera: marks, a rectangle, or people who walked."""
+    """What determines the ground plane of a camera: marks, a rectangle, or people who walked."""
 
     points: tuple[CalibrationPoint, ...] | None = Field(
         default=None, min_length=4, max_length=200, title="Points", description="Marks on the floor."
@@ -146,19 +148,20 @@ class CalibrationSpec(Model):
     )
 
     @model_validator(mode="after")
-    def _fixes_a_plane(self) -> Self:
+    def _determines_a_plane(self) -> Self:
         ways = ("points", "rectangle", "walking")
         given = [name for name in ways if getattr(self, name) is not None]
         if len(given) != 1:
-            refuse(f"expected exactly one of {', '.join(ways)}, got {' and '.join(given) or 'none'}")
+            got = " and ".join(given) or "none"
+            refuse(f"exactly one of {', '.join(ways)}", got, code=FaultCode.CONFLICT)
         if self.points is None:
             if self.check:
-                refuse(f"expected check points only with points, got them with {given[0]}", "check")
+                got = f"check points with {given[0]}"
+                refuse("check points only with points", got, "check", code=FaultCode.CONFLICT)
             return self
         for field in ("image", "ground"):
             if spread([getattr(point, field) for point in self.points]) < MIN_SPREAD:
-                refuse(
-                    f"expected 4 points of which no 3 lie on one line, got {field} points too near one",
-                    "points",
-                )
+                expected = "4 points of which no 3 lie on one line"
+                got = f"{field} points that lie too near to one line"
+                refuse(expected, got, "points", code=FaultCode.GEOMETRY)
         return self

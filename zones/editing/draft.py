@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 from zones.editing.rendering import block, entry, flow, item, remark
 from zones.editing.tree import Node, compose
+from zones.errors import FacilityError, Fault, FaultCode
 from zones.loading import read_document
-from zones.validation import FacilityError, Loc, path_of
+from zones.validation import Loc, path_of
 
 Edit = tuple[int, int, str]
 _BOM = "\ufeff"
@@ -138,10 +139,11 @@ class Draft:
         try:
             self._take(body)
         except FacilityError as error:
-            raise FacilityError(f"expected a facility file after the change, got: {error}") from None
+            raise error.after_change() from None
 
     def _refuse(self, loc: Loc, wanted: str, got: str = "another form") -> NoReturn:
-        raise FacilityError(f"{self.name}: {path_of(loc)}: expected {wanted}, got {got}: edit it by hand")
+        fault = Fault(wanted, got, FaultCode.NOT_EDITABLE, "edit it by hand")
+        raise FacilityError(fault, file=self.name, field=path_of(loc))
 
     def _node(self, loc: Loc) -> Node:
         node = self.root

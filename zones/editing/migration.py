@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from zones.editing.draft import Draft
+from zones.errors import FacilityError, Fault, FaultCode
 from zones.facility import parse_facility
 from zones.loading import read_document
 from zones.migrating import NEWEST, steps_after, version_of, withdrawn_in
-from zones.validation import FacilityError
 
 
 def _places(draft: Draft) -> None:
@@ -18,14 +18,14 @@ def _places(draft: Draft) -> None:
 
 
 TEXT_STEPS: Mapping[int, Callable[[Draft], None]] = {2: _places}
-"""How the text of a good file becomes one of the version that is the key."""
+"""How the text of a valid file is rewritten to the version that is the key."""
 
 
 def migrate_facility(text: str, name: str = "<text>") -> str:
     """The text of a facility file in the newest version of the format, every other byte kept.
 
     Raises:
-        FacilityError: it is no facility file, or cannot be rewritten without touching more.
+        FacilityError: the text is no facility file, or cannot be rewritten without changing more.
     """
     before = parse_facility(text, name)
     draft = Draft(text, name)
@@ -38,7 +38,6 @@ def migrate_facility(text: str, name: str = "<text>") -> str:
     else:
         draft.insert((), "schema", NEWEST, ("schema",))
     if parse_facility(draft.text, name).model_dump() != before.model_dump():
-        raise FacilityError(
-            f"{name}: expected a file that means the same afterwards, got another: edit it by hand"
-        )
+        expected, got = "a file that means the same afterwards", "another"
+        raise FacilityError(Fault(expected, got, FaultCode.NOT_EDITABLE, "edit it by hand"), file=name)
     return draft.text

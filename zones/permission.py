@@ -1,126 +1,145 @@
-"""Whom each type of zone or line denies unless a rule says otherwise, and what follows by time of day."""
+"""Which roles a zone or line denies, at which time of day, and in which direction of a crossing.
+
+The rules of a zone or line are tried in order; the first that applies decides. Where none applies, the table
+`DEFAULT_DENIED` of its type decides. `incidents.rules.permission` evaluates the same rules on observations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 from zones.camera import Direction, Effect, Line, Role, Rule, Zone, ZoneType
 from zones.facility import Facility
-from zones.schedule import ALWAYS, Window
+from zones.schedule import ALWAYS
 
 CURFEW = "curfew"
-_ANY = frozenset(Role)
+"""The schedule that the default tables refer to; every facility has it."""
+_ANY_ROLE = frozenset(Role)
 
 DEFAULT_DENIED: Mapping[ZoneType, tuple[tuple[frozenset[Role], str], ...]] = {
-    # Whoever passes here without a known right to is leaving quarantine or entering it.
+    # A person without a known right to pass a gate or the perimeter is leaving quarantine or entering it.
     ZoneType.GATE: ((frozenset({Role.RESIDENT, Role.UNKNOWN, Role.OUTSIDER}), ALWAYS),),
     ZoneType.PERIMETER: ((frozenset({Role.RESIDENT, Role.UNKNOWN, Role.OUTSIDER}), ALWAYS),),
     ZoneType.STAFF_ONLY: ((frozenset({Role.RESIDENT, Role.OUTSIDER, Role.UNKNOWN}), ALWAYS),),
     ZoneType.RESIDENT_ONLY: ((frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),),
-    ZoneType.BUFFER: ((_ANY - {Role.STAFF_PPE}, ALWAYS),),
-    # By day residents fetch meals, are sampled and use shared bathrooms; a facility that keeps them in
-    # their rooms all day says so by a rule. At night even an unknown person at a room door is looked at.
+    ZoneType.BUFFER: ((_ANY_ROLE - {Role.STAFF_PPE}, ALWAYS),),
+    # By day residents fetch meals, give samples and use shared bathrooms; a facility that keeps them in their
+    # rooms all day adds a rule. At night an unknown person at a room door is reported too.
     ZoneType.ROOM_DOOR: (
         (frozenset({Role.STAFF_NO_PPE, Role.OUTSIDER}), ALWAYS),
         (frozenset({Role.RESIDENT, Role.UNKNOWN}), CURFEW),
     ),
-    # Only in the direction that the line denies, or against the way that the zone allows.
-    ZoneType.ONE_WAY: ((_ANY, ALWAYS),),
+    # Only in the direction that the line denies, or against the direction that the zone allows.
+    ZoneType.ONE_WAY: ((_ANY_ROLE, ALWAYS),),
     ZoneType.COMMON: ((frozenset({Role.RESIDENT}), CURFEW),),
     ZoneType.CARE_STATION: (),
     ZoneType.EXEMPT: (),
 }
-"""Roles that a type denies, each with the schedule in which it does [D]."""
+"""Roles that a type of zone or line denies, each with the schedule during which it does.
 
-Cell = tuple[Role, int, Direction | None]
-"""Somebody of a role, at a minute of the local day, crossing a line in a direction or staying in a zone."""
+Project default (docs/defaults.md).
+"""
+
+
+class Case(NamedTuple):
+    """A role at a minute of the local day, crossing a line in a direction or (None) staying in a zone."""
+
+    role: Role
+    minute: int
+    direction: Direction | None
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a cell is denied, and by which of the place's rules; None: by the table of its type."""
+class Permission:
+    """Whether a case is denied.
+
+    Attributes:
+        denied: whether it is.
+        rule: index of the rule of the zone or line that decides; None where the table of its type does.
+    """
 
     denied: bool
     rule: int | None
 
 
-def can_deny(place: Zone | Line) -> bool:
-    """Whether anybody could ever be denied there: silence of a place that cannot says nothing."""
-    if any(rule.effect is Effect.DENY for rule in place.rules):
+def can_deny(part: Zone | Line) -> bool:
+    """Whether a zone or line can deny anything; where it cannot, a lack of incidents means nothing."""
+    if any(rule.effect is Effect.DENY for rule in part.rules):
         return True
-    return has_way(place) if place.type is ZoneType.ONE_WAY else bool(DEFAULT_DENIED[place.type])
+    return has_direction(part) if part.type is ZoneType.ONE_WAY else bool(DEFAULT_DENIED[part.type])
 
 
-def is_open_to_all(place: Zone | Line) -> bool:
-    """Whether it is common ground that allows everybody at any time in so many words: a floor, which judges
-    nobody, and on which other zones are drawn."""
-    first = place.rules[0] if place.rules else None
+def denies_anything(part: Zone | Line, facility: Facility) -> bool:
+    """Whether a zone or line denies some role at some time of day, given the schedules of the facility."""
+    return any(permission.denied for permission in permissions(part, facility).values())
+
+
+def is_open_to_all(part: Zone | Line) -> bool:
+    """Whether a zone is common ground whose first rule allows every role at any time.
+
+    Such a zone is a floor, on which other zones are drawn.
+    """
+    first = part.rules[0] if part.rules else None
     return (
-        place.type is ZoneType.COMMON
+        part.type is ZoneType.COMMON
         and first is not None
         and (first.roles, first.schedule, first.effect) == (None, ALWAYS, Effect.ALLOW)
     )
 
 
-def has_way(place: Zone | Line) -> bool:
-    """Whether a one-way place says which way it is: a line by `denied`, a zone by `toward`."""
-    return (place.denied if isinstance(place, Line) else place.toward) is not None
+def has_direction(part: Zone | Line) -> bool:
+    """Whether a one-way part has its direction: a line as `denied`, a zone as `toward`."""
+    return (part.denied if isinstance(part, Line) else part.toward) is not None
 
 
-def verdicts(place: Zone | Line, facility: Facility, without: int | None = None) -> dict[Cell, Verdict]:
-    """What holds for every role, time of day and direction, as `incidents.rules.permission` decides it.
+def permissions(
+    part: Zone | Line, facility: Facility, without_rule: int | None = None
+) -> dict[Case, Permission]:
+    """What a zone or line allows and denies, for every role, time of day and direction.
 
-    One minute stands for each stretch of the day in which no schedule opens or closes. `without` leaves one
-    rule out.
+    One minute stands for each part of the day in which no schedule opens or closes. The rule with the index
+    `without_rule` is left out.
     """
-    directions = tuple(Direction) if isinstance(place, Line) else (None,)
-    cells = product(Role, minutes(facility), directions)
-    return {cell: _verdict(place, facility, cell, without) for cell in cells}
+    directions = tuple(Direction) if isinstance(part, Line) else (None,)
+    cases = (Case(*values) for values in product(Role, schedule_minutes(facility), directions))
+    return {case: _permission(part, facility, case, without_rule) for case in cases}
 
 
-def matches(rule: Rule, facility: Facility, cell: Cell) -> bool:
-    """Whether a rule speaks of a cell."""
-    role, minute, direction = cell
+def applies(rule: Rule, facility: Facility, case: Case) -> bool:
+    """Whether a rule applies to a case."""
     return (
-        (rule.roles is None or role in rule.roles)
-        and is_open(facility, rule.schedule, minute)
-        and (rule.direction is None or rule.direction is direction)
+        (rule.roles is None or case.role in rule.roles)
+        and is_open(facility, rule.schedule, case.minute)
+        and (rule.direction is None or rule.direction is case.direction)
     )
 
 
-def minutes(facility: Facility) -> tuple[int, ...]:
-    """The minutes of the local day at which some schedule opens or closes, and midnight."""
-    edges = {0}
+def schedule_minutes(facility: Facility) -> tuple[int, ...]:
+    """Midnight, and the minutes of the local day at which a schedule opens or closes."""
+    changes = {0}
     for windows in facility.schedules.values():
         for window in windows:
-            edges |= {_minute(window.from_) % 1440, _minute(window.to) % 1440}
-    return tuple(sorted(edges))
+            changes |= {window.start_minute % 1440, window.end_minute % 1440}
+    return tuple(sorted(changes))
 
 
 def is_open(facility: Facility, schedule: str, minute: int) -> bool:
     """Whether a schedule is open at a minute of the local day."""
-    return schedule == ALWAYS or any(_within(window, minute) for window in facility.schedules[schedule])
+    return schedule == ALWAYS or any(window.contains(minute) for window in facility.schedules[schedule])
 
 
-def _verdict(place: Zone | Line, facility: Facility, cell: Cell, without: int | None) -> Verdict:
-    for i, rule in enumerate(place.rules):
-        if i != without and matches(rule, facility, cell):
-            return Verdict(rule.effect is Effect.DENY, i)
-    role, minute, direction = cell
-    against = place.denied if isinstance(place, Line) else None
-    if against not in (None, direction) or (place.type is ZoneType.ONE_WAY and not has_way(place)):
-        return Verdict(False, None)
-    table = DEFAULT_DENIED[place.type]
-    return Verdict(any(role in roles and is_open(facility, name, minute) for roles, name in table), None)
-
-
-def _minute(local_time: str) -> int:
-    hours, minutes = local_time.split(":")
-    return int(hours) * 60 + int(minutes)
-
-
-def _within(window: Window, minute: int) -> bool:
-    start, end = _minute(window.from_), _minute(window.to)
-    return start <= minute < end if start <= end else minute >= start or minute < end
+def _permission(part: Zone | Line, facility: Facility, case: Case, without_rule: int | None) -> Permission:
+    for i, rule in enumerate(part.rules):
+        if i != without_rule and applies(rule, facility, case):
+            return Permission(rule.effect is Effect.DENY, i)
+    denied_direction = part.denied if isinstance(part, Line) else None
+    if denied_direction not in (None, case.direction):
+        return Permission(False, None)
+    if part.type is ZoneType.ONE_WAY and not has_direction(part):
+        return Permission(False, None)
+    table = DEFAULT_DENIED[part.type]
+    denied = any(case.role in roles and is_open(facility, name, case.minute) for roles, name in table)
+    return Permission(denied, None)

@@ -19,6 +19,8 @@ Instants = npt.NDArray[np.int64] | Sequence[int] | int
 
 ALWAYS = "always"
 _SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
+_DAY_MIN = 24 * 60
 _DAY_S = 86_400
 _TIME = r"([01]\d|2[0-3]):[0-5]\d|24:00"
 
@@ -42,15 +44,30 @@ class Window(Model):
     def _has_a_length(self) -> Self:
         # Equal times could mean never or the whole day; the whole day has its own spelling.
         whole_day = (self.from_, self.to) == ("00:00", "24:00")
-        if _seconds(self.from_) % _DAY_S == _seconds(self.to) % _DAY_S and not whole_day:
+        if self.start_minute == self.end_minute % _DAY_MIN and not whole_day:
             expected = 'another time than `from` (a whole day is "00:00" to "24:00")'
             refuse(expected, self.to, "to", code=FaultCode.CONFLICT)
         return self
 
+    @property
+    def start_minute(self) -> int:
+        """First minute of the local day inside."""
+        return _minutes(self.from_)
 
-def _seconds(local_time: str) -> int:
+    @property
+    def end_minute(self) -> int:
+        """First minute of the local day outside, 0..1440."""
+        return _minutes(self.to)
+
+    def contains(self, minute: int) -> bool:
+        """Whether a minute of the local day is inside."""
+        start, end = self.start_minute, self.end_minute
+        return start <= minute < end if start <= end else minute >= start or minute < end
+
+
+def _minutes(local_time: str) -> int:
     hours, minutes = local_time.split(":")
-    return int(hours) * 3600 + int(minutes) * 60
+    return int(hours) * 60 + int(minutes)
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:
@@ -97,8 +114,8 @@ def is_active(windows: Sequence[Window], t: Instants, tz: ZoneInfo | str) -> npt
     local = (t + utc_offset(t, tz)) % (_DAY_S * _SECOND)
     result = np.zeros(t.shape, dtype=np.bool_)
     for window in windows:
-        after_start = local >= _seconds(window.from_) * _SECOND
-        before_end = local < _seconds(window.to) * _SECOND
-        crosses_midnight = _seconds(window.to) < _seconds(window.from_)
+        after_start = local >= window.start_minute * _MINUTE
+        before_end = local < window.end_minute * _MINUTE
+        crosses_midnight = window.end_minute < window.start_minute
         result |= (after_start | before_end) if crosses_midnight else (after_start & before_end)
     return result

@@ -84,8 +84,8 @@ def draw_parts(
 
 def draw_heat(axes: Axes, suggestion: Suggestion, cells: int = 64) -> None:
     """Person-seconds by cell of the picture, with a scale; cells where nobody was are left clear."""
-    samples, seconds = suggestion.walk.samples, suggestion.walk.seconds
-    rows = round(cells / suggestion.walk.surface.aspect)
+    samples, seconds = suggestion.trajectories.samples, suggestion.trajectories.duration_s
+    rows = round(cells / suggestion.trajectories.ground.aspect)
     x, y = samples.foot.T
     frame = ((0.0, 1.0), (0.0, 1.0))
     total, _, _ = np.histogram2d(y, x, bins=(rows, cells), range=frame, weights=seconds)
@@ -107,26 +107,26 @@ def draw_dwells(axes: Axes, suggestion: Suggestion) -> None:
     markers = "osD^vPX"
     for number, dwell in enumerate(suggestion.dwells):
         colour, marker = colours[number % len(colours)], markers[number % len(markers)]
-        against = [trial.against for trial in dwell.trials]
+        against = [trial.counted_false for trial in dwell.trials]
         seconds = [trial.dwell_s for trial in dwell.trials]
         axes.step(seconds, against, where="post", color=colour, lw=2)
         chosen = dwell.chosen or dwell.now
         # Apart by a little, or zones that never alarm would hide one another.
         axes.plot(
-            *([chosen.dwell_s * 1.03**number], [chosen.against], marker),
+            *([chosen.dwell_s * 1.03**number], [chosen.counted_false], marker),
             ms=9,
             mec="black",
             color=colour if dwell.chosen else "white",
             label=dwell.zone,
         )
         axes.axvline(dwell.now.dwell_s, color="0.6", lw=1, ls=":")
-    days = suggestion.walk.hours / 24
+    days = suggestion.trajectories.watched_hours / 24
     axes.axhline(suggestion.rate * days, color=BLACK, lw=1, ls="--")
     axes.set(
         xscale="log",
         xlabel="dwell, s (dotted: now; marker: suggested)",
         ylabel="alarms counted as false",
-        title=f"Alarms by dwell, {suggestion.walk.hours:.3g} h watched "
+        title=f"Alarms by dwell, {suggestion.trajectories.watched_hours:.3g} h watched "
         f"(dashed: {suggestion.rate:g} per camera-day)",
     )
     axes.set_ylim(bottom=-0.2)

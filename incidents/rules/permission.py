@@ -7,7 +7,7 @@ import numpy as np
 from incidents.rules.episode import Bools, Codes, Ints
 from incidents.rules.samples import ROLES
 from zones.facility import Direction, Effect, Facility, Line, Role, Zone, ZoneType
-from zones.permission import DEFAULT_DENIED, has_way
+from zones.permission import DEFAULT_DENIED, has_direction
 from zones.schedule import ALWAYS
 
 _ANY = frozenset(Role)
@@ -40,7 +40,7 @@ def denied(
         result[match] = rule.effect is Effect.DENY
         pending[match] = False
     denied_direction = place.denied if isinstance(place, Line) else None
-    if place.type is ZoneType.ONE_WAY and not has_way(place):
+    if place.type is ZoneType.ONE_WAY and not has_direction(place):
         return result
     for roles, schedule in DEFAULT_DENIED[place.type]:
         result[_matching(facility, roles, schedule, denied_direction, role, t, direction, pending)] = True

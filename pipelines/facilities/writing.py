@@ -1,4 +1,4 @@
-"""Writing a facility file: whole or not at all, with the rights it had, through a link to what it names."""
+"""Writing a facility file: atomically, with its permissions kept, through a symbolic link to its target."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from zones.errors import LazarettoError
 
 
 def write_facility(facility: Path, text: str) -> None:
-    """Put `text` into the file.
+    """Write `text` to the file.
 
     Raises:
-        LazarettoError: it cannot be written; it is then as it was.
+        LazarettoError: it cannot be written; the file is then unchanged.
     """
     path = facility.resolve()
     mode = None
@@ -28,3 +28,27 @@ def write_facility(facility: Path, text: str) -> None:
         raise LazarettoError(
             f"expected a facility file that can be written, got {facility}: {error}"
         ) from error
+
+
+def check_new_file(path: Path, overwrite: bool) -> None:
+    """Check that a file may be written, before any work is done.
+
+    Raises:
+        LazarettoError: the file exists and `overwrite` is false.
+    """
+    if path.exists() and not overwrite:
+        raise LazarettoError(f"expected a file that does not exist yet, or --force, got {path}")
+
+
+def check_draft(draft: Path, facility: Path, overwrite: bool) -> None:
+    """Check that a draft of a facility file may be written, before any work is done.
+
+    Raises:
+        LazarettoError: the draft is the facility file itself, or exists and `overwrite` is false.
+    """
+    if draft.exists() and draft.samefile(facility):
+        raise LazarettoError(
+            f"expected a draft other than the facility file, got {facility}: "
+            "a person decides which proposals of a draft are accepted"
+        )
+    check_new_file(draft, overwrite)

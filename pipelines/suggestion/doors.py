@@ -1,8 +1,9 @@
-"""Doors: places inside the view where people appear and vanish more often than their walks explain.
+"""Doors: locations inside the view where more trajectories begin and end than lost tracks explain.
 
-A track also begins and ends where the detector loses somebody: anywhere, the more often the more people
-are there. So the places are sought by a scan statistic (Kulldorff 1997, Poisson model): discs whose number
-of beginnings and endings is the least likely if these fell in proportion to the seconds that walkers spent.
+A track also begins and ends where the detector loses a person: anywhere, and more often where more people
+are. The doors are therefore found with a scan statistic (Kulldorff 1997, Poisson model). It searches the
+discs whose number of beginnings and endings is least likely if these were distributed in proportion to the
+time that walking people spent there.
 """
 
 from __future__ import annotations
@@ -17,69 +18,114 @@ from scipy.stats import poisson
 from incidents.rules.episode import Bools, Floats, Ints, microseconds
 from incidents.rules.stitching import MAX_GAP_S
 from pipelines.suggestion.floor import CELL_M
-from pipelines.suggestion.walks import Walks, ends_of
+from pipelines.suggestion.trajectories import Trajectories, end_points
 from vision.frames import SECOND
 
-FEWEST = 10
-"""Walkers below which no door is proposed [D]."""
-USES = 5
-"""Tracks that must begin or end at a door, and by how many more than chance would give [D]."""
-RADIUS_M = 0.6
-"""Of the discs that are compared: half a door's width and the stride before it [D]."""
-REACH_M = 1.0
-"""What lies this near to the middle of a door belongs to it; two doors are no nearer [D]."""
-CHANCE = 1e-4
-"""Probability that chance alone gives as many somewhere in the picture, above which it is no door [D].
-Strict, for people are not lost quite in proportion to the time they spend."""
-MOST = 20
-"""Doors looked for in one view [D]."""
-BROKEN_M = 1.5
-"""Somebody who appears within MAX_GAP_S of, and this near to, where another vanished is the same, though the
-rules leave it in doubt [D]."""
-AGAIN_S = 10.0
-"""Who appears within this, and within reach of where another vanished, may be the same behind a post [D]."""
-PACE_M_S = 1.4
-"""Reach of somebody out of sight: walking speed [D]."""
-OCCLUDED = 0.5
-"""A place whose tracks go on so in more than this share is where sight is broken, not a door [D]."""
-SMALL_PX = 48
-"""Where people are lower than this the detector loses them: they vanish in the distance [D]. Of people from
-32 to 64 px in held-out stills fewer than half were found."""
-MARGIN_M = 0.25
-"""A door's polygon reaches this far beyond the places [D], so that feet there are well inside."""
-EDGE = 0.04
-"""A box this near to an edge of the frame, in frame heights, is of somebody who comes or goes there [D]: the
-stride of a step, for tracks begin when a person is seen for the second time."""
+MIN_WALKERS = 10
+"""Fewest people who walked for a door to be proposed.
+
+Project default (docs/defaults.md).
+"""
+MIN_USES = 5
+"""Least number of tracks that begin or end at a door, beyond the number expected by chance.
+
+Project default (docs/defaults.md).
+"""
+SCAN_RADIUS_M = 0.6
+"""Radius of the discs of the scan: half the width of a door, and the step in front of it.
+
+Project default (docs/defaults.md).
+"""
+DOOR_RADIUS_M = 1.0
+"""Radius around the centre of a door within which ends belong to it, and least distance of two doors.
+
+Project default (docs/defaults.md).
+"""
+MAX_P_VALUE = 1e-4
+"""Largest p-value of a door. It is strict because people are not lost exactly in proportion to time spent.
+
+Project default (docs/defaults.md).
+"""
+MAX_DOORS = 20
+"""Most doors that are searched for in one view.
+
+Project default (docs/defaults.md).
+"""
+RESUME_DISTANCE_M = 1.5
+"""A person who appears within MAX_GAP_S and this distance of where another was lost counts as the same.
+The rules do not stitch all of these.
+
+Project default (docs/defaults.md).
+"""
+REAPPEAR_WITHIN_S = 10.0
+"""A person who appears within this time and walking distance of where another was lost may be the same.
+
+Project default (docs/defaults.md).
+"""
+WALKING_SPEED_M_S = 1.4
+"""Speed of a person while out of sight.
+
+Project default (docs/defaults.md).
+"""
+MAX_RESUMED_SHARE = 0.5
+"""Where more than this share of the tracks resume nearby, an obstacle hides people: it is no door.
+
+Project default (docs/defaults.md).
+"""
+MIN_PERSON_HEIGHT_PX = 48
+"""Where people are smaller than this, the detector loses them in the distance: of people of 32 to 64 px in
+held-out images it found fewer than half.
+
+Project default (docs/defaults.md).
+"""
+POLYGON_MARGIN_M = 0.25
+"""Margin of a door's polygon around the ends of trajectories, so that feet there are well inside.
+
+Project default (docs/defaults.md).
+"""
+FRAME_EDGE_MARGIN = 0.04
+"""Distance from the frame edge, in frame heights, within which a box belongs to a person who enters or leaves
+there: about one step, because a track begins with the second detection of a person.
+
+Project default (docs/defaults.md).
+"""
 SIDES = ("left", "top", "right", "bottom")
-PASSAGE = 0.08
-"""Places along an edge further apart than this, in frame heights, are different ways in [D]."""
+"""The edges of the frame."""
+PASSAGE_GAP = 0.08
+"""Distance along an edge, in frame heights, above which two ends belong to different passages.
+
+Project default (docs/defaults.md).
+"""
 
 
 @dataclass(frozen=True)
 class Door:
-    """A place where people appear and vanish.
+    """A location where people appear and disappear.
 
     Attributes:
-        polygon: (K, 2) normalised, convex; place: its middle, m on the floor.
-        middle: its middle, normalised.
-        entries: tracks that ended there: who went in. exits: tracks that began there: who came out.
-        tracks: different people; expected: how many ends chance would give there.
-        chance: probability of so many somewhere in the picture if only chance were at work, at most 1.
+        polygon: (K, 2) normalised, convex.
+        position: its centre, m on the ground.
+        image_position: its centre, normalised.
+        entries: tracks that ended there: people who went in.
+        exits: tracks that began there: people who came out.
+        tracks: number of different persons.
+        expected: number of ends that chance would give there.
+        p_value: probability that chance alone gives as many ends anywhere in the view, at most 1.
     """
 
     polygon: tuple[tuple[float, float], ...]
-    place: tuple[float, float]
-    middle: tuple[float, float]
+    position: tuple[float, float]
+    image_position: tuple[float, float]
     entries: int
     exits: int
     tracks: int
     expected: float
-    chance: float
+    p_value: float
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch of an edge of the frame over which people come and go; low and high, 0..1 along it."""
+    """A part of an edge of the frame, from `low` to `high` (0..1 along it), where people enter and leave."""
 
     side: str
     low: float
@@ -90,86 +136,90 @@ class Passage:
 
 @dataclass(frozen=True)
 class Doors:
-    """What was found of doors and passages; `paths` people came and went, `notices` say what is none."""
+    """The doors and passages of a view, the number of people who walked, and what was rejected and why."""
 
     doors: tuple[Door, ...]
     passages: tuple[Passage, ...]
-    paths: int
+    people: int
     notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Ends:
-    """Beginnings and endings of walkers' paths; E of them."""
+class _PathEnds:
+    """The E beginnings and endings of the trajectories of people who walked."""
 
-    place: Floats
+    position: Floats
     t: Ints
-    path: Ints
+    person: Ints
     begins: Bools
-    height: Floats
+    height_px: Floats
 
-    def take(self, keep: Bools) -> _Ends:
-        return _Ends(self.place[keep], self.t[keep], self.path[keep], self.begins[keep], self.height[keep])
+    def take(self, keep: Bools) -> _PathEnds:
+        return _PathEnds(
+            self.position[keep], self.t[keep], self.person[keep], self.begins[keep], self.height_px[keep]
+        )
 
 
-def find_doors(walk: Walks) -> Doors:
+def find_doors(trajectories: Trajectories) -> Doors:
     """The doors in a view, most used first, and the passages at its edges."""
-    rows, begins = np.concatenate([walk.first, walk.last]), np.repeat([True, False], len(walk))
-    place = np.concatenate([ends_of(walk, True), ends_of(walk, False)])
-    box = walk.samples.box[rows]
-    side = _side(box, walk.samples.aspect[rows])
-    own = np.tile(walk.walker, 2) & _while_watched(walk, walk.samples.t[rows])
-    passages = _passages(walk, rows[own], side[own], begins[own])
-    if walk.walkers < FEWEST:
-        said = f"no door is proposed: {walk.walkers} people walked, expected at least {FEWEST}"
-        return Doors((), passages, walk.walkers, (said,))
-    inside = own & (side < 0) & np.isfinite(place[:, 0])
-    ends = _Ends(
-        place[inside],
-        walk.samples.t[rows][inside],
-        walk.samples.person[rows][inside],
+    rows = np.concatenate([trajectories.first_row, trajectories.last_row])
+    begins = np.repeat([True, False], len(trajectories))
+    position = np.concatenate([end_points(trajectories, True), end_points(trajectories, False)])
+    box = trajectories.samples.box[rows]
+    side = _side(box, trajectories.samples.aspect[rows])
+    own = np.tile(trajectories.walked, 2) & _within_watched(trajectories, trajectories.samples.t[rows])
+    passages = _passages(trajectories, rows[own], side[own], begins[own])
+    people = trajectories.walker_count
+    if people < MIN_WALKERS:
+        reason = f"no door is proposed: expected at least {MIN_WALKERS} people who walked, got {people}"
+        return Doors((), passages, people, (reason,))
+    inside = own & (side < 0) & np.isfinite(position[:, 0])
+    ends = _PathEnds(
+        position[inside],
+        trajectories.samples.t[rows][inside],
+        trajectories.samples.person[rows][inside],
         begins[inside],
-        (box[:, 3] - box[:, 1])[inside] * walk.surface.lines,
+        (box[:, 3] - box[:, 1])[inside] * trajectories.ground.height_px,
     )
     notices = []
-    broken = _goes_on(ends, MAX_GAP_S, BROKEN_M, 0.0)
+    broken = _resumed(ends, MAX_GAP_S, RESUME_DISTANCE_M, 0.0)
     if broken.any():
         notices.append(
-            f"{int(broken.sum())} of {len(broken)} beginnings and endings inside the view are tracks that "
-            f"broke off and went on within {MAX_GAP_S:g} s nearby: no door"
+            f"{int(broken.sum())} of {len(broken)} beginnings and endings inside the view belong to tracks "
+            f"that broke and resumed within {MAX_GAP_S:g} s nearby: they are no door"
         )
-    doors, more = _scan(walk, ends.take(~broken))
-    return Doors(doors, passages, walk.walkers, (*notices, *more))
+    doors, more = _scan(trajectories, ends.take(~broken))
+    return Doors(doors, passages, people, (*notices, *more))
 
 
 def _side(box: Floats, aspect: Floats) -> Ints:
     """(N,) index into SIDES of the edge of the frame that a box touches, -1 where it touches none."""
     off = np.column_stack([box[:, 0], box[:, 1], aspect - box[:, 2], 1 - box[:, 3]])
-    return np.where(off.min(axis=1) <= EDGE, off.argmin(axis=1), -1)
+    return np.where(off.min(axis=1) <= FRAME_EDGE_MARGIN, off.argmin(axis=1), -1)
 
 
-def _while_watched(walk: Walks, t: Ints) -> Bools:
-    """Which moments (N,) lie well within a watched stretch: at its ends tracks are cut short."""
+def _within_watched(trajectories: Trajectories, t: Ints) -> Bools:
+    """Which times (N,) lie well inside a watched interval: at its ends trajectories are cut off."""
     margin = microseconds(MAX_GAP_S)
     result = np.zeros(len(t), dtype=np.bool_)
-    for start, end in walk.watched:
+    for start, end in trajectories.watched_intervals:
         result |= (t >= start + margin) & (t < end - margin)
     return result
 
 
-def _passages(walk: Walks, rows: Ints, side: Ints, begins: Bools) -> tuple[Passage, ...]:
+def _passages(trajectories: Trajectories, rows: Ints, side: Ints, begins: Bools) -> tuple[Passage, ...]:
     found = []
     for index, name in enumerate(SIDES):
         at = rows[side == index]
         upright = name in ("left", "right")
-        box = walk.samples.box[at]
-        # At the upper and lower edge where the box is; at the others where the feet are.
+        box = trajectories.samples.box[at]
+        # Along the left and right edges the feet count, along the others the centre of the box.
         along = box[:, 3] if upright else (box[:, 0] + box[:, 2]) / 2
         order = np.argsort(along, kind="stable")
         came = begins[side == index][order]
-        length = 1.0 if upright else walk.surface.aspect
-        for part in np.split(np.arange(len(order)), np.flatnonzero(np.diff(along[order]) > PASSAGE) + 1):
-            if len(part) < USES:
+        length = 1.0 if upright else trajectories.ground.aspect
+        for part in np.split(np.arange(len(order)), np.flatnonzero(np.diff(along[order]) > PASSAGE_GAP) + 1):
+            if len(part) < MIN_USES:
                 continue
             low, high = (float(np.clip(along[order][k] / length, 0, 1)) for k in (part[0], part[-1]))
             entered = int(came[part].sum())
@@ -177,124 +227,128 @@ def _passages(walk: Walks, rows: Ints, side: Ints, begins: Bools) -> tuple[Passa
     return tuple(sorted(found, key=lambda passage: -passage.entered - passage.left))
 
 
-def _goes_on(ends: _Ends, wait_s: float, reach_m: float, pace_m_s: float) -> Bools:
-    """Which beginnings and endings (E,) have a partner: a path that ends, and another that begins within
-    `wait_s` of it, at most `reach_m` and what is walked meanwhile at `pace_m_s` away.
+def _resumed(ends: _PathEnds, max_gap_s: float, distance_m: float, speed_m_s: float) -> Bools:
+    """Which beginnings and endings (E,) belong to a track that was lost and resumed.
+
+    A trajectory ends, and another begins within `max_gap_s` and within `distance_m` plus the distance that
+    is walked in the meantime at `speed_m_s`.
     """
     result = np.zeros(len(ends.t), dtype=np.bool_)
-    gone, born = np.flatnonzero(~ends.begins), np.flatnonzero(ends.begins)
-    born = born[np.argsort(ends.t[born], kind="stable")]
-    low = np.searchsorted(ends.t[born], ends.t[gone], side="right")
-    count = np.searchsorted(ends.t[born], ends.t[gone] + microseconds(wait_s), side="right") - low
-    one = np.repeat(gone, count)
-    other = born[np.arange(len(one)) - np.repeat(np.cumsum(count) - count - low, count)]
-    apart = np.hypot(*(ends.place[one] - ends.place[other]).T)
-    near = apart <= reach_m + pace_m_s * (ends.t[other] - ends.t[one]) / SECOND
+    ended, begun = np.flatnonzero(~ends.begins), np.flatnonzero(ends.begins)
+    begun = begun[np.argsort(ends.t[begun], kind="stable")]
+    low = np.searchsorted(ends.t[begun], ends.t[ended], side="right")
+    count = np.searchsorted(ends.t[begun], ends.t[ended] + microseconds(max_gap_s), side="right") - low
+    one = np.repeat(ended, count)
+    other = begun[np.arange(len(one)) - np.repeat(np.cumsum(count) - count - low, count)]
+    apart = np.hypot(*(ends.position[one] - ends.position[other]).T)
+    near = apart <= distance_m + speed_m_s * (ends.t[other] - ends.t[one]) / SECOND
     result[one[near]] = result[other[near]] = True
     return result
 
 
-def _scan(walk: Walks, ends: _Ends) -> tuple[tuple[Door, ...], list[str]]:
-    """The discs that chance explains least, one after the other, each without what the ones before hold."""
+def _scan(trajectories: Trajectories, ends: _PathEnds) -> tuple[tuple[Door, ...], list[str]]:
+    """The discs that chance explains least, one after another, each without the ends of those before."""
     if not len(ends.t):
         return (), []
-    again = _goes_on(ends, AGAIN_S, BROKEN_M, PACE_M_S)
-    rows = np.flatnonzero(walk.of_walkers())
-    cell, where = np.unique(np.round(walk.place[rows] / CELL_M), axis=0, return_inverse=True)
-    spent = np.asarray(np.bincount(where.ravel(), weights=walk.seconds[rows]), dtype=np.float64)
-    share = _within(cell * CELL_M, spent, ends.place) / max(float(spent.sum()), 1e-9)
+    resumed = _resumed(ends, REAPPEAR_WITHIN_S, RESUME_DISTANCE_M, WALKING_SPEED_M_S)
+    rows = np.flatnonzero(trajectories.walking_rows())
+    cell, where = np.unique(np.round(trajectories.position[rows] / CELL_M), axis=0, return_inverse=True)
+    spent = np.asarray(np.bincount(where.ravel(), weights=trajectories.duration_s[rows]), dtype=np.float64)
+    share = _within(cell * CELL_M, spent, ends.position) / max(float(spent.sum()), 1e-9)
     free = np.ones(len(ends.t), dtype=np.bool_)
     doors: list[Door] = []
     notices: list[str] = []
-    while len(doors) < MOST and free.any():
-        count = _within(ends.place[free], np.ones(int(free.sum())), ends.place)
+    while len(doors) < MAX_DOORS and free.any():
+        count = _within(ends.position[free], np.ones(int(free.sum())), ends.position)
         total = float(free.sum())
         expected = total * share
-        worth = np.where(free, _likelihood(count, expected, total), -np.inf)
+        worth = np.where(free, _likelihood_ratio(count, expected, total), -np.inf)
         best = int(worth.argmax())
-        middle = _settle(ends.place[best], ends.place[free])
-        members = free & (np.hypot(*(ends.place - middle).T) <= REACH_M)
-        chance = _chance(float(count[best]), float(expected[best]), int(free.sum()))
-        if worth[best] <= 0 or chance > CHANCE or not members.any():
+        middle = _mean_shift(ends.position[best], ends.position[free])
+        members = free & (np.hypot(*(ends.position - middle).T) <= DOOR_RADIUS_M)
+        p_value = _p_value(float(count[best]), float(expected[best]), int(free.sum()))
+        if worth[best] <= 0 or p_value > MAX_P_VALUE or not members.any():
             break
         free &= ~members
-        said = _refused(ends, again, members)
-        if said is not None:
-            notices.append(f"no door at {_place(walk, middle)}: {said}")
+        reason = _rejection(ends, resumed, members)
+        if reason is not None:
+            notices.append(f"no door at {_location(trajectories, middle)}: {reason}")
             continue
-        door = _door(walk, ends.take(members), middle, float(expected[best]), chance)
-        if door.tracks - door.expected >= USES:
+        door = _door(trajectories, ends.take(members), middle, float(expected[best]), p_value)
+        if door.tracks - door.expected >= MIN_USES:
             doors.append(door)
     return tuple(sorted(doors, key=lambda door: door.expected - door.tracks)), notices
 
 
 def _within(points: Floats, weights: Floats, centres: Floats) -> Floats:
-    """Sum (C,) of the weights (N,) of points (N, 2) within RADIUS_M of centres (C, 2)."""
-    found = cKDTree(points).query_ball_point(centres, RADIUS_M)
+    """Sum (C,) of the weights (N,) of points (N, 2) within SCAN_RADIUS_M of centres (C, 2)."""
+    found = cKDTree(points).query_ball_point(centres, SCAN_RADIUS_M)
     return np.array([weights[near].sum() for near in found])
 
 
-def _likelihood(count: Floats, expected: Floats, total: float) -> Floats:
-    """Kulldorff's log likelihood ratio (C,) of discs that hold `count` of `total`; 0 where not in excess."""
+def _likelihood_ratio(count: Floats, expected: Floats, total: float) -> Floats:
+    """Kulldorff's log likelihood ratio (C,) of discs with `count` of `total` ends; 0 without an excess."""
     expected = np.clip(expected, 1e-6, total - 1e-6)
     rest = np.maximum(total - count, 1e-9)
     ratio = count * np.log(np.maximum(count, 1e-9) / expected) + rest * np.log(rest / (total - expected))
     return np.where(count > expected, ratio, 0.0)
 
 
-def _chance(count: float, expected: float, discs: int) -> float:
-    """Probability that any of `discs` independent discs would hold so many (Bonferroni), at most 1."""
+def _p_value(count: float, expected: float, discs: int) -> float:
+    """Probability that any of `discs` independent discs has as many ends (Bonferroni), at most 1."""
     return float(min(1.0, poisson.sf(count - 1, expected) * discs))
 
 
-def _settle(start: Floats, places: Floats) -> Floats:
-    """The middle of the places near to `start`, moved to until it stays (mean shift)."""
+def _mean_shift(start: Floats, positions: Floats) -> Floats:
+    """The mean of the positions near `start`, moved until it stays the same (mean shift)."""
     middle = start
     for _ in range(5):
-        near = places[np.hypot(*(places - middle).T) <= REACH_M]
+        near = positions[np.hypot(*(positions - middle).T) <= DOOR_RADIUS_M]
         middle = near.mean(axis=0) if len(near) else middle
     return middle
 
 
-def _refused(ends: _Ends, again: Bools, members: Bools) -> str | None:
-    height = float(np.median(ends.height[members]))
-    if height < SMALL_PX:
+def _rejection(ends: _PathEnds, resumed: Bools, members: Bools) -> str | None:
+    height_px = float(np.median(ends.height_px[members]))
+    if height_px < MIN_PERSON_HEIGHT_PX:
         return (
-            f"people are {height:.0f} px tall where {int(members.sum())} tracks begin or end: "
-            "they vanish in the distance"
+            f"people are {height_px:.0f} px tall where {int(members.sum())} tracks begin or end: "
+            "the detector loses them in the distance"
         )
-    if again[members].mean() > OCCLUDED:
+    if resumed[members].mean() > MAX_RESUMED_SHARE:
         return (
-            f"{int(again[members].sum())} of {int(members.sum())} tracks that begin or end there go on "
-            f"within {AGAIN_S:g} s nearby: something hides people"
+            f"{int(resumed[members].sum())} of {int(members.sum())} tracks that begin or end there resume "
+            f"within {REAPPEAR_WITHIN_S:g} s nearby: an obstacle hides people"
         )
     return None
 
 
-def _place(walk: Walks, middle: Floats) -> str:
-    x, y = walk.surface.to_image(middle[None])[0]
+def _location(trajectories: Trajectories, middle: Floats) -> str:
+    x, y = trajectories.ground.to_image(middle[None])[0]
     return f"[{x:.2f}, {y:.2f}]"
 
 
-def _door(walk: Walks, ends: _Ends, middle: Floats, expected: float, chance: float) -> Door:
-    off = np.hypot(*(ends.place - middle).T)
-    core = ends.place[off <= np.quantile(off, 0.9)]
+def _door(
+    trajectories: Trajectories, ends: _PathEnds, middle: Floats, expected: float, p_value: float
+) -> Door:
+    off = np.hypot(*(ends.position - middle).T)
+    core = ends.position[off <= np.quantile(off, 0.9)]
     angle = np.arange(16) * np.pi / 8
-    ring = MARGIN_M * np.column_stack([np.cos(angle), np.sin(angle)])
+    ring = POLYGON_MARGIN_M * np.column_stack([np.cos(angle), np.sin(angle)])
     hull = cv2.convexHull((core[:, None] + ring).reshape(-1, 2).astype(np.float32))[:, 0].astype(np.float64)
-    image = walk.surface.to_image(hull)
+    image = trajectories.ground.to_image(hull)
     frame = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], dtype=np.float32)
     _, clipped = cv2.intersectConvexConvex(cv2.convexHull(image.astype(np.float32))[:, 0], frame)
-    drawn = np.asarray(clipped, dtype=np.float32) * (walk.surface.aspect, 1)
-    corners = cv2.approxPolyDP(drawn.astype(np.float32), 0.004, True)[:, 0] / (walk.surface.aspect, 1)
-    x, y = walk.surface.to_image(middle[None])[0].tolist()
+    drawn = np.asarray(clipped, dtype=np.float32) * (trajectories.ground.aspect, 1)
+    corners = cv2.approxPolyDP(drawn.astype(np.float32), 0.004, True)[:, 0] / (trajectories.ground.aspect, 1)
+    x, y = trajectories.ground.to_image(middle[None])[0].tolist()
     return Door(
         polygon=tuple((round(float(x), 4), round(float(y), 4)) for x, y in np.clip(corners, 0, 1)),
-        place=(float(middle[0]), float(middle[1])),
-        middle=(round(x, 4), round(y, 4)),
+        position=(float(middle[0]), float(middle[1])),
+        image_position=(round(x, 4), round(y, 4)),
         entries=int((~ends.begins).sum()),
         exits=int(ends.begins.sum()),
-        tracks=len(np.unique(ends.path)),
+        tracks=len(np.unique(ends.person)),
         expected=expected,
-        chance=chance,
+        p_value=p_value,
     )

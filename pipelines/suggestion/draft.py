@@ -1,4 +1,4 @@
-"""The draft: the facility file with the proposals in it, each under a comment that says what it rests on."""
+"""The draft: the facility file with the proposals in it, each below a comment with its evidence."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ class RuleProposal:
 def floor_zone(name: str, polygon: tuple[tuple[float, float], ...]) -> Zone:
     """A piece of walkable floor.
 
-    Of type `common`, with a rule that allows everybody at any time. Without the rule, `common` denies
-    residents during the curfew; `exempt`, which denies nobody, would silence masks, and `care_station`
-    contact. A floor that was found by watching must change nobody's rights: it is there to be drawn on.
+    It is of type `common`, with a rule that allows every role at any time. Without the rule, `common` denies
+    residents during the curfew. `exempt` also denies no role, but it excludes people from mask incidents, and
+    `care_station` excludes them from contact. A floor found from the log must change no permission: engineers
+    draw other zones on it.
     """
     return Zone(id=name, type=ZoneType.COMMON, polygon=polygon, rules=(Rule(effect=Effect.ALLOW),))
 
 
 def door_zone(name: str, polygon: tuple[tuple[float, float], ...]) -> Zone:
-    """A room door, without a role of origin: that whoever comes out is a resident is for a person to say."""
+    """A room door without a role of origin: an engineer decides whether people who come out are residents."""
     return Zone(id=name, type=ZoneType.ROOM_DOOR, polygon=polygon)
 
 
@@ -54,27 +55,26 @@ def free_names(camera: Camera, stem: str, count: int) -> list[str]:
 def with_proposals(
     text: str, camera: str, zones: Sequence[ZoneProposal], rules: Sequence[RuleProposal], name: str
 ) -> str:
-    """The text of a facility file with the proposals added; every other byte stays.
+    """The text of a facility file with the proposals added; every other byte stays the same.
 
     Raises:
-        FacilityError: the text is no facility file, or has the places in a form that cannot be changed
-            without touching more.
+        FacilityError: the text is no facility file, or has the zones in a form that cannot be changed alone.
     """
     for proposal in zones:
         text = add_part(text, camera, "zones", part_of(proposal.zone), comment=proposal.evidence, name=name)
     for rule in rules:
         text = set_value(text, ("rules", "zone", rule.field), rule.value, name=name)
-        text = _remarked(text, ("rules", "zone", rule.field), rule.evidence, name)
+        text = _with_comment(text, ("rules", "zone", rule.field), rule.evidence, name)
     parse_facility(text, name)
     return text
 
 
 def part_of(zone: Zone) -> Mapping[str, Any]:
-    """A zone as it is written in a facility file, without what is left at its default."""
+    """A zone as it is written in a facility file, without fields that have their default value."""
     return zone.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
 
 
-def _remarked(text: str, loc: tuple[str, ...], comment: str, name: str) -> str:
+def _with_comment(text: str, loc: tuple[str, ...], comment: str, name: str) -> str:
     """The text with a comment above the line of a value, or above the line on which its mapping begins."""
     number = read_document(text, name).line(loc) - 1
     lines = text.splitlines(keepends=True)

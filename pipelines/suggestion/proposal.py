@@ -1,4 +1,4 @@
-"""What a day of tracks suggests for a camera: floor, doors, dwells, and the draft that holds them."""
+"""Proposals for a camera from its observation log: floor, doors, dwells, and a draft of the facility file."""
 
 from __future__ import annotations
 
@@ -24,44 +24,54 @@ from pipelines.suggestion.draft import (
     free_names,
     with_proposals,
 )
+from pipelines.suggestion.dwells import MIN_WATCHED_HOURS, Dwell, rule_proposals, suggest_dwells
 from pipelines.suggestion.floor import Floor, find_floor
-from pipelines.suggestion.thresholds import SHORT_H, Dwell, find_dwells, rule_proposals
-from pipelines.suggestion.walks import Walks, walks
+from pipelines.suggestion.trajectories import Trajectories, read_trajectories
 from vision import observations
 from vision.frames import SECOND, to_iso
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility, Zone, ZoneType
 from zones.geometry import signed_distance
 
-RATE = 0.2
-"""False alarms per camera-day of a zone that are borne [D]: the target of domain.md for zones."""
-DAY = 24 * 3600 * SECOND
-SAME = 0.8
-"""Overlap (IoU) from which a floor proposed is one that is drawn already [D]."""
-NEAR_M = 0.5
-"""A door this near to a zone where people are known to come and go is drawn already [D]."""
-_PASSED = (ZoneType.ROOM_DOOR, ZoneType.GATE, ZoneType.PERIMETER)
+DEFAULT_FALSE_ALARMS_PER_DAY = 0.2
+"""Accepted false alarms per camera-day of each zone.
+
+Project default (docs/defaults.md).
+"""
+DAY_US = 24 * 3600 * SECOND
+SAME_FLOOR_IOU = 0.8
+"""Least IoU at which a proposed floor is the same as a zone of the file.
+
+Project default (docs/defaults.md).
+"""
+KNOWN_DOOR_DISTANCE_M = 0.5
+"""A door within this distance of a zone through which people come and go is in the file already.
+
+Project default (docs/defaults.md).
+"""
+_PASSAGE_TYPES = (ZoneType.ROOM_DOOR, ZoneType.GATE, ZoneType.PERIMETER)
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What is proposed for a camera, with its evidence.
+    """Proposals for a camera, with their evidence.
 
     Attributes:
-        facility, camera: what it is proposed for.
-        window: of the log that it rests on, [start, end), microseconds UTC.
-        walk: how people moved in it, and for how long the camera was watched.
-        floor, doors, dwells: what was found, drawn already or not.
+        facility: the facility that they are for.
+        camera: the camera that they are for.
+        window: the part of the log that was used, [start, end), microseconds UTC.
+        trajectories: how people moved in it, and for how long the camera was watched.
+        floor, doors, dwells: what was found, whether or not the file has it already.
         zones, rules: what the draft adds and changes.
-        alarms: how many alarms the proposed doors would have given in this time, by id.
-        rate: false alarms per camera-day that were allowed to each zone.
-        notices: what is not proposed and why, and what to beware of.
+        alarms: number of alarms that each proposed door would have raised in the window, by id.
+        rate: accepted false alarms per camera-day of each zone.
+        notices: what is not proposed and why, and cautions.
     """
 
     facility: Facility
     camera: Camera
     window: tuple[int, int]
-    walk: Walks
+    trajectories: Trajectories
     floor: Floor | None
     doors: Doors
     dwells: tuple[Dwell, ...]
@@ -72,21 +82,21 @@ class Suggestion:
     notices: tuple[str, ...]
 
     def draft(self, name: str = "<text>") -> str | None:
-        """The facility file with the proposals in it; None when there is nothing to change in it."""
+        """The facility file with the proposals in it; None when there is nothing to change."""
         if not self.zones and not self.rules:
             return None
         return with_proposals(self.facility.text, self.camera.id, self.zones, self.rules, name)
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The proposals, ready for JSON."""
         return {
             "camera": self.camera.id,
             "facility_version": self.facility.version,
             "from": to_iso(self.window[0]),
             "to": to_iso(self.window[1]),
-            "hours_watched": round(self.walk.hours, 4),
-            "tracks": self.walk.tracks,
-            "people": self.walk.walkers,
+            "hours_watched": round(self.trajectories.watched_hours, 4),
+            "tracks": self.trajectories.tracks,
+            "people": self.trajectories.walker_count,
             "zones": [
                 {
                     **json.loads(item.zone.model_dump_json(exclude_defaults=True)),
@@ -109,20 +119,20 @@ def suggest(
     facility: Facility,
     camera_id: str,
     window: tuple[int | None, int | None] = (None, None),
-    rate: float = RATE,
+    rate: float = DEFAULT_FALSE_ALARMS_PER_DAY,
 ) -> Suggestion:
     """Propose floor, doors and dwells of a camera from its observation log.
 
     Args:
-        home: its log is read.
-        ledger: it tells when the camera was watched, and what reviewers decided.
-        facility: the file as it is.
-        camera_id: the camera.
-        window: [start, end), microseconds UTC; None = the end of the log, and a day before that.
-        rate: false alarms per camera-day allowed to each zone or line.
+        home: the home folder with the observation log.
+        ledger: has the coverage of the camera and the verdicts of reviewers.
+        facility: the present facility file.
+        camera_id: id of the camera.
+        window: [start, end), microseconds UTC; None = the end of the log, and one day before the end.
+        rate: accepted false alarms per camera-day of each zone or line.
 
     Raises:
-        LazarettoError: an unknown camera, an empty window, a log without rows in it or that cannot be read.
+        LazarettoError: the camera is unknown, the window is empty, or the log has no rows in it.
     """
     camera = facility.camera(camera_id)
     if not 0 < rate < np.inf:
@@ -134,46 +144,46 @@ def suggest(
             f"{home.path}: expected observations of camera {camera_id!r} from {to_iso(span[0])} to "
             f"{to_iso(span[1])}, got none: analyse some of its footage first"
         )
-    walk = walks(seen, facility, camera, _watched(ledger, camera_id, span))
-    when = spoken(span, facility)
-    floor, why = find_floor(walk)
-    doors = find_doors(walk)
+    trajectories = read_trajectories(seen, facility, camera, _watched(ledger, camera_id, span))
+    when = format_window(span, facility)
+    floor, why = find_floor(trajectories)
+    doors = find_doors(trajectories)
     recorded = ledger.incidents.find(*span, cameras=[camera_id])
-    dwells = find_dwells(walk.samples, facility, camera, recorded, walk.hours, rate)
-    notices = [*_warnings(walk), *([why] if why else []), *doors.notices]
-    floors, said = _floors(camera, floor, when)
-    fresh, more = _doors(camera, walk, doors, when)
-    rules, last = rule_proposals(facility, dwells, when, walk.hours, rate)
-    proposed = Facility.model_copy(facility, update={"cameras": (_with(camera, fresh),)})
-    alarms = dict.fromkeys((item.zone.id for item in fresh), 0)
-    if fresh:
-        for finding in evaluate_zones(walk.samples, proposed, proposed.cameras[0]):
+    hours = trajectories.watched_hours
+    dwells = suggest_dwells(trajectories.samples, facility, camera, recorded, hours, rate)
+    notices = [*_warnings(trajectories), *([why] if why else []), *doors.notices]
+    new_floors, floor_notices = _floors(camera, floor, when)
+    new_doors, door_notices = _doors(camera, trajectories, doors, when)
+    rules, dwell_notices = rule_proposals(facility, dwells, when, hours, rate)
+    proposed = Facility.model_copy(facility, update={"cameras": (_with_zones(camera, new_doors),)})
+    alarms = dict.fromkeys((item.zone.id for item in new_doors), 0)
+    if new_doors:
+        for finding in evaluate_zones(trajectories.samples, proposed, proposed.cameras[0]):
             if finding.zone in alarms:
                 alarms[finding.zone] += 1
         if sum(alarms.values()):
-            last = [
+            door_notices.append(
                 f"the proposed doors would have raised {sum(alarms.values())} alarm(s) in this time (staff "
-                "without PPE and outsiders at any time, residents at curfew): see whether that is meant",
-                *last,
-            ]
+                "without PPE and outsiders at any time, residents at curfew): check whether that is intended"
+            )
     return Suggestion(
         facility=facility,
         camera=camera,
         window=span,
-        walk=walk,
+        trajectories=trajectories,
         floor=floor,
         doors=doors,
         dwells=dwells,
-        zones=(*floors, *fresh),
+        zones=(*new_floors, *new_doors),
         rules=rules,
         alarms=alarms,
         rate=rate,
-        notices=(*notices, *said, *more, *last),
+        notices=(*notices, *floor_notices, *door_notices, *dwell_notices),
     )
 
 
-def spoken(window: tuple[int, int], facility: Facility) -> str:
-    """A stretch of time as people of the facility say it: 2026-11-24 08:00-20:00."""
+def format_window(window: tuple[int, int], facility: Facility) -> str:
+    """A window in the facility's time zone, for people: 2026-11-24 08:00-20:00."""
     start, end = (datetime.fromtimestamp(t / SECOND, facility.tz) for t in window)
     until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     return f"{start:%Y-%m-%d %H:%M}-{until}" if until != f"{start:%H:%M}" else f"{start:%Y-%m-%d %H:%M}"
@@ -187,11 +197,11 @@ def _window(home: Home, ledger: Ledger, camera: str, asked: tuple[int | None, in
             f"{home.path}: expected observations of camera {camera!r}, got none (the log holds cameras: "
             f"{known}): analyse some of its footage first"
         )
-    # Watching with nobody in view counts too, before the first row and after the last.
-    around = _watched(ledger, camera, (held[0] - DAY, held[1] + DAY))
+    # Time in which the camera saw no person counts too, before the first row and after the last.
+    around = _watched(ledger, camera, (held[0] - DAY_US, held[1] + DAY_US))
     low, high = (min(held[0], around[0][0]), max(held[1], around[-1][1])) if around else held
     end = min(asked[1] or high, high)
-    start = max(asked[0] or end - DAY, low)
+    start = max(asked[0] or end - DAY_US, low)
     if start >= end:
         raise LazarettoError(
             f"expected a time in which camera {camera!r} was watched ({to_iso(low)} to {to_iso(high)}), "
@@ -201,26 +211,27 @@ def _window(home: Home, ledger: Ledger, camera: str, asked: tuple[int | None, in
 
 
 def _watched(ledger: Ledger, camera: str, span: tuple[int, int]) -> list[tuple[int, int]]:
-    stretches: list[tuple[int, int]] = []
+    intervals: list[tuple[int, int]] = []
     for item in ledger.coverage.of(camera, *span):
         if item.state not in WATCHED:
             continue
-        if stretches and stretches[-1][1] == item.start:
-            stretches[-1] = (stretches[-1][0], item.end)
+        if intervals and intervals[-1][1] == item.start:
+            intervals[-1] = (intervals[-1][0], item.end)
         else:
-            stretches.append((item.start, item.end))
-    return stretches
+            intervals.append((item.start, item.end))
+    return intervals
 
 
-def _warnings(walk: Walks) -> list[str]:
+def _warnings(trajectories: Trajectories) -> list[str]:
     found = []
-    if walk.hours < SHORT_H:
+    if trajectories.watched_hours < MIN_WATCHED_HOURS:
         found.append(
-            f"the camera was watched for {walk.hours:.2g} h only: what people do at other times is not in it"
+            f"the camera was watched for {trajectories.watched_hours:.2g} h only: the proposals do not show "
+            "what people do at other times"
         )
-    if not walk.surface.calibrated:
+    if not trajectories.ground.calibrated:
         found.append(
-            "the camera is not calibrated: lengths are guessed from the height of people in the picture, too "
+            "the camera is not calibrated: lengths are estimated from the height of people in the image, too "
             "short far from the camera and too long near it"
         )
     return found
@@ -230,66 +241,71 @@ def _floors(camera: Camera, floor: Floor | None, when: str) -> tuple[list[ZonePr
     if floor is None:
         return [], []
     drawn = [zone for zone in camera.zones if zone.type is ZoneType.COMMON]
-    fresh, notices = [], []
+    new, notices = [], []
     for polygon in floor.polygons:
-        same = next((zone for zone in drawn if overlap(zone.polygon, polygon) >= SAME), None)
+        same = next((zone for zone in drawn if polygon_iou(zone.polygon, polygon) >= SAME_FLOOR_IOU), None)
         if same is None:
-            fresh.append(polygon)
+            new.append(polygon)
         else:
-            notices.append(f"the floor found is drawn already: zone {same.id}")
-    names = free_names(camera, "floor", len(fresh))
+            notices.append(f"the floor found is in the file already: zone {same.id}")
+    names = free_names(camera, "floor", len(new))
     evidence = (
-        f"walkable floor, suggested from {when}: {floor.samples_inside:.0%} of the time of {floor.walkers} "
-        "people who walked was spent inside; it denies nobody anything"
+        f"walkable floor, suggested from {when}: {floor.people} people walked, and {floor.time_inside:.0%} "
+        "of all time was spent inside; this zone denies no role anything"
     )
     return [
-        ZoneProposal(floor_zone(n, polygon), evidence) for n, polygon in zip(names, fresh, strict=True)
+        ZoneProposal(floor_zone(n, polygon), evidence) for n, polygon in zip(names, new, strict=True)
     ], notices
 
 
-def _doors(camera: Camera, walk: Walks, doors: Doors, when: str) -> tuple[list[ZoneProposal], list[str]]:
-    fresh, notices = [], []
+def _doors(
+    camera: Camera, trajectories: Trajectories, doors: Doors, when: str
+) -> tuple[list[ZoneProposal], list[str]]:
+    new, notices = [], []
     for door in doors.doors:
-        known = _known(camera, walk, door)
+        known = _known(camera, trajectories, door)
+        x, y = door.image_position
         if known is None:
-            fresh.append(door)
+            new.append(door)
         else:
             notices.append(
-                f"a door found at [{door.middle[0]:.2f}, {door.middle[1]:.2f}], used by {door.tracks} "
-                f"tracks, is drawn already: {known}"
+                f"a door found at [{x:.2f}, {y:.2f}], used by {door.tracks} "
+                f"tracks, is in the file already: {known}"
             )
-    names = free_names(camera, "door", len(fresh))
+    names = free_names(camera, "door", len(new))
     return [
         ZoneProposal(
             door_zone(name, door.polygon),
-            f"suggested from {when}: {door.tracks} of {doors.paths} tracks began or ended here "
-            f"({door.exits} came out, {door.entries} went in), chance would give {door.expected:.0f}",
+            f"suggested from {when}: {door.tracks} of {doors.people} tracks began or ended here "
+            f"({door.exits} came out, {door.entries} went in), expected by chance: {door.expected:.0f}",
         )
-        for name, door in zip(names, fresh, strict=True)
+        for name, door in zip(names, new, strict=True)
     ], notices
 
 
-def _known(camera: Camera, walk: Walks, door: Door) -> str | None:
-    """The id of a zone or line that stands for people coming and going where the door is."""
-    middle = np.asarray(door.place)[None]
+def _known(camera: Camera, trajectories: Trajectories, door: Door) -> str | None:
+    """The id of a zone or line through which people come and go at the door; None where there is none."""
+    centre = np.asarray(door.position)[None]
     for zone in camera.zones:
-        if zone.type in _PASSED or zone.origin_role is not None:
-            ring = walk.surface.to_floor(zone.polygon)
-            if np.isfinite(ring).all() and signed_distance(middle, ring)[0] >= -NEAR_M:
+        if zone.type in _PASSAGE_TYPES or zone.origin_role is not None:
+            ring = trajectories.ground.to_floor(zone.polygon)
+            if np.isfinite(ring).all() and signed_distance(centre, ring)[0] >= -KNOWN_DOOR_DISTANCE_M:
                 return zone.id
     for line in camera.lines:
-        ends = walk.surface.to_floor(line.points)
-        if np.isfinite(ends).all() and signed_distance(middle, ends[[0, 1, 1]])[0] >= -2 * NEAR_M:
+        ends = trajectories.ground.to_floor(line.points)
+        if not np.isfinite(ends).all():
+            continue
+        if signed_distance(centre, ends[[0, 1, 1]])[0] >= -2 * KNOWN_DOOR_DISTANCE_M:
             return line.id
     return None
 
 
-def _with(camera: Camera, zones: Sequence[ZoneProposal]) -> Camera:
+def _with_zones(camera: Camera, zones: Sequence[ZoneProposal]) -> Camera:
     added: tuple[Zone, ...] = tuple(item.zone for item in zones)
     return camera.model_copy(update={"zones": (*camera.zones, *added)})
 
 
-def overlap(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
+def polygon_iou(one: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
     """Intersection over union of two polygons, normalised, on a raster of 500 x 500."""
     sides = []
     for polygon in (one, other):

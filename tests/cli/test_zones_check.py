@@ -13,7 +13,7 @@ def test_notes_are_no_fault_and_warnings_are() -> None:
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert lines[-1].startswith("0 warnings, ") and all(": note: " in line for line in lines[:-1])
-    assert f"{FACILITY}: line 54: note: cameras[1]: no contact is judged" in ran.out
+    assert f"{FACILITY}: line 54: note: cameras[1]: no contact is evaluated" in ran.out
 
 
 def test_warnings_as_json(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_warnings_as_json(tmp_path: Path) -> None:
     warning = next(finding for finding in ran.json if finding["severity"] == "warning")
     assert warning["camera"] == "toilet" and warning["field"] == "cameras[1].id"
     assert path.read_text("utf-8").splitlines()[warning["line"] - 1] == "  - id: toilet"
-    assert set(json.loads(ran.out)[0]) == {"severity", "camera", "field", "line", "sentence"}
+    assert set(json.loads(ran.out)[0]) == {"severity", "check", "camera", "field", "line", "sentence"}
 
 
 def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:

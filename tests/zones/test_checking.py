@@ -1,4 +1,4 @@
-"""What a facility file may say and is not likely to mean; and that good files are left alone."""
+"""What a valid facility file contains that is probably not meant; files without faults get notes only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from incidents.rules.permission import denied
 from incidents.rules.samples import ROLES
-from zones.checking import Finding, Severity, check_facility
-from zones.checking.placement import forbidden
-from zones.facility import Direction, Facility, Line, Role, Zone, ZoneType, parse_facility
-from zones.permission import minutes, verdicts
+from zones.checking import Check, Finding, Severity, check_facility
+from zones.checking.placement import means_forbidden_place
+from zones.facility import Direction, Line, Role, Zone, ZoneType, parse_facility
+from zones.permission import permissions, schedule_minutes
 
 SAMPLES = Path(__file__).parents[2] / "data"
 HEAD = """\
@@ -50,7 +50,7 @@ def zone(name: str, kind: str, box: tuple[float, float, float, float], more: str
 
 def found(*zones: str, lines: str = "", head: str = HEAD) -> list[Finding]:
     text = head + ("    zones:\n" + "".join(zones) if zones else "") + lines
-    return [finding for finding in check_facility(text) if "follows the schedule" not in finding.sentence]
+    return [finding for finding in check_facility(text) if finding.check is not Check.UNUSED_SCHEDULE]
 
 
 def only(findings: list[Finding]) -> Finding:
@@ -58,6 +58,7 @@ def only(findings: list[Finding]) -> Finding:
     return findings[0]
 
 
+OVERLAPS = (Check.CONTRADICTION, Check.REPORTED_TWICE)
 BOX = (0.1, 0.1, 0.5, 0.5)
 
 
@@ -77,51 +78,61 @@ def test_good_files_have_notes_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "severity", "words"),
+    ("first", "second", "severity", "check", "share"),
     [
         (
             zone("a", "resident_only", BOX),
             zone("b", "staff_only", (0.3, 0.1, 0.9, 0.5)),
             Severity.WARNING,
-            "'a' lies with 50% of it in 'b': there, one denies residents and the other staff",
+            Check.CONTRADICTION,
+            "50%",
         ),
         (
             zone("a", "common", BOX, ", rules: [{roles: [resident], effect: allow}]"),
             zone("b", "staff_only", (0, 0, 1, 1)),
             Severity.WARNING,
-            "'a' lies with 100% of it in 'b': there, this rule of 'a' allows what 'b' denies to resident",
+            Check.CONTRADICTION,
+            "100%",
         ),
         (
             zone("a", "staff_only", BOX),
             zone("b", "staff_only", (0, 0, 1, 1)),
             Severity.WARNING,
-            "which denies all that it denies: every stay in it is reported twice",
+            Check.REPORTED_TWICE,
+            "100%",
         ),
         (
             zone("a", "staff_only", BOX),
             zone("b", "staff_only", (0.4, 0.1, 0.9, 0.5)),
             Severity.NOTE,
-            "'a' lies with 25% of it in 'b': there, both report outsider, resident, unknown",
+            Check.REPORTED_TWICE,
+            "25%",
         ),
     ],
 )
-def test_overlaps(first: str, second: str, severity: Severity, words: str) -> None:
+def test_overlaps(first: str, second: str, severity: Severity, check: Check, share: str) -> None:
     for zones in ((first, second), (second, first)):
-        finding = only([finding for finding in found(*zones) if "lies with" in finding.sentence])
-        assert finding.severity is severity and words in finding.sentence
-        assert finding.line in (11, 12) and finding.field.startswith("cameras[0].zones[")
+        findings = found(*zones)
+        finding = only([finding for finding in findings if finding.check in OVERLAPS])
+        assert (finding.severity, finding.check) == (severity, check)
+        # The finding is about the smaller zone.
+        index = next(i for i, zone_text in enumerate(zones) if "id: a" in zone_text)
+        assert finding.line == 11 + index and finding.field.startswith(f"cameras[0].zones[{index}]")
+        assert share in finding.sentence and "'a'" in finding.sentence and "'b'" in finding.sentence
 
 
 @pytest.mark.parametrize(
-    ("zones", "lines", "words", "line"),
+    ("zones", "lines", "check", "line", "field", "words"),
     [
-        (zone("a", "staff_only", (0.1, 0.1, 0.9, 0.13)), "", "'a' is narrower than the hysteresis: ", 11),
-        (zone("a", "one_way", BOX), "", "(one_way without `toward`) denies nobody anything", 11),
+        (zone("a", "staff_only", (0.1, 0.1, 0.9, 0.13)), "", Check.TOO_SMALL, 11, "zones[0].polygon", "'a'"),
+        (zone("a", "one_way", BOX), "", Check.DENIES_NOTHING, 11, "zones[0]", "`toward`"),
         (
             zone("a", "gate", BOX, ", rules: [{effect: allow}]"),
             "",
-            "'a' (gate) denies nobody anything",
+            Check.DENIES_NOTHING,
             11,
+            "zones[0]",
+            "gate",
         ),
         (
             zone(
@@ -132,54 +143,81 @@ def test_overlaps(first: str, second: str, severity: Severity, words: str) -> No
                 " {roles: [resident], schedule: meal, effect: allow}, {effect: allow}]",
             ),
             "",
-            "this rule of 'a' never decides: rule rules[0] before it matches",
+            Check.UNREACHABLE_RULE,
             11,
+            "zones[0].rules[1]",
+            "rules[0]",
         ),
-        (zone("a", "room_door", (0, 0, 0.8, 0.8)), "", "the room door 'a' covers 64% of the picture", 11),
-        (zone("toilet", "common", BOX), "    name: trong phòng\n", "'trong phòng' tells of a room", 12),
+        (
+            zone("a", "room_door", (0, 0, 0.8, 0.8)),
+            "",
+            Check.FORBIDDEN_PLACE,
+            11,
+            "zones[0].polygon",
+            "64%",
+        ),
+        (
+            zone("toilet", "common", BOX),
+            "    name: trong phòng\n",
+            Check.FORBIDDEN_PLACE,
+            12,
+            "name",
+            "'trong phòng'",
+        ),
         (
             "",
             "    lines:\n      - {id: g, type: gate, points: [[0.5, 0.5], [0.505, 0.5]]}\n",
-            "'g' is 0.0089 of the frame height long, less than the hysteresis",
+            Check.TOO_SMALL,
             11,
+            "lines[0].points",
+            "0.0089",
         ),
         (
             "",
             "    default_role_confidence: 0.4\n",
-            "has a confidence of 0.4, under rules.role_confidence (0.7)",
+            Check.LOW_CONFIDENCE,
             10,
+            "default_role_confidence",
+            "0.4",
         ),
         (
             zone("a", "common", BOX, ", origin_role: staff_ppe, origin_confidence: 0.3"),
             "",
-            "the role of origin 'staff_ppe' has a confidence of 0.3",
+            Check.LOW_CONFIDENCE,
             11,
+            "zones[0].origin_confidence",
+            "0.3",
         ),
     ],
 )
-def test_warnings(zones: str, lines: str, words: str, line: int) -> None:
+def test_warnings(zones: str, lines: str, check: Check, line: int, field: str, words: str) -> None:
     warnings = [f for f in found(*([zones] if zones else []), lines=lines) if f.severity is Severity.WARNING]
     finding = only(warnings)
-    assert words in finding.sentence
-    assert (finding.line, finding.camera) == (line, "cam")
+    assert (finding.check, finding.line, finding.field) == (check, line, f"cameras[0].{field}")
+    assert finding.camera == "cam" and words in finding.sentence
 
 
 @pytest.mark.parametrize(
-    ("zones", "words"),
+    ("zones", "check", "field", "words"),
     [
         (
             zone("a", "resident_only", BOX),
-            "'a' denies only outsider, staff_no_ppe, and no default role or origin",
+            Check.ROLE_NOT_GIVEN,
+            "cameras[0].zones[0]",
+            "outsider, staff_no_ppe",
         ),
         (
             zone("a", "staff_only", BOX, ", rules: [{roles: [resident], effect: deny}]"),
-            "this rule of 'a' changes nothing: without it the same is denied",
+            Check.REDUNDANT_RULE,
+            "cameras[0].zones[0].rules[0]",
+            "denied",
         ),
     ],
 )
-def test_notes(zones: str, words: str) -> None:
+def test_notes(zones: str, check: Check, field: str, words: str) -> None:
     finding = only(found(zones))
-    assert finding.severity is Severity.NOTE and words in finding.sentence
+    assert (finding.severity, finding.check, finding.field) == (Severity.NOTE, check, field)
+    assert words in finding.sentence
 
 
 def test_what_lies_above_the_horizon() -> None:
@@ -192,34 +230,40 @@ def test_what_lies_above_the_horizon() -> None:
         lines=lines,
         head=head,
     )
-    assert "nobody can enter 'sky'" in findings[0].sentence and findings[0].severity is Severity.WARNING
-    high = next(f for f in findings if "'a' lies above" in f.sentence)
-    assert high.severity is Severity.NOTE and int(high.sentence.split("%")[0]) in range(37, 44)
-    assert any("nobody can cross 'g'" in finding.sentence for finding in findings)
+    above = [finding for finding in findings if finding.check is Check.ABOVE_HORIZON]
+    assert [(finding.field.partition(".")[2], finding.severity) for finding in above] == [
+        ("zones[0].polygon", Severity.WARNING),
+        ("zones[1].polygon", Severity.NOTE),
+        ("lines[0].points", Severity.WARNING),
+    ]
+    # 40 % of the zone is above y = 0.3; the grid that is tested has 80 rows.
+    assert int(above[1].sentence.split("%")[0]) in range(37, 44)
 
 
 def test_contact_needs_metres() -> None:
     plain = only(found(head=HEAD.replace("    contact_pairs: []\n", "")))
-    assert (plain.severity, plain.line) == (Severity.NOTE, 6) and "no contact is judged" in plain.sentence
+    assert (plain.severity, plain.check, plain.line) == (Severity.NOTE, Check.NO_CONTACT, 6)
     asked = only(found(head=HEAD.replace("contact_pairs: []", "contact_pairs: [outsider_any]")))
-    assert (asked.severity, asked.line) == (Severity.WARNING, 9)
+    assert (asked.severity, asked.check, asked.line) == (Severity.WARNING, Check.NO_CONTACT, 9)
     bad = FAR.replace("ground: [2, 0]", "ground: [2, 3]")
     worse = only(found(head=HEAD.replace("    contact_pairs: []\n", "") + bad))
-    assert worse.severity is Severity.WARNING and "at most 0.25 m is accepted" in worse.sentence
+    assert (worse.severity, worse.check) == (Severity.WARNING, Check.NO_CONTACT)
+    assert "0.25 m" in worse.sentence
     four = "\n".join(FAR.splitlines()[:-1]) + "\n"
-    untold = only(found(head=HEAD.replace("    contact_pairs: []\n", "") + four))
-    assert "the check error of the calibration cannot be told" in untold.sentence
+    unknown = only(found(head=HEAD.replace("    contact_pairs: []\n", "") + four))
+    assert (unknown.severity, unknown.check) == (Severity.WARNING, Check.NO_CONTACT)
+    assert "unknown" in unknown.sentence
 
 
 def test_kinds_of_public_area_without_a_camera_and_schedules_without_a_rule() -> None:
     text = HEAD.replace("[corridor, lobby, yard, bathroom_outside, gate, other_public]", "[gate]")
-    notes = [finding.sentence for finding in check_facility(text)]
-    assert len([note for note in notes if "no camera sees the kind" in note]) == 5
-    assert "no rule follows the schedule 'meal'" in notes
-    assert "no rule follows the schedule 'meal'" not in [
-        finding.sentence for finding in check_facility(HEAD + "    zones:\n" + SCHEDULED)
-    ]
-    # In the terms of a file of the first version, with its lines.
+    checks = [finding.check for finding in check_facility(text)]
+    assert checks.count(Check.UNSEEN_PLACE) == 5
+    (unused,) = [finding for finding in check_facility(text) if finding.check is Check.UNUSED_SCHEDULE]
+    assert (unused.field, unused.line) == ("schedules.meal", 4)
+    used = check_facility(HEAD + "    zones:\n" + SCHEDULED)
+    assert Check.UNUSED_SCHEDULE not in [finding.check for finding in used]
+    # A file of the first version gives the same findings, with its lines.
     old = text.replace("schema: 2", "schema: 1").replace("places: [gate]", "place: gate")
     assert [(f.line, f.sentence) for f in check_facility(old)] == [
         (f.line, f.sentence) for f in check_facility(text)
@@ -245,8 +289,8 @@ def test_kinds_of_public_area_without_a_camera_and_schedules_without_a_rule() ->
         ("west-corridor", False, False),
     ],
 )
-def test_names_that_tell_of_forbidden_places(text: str, outside: bool, expected: bool) -> None:
-    assert forbidden(text, outside) is expected
+def test_names_that_mean_forbidden_places(text: str, outside: bool, expected: bool) -> None:
+    assert means_forbidden_place(text, outside) is expected
 
 
 _RULES = st.lists(
@@ -263,7 +307,7 @@ _RULES = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(_RULES, st.sampled_from(list(ZoneType)), st.sampled_from([None, *Direction]), st.booleans())
-def test_the_verdicts_are_those_of_the_rules(
+def test_the_permissions_are_those_that_the_rules_evaluate(
     rules: list[dict[str, object]], kind: ZoneType, against: Direction | None, line: bool
 ) -> None:
     facility = parse_facility(
@@ -271,29 +315,29 @@ def test_the_verdicts_are_those_of_the_rules(
             "  meal:", '  late: [{from: "23:30", to: "00:00"}, {from: "11:30", to: "24:00"}]\n  meal:'
         )
     )
-    place: Zone | Line
+    part: Zone | Line
     if line and kind.value in ("room_door", "one_way", "gate", "perimeter"):
-        place = Line.model_validate(
+        part = Line.model_validate(
             {"id": "p", "type": kind, "points": [[0, 0], [1, 1]], "rules": rules, "denied": against}
         )
     else:
-        place = Zone.model_validate(
+        part = Zone.model_validate(
             {"id": "p", "type": kind, "polygon": [[0, 0], [1, 0], [1, 1]], "rules": rules}
         )
     day = 1_700_000_000_000_000 // 86_400_000_000 * 86_400_000_000 - 7 * 3_600_000_000
-    assert set(minutes(facility)) >= {0, 300, 660, 690, 720, 1320, 1410}
-    for (role, minute, direction), verdict in verdicts(place, facility).items():
+    assert set(schedule_minutes(facility)) >= {0, 300, 660, 690, 720, 1320, 1410}
+    for (role, minute, direction), permission in permissions(part, facility).items():
         sign = (
             None
             if direction is None
             else np.array([1 if direction is Direction.LEFT_TO_RIGHT else -1], np.int8)
         )
         t = np.array([day + minute * 60_000_000])
-        assert denied(place, facility, np.array([ROLES.index(role)], np.int8), t, sign)[0] == verdict.denied
+        assert denied(part, facility, np.array([ROLES.index(role)], np.int8), t, sign)[0] == permission.denied
 
 
 def test_a_facility_is_not_changed_by_a_check() -> None:
     text = (SAMPLES / "facility.yaml").read_text("utf-8")
-    before: Facility = parse_facility(text)
+    before = parse_facility(text)
     check_facility(text)
     assert parse_facility(text) == before

@@ -1,4 +1,4 @@
-"""What a check of a facility file says of one part of it."""
+"""What a check of a facility file finds in one part of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,41 @@ class Severity(StrEnum):
     """How much a finding matters."""
 
     WARNING = "warning"
-    """Supervision is likely to miss something, or to say what is not so."""
+    """Incidents are likely to be missed, or false incidents to be raised."""
     NOTE = "note"
     """Worth knowing; nothing needs to be done."""
+
+
+class Check(StrEnum):
+    """What was checked; the codes are stable, the sentences may improve."""
+
+    UNSEEN_PLACE = "unseen_place"
+    """A kind of public area that no camera sees."""
+    FORBIDDEN_PLACE = "forbidden_place"
+    """A camera that seems to look into a room, toilet or bathroom."""
+    UNUSED_SCHEDULE = "unused_schedule"
+    DENIES_NOTHING = "denies_nothing"
+    """A zone or line that can raise no incident."""
+    LOW_CONFIDENCE = "low_confidence"
+    """A role that is given with less confidence than the rules require."""
+    ROLE_NOT_GIVEN = "role_not_given"
+    """A zone or line that denies only roles which no person has before roles are taught."""
+    UNREACHABLE_RULE = "unreachable_rule"
+    """A rule that earlier rules hide."""
+    REDUNDANT_RULE = "redundant_rule"
+    """A rule without which the same is allowed and denied."""
+    CONTRADICTION = "contradiction"
+    """Overlapping zones of which one allows what the other denies."""
+    REPORTED_TWICE = "reported_twice"
+    """Overlapping zones that report the same stay."""
+    NO_PLANE = "no_plane"
+    """A calibration that determines no ground plane."""
+    NO_CONTACT = "no_contact"
+    """A camera whose contact cannot be evaluated."""
+    ABOVE_HORIZON = "above_horizon"
+    """A zone or line that lies, at least in part, above the horizon."""
+    TOO_SMALL = "too_small"
+    """A zone or line that is smaller than the hysteresis of the rules."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +55,7 @@ class Remark:
     """A finding whose line is not known yet; `camera` is empty for the facility as a whole."""
 
     severity: Severity
+    check: Check
     camera: str
     loc: Loc
     sentence: str
@@ -30,9 +63,19 @@ class Remark:
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence about one part of a facility file."""
+    """One sentence about one part of a facility file.
+
+    Attributes:
+        severity: how much it matters.
+        check: what was checked.
+        camera: id of the camera; empty for the facility as a whole.
+        field: path of the part, such as `cameras[0].zones[1]`.
+        line: line of the part in the file, from 1.
+        sentence: for people.
+    """
 
     severity: Severity
+    check: Check
     camera: str
     field: str
     line: int
@@ -42,11 +85,11 @@ class Finding:
 Remarks = Iterator[Remark]
 
 
-def warn(camera: str, loc: Loc, sentence: str) -> Remark:
+def warn(check: Check, camera: str, loc: Loc, sentence: str) -> Remark:
     """A remark that something should be changed."""
-    return Remark(Severity.WARNING, camera, loc, sentence)
+    return Remark(Severity.WARNING, check, camera, loc, sentence)
 
 
-def note(camera: str, loc: Loc, sentence: str) -> Remark:
+def note(check: Check, camera: str, loc: Loc, sentence: str) -> Remark:
     """A remark that is worth knowing."""
-    return Remark(Severity.NOTE, camera, loc, sentence)
+    return Remark(Severity.NOTE, check, camera, loc, sentence)

@@ -1,4 +1,4 @@
-"""Whether the six kinds of public area are seen, and nothing that the order forbids."""
+"""Whether cameras see the six kinds of public area, and none of the places that the order forbids."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 import unicodedata
 
 from zones.camera import Camera, Place, ZoneType
-from zones.checking.findings import Remarks, note, warn
+from zones.checking.findings import Check, Remarks, note, warn
 from zones.facility import Facility
 from zones.geometry import area
 from zones.validation import Loc
 
-ASKED = {
+REQUIRED_AREAS = {
     Place.CORRIDOR: "corridors, with the outside of the room doors",
     Place.LOBBY: "the lobbies of the floors",
     Place.YARD: "the yard, and where people are sampled, received and examined and goods are handed over",
@@ -19,11 +19,14 @@ ASKED = {
     Place.GATE: "the gates",
     Place.OTHER_PUBLIC: "other public areas where residents or staff on duty may be",
 }
-"""What 4403/CV-BCD asks cameras to see, by kind of place."""
-DOOR_SHARE = 0.4
-"""A room door that fills more of the picture means a camera that faces it from near, or looks in [D]."""
+"""What 4403/CV-BCD asks cameras to see, by kind of public area."""
+MAX_DOOR_SHARE = 0.4
+"""A room door that covers a larger share of the image means that the camera is close to it or looks in.
 
-# Words without diacritics. The first are forbidden wherever they stand, the second unless seen from outside.
+Project default (docs/defaults.md).
+"""
+
+# Words without diacritics. Names that match _INSIDE are forbidden always, _WASHROOM unless seen from outside.
 _ROOM = r"(?:(?:bath|rest|wash|shower)? ?rooms?|toilets?|wc)"
 _INSIDE = re.compile(
     rf"\b(?:bedroom|in room|(?:inside|in)(?: the| a)? {_ROOM}|{_ROOM} inside"
@@ -36,45 +39,46 @@ _WASHROOM = re.compile(
 _OUTSIDE = re.compile(r"\b(outside|door|doors|entrance|front|cua|ngoai|truoc|loi vao)\b")
 
 
-def coverage(facility: Facility) -> Remarks:
+def unseen_places(facility: Facility) -> Remarks:
     """A note for each of the six kinds of public area that no camera sees."""
     seen = {place for camera in facility.cameras for place in camera.places}
-    for place, asked in ASKED.items():
+    for place, asked in REQUIRED_AREAS.items():
         if place not in seen:
-            yield note(
-                "", ("cameras",), f"no camera sees the kind {place.value!r}: 4403/CV-BCD asks to see {asked}"
-            )
+            sentence = f"no camera sees the kind {place.value!r}: 4403/CV-BCD asks to see {asked}"
+            yield note(Check.UNSEEN_PLACE, "", ("cameras",), sentence)
 
 
-def placed(camera: Camera, loc: Loc) -> Remarks:
-    """Names that tell of a forbidden place, and doors that fill the picture."""
+def forbidden_places(camera: Camera, loc: Loc) -> Remarks:
+    """Warnings on names that mean a forbidden place, and on doors that fill the image."""
     outside = Place.BATHROOM_OUTSIDE in camera.places
     named: list[tuple[Loc, str]] = [((*loc, field), getattr(camera, field)) for field in ("id", "name")]
     for below, part in camera.parts():
         named += [((*loc, *below, field), getattr(part, field)) for field in ("id", "name")]
     for at, text in named:
-        if forbidden(text, outside):
+        if means_forbidden_place(text, outside):
             places = ", ".join(camera.places)
             yield warn(
+                Check.FORBIDDEN_PLACE,
                 camera.id,
                 at,
-                f"{text!r} tells of a room, toilet or bathroom, where 4403/CV-BCD forbids cameras, "
-                f"but the camera's places say {places}",
+                f"{text!r} means a room, toilet or bathroom, where 4403/CV-BCD forbids cameras, "
+                f"but the camera's places are {places}",
             )
     for i, zone in enumerate(camera.zones):
-        if zone.type is ZoneType.ROOM_DOOR and (share := area(zone.polygon)) > DOOR_SHARE:
+        if zone.type is ZoneType.ROOM_DOOR and (share := area(zone.polygon)) > MAX_DOOR_SHARE:
             yield warn(
+                Check.FORBIDDEN_PLACE,
                 camera.id,
                 (*loc, "zones", i, "polygon"),
-                f"the room door {zone.id!r} covers {share:.0%} of the picture: "
+                f"the room door {zone.id!r} covers {share:.0%} of the image: "
                 "the camera seems to look into the room",
             )
 
 
-def forbidden(text: str, outside: bool) -> bool:
-    """Whether a name, Vietnamese or English, tells of the inside of a room, toilet or bathroom.
+def means_forbidden_place(text: str, outside: bool) -> bool:
+    """Whether a name, Vietnamese or English, means the inside of a room, toilet or bathroom.
 
-    `outside` says that the camera is known to see the outside of bathrooms.
+    `outside`: whether the camera is known to see the outside of bathrooms.
     """
     bare = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
     words = re.sub(r"[^a-z0-9]+", " ", "".join(char for char in bare if not unicodedata.combining(char)))

@@ -1,4 +1,4 @@
-"""Zones and lines that nobody can enter or cross, and contact without metres."""
+"""Zones that no foot point can enter, lines that none can cross, and cameras without usable metres."""
 
 from __future__ import annotations
 
@@ -6,27 +6,32 @@ import numpy as np
 
 from zones.calibration import Calibration, CalibrationError, calibrate
 from zones.camera import Camera, Line, Zone
-from zones.checking.findings import Remarks, note, warn
+from zones.checking.findings import Check, Remarks, note, warn
 from zones.checking.overlap import grid
 from zones.facility import Facility
 from zones.geometry import inradius, is_simple
 from zones.validation import Loc
 
-HIGH = 0.2
-"""Part of a zone above the horizon that is worth a note [D]."""
-_STEPS = 80
+MIN_NOTED_SHARE_ABOVE_HORIZON = 0.2
+"""Least share of a zone or line above the horizon that is worth a note.
+
+Project default (docs/defaults.md).
+"""
+_LINE_STEPS = 80
+"""Points of a line that are tested."""
 
 
 def shapes(facility: Facility, camera: Camera, loc: Loc, aspect: float) -> Remarks:
-    """Remarks on the geometry of a camera whose picture has the given width over height."""
+    """Remarks on the geometry of a camera whose image has the given width over height."""
     plane: Calibration | None = None
     if camera.calibration is not None:
         try:
             plane = calibrate(camera.calibration, aspect)
         except CalibrationError as error:
-            yield warn(camera.id, (*loc, "calibration"), f"the calibration fixes no plane: {error}")
+            sentence = f"the calibration determines no ground plane: {error}"
+            yield warn(Check.NO_PLANE, camera.id, (*loc, "calibration"), sentence)
     yield from _contact(facility, camera, plane, loc)
-    # As the rules do: an error that could not be checked counts as no calibration.
+    # A calibration whose error is unknown counts as none, as in the rules.
     ground = plane if plane is not None and np.isfinite(plane.check_error) else None
     for i, zone in enumerate(camera.zones):
         yield from _zone(facility, camera, zone, (*loc, "zones", i, "polygon"), ground, aspect)
@@ -38,22 +43,21 @@ def _contact(facility: Facility, camera: Camera, plane: Calibration | None, loc:
     if not camera.contact_pairs:
         return
     if plane is None:
-        asked = "contact_pairs" in camera.model_fields_set
-        say = warn if asked else note
-        yield say(
-            camera.id,
-            (*loc, "contact_pairs") if asked else loc,
-            "no contact is judged: the camera has no calibration (lazaretto calibrate)",
-        )
+        sentence = "no contact is evaluated: the camera has no calibration (lazaretto calibrate)"
+        if "contact_pairs" in camera.model_fields_set:
+            yield warn(Check.NO_CONTACT, camera.id, (*loc, "contact_pairs"), sentence)
+        else:
+            yield note(Check.NO_CONTACT, camera.id, loc, sentence)
         return
-    most = facility.rules.contact.max_calibration_error_m
-    if plane.check_error > most:
-        got = f"is {plane.check_error:.2f} m" if np.isfinite(plane.check_error) else "cannot be told"
+    accepted = facility.rules.contact.max_calibration_error_m
+    if plane.check_error > accepted:
+        error = f"{plane.check_error:.2f} m" if np.isfinite(plane.check_error) else "unknown"
         yield warn(
+            Check.NO_CONTACT,
             camera.id,
             (*loc, "calibration"),
-            f"no contact is judged: the check error of the calibration {got}, "
-            f"and at most {most:g} m is accepted",
+            f"no contact is evaluated: the check error of the calibration is {error}, "
+            f"and at most {accepted:g} m is accepted",
         )
 
 
@@ -65,25 +69,25 @@ def _zone(
     wanted, unit = rule.hysteresis_frame, "of the frame height"
     if ground is not None:
         inside = grid(zone)
-        lost = float(np.isnan(ground.ground(inside)[:, 0]).mean()) if len(inside) else 0.0
-        if lost == 1.0:
-            sentence = f"nobody can enter {zone.id!r}: all of it lies above the horizon of the calibration"
-            yield warn(camera.id, loc, sentence)
+        above = float(np.isnan(ground.ground(inside)[:, 0]).mean()) if len(inside) else 0.0
+        if above == 1.0:
+            sentence = f"no person can enter {zone.id!r}: all of it lies above the horizon of the calibration"
+            yield warn(Check.ABOVE_HORIZON, camera.id, loc, sentence)
             return
-        if lost > HIGH:
-            yield note(
-                camera.id, loc, f"{lost:.0%} of {zone.id!r} lies above the horizon, where nobody can stand"
-            )
+        if above > MIN_NOTED_SHARE_ABOVE_HORIZON:
+            sentence = f"{above:.0%} of {zone.id!r} lies above the horizon, where no person can stand"
+            yield note(Check.ABOVE_HORIZON, camera.id, loc, sentence)
         corners = np.asarray(ground.ground(zone.polygon), dtype=np.float64)
         if np.isfinite(corners).all() and is_simple(corners):
             ring, wanted, unit = corners, rule.hysteresis_m, "m"
     radius = inradius(ring)
     if radius < wanted:
         yield warn(
+            Check.TOO_SMALL,
             camera.id,
             loc,
-            f"{zone.id!r} is narrower than the hysteresis: no spot in it is further than {radius:.2g} {unit} "
-            f"from its edge, and {wanted:g} are wanted: jitter of the foot point can enter it",
+            f"{zone.id!r} is narrower than the hysteresis: no point of it is more than {radius:.2g} {unit} "
+            f"from its edge, and {wanted:g} are required, so jitter of a foot point can enter it",
         )
 
 
@@ -95,21 +99,21 @@ def _line(
     wanted, unit = rule.hysteresis_frame, "of the frame height"
     if ground is not None:
         on_floor = np.asarray(ground.ground(line.points), dtype=np.float64)
-        along = np.linspace(line.points[0], line.points[1], _STEPS)
-        lost = float(np.isnan(ground.ground(along)[:, 0]).mean())
-        if lost == 1.0:
-            sentence = f"nobody can cross {line.id!r}: all of it lies above the horizon of the calibration"
-            yield warn(camera.id, loc, sentence)
+        along = np.linspace(line.points[0], line.points[1], _LINE_STEPS)
+        above = float(np.isnan(ground.ground(along)[:, 0]).mean())
+        if above == 1.0:
+            sentence = f"no person can cross {line.id!r}: all of it lies above the horizon of the calibration"
+            yield warn(Check.ABOVE_HORIZON, camera.id, loc, sentence)
             return
-        if lost > HIGH:
-            yield note(
-                camera.id, loc, f"{lost:.0%} of {line.id!r} lies above the horizon, where nobody can walk"
-            )
+        if above > MIN_NOTED_SHARE_ABOVE_HORIZON:
+            sentence = f"{above:.0%} of {line.id!r} lies above the horizon, where no person can walk"
+            yield note(Check.ABOVE_HORIZON, camera.id, loc, sentence)
         if np.isfinite(on_floor).all():
             ends, wanted, unit = on_floor, rule.hysteresis_m, "m"
     length = float(np.hypot(*(ends[1] - ends[0])))
     if length < wanted:
         yield warn(
+            Check.TOO_SMALL,
             camera.id,
             loc,
             f"{line.id!r} is {length:.2g} {unit} long, less than the hysteresis ({wanted:g}): "

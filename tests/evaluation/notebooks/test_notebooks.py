@@ -60,7 +60,7 @@ def check_zones(text: str, home: Path) -> None:
     """The suggested floor rests on as many people as `suggest` counts in the log."""
     facility = load_facility(FACILITY)
     with Ledger.open(home / "ledger.db") as ledger:
-        walkers = suggest(Home(home), ledger, facility, "yard", rate=0.2).walk.walkers
+        walkers = suggest(Home(home), ledger, facility, "yard", rate=0.2).trajectories.walker_count
     assert printed_number(r"of the time of (\d+) people who walked was spent inside", text) == walkers > 0
 
 

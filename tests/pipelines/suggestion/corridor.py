@@ -20,13 +20,13 @@ LANE = (4.4, 6.6)
 
 @dataclass(frozen=True)
 class Corridor:
-    """A log of the corridor, and what truly happened in it.
+    """A log of the corridor, and the truth about it.
 
     Attributes:
         log: rows of the observation log.
-        uses: how many tracks truly begin or end at each door.
-        people: how many walked.
-        switches: how many times a track was broken in the middle of the floor.
+        uses: true number of tracks that begin or end at each door.
+        people: number of people.
+        switches: number of tracks that were broken in the middle of the floor.
     """
 
     log: pl.DataFrame
@@ -48,7 +48,7 @@ def corridor(
     camera: str = "cam-1",
     stroll_s: float = 0.0,
 ) -> Corridor:
-    """`people` who each walk from one way in to another at some time of `hours`, 1.2 m/s more or less.
+    """`people` who each walk from one entrance to another at some time of `hours`, 1.2 m/s more or less.
 
     The share `to_doors` of begins and ends is at a door (with a spread of 0.15 m), the others at the ends of
     the corridor. The share `switched` of the people is lost once in the middle of the floor, for a time
@@ -59,7 +59,7 @@ def corridor(
     tables, uses, switches, track = [], [0, 0, 0], 0, 0
     for start in np.sort(draw.uniform(60, hours * 3600 - 180, people)).tolist():
         ends = [_end(draw, to_doors) for _ in range(2)]
-        while abs(ends[0][1][0] - ends[1][1][0]) < 2:  # nobody turns back to where they came from
+        while abs(ends[0][1][0] - ends[1][1][0]) < 2:  # no person goes back to where they came from
             ends[1] = _end(draw, to_doors)
         for door, _ in ends:
             if door is not None:
@@ -96,21 +96,21 @@ def _end(draw: np.random.Generator, to_doors: float) -> tuple[int | None, np.nda
 
 
 def broken(log: pl.DataFrame, at_m: float, reach_m: float, lost_s: float) -> pl.DataFrame:
-    """The log with everybody lost where x is within `reach_m` of `at_m`, and for `lost_s` longer.
+    """The log with every track lost where x is within `reach_m` of `at_m`, and for `lost_s` longer.
 
-    People who come out at the other side are others to the tracker.
+    On the other side the person has another track.
     """
     parts = []
-    for walk in log.partition_by("track"):
-        walk = walk.sort("t")
-        inside = ((walk["foot_x"] / PX_PER_M - at_m).abs() <= reach_m).to_numpy()
+    for track in log.partition_by("track"):
+        track = track.sort("t")
+        inside = ((track["foot_x"] / PX_PER_M - at_m).abs() <= reach_m).to_numpy()
         if not inside.any():
-            parts.append(walk)
+            parts.append(track)
             continue
         first, last = np.flatnonzero(inside)[[0, -1]]
         late = pl.duration(microseconds=round(lost_s * 1e6))
-        parts.append(walk[:first])
-        parts.append(walk[last + 1 :].with_columns(t=pl.col("t") + late, track=pl.col("track") + 1))
+        parts.append(track[:first])
+        parts.append(track[last + 1 :].with_columns(t=pl.col("t") + late, track=pl.col("track") + 1))
     return pl.concat(parts).sort("t", "track")
 
 

@@ -1,4 +1,4 @@
-"""The corridor as a site: its facility file, and a home with its log, its coverage and judged incidents."""
+"""The corridor as a facility: its file, and a home with its log, coverage and recorded incidents."""
 
 from __future__ import annotations
 
@@ -34,33 +34,37 @@ cameras:
       check:
         - {image: [0.5, 0.5], ground: [8, 6]}
     zones:
-      # 2 m of the corridor that everybody passes
+      # 2 m of the corridor, which every person passes
       - {id: store, type: staff_only, polygon: [[0.625, 0.3], [0.75, 0.3], [0.75, 0.6], [0.625, 0.6]]}
 """
 
 
-def facility(text: str = TEXT) -> Facility:
+def corridor_facility(text: str = TEXT) -> Facility:
     return parse_facility(text)
 
 
-def make_home(path: Path, log: pl.DataFrame, hours: float, at: Facility | None = None) -> list[Incident]:
+def make_home(
+    path: Path, log: pl.DataFrame, hours: float, facility: Facility | None = None
+) -> list[Incident]:
     """Write a log with its coverage and its incidents into a home; returns the incidents."""
-    place = at or facility()
-    camera = place.camera(CAMERA)
+    facility = facility or corridor_facility()
+    camera = facility.camera(CAMERA)
     moment = pl.col("t").dt.timestamp("us")
     end = NOON + round(hours * HOUR)
     with Ledger.open(path / "ledger.db") as ledger:
-        run = ledger.runs.start(place, MODELS, {})
+        run = ledger.runs.start(facility, MODELS, {})
         for number, start in enumerate(range(NOON, end, HOUR)):
             until = min(start + HOUR, end)
             rows = log.filter((moment >= start) & (moment < until))
             part = write_part(path, rows, CAMERA, start) if len(rows) else ""
-            told = [Interval(CAMERA, start, until, State.ANALYSED)]
-            args = ("stream", CAMERA, number, "made.mp4", start, until, 1, str(part), told, run)
+            coverage = [Interval(CAMERA, start, until, State.ANALYSED)]
+            args = ("stream", CAMERA, number, "made.mp4", start, until, 1, str(part), coverage, run)
             ledger.segments.commit(*args)
         found = [
-            from_finding(finding, facility=place, camera=camera, run=run, models=MODELS, coverage_share=1.0)
-            for finding in evaluate_rules(log, place, camera).findings
+            from_finding(
+                finding, facility=facility, camera=camera, run=run, models=MODELS, coverage_share=1.0
+            )
+            for finding in evaluate_rules(log, facility, camera).findings
         ]
         for incident in found:
             ledger.incidents.record(incident, run)
@@ -69,7 +73,7 @@ def make_home(path: Path, log: pl.DataFrame, hours: float, at: Facility | None =
 
 
 def decide(home: Path, incident: Incident, verdict: Status) -> None:
-    """Take an incident up and decide it."""
+    """Begin the review of an incident and decide it."""
     with Ledger.open(home / "ledger.db") as ledger:
         ledger.workflow.transition(incident.id, Status.IN_REVIEW, "tester", None, incident.end + 1)
         ledger.workflow.transition(incident.id, verdict, "tester", "seen", incident.end + 2)

@@ -1,4 +1,4 @@
-"""The dwell suggested: by the rules, under the rate, and never at the cost of what was confirmed."""
+"""The suggested dwell: found with the rules, below the rate, and without losing a confirmed incident."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from incidents.record import Incident, Status, from_finding
 from incidents.rules.engine import evaluate_rules
 from incidents.rules.samples import Samples
-from pipelines.suggestion.thresholds import Dwell, find_dwells, rule_proposals
-from pipelines.suggestion.walks import walks
+from pipelines.suggestion.dwells import Dwell, rule_proposals, suggest_dwells
+from pipelines.suggestion.trajectories import read_trajectories
 from tests.incidents.rules.rule_scenes import PX_PER_M
 from tests.pipelines.suggestion.corridor import corridor, table
-from tests.pipelines.suggestion.corridor_home import CAMERA, MODELS, facility
+from tests.pipelines.suggestion.corridor_home import CAMERA, MODELS, corridor_facility
 
 HOURS = 12.0
 STAYS = (1.2, 1.7, 2.5, 2.6, 3.5, 4.5, 6.0, 8.0, 12.0, 18.0, 25.0, 40.0)
@@ -26,7 +26,7 @@ STAYS = (1.2, 1.7, 2.5, 2.6, 3.5, 4.5, 6.0, 8.0, 12.0, 18.0, 25.0, 40.0)
 
 
 def stays(*seconds: float) -> pl.DataFrame:
-    """People who come into the store from above, one every ten minutes, and stand in it for so long."""
+    """People who enter the store from above, one every ten minutes, and stay for the given seconds."""
     parts = []
     for number, stay in enumerate(seconds):
         at = 600.0 * (number + 1) + np.arange(-2.0, stay + 2.2, 0.2)
@@ -40,14 +40,14 @@ LOG = stays(*STAYS)
 
 
 def alarms(dwell_s: float = 0.5) -> list[Incident]:
-    """What the rules alarm at a short dwell, as incidents that nobody has decided."""
-    place = facility()
-    zone = place.rules.zone.model_copy(update={"dwell_s": dwell_s})
-    place = place.model_copy(update={"rules": place.rules.model_copy(update={"zone": zone})})
-    camera = place.camera(CAMERA)
+    """The alarms of the rules at a short dwell, as incidents without a verdict."""
+    facility = corridor_facility()
+    zone = facility.rules.zone.model_copy(update={"dwell_s": dwell_s})
+    facility = facility.model_copy(update={"rules": facility.rules.model_copy(update={"zone": zone})})
+    camera = facility.camera(CAMERA)
     return [
-        from_finding(f, facility=place, camera=camera, run="run", models=MODELS, coverage_share=1.0)
-        for f in evaluate_rules(LOG, place, camera).findings
+        from_finding(f, facility=facility, camera=camera, run="run", models=MODELS, coverage_share=1.0)
+        for f in evaluate_rules(LOG, facility, camera).findings
     ]
 
 
@@ -62,28 +62,28 @@ def decided(*verdicts: Status | None) -> list[Incident]:
 
 
 def suggested(rate: float, recorded: list[Incident], hours: float = HOURS) -> Dwell:
-    place = facility()
-    (found,) = find_dwells(SAMPLES, place, place.camera(CAMERA), recorded, hours, rate)
+    facility = corridor_facility()
+    (found,) = suggest_dwells(SAMPLES, facility, facility.camera(CAMERA), recorded, hours, rate)
     return found
 
 
 def samples_of(log: pl.DataFrame) -> Samples:
-    place = facility()
-    return walks(log, place, place.camera(CAMERA), []).samples
+    facility = corridor_facility()
+    return read_trajectories(log, facility, facility.camera(CAMERA), []).samples
 
 
-def test_without_a_verdict_every_alarm_counts_as_false_and_an_interval_says_how_little_that_is() -> None:
+def test_without_a_verdict_every_alarm_counts_as_false_and_the_rate_has_an_interval() -> None:
     found = suggested(10.0, [])
     # Half a day: 5 alarms are 10 a day, and stays of 8 to 40 s are the 5 longest.
-    assert found.chosen is not None and found.chosen.against == 5 and found.meets
+    assert found.chosen is not None and found.chosen.counted_false == 5 and found.meets
     assert found.chosen.dwell_s == 7.0
     assert (found.now.dwell_s, found.now.false, found.now.undecided) == (2.0, 0, 10)
     # Garwood's interval of 5 events is 1.62 to 11.67, here in half a day.
     assert (found.rate.low, found.rate.high) == (pytest.approx(3.25, abs=0.01), pytest.approx(23.3, abs=0.1))
     assert found.rate.interval == "exact"
-    place = facility()
-    _, notices = rule_proposals(place, (found,), "then", HOURS, 10.0)
-    assert any("no alarm of these zones has a verdict: all are counted as false" in said for said in notices)
+    facility = corridor_facility()
+    _, notices = rule_proposals(facility, (found,), "then", HOURS, 10.0)
+    assert any("no alarm of these zones has a verdict" in notice for notice in notices)
 
 
 def test_the_dwell_is_the_smallest_that_keeps_the_rate() -> None:
@@ -92,17 +92,17 @@ def test_the_dwell_is_the_smallest_that_keeps_the_rate() -> None:
         assert found.chosen is not None
         for trial in found.trials:
             if trial.dwell_s < found.chosen.dwell_s:
-                assert trial.against > rate / 2
-        assert found.chosen.against <= rate / 2
+                assert trial.counted_false > rate / 2
+        assert found.chosen.counted_false <= rate / 2
 
 
 SAMPLES = samples_of(LOG)
 
 
-def test_the_rules_are_the_very_ones_that_judge() -> None:
+def test_a_trial_counts_the_alarms_of_the_rules_at_its_dwell() -> None:
     for dwell_s in (0.5, 2.0, 7.0):
         (trial,) = [trial for trial in suggested(1.0, []).trials if trial.dwell_s == dwell_s]
-        assert trial.against == len(alarms(dwell_s)) > 0
+        assert trial.counted_false == len(alarms(dwell_s)) > 0
 
 
 @settings(max_examples=8, deadline=None)
@@ -122,7 +122,7 @@ def test_a_lower_rate_never_gives_a_shorter_dwell_and_no_confirmed_incident_is_l
         assert (found.confirmed, found.lost) == (confirmed, 0)
         if found.chosen is not None:
             assert found.chosen.kept == confirmed
-            assert found.meets == (found.chosen.against <= rate / 2)
+            assert found.meets == (found.chosen.counted_false <= rate / 2)
         else:
             assert not confirmed
         dwells.append(np.inf if found.chosen is None else found.chosen.dwell_s)
@@ -136,41 +136,41 @@ def test_verdicts_decide_what_counts() -> None:
     assert found.chosen is not None and not found.meets
     assert found.chosen.dwell_s == 4.0
     assert (found.chosen.kept, found.confirmed, found.chosen.undecided) == (1, 1, 0)
-    rules, notices = rule_proposals(facility(), (found,), "then", HOURS, 0.2)
+    rules, notices = rule_proposals(corridor_facility(), (found,), "then", HOURS, 0.2)
     assert [(rule.field, rule.value) for rule in rules] == [("dwell_s", 4.0)]
     assert "1 of 1 confirmed kept" in rules[0].evidence
-    assert any("cannot be kept without losing one of 1 confirmed incidents" in said for said in notices)
+    assert any("without losing one of 1 confirmed incidents" in notice for notice in notices)
 
 
-def test_a_confirmed_incident_that_no_dwell_finds_is_said_and_holds_nothing_back() -> None:
+def test_a_confirmed_incident_that_no_dwell_finds_is_reported_and_does_not_limit_the_dwell() -> None:
     incident = decided(Status.CONFIRMED)[0]
     elsewhere = replace(incident, start=incident.start + 10**10, end=incident.end + 10**10)
     found = suggested(0.2, [elsewhere])
     assert (found.confirmed, found.lost) == (0, 1)
-    _, notices = rule_proposals(facility(), (found,), "then", HOURS, 0.2)
-    assert any("1 confirmed incidents are found at no dwell" in said for said in notices)
+    _, notices = rule_proposals(corridor_facility(), (found,), "then", HOURS, 0.2)
+    assert any("1 confirmed incidents are found at no dwell" in notice for notice in notices)
 
 
-def test_alarms_that_nobody_decided_in_a_short_time_change_no_dwell() -> None:
+def test_alarms_without_a_verdict_in_a_short_time_change_no_dwell() -> None:
     found = suggested(0.2, [], hours=1.0)
-    rules, notices = rule_proposals(facility(), (found,), "then", 1.0, 0.2)
+    rules, notices = rule_proposals(corridor_facility(), (found,), "then", 1.0, 0.2)
     assert rules == ()
-    assert any("dwell_s stays at 2 s" in said and "store" in said for said in notices)
-    assert rule_proposals(facility(), (found,), "then", HOURS, 0.2)[0] != ()
+    assert any("dwell_s stays at 2 s" in notice and "store" in notice for notice in notices)
+    assert rule_proposals(corridor_facility(), (found,), "then", HOURS, 0.2)[0] != ()
 
 
-def test_a_zone_that_denies_nobody_has_no_dwell() -> None:
-    place = facility()
-    camera = place.camera(CAMERA)
+def test_a_zone_that_denies_no_role_has_no_dwell() -> None:
+    facility = corridor_facility()
+    camera = facility.camera(CAMERA)
     silent = camera.model_copy(update={"zones": ()})
-    assert find_dwells(SAMPLES, place, silent, [], HOURS, 0.2) == ()
+    assert suggest_dwells(SAMPLES, facility, silent, [], HOURS, 0.2) == ()
 
 
-def test_people_who_pass_alarm_less_the_longer_the_dwell() -> None:
+def test_a_longer_dwell_gives_fewer_alarms_of_people_who_pass() -> None:
     truth = corridor(HOURS, seed=8, stroll_s=20.0)
-    place = facility()
-    (found,) = find_dwells(samples_of(truth.log), place, place.camera(CAMERA), [], HOURS, 40.0)
-    counts = [trial.against for trial in found.trials]
+    facility = corridor_facility()
+    (found,) = suggest_dwells(samples_of(truth.log), facility, facility.camera(CAMERA), [], HOURS, 40.0)
+    counts = [trial.counted_false for trial in found.trials]
     assert counts[0] > 50 and counts[-1] == 0
     assert counts == sorted(counts, reverse=True)
-    assert found.chosen is not None and 0 < found.chosen.against <= 20
+    assert found.chosen is not None and 0 < found.chosen.counted_false <= 20

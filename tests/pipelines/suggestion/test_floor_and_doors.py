@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.suggestion.doors import Doors, find_doors
 from pipelines.suggestion.floor import Floor, find_floor
-from pipelines.suggestion.walks import Walks, walks
+from pipelines.suggestion.trajectories import Trajectories, read_trajectories
 from tests.incidents.rules.rule_scenes import HEIGHT, NOON, PX_PER_M, WIDTH, norm, scene
 from tests.pipelines.suggestion.corridor import DOORS, GROUND, Corridor, broken, corridor, table
 from zones.facility import Camera, Facility
@@ -18,9 +18,9 @@ HOURS = 12.0
 WATCHED = (NOON, NOON + round(HOURS * 3600e6))
 
 
-def walked(log: pl.DataFrame, calibrated: bool = True, watched: tuple[int, int] = WATCHED) -> Walks:
+def walked(log: pl.DataFrame, calibrated: bool = True, watched: tuple[int, int] = WATCHED) -> Trajectories:
     facility = scene(calibrated=calibrated)
-    return walks(log, facility, facility.cameras[0], [watched])
+    return read_trajectories(log, facility, facility.cameras[0], [watched])
 
 
 def overlap(floor: Floor) -> float:
@@ -34,8 +34,8 @@ def overlap(floor: Floor) -> float:
 
 
 def misses(doors: Doors) -> tuple[list[float], int]:
-    """Of each true door, how far the nearest found is, m; and how many found are over 0.5 m from all."""
-    found = np.array([np.array(door.middle) * (16, 12) for door in doors.doors]).reshape(-1, 2)
+    """Distance of each true door from the nearest found, m; number of found doors over 0.5 m from all."""
+    found = np.array([np.array(door.image_position) * (16, 12) for door in doors.doors]).reshape(-1, 2)
     apart = np.hypot(*(found[:, None] - np.array(DOORS)).transpose(2, 0, 1))
     return apart.min(axis=0).tolist(), int((apart.min(axis=1) > 0.5).sum())
 
@@ -44,9 +44,9 @@ def misses(doors: Doors) -> tuple[list[float], int]:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_doors_and_the_floor_of_a_day_are_found(seed: int, calibrated: bool) -> None:
     truth = corridor(HOURS, seed=seed)
-    walk = walked(truth.log, calibrated)
-    floor, why = find_floor(walk)
-    doors = find_doors(walk)
+    trajectories = walked(truth.log, calibrated)
+    floor, why = find_floor(trajectories)
+    doors = find_doors(trajectories)
     off, false = misses(doors)
     print(
         f"\n{seed=} {calibrated=}: doors off by {', '.join(f'{m:.2f}' for m in off)} m, {false} false", end=""
@@ -57,33 +57,33 @@ def test_the_doors_and_the_floor_of_a_day_are_found(seed: int, calibrated: bool)
     assert floor is not None and why is None
     assert overlap(floor) >= 0.8
     assert len(floor.polygons) == 1
-    assert floor.samples_inside > 0.95
+    assert floor.time_inside > 0.95
     assert (floor.area_m2 is not None) == calibrated
 
 
-def test_a_door_says_how_many_came_and_went() -> None:
+def test_a_door_counts_the_people_who_came_and_went() -> None:
     truth = corridor(HOURS, seed=7, switched=0.0)
     doors = find_doors(walked(truth.log)).doors
     for place, uses in zip(DOORS, truth.uses, strict=True):
-        door = min(doors, key=lambda d: float(np.hypot(*(np.array(d.middle) * (16, 12) - place))))
+        door = min(doors, key=lambda d: float(np.hypot(*(np.array(d.image_position) * (16, 12) - place))))
         assert door.entries + door.exits == pytest.approx(uses, rel=0.1)
         assert door.tracks - door.expected > 0.8 * uses
-        assert door.chance < 1e-6
+        assert door.p_value < 1e-6
 
 
 def test_tracks_that_break_in_the_middle_of_the_floor_are_no_door() -> None:
-    """Nobody uses a door, and every walk breaks once, anywhere: places of loss follow the walkers."""
+    """No person uses a door and every track breaks once, anywhere: breaks are where people walk."""
     truth = corridor(HOURS, seed=3, to_doors=0.0, switched=1.0, outage_s=(4.0, 8.0), stroll_s=60.0)
     assert truth.switches > 140
     assert not find_doors(walked(truth.log)).doors
 
 
-def test_a_post_that_hides_people_is_said_to_be_none() -> None:
-    """Everybody is lost for some seconds at one place, for longer than the rules mend."""
+def test_an_obstacle_that_hides_people_is_no_door() -> None:
+    """Every person is lost for some seconds at one place, for longer than the rules stitch."""
     log = broken(corridor(HOURS, seed=5, to_doors=0.0, switched=0.0).log, at_m=8.0, reach_m=1.2, lost_s=5.0)
     found = find_doors(walked(log))
     assert not found.doors
-    assert any("hides people" in notice for notice in found.notices)
+    assert any("obstacle" in notice for notice in found.notices)
 
 
 def test_people_who_become_too_small_to_be_seen_are_no_door() -> None:
@@ -91,7 +91,7 @@ def test_people_who_become_too_small_to_be_seen_are_no_door() -> None:
     small = truth.log.with_columns(y1=pl.col("y2") - 40)
     found = find_doors(walked(small))
     assert not found.doors
-    assert any("vanish in the distance" in notice for notice in found.notices)
+    assert any("in the distance" in notice for notice in found.notices)
 
 
 def test_the_ends_of_the_corridor_are_named_as_edges() -> None:
@@ -104,29 +104,29 @@ def test_the_ends_of_the_corridor_are_named_as_edges() -> None:
         assert 4 / 12 < passage.low < passage.high < 7 / 12
 
 
-def test_where_footage_begins_and_ends_people_are_cut_off_and_no_door_is_there() -> None:
-    """Twelve stretches of footage that begin and end while people pace at one place."""
+def test_the_beginning_and_end_of_footage_make_no_door() -> None:
+    """Twelve intervals of footage begin and end while people walk around one place."""
     truth = corridor(HOURS, seed=4, to_doors=0.0, switched=0.0)
-    stands, stretches = [], []
+    standing, intervals = [], []
     for hour in range(12):
         start = NOON + hour * 3_600_000_000
-        stretches.append((start, start + 60_000_000))
-        stands.append(_standing(start, start + 60_000_000, 10_000 + 10 * hour))
-    log = pl.concat([truth.log, *stands]).sort("t", "track")
+        intervals.append((start, start + 60_000_000))
+        standing.append(_standing(start, start + 60_000_000, 10_000 + 10 * hour))
+    log = pl.concat([truth.log, *standing]).sort("t", "track")
     facility = scene()
     camera = facility.cameras[0]
     kept = log.filter(
         pl.any_horizontal(
-            pl.col("t").dt.timestamp("us").is_between(start, end - 1) for start, end in stretches
+            pl.col("t").dt.timestamp("us").is_between(start, end - 1) for start, end in intervals
         )
     )
-    assert not find_doors(walks(kept, facility, camera, stretches)).doors
-    # The same taken for one day without a break: people then seem to vanish.
-    assert find_doors(walks(kept, facility, camera, [WATCHED])).doors
+    assert not find_doors(read_trajectories(kept, facility, camera, intervals)).doors
+    # Taken for one day without a break, the same people seem to disappear there.
+    assert find_doors(read_trajectories(kept, facility, camera, [WATCHED])).doors
 
 
 def _standing(start: int, end: int, track: int) -> pl.DataFrame:
-    """Eight people who pace about 1.5 m around one place from `start` to `end`."""
+    """Eight people who walk up to 1.5 m from one place and back, from `start` to `end`."""
     draw = np.random.default_rng(track)
     parts = []
     for person in range(8):
@@ -138,15 +138,15 @@ def _standing(start: int, end: int, track: int) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def test_few_people_give_no_proposal_but_a_reason() -> None:
-    walk = walked(corridor(1.0, people=4, seed=0, switched=0.0).log)
-    floor, why = find_floor(walk)
-    assert floor is None and why is not None and "4 people walked" in why
-    doors = find_doors(walk)
+def test_few_people_give_a_reason_instead_of_a_proposal() -> None:
+    trajectories = walked(corridor(1.0, people=4, seed=0, switched=0.0).log)
+    floor, why = find_floor(trajectories)
+    assert floor is None and why is not None and "got 4" in why
+    doors = find_doors(trajectories)
     assert not doors.doors and "no door is proposed" in doors.notices[0]
 
 
-def test_somebody_who_walks_alone_and_a_picture_of_a_person_make_no_floor() -> None:
+def test_a_single_path_and_a_poster_of_a_person_make_no_floor() -> None:
     truth: Corridor = corridor(HOURS, seed=6)
     seconds = np.arange(100, 130, 0.2)
     astray = np.column_stack([np.linspace(1, 15, len(seconds)), np.full(len(seconds), 10.0)])
@@ -168,12 +168,14 @@ def test_somebody_who_walks_alone_and_a_picture_of_a_person_make_no_floor() -> N
     assert highest > 3.5 / 12 and lowest < 7.5 / 12
 
 
-def test_without_calibration_lengths_come_from_peoples_height() -> None:
+def test_without_a_calibration_lengths_come_from_the_height_of_people() -> None:
     facility: Facility = scene(calibrated=False)
     camera: Camera = facility.cameras[0]
-    surface = walks(corridor(1.0, 20).log, facility, camera, [WATCHED]).surface
-    assert not surface.calibrated
-    assert surface.scale == pytest.approx(1.65 * HEIGHT / 130)
+    ground = read_trajectories(corridor(1.0, 20).log, facility, camera, [WATCHED]).ground
+    assert not ground.calibrated
+    assert ground.metres_per_height == pytest.approx(1.65 * HEIGHT / 130)
     there = np.array([[0.25, 0.5], [0.75, 0.5]])
-    assert surface.to_image(surface.to_floor(there)) == pytest.approx(there)
-    assert np.diff(surface.to_floor(there)[:, 0])[0] == pytest.approx(0.5 * WIDTH / HEIGHT * surface.scale)
+    assert ground.to_image(ground.to_floor(there)) == pytest.approx(there)
+    assert np.diff(ground.to_floor(there)[:, 0])[0] == pytest.approx(
+        0.5 * WIDTH / HEIGHT * ground.metres_per_height
+    )

@@ -1,7 +1,7 @@
-"""How long a stay must last before it alarms, so that false alarms stay under a rate: by replay of the log.
+"""The shortest dwell of each zone at which false alarms stay below a rate, found by replaying the log.
 
-The rule of zones itself judges the log at several dwells, with its roles, hysteresis and merging. Who people
-are and where they stand does not depend on the dwell, so that is worked out once.
+The zone rule itself evaluates the log at several dwells, with its roles, hysteresis and merging. Roles and
+positions do not depend on the dwell and are computed once.
 """
 
 from __future__ import annotations
@@ -17,23 +17,30 @@ from incidents.rules.samples import Samples
 from incidents.rules.zone import KIND, SHORT_DWELL, dwell_of, evaluate_zones
 from pipelines.suggestion.draft import RuleProposal
 from zones.facility import Camera, Facility
-from zones.permission import verdicts
+from zones.permission import denies_anything
 
-DWELLS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
-"""Dwells that are tried, s: a tenth to a third apart where people pass, coarser where they stay [D]."""
-DAY_H = 24.0
-SHORT_H = 8.0
-"""Hours of watching below which alarms without a verdict change no dwell [D]: too little to tell a day by."""
+CANDIDATE_DWELLS_S = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
+"""Dwells that are tried: finely spaced where people pass through, coarser where they stay.
+
+Project default (docs/defaults.md).
+"""
+HOURS_PER_DAY = 24.0
+MIN_WATCHED_HOURS = 8.0
+"""Hours of watching below which alarms without a verdict change no dwell: too short to represent a day.
+
+Project default (docs/defaults.md).
+"""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a zone or line would have alarmed at one dwell.
+    """The alarms that a zone or line would have raised at one dwell.
 
     Attributes:
         dwell_s: the dwell.
-        kept: of the confirmed incidents, those that are still alarmed.
-        false: alarms decided to be false; undecided: nobody decided them, so they are counted as false.
+        kept: number of confirmed incidents that are still raised.
+        false: number of alarms that reviewers decided to be false.
+        undecided: number of alarms without a verdict; they count as false.
     """
 
     dwell_s: float
@@ -42,24 +49,26 @@ class Trial:
     undecided: int
 
     @property
-    def against(self) -> int:
-        """Alarms that count as false."""
+    def counted_false(self) -> int:
+        """The number of alarms that count as false."""
         return self.false + self.undecided
 
 
 @dataclass(frozen=True)
 class Dwell:
-    """What the log says of the dwell of one zone or line.
+    """The trials of the dwell of one zone or line, and the suggestion.
 
     Attributes:
-        zone: its id; field: where the facility's rules hold its dwell, dwell_s or dwell_gate_s.
-        now: at the dwell that holds; chosen: at the one suggested, None = no dwell does it.
-        meets: whether the chosen one keeps the alarms at the rate or below.
-        confirmed: incidents that reviewers confirmed and that some dwell tried finds.
-        lost: those that no dwell finds: the zone, or the log, is another than it was.
+        zone: id of the zone or line.
+        field: the field of the facility's zone rules that has its dwell: dwell_s or dwell_gate_s.
+        now: the trial at the present dwell.
+        chosen: the trial at the suggested dwell; None where no dwell meets the rate.
+        meets: whether the chosen dwell keeps the alarms at the rate or below.
+        confirmed: number of confirmed incidents that at least one trial raises.
+        lost: number of confirmed incidents that no trial raises: the zone or the log has changed since.
         rate: alarms counted as false per camera-day at the chosen dwell (else at the present one), with an
             exact 95 % interval.
-        trials: all that was tried, by dwell.
+        trials: all trials, by dwell.
     """
 
     zone: str
@@ -87,7 +96,7 @@ class Dwell:
         }
 
 
-def find_dwells(
+def suggest_dwells(
     samples: Samples,
     facility: Facility,
     camera: Camera,
@@ -97,23 +106,24 @@ def find_dwells(
 ) -> tuple[Dwell, ...]:
     """The smallest dwell of each zone and line whose false alarms per camera-day are at most `rate`.
 
-    A confirmed incident is never given up: where the rate asks for a longer dwell than they allow, the
-    longest that keeps them all is chosen, and `meets` is False. Without a verdict an alarm counts as false.
+    No confirmed incident is given up: where the rate needs a longer dwell than they allow, the longest dwell
+    that keeps them all is chosen, and `meets` is False. An alarm without a verdict counts as false.
 
     Args:
-        samples: the camera's log as the rules read it (`walks.Walks.samples`).
-        facility, camera: the rules and places as they are.
-        recorded: incidents of the ledger; those of other cameras, kinds and times do no harm.
-        hours: that the camera was watched.
-        rate: alarms per camera-day, of each zone or line.
+        samples: the camera's log as the rules read it (`Trajectories.samples`).
+        facility: the facility with its present rules.
+        camera: the camera with its present zones and lines.
+        recorded: incidents of the ledger; those of other cameras, kinds and times are ignored.
+        hours: how long the camera was watched.
+        rate: alarms per camera-day of each zone or line.
     """
-    places = [part for _, part in camera.parts() if any(v.denied for v in verdicts(part, facility).values())]
-    if not places or hours <= 0:
+    parts = [part for _, part in camera.parts() if denies_anything(part, facility)]
+    if not parts or hours <= 0:
         return ()
-    present = {dwell_of(part.type, facility.rules.zone) for part in places}
-    found = {d: _replayed(samples, facility, camera, d) for d in sorted({*DWELLS, *present})}
+    present = {dwell_of(part.type, facility.rules.zone) for part in parts}
+    found = {d: _replayed(samples, facility, camera, d) for d in sorted({*CANDIDATE_DWELLS_S, *present})}
     result = []
-    for part in places:
+    for part in parts:
         known = [
             incident
             for incident in recorded
@@ -129,52 +139,53 @@ def find_dwells(
 def rule_proposals(
     facility: Facility, dwells: Sequence[Dwell], when: str, hours: float, rate: float
 ) -> tuple[tuple[RuleProposal, ...], list[str]]:
-    """Longer dwells for the file, which has one for all zones of a kind; and what to say of the others."""
+    """Longer dwells for the file, which has one for all zones of a kind; and notices about the others."""
     rules, notices = [], []
     if dwells and not any(d.confirmed or d.now.false for d in dwells):
         notices.append(
-            "no alarm of these zones has a verdict: all are counted as false, on the assumption that nothing "
-            f"happened in these {hours:.3g} h; decide some, and ask again"
+            "no alarm of these zones has a verdict: all count as false, on the assumption that nothing "
+            f"happened in these {hours:.3g} h; review some of them and run this again"
         )
     for dwell in dwells:
         if dwell.chosen is None:
             notices.append(
-                f"{dwell.zone}: no dwell up to {dwell.trials[-1].dwell_s:g} s keeps its alarms at {rate:g} a "
-                "day: its polygon, schedule or roles need a look, not its dwell"
+                f"{dwell.zone}: no dwell up to {dwell.trials[-1].dwell_s:g} s keeps its alarms at {rate:g} "
+                "per day: check its polygon, schedule and roles instead of its dwell"
             )
         elif not dwell.meets:
             notices.append(
-                f"{dwell.zone}: {rate:g} false alarms a day cannot be kept without losing one of "
+                f"{dwell.zone}: {rate:g} false alarms per day cannot be reached without losing one of "
                 f"{dwell.confirmed} confirmed incidents: {dwell.chosen.dwell_s:g} s is the longest dwell "
-                f"that keeps them, with {dwell.chosen.against} alarms counted as false"
+                f"that keeps them, with {dwell.chosen.counted_false} alarms counted as false"
             )
         if dwell.lost:
             notices.append(
-                f"{dwell.zone}: {dwell.lost} confirmed incidents are found at no dwell: zone, roles or log "
-                "are others than they were, so they hold nothing back"
+                f"{dwell.zone}: {dwell.lost} confirmed incidents are found at no dwell: the zone, its roles "
+                "or the log have changed, so these incidents do not limit the dwell"
             )
     for field in ("dwell_s", "dwell_gate_s"):
         group = [d for d in dwells if d.field == field and d.chosen is not None]
-        most = max((d.chosen.dwell_s for d in group if d.chosen), default=0.0)
-        # One value holds for all: what gives up a confirmed incident of any of them is none.
-        value = max((d for d in _keeping(dwells, field) if d <= most), default=0.0)
+        longest = max((d.chosen.dwell_s for d in group if d.chosen), default=0.0)
+        # One value applies to all zones of a kind; it must keep the confirmed incidents of each of them.
+        value = max((d for d in _keeping(dwells, field) if d <= longest), default=0.0)
         if not group or value <= group[0].now.dwell_s:
             continue
-        if hours < SHORT_H and any(dwell.now.undecided for dwell in group):
+        if hours < MIN_WATCHED_HOURS and any(dwell.now.undecided for dwell in group):
             names = ", ".join(dwell.zone for dwell in group if dwell.now.undecided)
             notices.append(
-                f"{field} stays at {group[0].now.dwell_s:g} s: {hours:.2g} h are too short to change it for "
-                f"alarms that nobody decided ({names}), expected at least {SHORT_H:g} h or verdicts"
+                f"{field} stays at {group[0].now.dwell_s:g} s: to change it for alarms without a verdict "
+                f"({names}), expected at least {MIN_WATCHED_HOURS:g} h of watching or verdicts, "
+                f"got {hours:.2g} h"
             )
             continue
         rules.append(_rule(field, value, group, when, rate))
     if shorter := [d.zone for d in dwells if d.chosen and d.chosen.dwell_s < d.now.dwell_s]:
         notices.append(
-            f"{', '.join(shorter)}: a shorter dwell than now would do; it is not put into the draft, for the "
-            "false alarms of other days are not known"
+            f"{', '.join(shorter)}: a shorter dwell than now would meet the rate; the draft does not have "
+            "it, because the false alarms of other days are not known"
         )
     if rules:
-        notices.append("a dwell of the rules holds for the zones of all cameras of the facility")
+        notices.append("a dwell in the rules applies to the zones of all cameras of the facility")
     return tuple(rules), notices
 
 
@@ -186,16 +197,16 @@ def _keeping(dwells: Sequence[Dwell], field: str) -> list[float]:
 
 
 def _rule(field: str, value: float, group: Sequence[Dwell], when: str, rate: float) -> RuleProposal:
-    told = []
+    counts = []
     for dwell in group:
         trial = next(trial for trial in dwell.trials if trial.dwell_s == value)
-        told.append(
-            f"{dwell.zone} {dwell.now.against} -> {trial.against} false alarms"
+        counts.append(
+            f"{dwell.zone} {dwell.now.counted_false} -> {trial.counted_false} false alarms"
             + (f", {trial.kept} of {dwell.confirmed} confirmed kept" if dwell.confirmed else "")
         )
     evidence = (
-        f"suggested from {when}, for at most {rate:g} false alarms a day, was {group[0].now.dwell_s:g}: "
-        f"{'; '.join(told)}; shorter stays will no longer be seen"
+        f"suggested from {when}, for at most {rate:g} false alarms per day, was {group[0].now.dwell_s:g}: "
+        f"{'; '.join(counts)}; shorter stays will no longer be reported"
     )
     return RuleProposal(field, value, evidence)
 
@@ -224,9 +235,9 @@ def _dwell(
         open_ = [f for f in findings if not any(_same(f, incident) for incident in findable)]
         wrong = sum(any(_same(f, incident) for incident in false) for f in open_)
         trials.append(Trial(dwell_s, kept, wrong, len(open_) - wrong))
-    days = hours / DAY_H
+    days = hours / HOURS_PER_DAY
     keeping = [trial for trial in trials if trial.kept == len(findable)]
-    good = [trial for trial in keeping if trial.against <= rate * days]
+    good = [trial for trial in keeping if trial.counted_false <= rate * days]
     chosen = good[0] if good else keeping[-1] if findable and keeping else None
     present = next(trial for trial in trials if trial.dwell_s == now)
     return Dwell(
@@ -237,18 +248,18 @@ def _dwell(
         meets=bool(good),
         confirmed=len(findable),
         lost=len(confirmed) - len(findable),
-        rate=_rate((chosen or present).against, days),
+        rate=_rate((chosen or present).counted_false, days),
         trials=tuple(trials),
     )
 
 
 def _rate(count: int, days: float) -> Estimate:
-    """False alarms per camera-day with the exact interval; not known where nothing was watched."""
+    """False alarms per camera-day with the exact interval; unknown where nothing was watched."""
     return Estimate(count / days, *exact_rate(count, days), "exact") if days > 0 else Estimate(None)
 
 
 def _same(finding: Finding, incident: Incident) -> bool:
-    """Whether a finding is about what an incident is about: of the same person, at the same time."""
+    """Whether a finding and an incident are of the same person at the same time."""
     people = {track.id for track in incident.tracks}
     return (
         finding.start <= incident.end

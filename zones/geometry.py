@@ -110,7 +110,7 @@ def crossing_edges(polygon: npt.ArrayLike) -> tuple[int, int] | None:
         ):
             meet |= (side == 0) & _between(point, start, end)
         following, closing = j == i + 1, (j == count - 1) & (i == 0)
-        # Neighbours always meet in the shared point: they fault only by turning straight back.
+        # Neighbours always meet in the shared point; they are at fault only where one turns straight back.
         meet[following] = [_folds(a, b, ends[k]) for k in j[following]]
         meet[closing] = [_folds(ring[k], a, b) for k in j[closing]]
         if meet.any():
@@ -145,7 +145,7 @@ def extents(points: npt.ArrayLike) -> tuple[float, float]:
 
 
 def spread(points: npt.ArrayLike) -> float:
-    """How far points (N, 2) are from failing to fix a homography: 0 when all but one lie on one line.
+    """How well points (N, 2) determine a homography: 0 when all but one of them lie on one line.
 
     The least, over every set with one point left out, of the ratio of its shortest to its longest extent.
     """
@@ -159,7 +159,7 @@ def spread(points: npt.ArrayLike) -> float:
 def line_offset(points: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
     """Signed distance (N,) of points (N, 2) from the infinite line through a and b.
 
-    Positive on the right hand of someone who walks from a to b, as seen in the image (y down).
+    Positive to the right of the direction from a to b, as seen in the image (y down).
     """
     p = _points(points, "points")
     start, edge = _direction(a, b)
@@ -180,7 +180,7 @@ def segments_cross(
 ) -> npt.NDArray[np.int8]:
     """For each step p0 -> p1 (N, 2): +1 where it crosses a-b from left to right, -1 right to left, else 0.
 
-    Left and right are those of someone who walks from a to b, as seen in the image (y down). A point exactly
+    Left and right are those of the direction from a to b, as seen in the image (y down). A point exactly
     on the line counts as left of it: a path with a vertex on the line crosses it once, moving along the line
     is no crossing, a step from the left that ends on the line is none yet. Of the ends, a belongs to the line
     and b does not, so that of two lines drawn end to end a path through the joint crosses one. NaN gives 0.
@@ -191,7 +191,7 @@ def segments_cross(
         raise ValueError(f"p1: expected the shape of p0 {before.shape}, got {after.shape}")
     with np.errstate(invalid="ignore"):
         d0, d1 = line_offset(before, a, b), line_offset(after, a, b)
-    # A step from or to nowhere crosses nothing.
+    # A step from or to an unknown position crosses nothing.
     rows = np.flatnonzero(((d0 > 0) != (d1 > 0)) & ~np.isnan(d0) & ~np.isnan(d1))
     d0, d1, before = d0[rows], d1[rows], before[rows]
     meeting = before + (d0 / (d0 - d1))[:, None] * (after[rows] - before)

@@ -10,7 +10,6 @@ from zones.errors import FaultCode
 from zones.fields import Metres, Seconds, Share
 from zones.validation import Model, refuse
 
-
 MASK_CHECK_HZ = 2.0
 """Most often that the mask of a person is assessed, per second: the rate of the perception, which also bounds
 `MaskRule.min_samples`. Project default (docs/defaults.md)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,17 +9,25 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
+from cli.calibration_table import error_table
+from cli.options import HomeOption, JsonOption
+from cli.output import print_json, print_line, warn
 from models.devices import Device
-from pipelines.calibration import marks as marks_file
-from pipelines.calibration.report import FOCAL_UNSURE, Image, Report, as_json, draw, report, summary, table
-from pipelines.facilities.writing import write_facility
+from pipelines.calibration.calibrate import (
+    calibrate_by_marks,
+    calibrate_by_rectangle,
+    calibrate_by_walking,
+    store_calibration,
+    stored_calibration,
+)
+from pipelines.calibration.error_map import Image, draw_error_map, read_frame, write_image
+from pipelines.calibration.marks import parse_points
+from pipelines.calibration.report import Report, Size, report, summary
 from pipelines.home import Home
-from zones.calibration import CalibrationError
-from zones.calibration.spec import CalibrationSpec
-from zones.editing import calibration_yaml, with_calibration
+from zones.calibration.spec import MeasuredLength
+from zones.editing import calibration_yaml
 from zones.errors import LazarettoError
 from zones.facility import load_facility
 from zones.people import HEIGHT_SD_M, MEAN_HEIGHT_M
@@ -31,17 +38,20 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Frame = Annotated[Path | None, typer.Option(help="A picture of the camera: gives the size, and is drawn on.")]
-ImageSize = Annotated[str | None, typer.Option(help="Size of the picture in px: 1920x1080.")]
-Facility = Annotated[Path | None, typer.Option(help="The facility file.")]
-Camera = Annotated[str | None, typer.Option(help="The camera in it.")]
-Write = Annotated[bool, typer.Option("--write", help="Put the result into the facility file.")]
-Map = Annotated[Path | None, typer.Option("--map", help="Draw the errors into this .png.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+FrameOption = Annotated[
+    Path | None, typer.Option(help="An image of the camera: it gives the size, and the error map shows it.")
+]
+SizeOption = Annotated[str | None, typer.Option(help="Size of the image in px, such as 1920x1080.")]
+FacilityOption = Annotated[Path | None, typer.Option(help="The facility file.")]
+CameraOption = Annotated[str | None, typer.Option(help="Id of the camera in the facility file.")]
+WriteOption = Annotated[bool, typer.Option("--write", help="Write the result to the facility file.")]
+MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the errors to this .png file.")]
 
 
 @dataclass(frozen=True)
 class _Output:
+    """Where the result goes."""
+
     facility: Path | None
     camera: str | None
     write: bool
@@ -50,7 +60,7 @@ class _Output:
     paste: bool = True
 
     def check(self) -> None:
-        """Refuse what cannot be written before any work is done."""
+        """Check the options before any work is done."""
         if self.write and (self.facility is None or self.camera is None):
             raise LazarettoError("--write: expected --facility and --camera too, got not both")
         if self.facility is not None and self.camera is not None:
@@ -64,87 +74,85 @@ def _group() -> None:
 
 @app.command()
 def points(
-    pairs: Annotated[Path, typer.Option(help="Marks: CSV x,y,ground_x,ground_y[,use] in px and m, or YAML.")],
-    check: Annotated[Path | None, typer.Option(help="Marks to check by, kept out of the fit.")] = None,
-    frame: Frame = None,
-    image_size: ImageSize = None,
-    facility: Facility = None,
-    camera: Camera = None,
-    write: Write = False,
-    map_file: Map = None,
-    json_output: AsJson = False,
+    pairs: Annotated[
+        Path, typer.Option(help="File of marks: CSV x,y,ground_x,ground_y[,use] in px and m, or YAML.")
+    ],
+    check: Annotated[
+        Path | None, typer.Option(help="File of further marks, which only check the calibration.")
+    ] = None,
+    frame: FrameOption = None,
+    image_size: SizeOption = None,
+    facility: FacilityOption = None,
+    camera: CameraOption = None,
+    write: WriteOption = False,
+    map_file: MapOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """By marks on the floor (at least four; more, or check marks, tell the error)."""
-    output = _Output(facility, camera, write, map_file, json_output)
+    """Calibrate by marks on the floor: at least four; more marks, or check marks, give the error."""
+    output = _Output(facility, camera, write, map_file, as_json)
     output.check()
-    size, picture = _picture(frame, image_size)
-    fit, checks = marks_file.read_marks(pairs, size)
-    if check is not None:
-        one, other = marks_file.read_marks(check, size)
-        checks = (*checks, *one, *other)
-    _finish(_spec(points=fit, check=checks), size, picture, output)
+    size, image = _size_and_image(frame, image_size)
+    _finish(calibrate_by_marks(pairs, size, check), image, output)
 
 
 @app.command()
 def rectangle(
     corners: Annotated[str, typer.Option(help='Four corners in order, px: "x,y x,y x,y x,y".')],
-    width: Annotated[float, typer.Option(help="From the first to the second corner, m.")],
-    length: Annotated[float, typer.Option(help="From the second to the third corner, m.")],
+    width: Annotated[float, typer.Option(help="Length from the first to the second corner, m.")],
+    length: Annotated[float, typer.Option(help="Length from the second to the third corner, m.")],
     check: Annotated[
-        list[str] | None, typer.Option(help='A measured length to check by, px and m: "x,y x,y 2.5".')
+        list[str] | None,
+        typer.Option(help='A measured length that checks the calibration, px and m: "x,y x,y 2.5".'),
     ] = None,
-    frame: Frame = None,
-    image_size: ImageSize = None,
-    facility: Facility = None,
-    camera: Camera = None,
-    write: Write = False,
-    map_file: Map = None,
-    json_output: AsJson = False,
+    frame: FrameOption = None,
+    image_size: SizeOption = None,
+    facility: FacilityOption = None,
+    camera: CameraOption = None,
+    write: WriteOption = False,
+    map_file: MapOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """By a rectangle on the floor whose sides are known."""
-    output = _Output(facility, camera, write, map_file, json_output)
+    """Calibrate by a rectangle on the floor with known sides."""
+    output = _Output(facility, camera, write, map_file, as_json)
     output.check()
-    size, picture = _picture(frame, image_size)
-    seen = marks_file.points_of(corners, 4, size, "--corners")
-    lengths = [_length(text, size) for text in check or []]
-    form = {"corners": seen, "width": width, "length": length, "check": lengths}
-    _finish(_spec(rectangle=form), size, picture, output)
+    size, image = _size_and_image(frame, image_size)
+    lengths = [_measured_length(text, size) for text in check or []]
+    corner_points = parse_points(corners, 4, size, "--corners")
+    _finish(calibrate_by_rectangle(corner_points, width, length, size, lengths), image, output)
 
 
 @app.command()
 def walking(
     video: Annotated[
-        Path | None, typer.Argument(help="A video of people walking; else the log is used.")
+        Path | None, typer.Argument(help="A video of people who walk [the log of the camera].")
     ] = None,
-    home: Annotated[
-        str | None, typer.Option(help="Where the camera was analysed [LAZARETTO_HOME or ./lazaretto-home].")
-    ] = None,
-    camera: Camera = None,
+    home: HomeOption = None,
+    camera: CameraOption = None,
     mean_height: Annotated[
         float, typer.Option(help="Mean height of the people, shoes included, m.")
     ] = MEAN_HEIGHT_M,
     height_sd: Annotated[float, typer.Option(help="Standard deviation of their heights, m.")] = HEIGHT_SD_M,
     field_of_view: Annotated[
-        float | None, typer.Option(help="Horizontal, from the camera's data sheet, degrees.")
+        float | None, typer.Option(help="Horizontal field of view from the data sheet, degrees.")
     ] = None,
     source_fps: Annotated[
-        float | None, typer.Option(help="Frame rate of the video, where its own is wrong.")
+        float | None, typer.Option(help="Frame rate of the video, where the file states a wrong one.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    frame: Frame = None,
-    facility: Facility = None,
-    write: Write = False,
-    map_file: Map = None,
-    json_output: AsJson = False,
+    frame: FrameOption = None,
+    facility: FacilityOption = None,
+    write: WriteOption = False,
+    map_file: MapOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """By people who walk: their feet and heads tell the horizon, their mean height the scale."""
+    """Calibrate by people who walk: their boxes give the horizon, their mean height the scale."""
     from pipelines.calibration.people import from_log, from_video
-    from zones.calibration.walking import Assumed, fit_walking
+    from zones.calibration.walking import Assumptions
 
-    output = _Output(facility, camera, write, map_file, json_output)
+    output = _Output(facility, camera, write, map_file, as_json)
     output.check()
     if video is not None:
-        from vision.perception import (  # torch is loaded here, not for `--help`
+        from vision.perception import (  # imports torch, which takes seconds that `--help` need not wait for
             ModelBundle,
             Models,
             PerceptionSettings,
@@ -153,97 +161,63 @@ def walking(
         bundle = ModelBundle.load(Device.choose(device), PerceptionSettings(), Models())
         people, size = from_video(video, bundle, source_fps)
     elif camera is None:
-        raise LazarettoError("expected a video, or --camera to take people from its log, got neither")
+        raise LazarettoError("expected a video, or --camera to use its log, got neither")
     else:
         people, size = from_log(Home.choose(home).path, camera)
-    picture = None if frame is None else _picture(frame, None)[1]
-    if picture is not None and picture.shape[:2] != size[::-1]:
-        picture = np.asarray(cv2.resize(picture, size), dtype=np.uint8)
-    found = fit_walking(people, Assumed(mean_height, height_sd, field_of_view))
-    warnings: tuple[str, ...] = ()
-    if found.focal_se > FOCAL_UNSURE:
-        warnings = (
-            f"the focal length is known to {found.focal_se:.0%} only, and so is depth: give --field-of-view",
-        )
-    if field_of_view is None and found.focal_unusual > 2:
-        warnings = (
-            *warnings,
-            f"the focal length found, {found.spec.focal:.2f} frame heights, is unusual for a surveillance "
-            "camera: compare a measured distance, or give --field-of-view",
-        )
-    told = {
-        "people": found.spec.people,
-        "boxes_seen": found.seen,
-        "boxes_whole": found.usable,
-        "boxes_used": found.spec.boxes,
-        "strides": found.strides,
-        "height_residual": found.spec.residual,
-        "height_residual_left_out": round(found.shape_residual, 4),
-        "focal_se": round(found.focal_se, 4),
-    }
-    judged = report(CalibrationSpec(walking=found.spec), size, warnings)
-    if not json_output:
-        print(
-            f"{found.spec.people} people, {found.seen} boxes, {found.usable} whole and upright, "
-            f"{found.spec.boxes} used, {found.strides} strides. Heights agree to {found.spec.residual:.1%} "
-            f"(root mean square); by place, of people left out of the fit, to {found.shape_residual:.1%}. "
+    image = None if frame is None else read_frame(frame)
+    if image is not None and image.shape[:2] != size[::-1]:
+        image = np.asarray(cv2.resize(image, size), dtype=np.uint8)
+    result = calibrate_by_walking(people, size, Assumptions(mean_height, height_sd, field_of_view))
+    fit = result.fit
+    if not as_json:
+        print_line(
+            f"{fit.spec.people} people, {fit.seen} boxes, {fit.usable} whole and upright, "
+            f"{fit.spec.boxes} used, {fit.strides} strides. Heights agree to {fit.spec.residual:.1%} "
+            f"(root mean square); by location, of people left out of the fit, to {fit.shape_residual:.1%}. "
             f"Assumed: mean height {mean_height:g} m, standard deviation {height_sd:g} m."
         )
-    _tell(judged, picture, output, told)
+    _finish(result.report, image, output, result.to_dict())
 
 
 @app.command()
 def show(
     facility: Annotated[Path, typer.Option(help="The facility file.")],
-    camera: Annotated[str, typer.Option(help="The camera in it.")],
-    frame: Frame = None,
-    image_size: ImageSize = None,
-    map_file: Map = None,
-    json_output: AsJson = False,
+    camera: Annotated[str, typer.Option(help="Id of the camera in the facility file.")],
+    frame: FrameOption = None,
+    image_size: SizeOption = None,
+    map_file: MapOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """The calibration that a camera has."""
-    spec = load_facility(facility).camera(camera).calibration
-    if spec is None:
-        raise LazarettoError(f"expected a calibration of camera {camera!r} in {facility}, got none")
-    size, picture = _picture(frame, image_size)
-    _finish(spec, size, picture, _Output(None, None, False, map_file, json_output, paste=False))
+    """Show the calibration of a camera in the facility file, and its errors."""
+    spec = stored_calibration(facility, camera)
+    size, image = _size_and_image(frame, image_size)
+    _finish(report(spec, size), image, _Output(None, None, False, map_file, as_json, paste=False))
 
 
-def _finish(spec: CalibrationSpec, size: tuple[int, int], picture: Image | None, output: _Output) -> None:
-    _tell(report(spec, size), picture, output, {})
-
-
-def _tell(judged: Report, picture: Image | None, output: _Output, more: dict[str, Any]) -> None:
+def _finish(result: Report, image: Image | None, output: _Output, data: dict[str, Any] | None = None) -> None:
+    """Write and print a result; `data` is what `--json` prints, where it is more than the report."""
     if output.map is not None:
-        draw(judged, output.map, picture)
+        write_image(output.map, draw_error_map(result, image))
     if output.write and output.facility is not None and output.camera is not None:
-        text = load_facility(output.facility).text
-        write_facility(
-            output.facility, with_calibration(text, output.camera, judged.spec, str(output.facility))
-        )
+        store_calibration(output.facility, output.camera, result.spec)
     if output.json:
-        print(as_json(judged, more))
+        print_json(data or result.to_dict())
     else:
-        console = Console()
-        console.print(table(judged))
-        for line in summary(judged):
-            console.print(line, highlight=False, soft_wrap=True)
+        Console().print(error_table(result))
+        for line in summary(result):
+            print_line(line)
         if output.write:
-            console.print(f"Written to {output.facility}, camera {output.camera}", soft_wrap=True)
+            print_line(f"Written to {output.facility}, camera {output.camera}")
         elif output.paste:
-            print(calibration_yaml(judged.spec), end="")
-    for warning in judged.warnings:
-        print(f"lazaretto: {warning}", file=sys.stderr)
+            print(calibration_yaml(result.spec), end="")
+    for warning in result.warnings:
+        warn(warning)
 
 
-def _picture(frame: Path | None, image_size: str | None) -> tuple[tuple[int, int], Image | None]:
+def _size_and_image(frame: Path | None, image_size: str | None) -> tuple[Size, Image | None]:
     if frame is not None:
-        if not frame.is_file():
-            raise LazarettoError(f"--frame: expected a picture, got no file {frame}")
-        picture = cv2.imread(str(frame))
-        if picture is None:
-            raise LazarettoError(f"--frame: expected a picture, got {frame}, which is none")
-        return (picture.shape[1], picture.shape[0]), np.asarray(picture, dtype=np.uint8)
+        image = read_frame(frame)
+        return (image.shape[1], image.shape[0]), image
     try:
         width, height = map(int, (image_size or "").lower().split("x"))
     except ValueError:
@@ -255,19 +229,15 @@ def _picture(frame: Path | None, image_size: str | None) -> tuple[tuple[int, int
     return (width, height), None
 
 
-def _length(text: str, size: tuple[int, int]) -> dict[str, Any]:
+def _measured_length(text: str, size: Size) -> MeasuredLength:
     ends, _, length = text.rpartition(" ")
     try:
         metres = float(length)
     except ValueError:
-        raise LazarettoError(f'--check: expected "x,y x,y metres", got {text!r}') from None
-    return {"image": marks_file.points_of(ends, 2, size, "--check"), "length": metres}
-
-
-def _spec(**parts: Any) -> CalibrationSpec:
-    try:
-        return CalibrationSpec.model_validate(parts)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise CalibrationError(f"{where}: {first['msg']}" if where else first["msg"]) from None
+        metres = 0.0
+    if not 0 < metres <= 1000:
+        raise LazarettoError(f'--check: expected "x,y x,y metres", got {text!r}')
+    first, second = parse_points(ends, 2, size, "--check")
+    if first == second:
+        raise LazarettoError(f"--check: expected two distinct ends, got {text!r}")
+    return MeasuredLength(image=(first, second), length=metres)

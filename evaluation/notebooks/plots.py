@@ -27,7 +27,7 @@ from incidents.intervals import exact_share
 from pipelines.suggestion.proposal import Suggestion
 from vision.frames import SECOND
 from zones.calibration import Calibration
-from zones.calibration.survey import GOOD_M, Survey
+from zones.calibration.survey import ACCEPTED_SE_M, Survey
 from zones.facility import Camera, Facility, Line, Zone
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -214,8 +214,8 @@ def draw_metres(axes: Axes, plane: Calibration, step: float = 2.0, colour: str =
 
 
 def draw_errors(axes: Axes, survey: Survey) -> None:
-    """Where a distance of 2 m is known how well; the line is where it is known to within GOOD_M."""
-    levels = np.array([0.5, 1.0, 2.0]) * GOOD_M
+    """Where a distance of 2 m is known how well; the line is where it is known to within ACCEPTED_SE_M."""
+    levels = np.array([0.5, 1.0, 2.0]) * ACCEPTED_SE_M
     image = axes.imshow(
         np.ma.masked_invalid(survey.distance_se),
         extent=(0, 1, 1, 0),

@@ -1,1 +1,1 @@
-"""Finding a camera's calibration, and telling how good it is."""
+"""Finding a camera's calibration and its errors."""

@@ -1,4 +1,4 @@
-"""Marks on the floor as people write them down: tables in pixels, or the form of the facility file."""
+"""Files of marks on the floor: tables in pixels, or YAML as in a facility file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,17 +17,18 @@ from zones.loading import read_document
 from zones.validation import explain
 
 COLUMNS = ("x", "y", "ground_x", "ground_y")
+"""Required columns of a table of marks: px, px, m, m."""
 Size = tuple[int, int]
 
 
 def read_marks(path: Path, size: Size) -> tuple[tuple[CalibrationPoint, ...], tuple[CalibrationPoint, ...]]:
-    """Marks and check marks of a file.
+    """The marks and check marks of a file.
 
     CSV: columns x, y (px of the frame), ground_x, ground_y (m), and, where wanted, use (fit or check).
     YAML: `points` and `check` as in a facility file, shares of the frame.
 
     Raises:
-        LazarettoError: the file cannot be read, or a line of it holds no mark inside the frame.
+        LazarettoError: the file cannot be read, or a line has no mark inside the frame.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -38,16 +40,15 @@ def read_marks(path: Path, size: Size) -> tuple[tuple[CalibrationPoint, ...], tu
         try:
             spec = CalibrationSpec.model_validate(data)
         except ValidationError as error:
-            schema = {"$ref": "#/$defs/CalibrationSpec", "$defs": json_schema()["$defs"]}
             nested = data is not document.data
             raise explain(
                 error,
                 str(path),
                 lambda loc: document.line(("calibration", *loc) if nested else loc),
-                schema,
+                calibration_schema(),
             ) from None
         if spec.points is None:
-            raise LazarettoError(f"{path}: expected points, got another kind of calibration")
+            raise LazarettoError(f"{path}: expected `points`, got another kind of calibration")
         return spec.points, spec.check
     return _read_table(text, path, size)
 
@@ -75,15 +76,20 @@ def _read_table(
             raise LazarettoError(f"{where}: expected four numbers, got {list(row.values())[:4]}") from None
         if not all(map(math.isfinite, (ground_x, ground_y))):
             raise LazarettoError(f"{where}: expected finite numbers, got {ground_x:g}, {ground_y:g}")
-        marks[use].append(CalibrationPoint(image=share((x, y), size, where), ground=(ground_x, ground_y)))
+        marks[use].append(CalibrationPoint(image=normalise((x, y), size, where), ground=(ground_x, ground_y)))
     return tuple(marks["fit"]), tuple(marks["check"])
 
 
-def share(point: tuple[float, float], size: Size, where: str) -> tuple[float, float]:
+def calibration_schema() -> dict[str, Any]:
+    """The JSON Schema of a calibration."""
+    return {"$ref": "#/$defs/CalibrationSpec", "$defs": json_schema()["$defs"]}
+
+
+def normalise(point: tuple[float, float], size: Size, where: str) -> tuple[float, float]:
     """A point in px as shares of the frame, to a tenth of a pixel of the largest frames.
 
     Raises:
-        LazarettoError: it lies outside the frame.
+        LazarettoError: the point lies outside the frame; `where` begins the message.
     """
     if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
         raise LazarettoError(
@@ -93,11 +99,11 @@ def share(point: tuple[float, float], size: Size, where: str) -> tuple[float, fl
     return round(point[0] / size[0], 5), round(point[1] / size[1], 5)
 
 
-def points_of(text: str, count: int, size: Size, option: str) -> tuple[tuple[float, float], ...]:
-    """`count` points in px, written `x,y x,y ...`, as shares of the frame.
+def parse_points(text: str, count: int, size: Size, option: str) -> tuple[tuple[float, float], ...]:
+    """Read `count` points in px, written `x,y x,y ...`, as shares of the frame.
 
     Raises:
-        LazarettoError: it is written otherwise, or a point lies outside the frame.
+        LazarettoError: the text has another form, or a point lies outside the frame.
     """
     try:
         points = [tuple(float(value) for value in part.split(",")) for part in text.split()]
@@ -107,4 +113,4 @@ def points_of(text: str, count: int, size: Size, option: str) -> tuple[tuple[flo
         raise LazarettoError(
             f'{option}: expected {count} points in px, as in "120,340 600,338", got {text!r}'
         )
-    return tuple(share((point[0], point[1]), size, option) for point in points)
+    return tuple(normalise((point[0], point[1]), size, option) for point in points)

@@ -1,4 +1,4 @@
-"""The people who walked before a camera: from its observation log, or from a video analysed on the spot."""
+"""People who walked in front of a camera: from its observation log, or from a video that is analysed now."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import polars as pl
 from pipelines.observe_footage import Progress, observe_footage
 from vision import observations
 from vision.perception import ModelBundle
-from zones.calibration.people import People
+from zones.calibration.people import PersonBoxes
 from zones.errors import LazarettoError
 from zones.facility import Camera, Place
 
 
 def from_log(
     home: Path, camera: str, window: tuple[int, int] = observations.ALL_TIME
-) -> tuple[People, tuple[int, int]]:
-    """People of a camera's log, and the size of its frames.
+) -> tuple[PersonBoxes, tuple[int, int]]:
+    """PersonBoxes of a camera's log, and the size of its frames.
 
     Raises:
-        LazarettoError: there are none.
+        LazarettoError: the log has no observations of the camera in the window.
     """
     seen = observations.read(home, camera, *window)
     if seen.is_empty():
@@ -34,28 +34,28 @@ def from_log(
 
 def from_video(
     video: Path, bundle: ModelBundle, source_fps: float | None = None, progress: Progress = lambda *_: None
-) -> tuple[People, tuple[int, int]]:
-    """People of a video, and the size of its frames.
+) -> tuple[PersonBoxes, tuple[int, int]]:
+    """PersonBoxes of a video, and the size of its frames.
 
     Raises:
-        SourceError: it cannot be read, or a part of it cannot.
-        LazarettoError: nobody is in it.
+        SourceError: the video, or a part of it, cannot be read.
+        LazarettoError: no person was detected.
     """
     camera = Camera(id="calibrated", places=(Place.OTHER_PUBLIC,))
     seen = observe_footage(video, bundle, camera, source_fps=source_fps, progress=progress).observations
     if seen.is_empty():
-        raise LazarettoError(f"{video}: expected people who walk, got nobody")
+        raise LazarettoError(f"{video}: expected people who walk, got no detection of a person")
     return people_of(seen)
 
 
-def people_of(seen: pl.DataFrame) -> tuple[People, tuple[int, int]]:
-    """Observations, of the most frequent frame size, as people; and that size, px."""
+def people_of(seen: pl.DataFrame) -> tuple[PersonBoxes, tuple[int, int]]:
+    """The boxes of observations of the most frequent frame size, and that size, px."""
     sizes = seen.group_by("width", "height").len().sort("len", "width", descending=True)
     width, height = sizes.select("width", "height").row(0)
     part = seen.filter((pl.col("width") == width) & (pl.col("height") == height))
     boxes = part.select("x1", "y1", "x2", "y2").to_numpy().astype(np.float64)
     return (
-        People(
+        PersonBoxes(
             boxes / (width, height, width, height),
             part["track"].to_numpy().astype(np.int64),
             part["t"].dt.timestamp("us").to_numpy().astype(np.int64),

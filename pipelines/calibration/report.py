@@ -1,46 +1,48 @@
-"""What a calibration is worth: figures, warnings, a table of the picture, and a picture of it."""
+"""The report on a calibration: its errors over the image, residuals and warnings."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
 
-from incidents.files import write_atomic
 from vision.ground import FOOT_SIGMA
 from zones.calibration import Calibration, calibrate
 from zones.calibration.marks import rectangle_marks
+from zones.calibration.plane import REFERENCE_DISTANCE_M
 from zones.calibration.spec import CalibrationSpec
-from zones.calibration.survey import DISTANCE_M, GOOD_M, Survey, survey
-from zones.errors import LazarettoError
+from zones.calibration.survey import ACCEPTED_SE_M, Survey, survey
 from zones.geometry import extents
 from zones.thresholds import ContactRule
 
 Size = tuple[int, int]
-Image = npt.NDArray[np.uint8]
+"""Width and height of a frame, px."""
 
-NARROW = 0.15
-"""Marks whose shortest extent is less than this share of their longest lie nearly in a line [D]."""
-MUCH_BEYOND = 0.5
-"""Share of the floor in view beyond the marks that is worth a warning [D]."""
-FOCAL_UNSURE = 0.15
-"""Relative error of a focal length that is worth a warning [D]."""
+MIN_MARK_EXTENT_RATIO = 0.15
+"""Marks whose shortest extent is less than this share of their longest lie nearly on one line.
+
+Project default (docs/defaults.md).
+"""
+MAX_EXTRAPOLATED_SHARE = 0.5
+"""Share of the floor in view beyond the marks above which there is a warning.
+
+Project default (docs/defaults.md).
+"""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A calibration with what can be said of it.
+    """The errors of a calibration.
 
     Attributes:
-        spec, plane, size: what it is of, px.
-        coarse: 8 x 6 cells; fine: 64 x 48.
+        spec: the calibration.
+        plane: its ground plane.
+        size: width and height of the frames, px.
+        coarse: errors in 8 x 6 cells of the image.
+        fine: errors in 64 x 48 cells.
         residuals: distance, m, of each mark from where the calibration puts it; of a rectangle's check
             lengths, found less measured; None for walking people.
         warnings: sentences.
@@ -55,7 +57,7 @@ class Report:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON; errors by row of the picture, null where no floor can be judged."""
+        """The report, ready for JSON; errors by row of the image, null where no floor is in view."""
 
         def grid(values: npt.NDArray[np.float64]) -> list[list[float | None]]:
             return [[round(v, 4) if math.isfinite(v) else None for v in row] for row in values.tolist()]
@@ -65,8 +67,8 @@ class Report:
             "calibration": self.spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
             "check_error_m": round(error, 4) if math.isfinite(error) else None,
             "residuals_m": None if self.residuals is None else [round(value, 4) for value in self.residuals],
-            "distance_m": DISTANCE_M,
-            "good_m": GOOD_M,
+            "distance_m": REFERENCE_DISTANCE_M,
+            "good_m": ACCEPTED_SE_M,
             "floor_share": round(self.fine.floor_share, 4),
             "good_share": round(self.fine.good_share, 4),
             "extrapolated_share": round(self.fine.extrapolated_share, 4),
@@ -78,19 +80,20 @@ class Report:
 
 
 def report(spec: CalibrationSpec, size: Size, more: tuple[str, ...] = ()) -> Report:
-    """Judge a calibration for frames of `size`, px; `more` are warnings known from its making.
+    """Report on a calibration for frames of `size`, px; `more` are warnings from the fit.
 
     Raises:
-        CalibrationError: it does not fix the plane.
+        CalibrationError: the calibration does not determine the ground plane.
     """
     plane = calibrate(spec, size[0] / size[1])
-    marks = _marks(spec)
+    marks = mark_points(spec)
     coarse, fine = survey(plane, FOOT_SIGMA, marks), survey(plane, FOOT_SIGMA, marks, 64, 48)
     warnings = [*more, *_warnings(spec, plane, fine)]
     return Report(spec, plane, size, coarse, fine, _residuals(spec, plane), tuple(warnings))
 
 
-def _marks(spec: CalibrationSpec) -> npt.NDArray[np.float64] | None:
+def mark_points(spec: CalibrationSpec) -> npt.NDArray[np.float64] | None:
+    """Normalised image points (N, 2) of the marks or corners; None for walking people."""
     if spec.points is not None:
         return np.array([mark.image for mark in spec.points], dtype=np.float64)
     return rectangle_marks(spec.rectangle)[0] if spec.rectangle is not None else None
@@ -114,119 +117,48 @@ def _warnings(spec: CalibrationSpec, plane: Calibration, fine: Survey) -> list[s
     limit = ContactRule().max_calibration_error_m
     if not math.isfinite(plane.check_error):
         needed = "a length measured on the floor" if spec.rectangle else "check marks, or a fifth mark"
-        found.append(f"the error is not checked: give {needed}; until then no contact is judged")
+        found.append(f"the error is not checked: add {needed}; until then no contact is evaluated")
     elif plane.check_error > limit:
         found.append(
-            f"the check error of {plane.check_error:.2f} m is over {limit:.2f} m: no contact is judged "
+            f"the check error of {plane.check_error:.2f} m is over {limit:.2f} m: no contact is evaluated "
             "(unless the facility's rules allow more)"
         )
     if spec.points is not None:
         for name in ("image", "ground"):
             long, short = extents([getattr(mark, name) for mark in spec.points])
-            if short < NARROW * long:
+            if short < MIN_MARK_EXTENT_RATIO * long:
                 found.append(
-                    f"the marks lie nearly in a line ({name}): across it, positions are poorly known"
+                    f"the marks lie nearly on one line ({name}): positions across it have large errors"
                 )
                 break
-    if fine.extrapolated_share > MUCH_BEYOND:
+    if fine.extrapolated_share > MAX_EXTRAPOLATED_SHARE:
         found.append(
-            f"{fine.extrapolated_share:.0%} of the floor in view lies beyond the marks, where errors that no "
-            "mark shows (lens, slope) grow: put marks farther apart"
+            f"{fine.extrapolated_share:.0%} of the floor in view lies beyond the marks, where errors that "
+            "the marks do not show (lens, slope) grow: put the marks further apart"
         )
     return found
 
 
-def table(judged: Report) -> Table:
-    """The picture in cells: the error of a distance of DISTANCE_M, and below it that of a position."""
-    shown = Table(
-        title=f"Standard error, m: of a distance of {DISTANCE_M:g} m between people; below it, of a place",
-        title_justify="left",
-        show_header=False,
-        show_lines=True,
-    )
-    grid = judged.coarse
-    for _ in range(grid.distance_se.shape[1]):
-        shown.add_column(justify="center", no_wrap=True)
-    for distance, position, inside in zip(grid.distance_se, grid.position_se, grid.inside, strict=True):
-        cells = []
-        for near, place, within in zip(distance.tolist(), position.tolist(), inside.tolist(), strict=True):
-            if not math.isfinite(near):
-                cells.append("-")
-                continue
-            style = "green" if near <= GOOD_M else "yellow" if near <= 2 * GOOD_M else "red"
-            mark = "" if within else "*"
-            cells.append(f"[{style}]{near:.2f}[/]{mark}\n{place:.2f}")
-        shown.add_row(*cells)
-    return shown
-
-
-def summary(judged: Report) -> list[str]:
-    """The figures in sentences."""
+def summary(result: Report) -> list[str]:
+    """The figures as sentences."""
     lines = []
-    error = judged.plane.check_error
-    lines.append("Check error: " + (f"{error:.3f} m" if math.isfinite(error) else "not known"))
-    if judged.residuals:
-        if judged.spec.rectangle is not None:
-            listed = ", ".join(f"{value:+.3f}" for value in judged.residuals)
+    error = result.plane.check_error
+    lines.append("Check error: " + (f"{error:.3f} m" if math.isfinite(error) else "unknown"))
+    if result.residuals:
+        if result.spec.rectangle is not None:
+            listed = ", ".join(f"{value:+.3f}" for value in result.residuals)
             lines.append(f"Check lengths, found less measured, m: {listed}")
         else:
-            worst = int(np.argmax(judged.residuals))
-            mean = float(np.mean(judged.residuals))
+            worst = int(np.argmax(result.residuals))
+            mean = float(np.mean(result.residuals))
             lines.append(
-                f"Marks are missed by {mean:.3f} m on average, at most {judged.residuals[worst]:.3f} m "
+                f"Residual of the marks: {mean:.3f} m on average, at most {result.residuals[worst]:.3f} m "
                 f"(mark {worst + 1})"
             )
     lines.append(
-        f"A distance of {DISTANCE_M:g} m is known to within {GOOD_M:g} m (one standard error) on "
-        f"{judged.fine.good_share:.0%} of the picture; floor that can be judged fills "
-        f"{judged.fine.floor_share:.0%}"
+        f"The standard error of a distance of {REFERENCE_DISTANCE_M:g} m is at most {ACCEPTED_SE_M:g} m on "
+        f"{result.fine.good_share:.0%} of the image; floor is visible on {result.fine.floor_share:.0%}"
     )
-    if not judged.coarse.inside.all():
+    if not result.coarse.inside.all():
         lines.append("* beyond the marks")
     return lines
-
-
-def draw(judged: Report, path: Path, frame: Image | None = None) -> None:
-    """Write a picture of the errors, over a frame where there is one.
-
-    Raises:
-        LazarettoError: it cannot be written, or the name is not that of a PNG or JPEG.
-    """
-    width, height = judged.size
-    canvas = np.full((height, width, 3), 60, np.uint8) if frame is None else frame.copy()
-    fine = judged.fine.distance_se
-    colour = np.zeros((*fine.shape, 3), np.uint8)
-    colour[fine > 2 * GOOD_M] = (60, 60, 220)
-    colour[fine <= 2 * GOOD_M] = (60, 200, 230)
-    colour[fine <= GOOD_M] = (80, 180, 60)
-    over = cv2.resize(colour, (width, height), interpolation=cv2.INTER_NEAREST)
-    known = (
-        cv2.resize(np.isfinite(fine).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    )
-    blended = cv2.addWeighted(canvas, 0.65, over, 0.35, 0)
-    canvas[known] = blended[known]
-    scale = max(0.35, height / 1100)
-    for centre, se in zip(
-        judged.coarse.centres.reshape(-1, 2).tolist(), judged.coarse.distance_se.ravel().tolist(), strict=True
-    ):
-        if math.isfinite(se):
-            text = f"{se:.2f}"
-            (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-            at = (int(centre[0] * width - wide / 2), int(centre[1] * height + high / 2))
-            for shade, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thick, cv2.LINE_AA)
-    marks = _marks(judged.spec)
-    for x, y in [] if marks is None else marks.tolist():
-        cv2.drawMarker(canvas, (int(x * width), int(y * height)), (255, 255, 255), cv2.MARKER_CROSS, 14, 2)
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise LazarettoError(f"expected the map as a .png or .jpg file, got {path}")
-    _, data = cv2.imencode(path.suffix, canvas)
-    try:
-        write_atomic(path, data.tobytes())
-    except OSError as error:
-        raise LazarettoError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def as_json(judged: Report, more: dict[str, Any]) -> str:
-    """The report as JSON text, with further entries."""
-    return json.dumps({**judged.to_dict(), **more}, ensure_ascii=False, indent=1)

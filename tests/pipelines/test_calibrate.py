@@ -1,4 +1,4 @@
-"""`lazaretto calibrate`, as an engineer uses it: marks, a rectangle, people; and the facility file after."""
+"""`lazaretto calibrate` by marks, a rectangle and people, and the facility file afterwards."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def facility(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose log holds 15 people who walked before a known camera."""
+    """A home whose log has 15 people who walked in front of a known camera."""
     home = tmp_path_factory.mktemp("walked")
     people = walk(Pinhole(), 15, 1)
     width, height = 1920, 1080
@@ -111,12 +111,12 @@ def test_without_write_the_calibration_is_printed_to_paste(marks: Path, tmp_path
     assert one == lazaretto("calibrate", "points", "--pairs", marks, *SIZE, "--json").json
 
 
-def test_four_marks_say_that_nothing_checks_them(marks: Path) -> None:
+def test_four_marks_alone_are_reported_as_not_checked(marks: Path) -> None:
     marks.write_text("\n".join(marks.read_text().splitlines()[:5]), encoding="utf-8")
     ran = lazaretto("calibrate", "points", "--pairs", marks, *SIZE, "--json")
     assert ran.code == 0 and ran.json["check_error_m"] is None
     assert any("not checked" in warning and "fifth mark" in warning for warning in ran.json["warnings"])
-    assert "no contact is judged" in ran.err
+    assert "no contact is evaluated" in ran.err
 
 
 def test_a_rectangle_with_a_measured_diagonal(tmp_path: Path, facility: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_rectangle_with_a_measured_diagonal(tmp_path: Path, facility: Path) ->
     assert drawn is not None and drawn.shape == (576, 768, 3) and drawn.std() > 10
 
 
-def test_people_of_the_log(walked: Path, facility: Path) -> None:
+def test_people_of_the_log_give_the_camera(walked: Path, facility: Path) -> None:
     ran = lazaretto(
         "calibrate", "walking", "--home", walked, "--camera", "lobby", "--mean-height", "1.65",
         "--facility", facility, "--write", "--json",
@@ -170,8 +170,8 @@ def test_people_of_the_log(walked: Path, facility: Path) -> None:
             ["points", "--pairs", "{marks}", *SIZE, "--facility", "{facility}", "--camera", "yrad"],
             "did you mean 'yard'?",
         ),
-        (["points", "--pairs", "{marks}", *SIZE, "--map", "{tmp}/map.txt"], "as a .png or .jpg"),
-        (["points", "--pairs", "{marks}", "--frame", "{marks}"], "which is none"),
+        (["points", "--pairs", "{marks}", *SIZE, "--map", "{tmp}/map.txt"], ".png or .jpg"),
+        (["points", "--pairs", "{marks}", "--frame", "{marks}"], "which is not one"),
         (["rectangle", "--corners", "1,1 2,2", "--width", "1", "--length", "1", *SIZE], "expected 4 points"),
         (
             ["rectangle", "--corners", "9,9 700,500 700,9 9,500", "--width", "1", "--length", "1", *SIZE],
@@ -206,13 +206,13 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     assert not (tmp_path / "map.txt").exists()
 
 
-def test_a_fault_ends_with_its_sentence_and_code_two(tmp_path: Path) -> None:
+def test_bad_input_ends_with_one_sentence_and_exit_code_two(tmp_path: Path) -> None:
     ran = lazaretto("calibrate", "points", "--pairs", tmp_path / "none.csv", *SIZE)
     assert ran.code == 2 and "expected a file of marks" in one_sentence(ran)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-def test_a_file_that_cannot_be_written_stays(marks: Path, facility: Path) -> None:
+def test_a_file_that_cannot_be_written_stays_as_it_was(marks: Path, facility: Path) -> None:
     facility.parent.chmod(0o500)
     try:
         ran = lazaretto(

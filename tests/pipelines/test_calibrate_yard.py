@@ -23,8 +23,8 @@ from tests.zones.tsai import PETS_VIEW_001
 from vision.ground import foot_sigma
 from vision.perception import ModelBundle, PerceptionSettings
 from zones.calibration import Calibration, calibrate
-from zones.calibration.people import People
-from zones.calibration.walking import Assumed, fit_walking
+from zones.calibration.people import PersonBoxes
+from zones.calibration.walking import Assumptions, fit_walking
 from zones.facility import CalibrationSpec, Camera, Place
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ ASPECT = float(SIZE[0] / SIZE[1])
 FPS = 7.0
 NEAR_M = 4.0
 # Adults in England, both sexes mixed: 1.753 and 1.619 m (Health Survey for England), and 2.5 cm of shoes.
-ENGLAND = Assumed(mean_height_m=1.71, height_sd_m=0.08)
+ENGLAND = Assumptions(mean_height_m=1.71, height_sd_m=0.08)
 
 pytestmark = pytest.mark.skipif(not PETS.is_dir(), reason="the evaluation data are not beside this checkout")
 
@@ -153,13 +153,13 @@ def by_points(seed: int) -> Calibration:
     return calibrate(spec, ASPECT)
 
 
-def by_walking(people: People) -> Calibration:
+def by_walking(people: PersonBoxes) -> Calibration:
     spec = CalibrationSpec(walking=fit_walking(people, ENGLAND).spec)
     return calibrate(spec, ASPECT)
 
 
-def as_people(labels: Array) -> People:
-    return People(
+def as_people(labels: Array) -> PersonBoxes:
+    return PersonBoxes(
         labels[:, 2:] / np.tile(SIZE, 2),
         labels[:, 1].astype(np.int64),
         np.round(labels[:, 0] / FPS * 1e6).astype(np.int64),

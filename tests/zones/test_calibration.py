@@ -213,7 +213,7 @@ def test_marks_that_fix_no_plane_are_refused() -> None:
     for image, ground in ((line, line), (line, square), (square, line), (square, square[[0, 1, 2, 2]])):
         with pytest.raises(CalibrationError, match=r"no 3 lie on one line|one side of the horizon"):
             calibrate(unchecked(image, ground))
-    with pytest.raises(CalibrationError, match="at different places, got all at one"):
+    with pytest.raises(CalibrationError, match="at different positions, got all at one"):
         calibrate(unchecked(square, square[[0, 0, 0, 0]]))
     with pytest.raises(CalibrationError, match="at least 4 calibration points, got 3"):
         calibrate(unchecked(square[:3], square[:3]))

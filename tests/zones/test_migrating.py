@@ -122,7 +122,7 @@ def test_a_setting_that_never_had_an_effect_may_stay_and_is_taken_out_when_a_fil
 def test_the_rate_of_mask_assessments_bounds_the_samples_asked_for() -> None:
     most = int(10 * MASK_CHECK_HZ) + 1
     assert MaskRule(window_s=10.0, min_samples=most).min_samples == most
-    with pytest.raises(ValidationError, match=f"expected at most {most}, all that window_s holds"):
+    with pytest.raises(ValidationError, match=f"expected at most {most}, "):
         MaskRule(window_s=10.0, min_samples=most + 1)
 
 

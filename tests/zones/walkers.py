@@ -1,4 +1,4 @@
-"""People of different heights who walk before a known pinhole camera, as boxes."""
+"""PersonBoxes of different heights who walk before a known pinhole camera, as boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zones.calibration.people import People
+from zones.calibration.people import PersonBoxes
 
 ASPECT = 16 / 9
 
@@ -45,7 +45,7 @@ def walk(
     noise: float = 0.03,
     x: tuple[float, float] = (-4.0, 4.0),
     y: tuple[float, float] = (5.0, 18.0),
-) -> People:
+) -> PersonBoxes:
     """`count` people who walk for 20 s each, to three places one after the other, seen five times a second.
 
     Both ends of a box are off by `noise` of its height (one standard deviation), the height of a person by
@@ -74,4 +74,4 @@ def walk(
         t.append(((when + 30 * person) * 1e6).astype(np.int64))
     seen = np.concatenate(boxes)
     inside = np.isfinite(seen).all(axis=1)
-    return People(seen[inside], np.concatenate(track)[inside], np.concatenate(t)[inside], ASPECT)
+    return PersonBoxes(seen[inside], np.concatenate(track)[inside], np.concatenate(t)[inside], ASPECT)

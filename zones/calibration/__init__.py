@@ -1,4 +1,4 @@
-"""From image to ground, with the error in metres: by marks, a known rectangle, or walking people."""
+"""From image to ground with the error in metres, by marks, a known rectangle or walking people."""
 
 from __future__ import annotations
 

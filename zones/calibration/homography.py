@@ -11,17 +11,18 @@ from zones.errors import LazarettoError
 
 Array = npt.NDArray[np.float64]
 
-# Least ratio of the eighth to the first singular value of the (normalised) equations; below it they leave
-# more than one homography. Four to ten marks spread over a yard give 0.03 to 0.3; three of four on a line, 0.
-MIN_CONDITION = 1e-4
-# A (normalised) homography worse conditioned than this squeezes the floor onto a line; 3 to 5 is usual.
+MIN_SINGULAR_RATIO = 1e-4
+"""Least ratio of the eighth to the first singular value of the (normalised) equations. Below it more than one
+homography solves them. Four to ten marks spread over a yard give 0.03 to 0.3; three of four on a line, 0."""
 MAX_CONDITION = 1e5
-# A point whose scale is this small beside that of the marks lies on the horizon, save for rounding.
-HORIZON = 1e-9
+"""Largest condition number of a (normalised) homography. A larger one maps the floor onto a line; 3 to 5 is
+usual."""
+MIN_SCALE = 1e-9
+"""Least homogeneous scale, relative to that of the marks; a point with less lies on the horizon."""
 
 
 class CalibrationError(LazarettoError):
-    """What was measured does not fix the ground plane."""
+    """The measurements do not determine the ground plane."""
 
 
 def pairs(value: npt.ArrayLike) -> Array:
@@ -43,7 +44,7 @@ def apply(homography: Array, points: Array) -> tuple[Array, Array]:
 def project(homography: Array, points: Array) -> Array:
     """Image (N, 2) of points (N, 2); NaN where the scale is not positive."""
     numerator, scale = apply(homography, points)
-    visible = scale > HORIZON
+    visible = scale > MIN_SCALE
     out = np.full(points.shape, np.nan)
     out[visible] = numerator[visible] / scale[visible, None]
     return out
@@ -61,11 +62,12 @@ def jacobian(homography: Array, points: Array, position: Array) -> Array:
 def solve(source: Array, target: Array, sigma: float) -> tuple[Array, Array]:
     """Homography (3, 3) from source to target by the normalised direct linear transform (Hartley 1997).
 
-    Also a factor F (9, 8) of the covariance F F' of its elements, row by row, for a standard deviation
-    `sigma` of every source coordinate, to first order; a shift of all elements in proportion means nothing.
+    The second result is a factor F (9, 8) of the covariance F F' of its elements, row by row, for a standard
+    deviation `sigma` of every source coordinate, to first order. A common factor of all elements has no
+    meaning.
 
     Raises:
-        CalibrationError: the pairs leave more than one homography, or squeeze the plane onto a line.
+        CalibrationError: the pairs determine no single homography, or map the plane onto a line.
     """
     if len(source) < 4:
         raise CalibrationError(f"expected at least 4 calibration points, got {len(source)}")
@@ -82,17 +84,17 @@ def solve(source: Array, target: Array, sigma: float) -> tuple[Array, Array]:
     )
     left, singular, right = np.linalg.svd(rows)
     solution = np.asarray(right[-1].reshape(3, 3), dtype=np.float64)
-    if singular[7] < MIN_CONDITION * singular[0] or np.linalg.cond(solution) > MAX_CONDITION:
-        raise CalibrationError("expected 4 calibration points of which no 3 lie on one line, got none such")
-    # A shift du of a mark upsets its two equations by (h_X - X h_w) du; the pseudo-inverse of the equations
-    # tells by how much the solution moves in return.
-    upset = (solution[None, :2, :2] - x[:, :, None] * solution[None, 2:, :2]) * (sigma * to_source[0, 0])
+    if singular[7] < MIN_SINGULAR_RATIO * singular[0] or np.linalg.cond(solution) > MAX_CONDITION:
+        raise CalibrationError("expected 4 calibration points of which no 3 lie on one line, got fewer")
+    # A shift du of a mark changes the residual of its two equations by (h_X - X h_w) du; the pseudo-inverse
+    # of the equations gives the change of the solution.
+    change = (solution[None, :2, :2] - x[:, :, None] * solution[None, 2:, :2]) * (sigma * to_source[0, 0])
     inverse = (right[:8].T / singular[:8]) @ left[:, :8].T
     count = len(u)
-    moved = inverse[:, :count, None] * upset[None, :, 0] + inverse[:, count:, None] * upset[None, :, 1]
+    moved = inverse[:, :count, None] * change[None, :, 0] + inverse[:, count:, None] * change[None, :, 1]
     undo = np.kron(np.linalg.inv(to_target), to_source.T)
     spread = undo @ moved.reshape(9, -1)
-    # The same covariance in as few columns as it has directions.
+    # The same covariance in the least number of columns.
     shape, size, _ = np.linalg.svd(spread, full_matrices=False)
     homography = np.linalg.inv(to_target) @ solution @ to_source
     return np.asarray(homography, dtype=np.float64), np.asarray(shape[:, :8] * size[:8], dtype=np.float64)
@@ -103,6 +105,6 @@ def _normaliser(points: Array) -> Array:
     centre = points.mean(axis=0)
     distance = float(np.hypot(*(points - centre).T).mean())
     if distance == 0:
-        raise CalibrationError("expected calibration points at different places, got all at one")
+        raise CalibrationError("expected calibration points at different positions, got all at one")
     scale = math.sqrt(2) / distance
     return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1]])

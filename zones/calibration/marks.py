@@ -7,20 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from zones.calibration.homography import HORIZON, Array, CalibrationError, apply, project, solve
+from zones.calibration.homography import MIN_SCALE, Array, CalibrationError, apply, project, solve
 from zones.calibration.plane import Calibration
 from zones.calibration.spec import CalibrationSpec, MeasuredLength, RectangleSpec
 
 MARK_SIGMA = 0.002
-"""Standard deviation of a mark in the image, in frame heights: about one pixel of 576 [D]. Marks that are
-missed by more than this say themselves how good they are."""
+"""Standard deviation of a mark in the image, in frame heights: about one pixel of 576. Where the residuals of
+the marks are larger, they determine it.
+
+Project default (docs/defaults.md).
+"""
 
 
 def fit_marks(spec: CalibrationSpec, aspect: float) -> Calibration:
-    """Fit the marks or the rectangle of a specification, and check it by what was kept apart for that.
+    """Fit the marks or the rectangle of a specification, and compute the error at its check marks or lengths.
 
     Raises:
-        CalibrationError: they do not fix the plane.
+        CalibrationError: they do not determine the plane.
     """
     if spec.rectangle is not None:
         image, ground = rectangle_marks(spec.rectangle)
@@ -34,7 +37,7 @@ def fit_marks(spec: CalibrationSpec, aspect: float) -> Calibration:
     if spec.check:
         at = np.array([mark.image for mark in spec.check], dtype=np.float64)
         true = np.array([mark.ground for mark in spec.check], dtype=np.float64)
-        missed = _miss(project(homography, at * (aspect, 1)), true)
+        missed = _distance(project(homography, at * (aspect, 1)), true)
     else:
         at, missed = image / (aspect, 1), leave_one_out(image, ground)
     known = len(missed) > 0 and bool(np.isfinite(missed).all())
@@ -42,7 +45,7 @@ def fit_marks(spec: CalibrationSpec, aspect: float) -> Calibration:
     own = Calibration(homography, inverse, aspect, error, factor).locate(
         at, (MARK_SIGMA / aspect, MARK_SIGMA)
     )[1]
-    return Calibration(homography, inverse, aspect, error, factor, _rest(error, own))
+    return Calibration(homography, inverse, aspect, error, factor, _unexplained(error, own))
 
 
 def rectangle_marks(rectangle: RectangleSpec) -> tuple[Array, Array]:
@@ -53,7 +56,7 @@ def rectangle_marks(rectangle: RectangleSpec) -> tuple[Array, Array]:
 
 
 def leave_one_out(image: Array, ground: Array) -> Array:
-    """Distance (K,), m, of each mark from where the others put it; K < N where some others cannot."""
+    """Distance (K,), m, of each mark from where the others put it; K < N where the others fix no plane."""
     missed = []
     for i in range(len(image)):
         rest = np.arange(len(image)) != i
@@ -61,7 +64,7 @@ def leave_one_out(image: Array, ground: Array) -> Array:
             homography, _, _ = _plane(image[rest], ground[rest])
         except CalibrationError:
             continue
-        missed.append(float(_miss(project(homography, image[i : i + 1]), ground[i : i + 1])[0]))
+        missed.append(float(_distance(project(homography, image[i : i + 1]), ground[i : i + 1])[0]))
     return np.array(missed, dtype=np.float64)
 
 
@@ -69,10 +72,11 @@ def _plane(image: Array, ground: Array) -> tuple[Array, Array, Array]:
     """Homography, inverse and factor from marks (x * aspect, y) and m."""
     homography, factor = solve(image, ground, MARK_SIGMA)
     scale = apply(homography, image)[1]
-    # The sign of a homography is free; a scale that changes its sign puts marks beyond the horizon.
+    # The sign of a homography is arbitrary. If the scale changes sign between marks, some are above the
+    # horizon.
     sign = np.sign(scale.sum())
     homography, factor, scale = homography * sign, factor * sign, scale * sign
-    if not (scale > HORIZON * scale.max()).all():
+    if not (scale > MIN_SCALE * scale.max()).all():
         first = int(np.argmin(scale))
         raise CalibrationError(
             f"expected all calibration points on one side of the horizon, got points[{first}] beyond it "
@@ -81,11 +85,11 @@ def _plane(image: Array, ground: Array) -> tuple[Array, Array, Array]:
     homography, factor = homography / scale.max(), factor / scale.max()
     inverse = np.linalg.inv(homography)
     inverse = inverse / apply(inverse, ground)[1].max()
-    return homography, inverse, factor * _excess(inverse, image, ground)
+    return homography, inverse, factor * _sigma_ratio(inverse, image, ground)
 
 
-def _excess(inverse: Array, image: Array, ground: Array) -> float:
-    """How many times MARK_SIGMA the marks are really off, from their residuals in the image; at least 1."""
+def _sigma_ratio(inverse: Array, image: Array, ground: Array) -> float:
+    """Standard deviation of the marks in units of MARK_SIGMA, from their image residuals; at least 1."""
     spare = 2 * len(image) - 8
     if spare <= 0:
         return 1.0
@@ -101,16 +105,16 @@ def _checked_by_lengths(plane: Calibration, lengths: tuple[MeasuredLength, ...])
     found, own = plane.distances(ends[:, 0], ends[:, 1], sigma, sigma)
     missed = np.abs(found - np.array([length.length for length in lengths]))
     error = float(missed.mean()) if np.isfinite(missed).all() else math.inf
-    return replace(plane, check_error=error, unexplained=_rest(error, own))
+    return replace(plane, check_error=error, unexplained=_unexplained(error, own))
 
 
-def _miss(found: Array, true: Array) -> Array:
+def _distance(found: Array, true: Array) -> Array:
     offset = found - true
     return np.asarray(np.hypot(offset[:, 0], offset[:, 1]), dtype=np.float64)
 
 
-def _rest(error: float, own: Array) -> float:
-    """What an observed mean error leaves once the errors that are known of (K,) are taken off."""
+def _unexplained(error: float, own: Array) -> float:
+    """The part of a mean error that the known errors (K,) of the same points do not explain."""
     if not math.isfinite(error):
         return math.inf
     known = float(np.mean(own**2)) if np.isfinite(own).all() else 0.0

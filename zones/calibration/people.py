@@ -1,4 +1,4 @@
-"""Which boxes of people tell something about the camera: whole, upright, and spread over the picture."""
+"""Boxes of people from which a camera can be found: whole, upright, and evenly spread over the image."""
 
 from __future__ import annotations
 
@@ -13,31 +13,40 @@ from zones.people import FRAME_EDGE_SHARE
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-SLENDER = (0.18, 0.65)
-"""Width over height of the box of a whole person who stands or walks [D]: below it, half of one; above it,
-two, or one who sits or bends."""
-OVERLAP = 0.05
-"""A box of which another covers more than this share may be of a person who is partly hidden [D]."""
-MIN_SEEN = 5
-"""Fewest such boxes of a track that is used [D]: shorter ones are flashes of the detector."""
-CELLS = (8, 12)
-"""Columns and rows of the picture: the boxes used are spread evenly over its cells."""
-PER_CELL = 2
-"""Boxes used of one track in one cell: its neighbours in time say nothing new."""
+WIDTH_TO_HEIGHT_RANGE = (0.18, 0.65)
+"""Width over height of the box of a whole person who stands or walks. Below it is half a person; above it are
+two people, or a person who sits or bends.
+
+Project default (docs/defaults.md).
+"""
+MAX_COVERED_SHARE = 0.05
+"""A person whose box is covered by another in more than this share may be partly hidden.
+
+Project default (docs/defaults.md).
+"""
+MIN_BOXES_PER_TRACK = 5
+"""Fewest such boxes of a track that is used; shorter tracks are often false detections.
+
+Project default (docs/defaults.md).
+"""
+GRID_CELLS = (8, 12)
+"""Columns and rows of the grid over the image in whose cells boxes are selected."""
+MAX_BOXES_PER_CELL = 2
+"""Most boxes of one track in one cell; boxes near in time add no information."""
 MAX_BOXES = 20_000
-"""Most boxes used; of longer logs, tracks are taken evenly. A fit then takes seconds."""
+"""Most boxes that are used; of longer logs, every n-th track is used. A fit then takes seconds."""
 SECOND = 1_000_000
 
 
 @dataclass(frozen=True)
-class People:
+class PersonBoxes:
     """Boxes of people over time, N rows in any order.
 
     Attributes:
         boxes: (N, 4) left, top, right, bottom, normalised 0..1 of the frame.
-        track: (N,) who it is.
-        t: (N,) microseconds.
-        aspect: frame width / height.
+        track: (N,) track id.
+        t: (N,) time, microseconds.
+        aspect: width over height of the frame.
     """
 
     boxes: Array
@@ -49,24 +58,24 @@ class People:
         """Boxes (N, 4) from the centre of the frame, in frame heights."""
         return np.asarray((self.boxes - 0.5) * (self.aspect, 1, self.aspect, 1), dtype=np.float64)
 
-    def take(self, rows: Ints | Bools) -> People:
+    def take(self, rows: Ints | Bools) -> PersonBoxes:
         """The given rows."""
-        return People(self.boxes[rows], self.track[rows], self.t[rows], self.aspect)
+        return PersonBoxes(self.boxes[rows], self.track[rows], self.t[rows], self.aspect)
 
 
-def whole(people: People) -> Bools:
-    """Rows (N,) of people who are seen from head to foot, as far as boxes tell."""
+def whole(people: PersonBoxes) -> Bools:
+    """Which boxes (N,) show a person from head to foot, as far as their shape, edge and overlap show."""
     box = people.boxes * (people.aspect, 1, people.aspect, 1)
     width, height = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
     inside = (box[:, :2] > FRAME_EDGE_SHARE).all(axis=1)
     inside &= (box[:, 2] < people.aspect - FRAME_EDGE_SHARE) & (box[:, 3] < 1 - FRAME_EDGE_SHARE)
     shape = np.divide(width, height, out=np.zeros_like(width), where=height > 0)
-    good = inside & (shape >= SLENDER[0]) & (shape <= SLENDER[1])
-    return np.asarray(good & (_covered(box, people.t) <= OVERLAP), dtype=np.bool_)
+    good = inside & (shape >= WIDTH_TO_HEIGHT_RANGE[0]) & (shape <= WIDTH_TO_HEIGHT_RANGE[1])
+    return np.asarray(good & (_covered(box, people.t) <= MAX_COVERED_SHARE), dtype=np.bool_)
 
 
 def _covered(box: Array, t: Ints) -> Array:
-    """Share (N,) of each box that one other box of the same instant covers at most."""
+    """Largest share (N,) of each box that another box of the same time covers."""
     order = np.argsort(t, kind="stable")
     covered = np.zeros(len(box))
     here = np.arange(len(order))
@@ -85,15 +94,15 @@ def _covered(box: Array, t: Ints) -> Array:
     return covered
 
 
-def steadied(people: People, seconds: float) -> People:
+def smoothed(people: PersonBoxes, seconds: float) -> PersonBoxes:
     """Each row replaced by the mean, time included, of its track's rows within half of `seconds` of it.
 
-    The jitter of boxes from frame to frame would be taken for walking towards and away from the camera.
+    Otherwise the jitter of boxes from frame to frame looks like walking towards and away from the camera.
     """
     order = np.lexsort((people.t, people.track))
     _, index = np.unique(people.track[order], return_inverse=True)
     moment = people.t[order] - people.t.min(initial=0)
-    # One clock for all, on which tracks lie farther apart than any window reaches.
+    # One time axis for all tracks, on which they are further apart than any window.
     half = round(seconds * SECOND / 2)
     clock = moment + index * (int(moment.max(initial=0)) + 2 * half + 1)
     low, high = np.searchsorted(clock, clock - half), np.searchsorted(clock, clock + half, side="right")
@@ -101,28 +110,28 @@ def steadied(people: People, seconds: float) -> People:
     total = np.vstack([np.zeros(5), np.cumsum(values, axis=0)])
     mean = (total[high] - total[low]) / (high - low)[:, None]
     t = np.round(mean[:, 4]).astype(np.int64) + people.t.min(initial=0)
-    return People(mean[:, :4], people.track[order], t, people.aspect)
+    return PersonBoxes(mean[:, :4], people.track[order], t, people.aspect)
 
 
-def long_enough(people: People) -> Bools:
-    """Rows (N,) of tracks with at least MIN_SEEN rows."""
+def in_long_tracks(people: PersonBoxes) -> Bools:
+    """Which rows (N,) are of tracks with at least MIN_BOXES_PER_TRACK rows."""
     _, index, count = np.unique(people.track, return_inverse=True, return_counts=True)
-    return np.asarray(count[index] >= MIN_SEEN, dtype=np.bool_)
+    return np.asarray(count[index] >= MIN_BOXES_PER_TRACK, dtype=np.bool_)
 
 
-def spread_out(people: People) -> Ints:
-    """At most PER_CELL rows of each track in each cell of the picture, the first and the last by time."""
+def evenly_spread(people: PersonBoxes) -> Ints:
+    """Rows: of each track at most MAX_BOXES_PER_CELL per cell of the image, the first and last by time."""
     names, index = np.unique(people.track, return_inverse=True)
     foot = np.column_stack([(people.boxes[:, 0] + people.boxes[:, 2]) / 2, people.boxes[:, 3]])
-    cell = np.clip((foot * CELLS).astype(np.int64), 0, np.array(CELLS) - 1)
-    key = (index * CELLS[0] + cell[:, 0]) * CELLS[1] + cell[:, 1]
+    cell = np.clip((foot * GRID_CELLS).astype(np.int64), 0, np.array(GRID_CELLS) - 1)
+    key = (index * GRID_CELLS[0] + cell[:, 0]) * GRID_CELLS[1] + cell[:, 1]
     order = np.lexsort((people.t, key))
     begins = np.flatnonzero(np.diff(key[order], prepend=-1))
     ends = np.append(begins[1:], len(order)) - 1
     chosen = np.concatenate(
         [
             order[np.round(begins + (ends - begins) * share).astype(np.int64)]
-            for share in np.linspace(0, 1, PER_CELL)
+            for share in np.linspace(0, 1, MAX_BOXES_PER_CELL)
         ]
     )
     rows = np.unique(chosen)
@@ -132,8 +141,8 @@ def spread_out(people: People) -> Ints:
     return np.asarray(rows, dtype=np.int64)
 
 
-def strides(people: People, seconds: float) -> tuple[Ints, Ints]:
-    """Rows at which a track is and where it is `seconds` later (within a tenth): stretches end to end."""
+def strides(people: PersonBoxes, seconds: float) -> tuple[Ints, Ints]:
+    """Strides: rows of a track, and rows of it `seconds` later (within a tenth). Strides do not overlap."""
     order = np.lexsort((people.t, people.track))
     track, t = people.track[order], people.t[order]
     length, slack = round(seconds * SECOND), round(seconds * SECOND / 10)

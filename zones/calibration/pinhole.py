@@ -1,4 +1,4 @@
-"""A tilted pinhole over a level floor: its plane, and the people who stand on it.
+"""A tilted pinhole camera over a level floor: its ground plane, and the people who stand on it.
 
 Coordinates: (u, v) from the centre of the frame, in frame heights, u right, v down. Parameters p (4,):
 ln focal length (frame heights), pitch and roll (radians), ln camera height (m).
@@ -15,7 +15,7 @@ from zones.calibration.plane import Calibration
 from zones.calibration.spec import WalkingSpec
 
 FOCAL, PITCH, ROLL, HEIGHT = range(4)
-# The centre of a frame without width, in which centred coordinates are those of the homography.
+# The centre of a frame of aspect 0, in which centred coordinates are those of the homography.
 _CENTRE = np.array([0.0, 0.5])
 
 
@@ -30,7 +30,7 @@ def plane(spec: WalkingSpec, aspect: float) -> Calibration:
     p = parameters(spec)
     matrix = homography(p, aspect)
     inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    ahead = np.array([(0.0, 1e6)])  # so far ahead that it lies before the camera at any pitch
+    ahead = np.array([(0.0, 1e6)])  # far enough to be in front of the camera at any pitch
     inverse = np.asarray(inverse * np.sign(apply(inverse, ahead)[1][0]), dtype=np.float64)
     value, vector = np.linalg.eigh(np.asarray(spec.covariance, dtype=np.float64))
     factor = derivative(p, aspect) @ (vector * np.sqrt(np.clip(value, 0, None)))
@@ -65,8 +65,8 @@ def ends(p: Array, boxes: Array) -> tuple[Array, Array]:
     centre = np.column_stack([boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]]) / 2
     down = np.array([-math.sin(p[ROLL]), math.cos(p[ROLL])]) * focal * cos - centre * sin
     half = (boxes[:, 3] - boxes[:, 1]) / 2
-    reach = down * (half / down[:, 1])[:, None]
-    return centre + reach, centre - reach
+    half_axis = down * (half / down[:, 1])[:, None]
+    return centre + half_axis, centre - half_axis
 
 
 def ground(p: Array, points: Array) -> Array:
@@ -81,6 +81,6 @@ def statures(p: Array, boxes: Array) -> Array:
     foot, head = ends(p, boxes)
     numerator, scale = apply(homography(p, 0.0), head + _CENTRE)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The ray through the head passes over the foot at this share of the way to the floor.
+        # The ray through the head is above the foot at this share of its way to the floor.
         along = ground(p, foot)[:, 1] / numerator[:, 1]
         return np.asarray(math.exp(p[HEIGHT]) * (1 - along * scale), dtype=np.float64)

@@ -10,20 +10,22 @@ import numpy.typing as npt
 
 from zones.calibration.homography import Array, apply, jacobian, pairs, project
 
+REFERENCE_DISTANCE_M = 2.0
+"""The distance for which the error of a calibration is stated: that of the contact rule, m."""
 BLOCK_ROWS = 4096
 """Points that are computed at once, so that their matrices stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The plane of the floor as one camera sees it, however it was found.
+    """The ground plane of one camera, from marks, a rectangle or walking people.
 
     Image points are normalised: x and y from 0 to 1, x right, y down. `aspect` (width over height of the
     frame) gives both axes the same unit. Ground points are in metres, in the axes of the marks.
 
-    The error of a ground position has three parts: the foot point's (given with it); the calibration's
-    own, which all positions share and which therefore tells on a distance by no more than it stretches
-    it; and, where check points are missed by more than both explain, the rest, taken as independent.
+    The error of a ground position has three parts: that of the foot point (given with it); that of the
+    calibration, which all positions share, so that it affects a distance only as far as it stretches it; and,
+    where the error at check points is larger than both explain, the rest, which is taken as independent.
     """
 
     homography: Array
@@ -32,14 +34,14 @@ class Calibration:
     """(3, 3): ground to image, with a scale that is positive before the camera."""
     aspect: float
     check_error: float
-    """m. Of marks: the mean distance by which check points are missed; without any, each mark is predicted
-    by the others. Of a rectangle: the mean error of the check lengths. Of walking people: the expected error
-    of a distance of 2 m among them (see `zones.calibration.walking`). Infinite when none is possible (four
-    marks or a rectangle, and nothing to check them by): such a camera counts as uncalibrated."""
+    """m. Of marks: the mean error at check points; without check points, each mark is predicted by the
+    others. Of a rectangle: the mean error of the check lengths. Of walking people: the expected error
+    of a distance of 2 m among them (see `zones.calibration.walking`). Infinite when it is unknown (four marks
+    or a rectangle without a check): such a camera counts as uncalibrated."""
     factor: Array = field(default_factory=lambda: np.zeros((9, 0)))
     """(9, K): F F' is the covariance of the elements of `homography`, row by row."""
     unexplained: float = 0.0
-    """m: what check points show of a position's error beyond its covariance (lens, uneven floor)."""
+    """m: the error at check points beyond the covariance (lens distortion, uneven floor)."""
 
     def ground(self, points: npt.ArrayLike) -> Array:
         """Ground position (N, 2), m, of normalised image points (N, 2); NaN at or above the horizon."""
@@ -109,9 +111,10 @@ class Calibration:
         return np.asarray(distance, dtype=np.float64), error
 
     def _errors(self, image: Array, sigma: npt.ArrayLike) -> tuple[Array, Array, Array]:
-        """Positions (N, 2) of points (x * aspect, y), and what one standard deviation moves them by.
+        """Positions (N, 2) of points (x * aspect, y), and their shifts by one standard deviation.
 
-        Of each coordinate of the foot point (N, 2, 2), and of each direction of `factor` (N, 2, K).
+        The shifts are those of each coordinate of the foot point (N, 2, 2), and of each
+        direction of `factor` (N, 2, K).
         """
         deviation = np.broadcast_to(np.asarray(sigma, dtype=np.float64), image.shape) * (self.aspect, 1)
         position = project(self.homography, image)

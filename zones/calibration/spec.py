@@ -93,12 +93,12 @@ class WalkingSpec(Model):
         title="Height", description="Of the camera above the floor, m."
     )
     mean_height_m: Annotated[float, Field(strict=True, ge=0.5, le=2.5)] = Field(
-        title="Mean height", description="Assumed of the people, shoes included, m."
+        title="Mean height", description="Assumptions of the people, shoes included, m."
     )
     height_sd_m: Annotated[float, Field(strict=True, gt=0, le=0.5)] = Field(
         title="Spread of heights", description="Standard deviation between people, m."
     )
-    people: Annotated[int, Field(strict=True, ge=1)] = Field(title="People", description="Tracks used.")
+    people: Annotated[int, Field(strict=True, ge=1)] = Field(title="PersonBoxes", description="Tracks used.")
     boxes: Annotated[int, Field(strict=True, ge=1)] = Field(title="Boxes", description="Boxes used.")
     residual: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = Field(
         title="Residual", description="Root mean square of the boxes' relative height residuals."

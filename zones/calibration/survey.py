@@ -1,4 +1,4 @@
-"""How well a calibration knows the floor, cell by cell of the picture."""
+"""The expected error of a calibration, cell by cell of the image."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ import numpy as np
 import numpy.typing as npt
 
 from zones.calibration.homography import Array, jacobian
-from zones.calibration.plane import Calibration
+from zones.calibration.plane import REFERENCE_DISTANCE_M, Calibration
 from zones.geometry import signed_distance
 from zones.people import NOMINAL_HEIGHT_M
 
 Bools = npt.NDArray[np.bool_]
 
-FAR = 10.0
-"""Longest image of a metre over the shortest at which a cell counts as floor that can be judged: beyond it,
-close under the horizon, a pixel is metres and the first-order errors are too small."""
-GOOD_M = 0.25
-"""A distance of `DISTANCE_M` known to within this is good enough for the contact rule [D]."""
-DISTANCE_M = 2.0
+MAX_STRETCH_RATIO = 10.0
+"""Largest ratio of the longest to the shortest ground length of a pixel in a cell that counts as floor.
+Beyond it, close below the horizon, a pixel is metres long and first-order errors are too small."""
+ACCEPTED_SE_M = 0.25
+"""Largest standard error of a distance of REFERENCE_DISTANCE_M that the contact rule can use, m.
+
+Project default (docs/defaults.md).
+"""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Expected errors over a grid of R x C cells of the picture; NaN where there is no floor in view.
+    """Expected errors over a grid of R x C cells of the image; NaN where no floor is in view.
 
     Attributes:
         centres: (R, C, 2) normalised image points.
         position_se: (R, C) standard error of the ground position of a person, m.
-        distance_se: (R, C) standard error of a distance of DISTANCE_M between two people, m, over all
-            directions on the ground.
-        calibration_se: (R, C) the same, were foot points exact.
+        distance_se: (R, C) standard error of a distance of REFERENCE_DISTANCE_M between two people, m, over
+            all directions on the ground.
+        calibration_se: (R, C) the same for exact foot points.
         inside: (R, C) whether a cell lies within the hull of the marks; all true where there are no marks.
     """
 
@@ -44,13 +46,13 @@ class Survey:
 
     @property
     def floor_share(self) -> float:
-        """Share of the picture in which floor can be judged."""
+        """Share of the image in which floor is visible and its error can be computed."""
         return float(np.isfinite(self.distance_se).mean())
 
     @property
     def good_share(self) -> float:
-        """Share of the picture in which a distance of DISTANCE_M is known to within GOOD_M."""
-        return float((self.distance_se <= GOOD_M).mean())
+        """Share of the image in which the error of REFERENCE_DISTANCE_M is at most ACCEPTED_SE_M."""
+        return float((self.distance_se <= ACCEPTED_SE_M).mean())
 
     @property
     def extrapolated_share(self) -> float:
@@ -75,7 +77,7 @@ def survey(
     centres = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     ground = plane.ground(centres)
     stretch = _singular(plane, centres, ground)
-    near = np.isfinite(stretch).all(axis=1) & (stretch[:, 0] <= FAR * stretch[:, 1])
+    near = np.isfinite(stretch).all(axis=1) & (stretch[:, 0] <= MAX_STRETCH_RATIO * stretch[:, 1])
     position = np.full(len(centres), np.nan)
     position[near] = plane.locate(centres[near], _feet(plane, centres[near], foot_share))[1]
     with_feet, alone = np.full((2, len(centres)), np.nan)
@@ -100,9 +102,9 @@ def hull(points: npt.ArrayLike) -> Array:
     if len(ordered) < 3:
         return np.array(ordered, dtype=np.float64)
 
-    def chain(walk: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    def chain(ordered: list[tuple[float, float]]) -> list[tuple[float, float]]:
         kept: list[tuple[float, float]] = []
-        for point in walk:
+        for point in ordered:
             while len(kept) > 1 and _turn(kept[-2], kept[-1], point) <= 0:
                 kept.pop()
             kept.append(point)
@@ -128,7 +130,7 @@ def _singular(plane: Calibration, points: Array, ground: Array) -> Array:
 def _feet(plane: Calibration, points: Array, foot_share: float) -> Array:
     """Standard deviation (N, 2), normalised, of the foot points of people who stand at image points.
 
-    A person is about as high in the picture as a rod of their height that lies across the view.
+    A person is about as high in the image as a rod of the same length that lies across the view.
     """
     across = _singular(plane, points, plane.ground(points))[:, 1]
     sigma = foot_share * NOMINAL_HEIGHT_M / across
@@ -136,10 +138,10 @@ def _feet(plane: Calibration, points: Array, foot_share: float) -> Array:
 
 
 def _distance_se(plane: Calibration, ground: Array, foot_share: float) -> Array:
-    """Root mean square error (N,), m, of a distance of DISTANCE_M about ground points (N, 2)."""
+    """Root mean square error (N,), m, of a distance of REFERENCE_DISTANCE_M about ground points (N, 2)."""
     square = []
     for angle in np.arange(4) * math.pi / 4:
-        half = np.array([math.cos(angle), math.sin(angle)]) * DISTANCE_M / 2
+        half = np.array([math.cos(angle), math.sin(angle)]) * REFERENCE_DISTANCE_M / 2
         ends = [plane.image(ground + side * half) for side in (-1, 1)]
         sigma = [_feet(plane, end, foot_share) for end in ends]
         square.append(plane.distances(ends[0], ends[1], sigma[0], sigma[1])[1] ** 2)

@@ -1,9 +1,9 @@
-"""What a calibration of the floor tells of heights above it: where heads are, and how tall people look.
+"""Heights above the floor from a calibration of the floor: where heads are, and how tall people are.
 
 The floor alone gives two of the three columns of the camera's matrix that belong to directions. With square
 pixels and the principal point at the centre of the frame, the two fix the focal length, and with it the
-third, which is up (Zhang 2000: the constraints of one plane). A camera that looks straight down sees both
-directions without perspective: its focal length, and with it every height, stays unknown.
+third, which is the vertical (Zhang 2000: the constraints of one plane). A camera that looks straight down
+sees both directions without perspective: its focal length, and with it every height, stays unknown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from zones.calibration.homography import Array, apply, jacobian, project
 from zones.calibration.plane import Calibration
 
 MAX_FOCAL_SE = 0.2
-"""Relative standard error of the focal length up to which heights count as determined [D]."""
+"""Largest relative standard error of the focal length at which heights count as known.
+
+Project default (docs/defaults.md).
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class _Camera:
     focal: float
 
     def at_height(self, metres: float) -> Array:
-        """(3, 3): from image points of things so high above the floor to the ground below them."""
+        """(3, 3): from image points of things at a height above the floor to the ground below them."""
         raised = self.base.copy()
         raised[:, 2] += metres * self.up
         return np.asarray(np.linalg.inv(raised), dtype=np.float64)
@@ -42,13 +45,13 @@ class Vertical:
     plane: Calibration
     camera: _Camera
     others: tuple[_Camera, ...]
-    """The camera, were the calibration off by one standard deviation in one direction of its covariance."""
+    """The cameras after a shift of one standard deviation in each direction of the covariance."""
 
     def heads(self, boxes: Array) -> Array:
         """Normalised image points (N, 2) of the heads of people in boxes (N, 4: left, top, right, bottom).
 
-        Whoever is upright leans in the image towards the vanishing point of verticals: their axis passes the
-        centre of what is seen of them, and meets the top of the box at the head.
+        The axis of an upright person points to the vanishing point of verticals. It passes through the centre
+        of the box and meets the top of the box at the head.
         """
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2 * (self.plane.aspect, 1)
         axis = self.camera.up[:2] - centre * self.camera.up[2]
@@ -75,7 +78,7 @@ class Vertical:
         return position, np.sqrt(square)
 
     def statures(self, ground: Array, tops: Array) -> Array:
-        """How tall (N,), m, people at `ground` (N, 2), m, are who are seen up to `tops` (N,), 0..1."""
+        """Height (N,), m, of people at `ground` (N, 2), m, with heads at `tops` (N,), 0..1 of the frame."""
         numerator, scale = apply(self.camera.base, ground)
         up = self.camera.up
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -112,8 +115,8 @@ def _camera(homography: Array, aspect: float) -> _Camera | None:
     rays = centred / np.array([[focal], [focal], [1.0]])
     length = math.sqrt(float(np.linalg.norm(rays[:, 0]) * np.linalg.norm(rays[:, 1])))
     third = np.cross(rays[:, 0], rays[:, 1]) / length
-    # The camera is above the floor, whatever the hand of the ground's axes.
-    where = -np.linalg.solve(np.column_stack([rays[:, :2], third]), rays[:, 2])
-    third = third * math.copysign(1.0, where[2])
+    # The camera is above the floor, for left- and right-handed ground axes.
+    centre = -np.linalg.solve(np.column_stack([rays[:, :2], third]), rays[:, 2])
+    third = third * math.copysign(1.0, centre[2])
     up = np.array([third[0] * focal + aspect / 2 * third[2], third[1] * focal + third[2] / 2, third[2]])
     return _Camera(base, up, focal)

@@ -1,4 +1,4 @@
-"""Real test videos, made on the spot: every picture shows its own number, so any mix-up is seen."""
+"""Encoded test videos whose frames show their own number, so that tests notice any mix-up."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import av
 import numpy as np
 
 BITS = 10
-"""Binary digits of the number drawn into a picture."""
+"""Binary digits of the number that is drawn into a frame."""
 
 
 def picture(number: int, width: int = 160, height: int = 120) -> np.ndarray:
-    """A BGR picture that shows its number as a row of black and white blocks over a moving texture."""
+    """A BGR image that shows its number as a row of black and white blocks over a moving texture."""
     rng = np.random.default_rng(7)
     texture = rng.integers(60, 200, (-(-height // 8), -(-width // 8), 3), dtype=np.uint8)
     image = texture.repeat(8, 0).repeat(8, 1)[:height, :width].copy()
@@ -26,7 +26,7 @@ def picture(number: int, width: int = 160, height: int = 120) -> np.ndarray:
 
 
 def number_of(image: np.ndarray) -> int:
-    """Read the number back from a picture, whatever its size and however it was compressed."""
+    """Read the number from an image of any size, also after lossy compression."""
     height, width = image.shape[:2]
     block = width / BITS
     row = image[height // 16 : height // 6]
@@ -56,25 +56,25 @@ def write_video(
     metadata: dict[str, str] | None = None,
     rotation: int = 0,
 ) -> Path:
-    """Encode numbered pictures.
+    """Encode numbered frames.
 
     Args:
-        path: where; its ending chooses the container unless `container_format` does.
-        frames: how many.
-        fps: their rate.
+        path: path of the video; its suffix chooses the container unless `container_format` is given.
+        frames: number of frames.
+        fps: frame rate.
         times_ms: presentation times in milliseconds, for a variable rate (H.264 only).
         codec: encoder.
-        b_frames: most B-frames in a row.
-        gop: pictures from one key frame to the next.
+        b_frames: maximum number of consecutive B-frames.
+        gop: frames from one key frame to the next.
         size: width, height.
         pix_fmt: pixel format.
-        first: number of the first picture.
-        offset_ms: time of the first picture in the container.
+        first: number of the first frame.
+        offset_ms: time of the first frame in the container.
         container_format: name of the container.
         options: of the encoder, e.g. {"x264-params": "open-gop=1"}.
         container_options: of the container, e.g. {"movflags": "+faststart"}.
         metadata: of the container.
-        rotation: degrees counterclockwise by which a player must turn the pictures.
+        rotation: degrees counterclockwise by which a player must turn the frames.
     """
     h264 = codec == "libx264"
     with av.open(str(path), "w", format=container_format, options=container_options or {}) as container:
@@ -85,7 +85,7 @@ def write_video(
         stream.pix_fmt = pix_fmt
         stream.codec_context.gop_size = gop
         stream.codec_context.max_b_frames = b_frames
-        # AVI counts frames: any time base but the frame rate would fill it with empty ones.
+        # AVI counts frames: with any other time base than the frame rate, empty frames would be added.
         fine = h264 and container.format.name != "avi"
         time_base = Fraction(1, 1000) if fine else 1 / Fraction(fps)
         stream.codec_context.time_base = time_base
@@ -105,7 +105,7 @@ def write_video(
 
 
 def encode(path: Path, images: Iterable[np.ndarray], fps: int) -> Path:
-    """Encode BGR pictures of one size (H x W x 3) as H.264 at a constant rate."""
+    """Encode BGR images of one size (H x W x 3) as H.264 at a constant rate."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
@@ -118,13 +118,13 @@ def encode(path: Path, images: Iterable[np.ndarray], fps: int) -> Path:
 
 
 def packet_places(path: Path) -> list[tuple[int, int, bool]]:
-    """Where a file's video packets lie: position and size in bytes, and whether it is a key frame."""
+    """Position and size (bytes) of a file's video packets, and whether each is a key frame."""
     with av.open(str(path)) as container:
         return [(p.pos or 0, p.size, p.is_keyframe) for p in container.demux(video=0) if p.size]
 
 
 def damage(path: Path, packets: Sequence[int], *, lightly: bool = False) -> Path:
-    """Overwrite some packets (numbered in decoding order) in place; lightly = one byte of each."""
+    """Overwrite some packets (by index in decoding order); lightly = change one byte of each."""
     data = bytearray(path.read_bytes())
     places = packet_places(path)
     rng = np.random.default_rng(1)
@@ -139,7 +139,7 @@ def damage(path: Path, packets: Sequence[int], *, lightly: bool = False) -> Path
 
 
 def truncate(path: Path, share: float) -> Path:
-    """Cut a file off after a share of its bytes, as a crash or a full disk does."""
+    """Truncate a file to a share of its bytes, as a crash or a full disk does."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     return path

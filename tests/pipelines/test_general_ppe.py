@@ -18,8 +18,8 @@ from zones.facility import Role
 ORANGE, GREY = (20, 120, 250), (90, 95, 100)
 
 
-class Plain:
-    """The mean colour, as a unit vector."""
+class MeanColour:
+    """Stands in for the embedding network: the mean colour, as a unit vector."""
 
     dimension = 3
     weights = Weights("plain", Path("plain.pt"), "a" * 64, None, False)
@@ -33,7 +33,7 @@ class Plain:
 
 
 def source(folder: Path, seed: int) -> None:
-    """Ten pictures, each of somebody in an orange vest (with a box) and somebody in grey (without)."""
+    """Ten images, each with a person in an orange vest (labelled) and a person in grey."""
     rng = np.random.default_rng(seed)
     for part in ("images", "labels"):
         (folder / part).mkdir(parents=True)
@@ -48,10 +48,10 @@ def source(folder: Path, seed: int) -> None:
         (folder / "labels" / f"{seed}-{n}.txt").write_text("\n".join(lines))
 
 
-def test_a_garment_belongs_to_the_person_it_is_on_and_is_learned(tmp_path: Path) -> None:
+def test_garments_are_assigned_to_people_and_learned(tmp_path: Path) -> None:
     for seed, name in enumerate(SOURCES):
         source(tmp_path / name, seed)
-    model, figures = train_general_model(tmp_path, RoleFeatures(Plain()))
+    model, figures = train_general_model(tmp_path, RoleFeatures(MeanColour()))
     assert (figures["people"], figures["pictures"]) == (40, 20)
     assert figures["groups"] > 10
     held_out = figures["held out by group"]
@@ -60,24 +60,24 @@ def test_a_garment_belongs_to_the_person_it_is_on_and_is_learned(tmp_path: Path)
     assert model.facility is None and model.guard is None and model.classes[0] == (Role.STAFF_PPE,)
 
 
-def test_near_copies_of_a_picture_are_one_group(tmp_path: Path) -> None:
+def test_near_duplicate_images_are_one_group(tmp_path: Path) -> None:
     for seed, name in enumerate(SOURCES):
         source(tmp_path / name, seed)
     folder = tmp_path / SOURCES[0]
-    before = train_general_model(tmp_path, RoleFeatures(Plain()))[1]
+    before = train_general_model(tmp_path, RoleFeatures(MeanColour()))[1]
     for n in range(5):
         (folder / "images" / f"copy{n}.png").write_bytes((folder / "images" / "0-0.png").read_bytes())
         (folder / "labels" / f"copy{n}.txt").write_bytes((folder / "labels" / "0-0.txt").read_bytes())
-    after = train_general_model(tmp_path, RoleFeatures(Plain()))[1]
+    after = train_general_model(tmp_path, RoleFeatures(MeanColour()))[1]
     assert after["people"] == before["people"] + 10 and after["groups"] == before["groups"]
 
 
-def test_missing_data_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_data_set(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"expected a data set at .*ppe_syook"):
-        train_general_model(tmp_path, RoleFeatures(Plain()))
+        train_general_model(tmp_path, RoleFeatures(MeanColour()))
 
 
-def test_the_model_that_is_ours_goes_with_our_appearance_weights_and_names_nobody_but_staff_in_ppe() -> None:
+def test_the_shipped_model_fits_the_shipped_appearance_weights_and_recognises_only_staff_in_ppe() -> None:
     model = read_model(GENERAL_MODEL_FILE)
     assert model.features.appearance == resolve("appearance").sha256, "train it anew: lazaretto roles ppe"
     classifier = RoleClassifier(model)
@@ -86,6 +86,6 @@ def test_the_model_that_is_ours_goes_with_our_appearance_weights_and_names_nobod
     assert shares[:, [0, 2, 3]].max() <= 1 / 3 + 1e-9
 
 
-def test_the_card_names_the_very_file() -> None:
+def test_the_card_states_the_checksums_of_the_model_and_its_weights() -> None:
     card = (GENERAL_MODEL_FILE.parents[1] / "cards" / "ppe.md").read_text()
     assert sha256(GENERAL_MODEL_FILE) in card and read_model(GENERAL_MODEL_FILE).features.appearance in card

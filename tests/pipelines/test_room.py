@@ -1,4 +1,4 @@
-"""Six people pass through a room one after the other: public footage, never trained on."""
+"""Six people pass through a room one after the other, on public footage that is in no training set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLIPS = ROOT.parent / "shared" / "data" / "videos"
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the evaluation data are not beside this checkout")
-def test_people_who_come_one_after_the_other_are_not_taken_for_each_other() -> None:
+def test_people_who_come_one_after_the_other_get_different_tracks() -> None:
     facts = json.loads((CLIPS / "facts.json").read_text())["room_one_by_one.mp4"]
     bundle = ModelBundle.load(Device("cpu"), PerceptionSettings(fps=3.0))
     perception = Perception(bundle, Camera(id="room", places=(Place.OTHER_PUBLIC,)), "s")
@@ -32,6 +32,6 @@ def test_people_who_come_one_after_the_other_are_not_taken_for_each_other() -> N
     for low, high in facts["presence_intervals_frames"]:
         inside = {k: sum(low - 5 <= f <= high + 5 for f in seen) for k, seen in frames.items()}
         track = max(inside, key=inside.__getitem__)
-        assert inside[track] > 0.7 * sum(inside.values()), "one track for nearly all of a visit"
+        assert inside[track] > 0.7 * sum(inside.values()), "expected one track for most of a visit"
         visits.append(track)
     assert len(set(visits)) == facts["persons_total"] == 6

@@ -33,8 +33,8 @@ COATS = {Role.STAFF_PPE: (240, 240, 240), Role.RESIDENT: (120, 40, 20)}
 PLACES = {Role.STAFF_PPE: (20, 20, 60, 140), Role.RESIDENT: (120, 20, 160, 140)}
 
 
-class Plain:
-    """The mean colour, as a unit vector."""
+class MeanColour:
+    """Stands in for the embedding network: the mean colour, as a unit vector."""
 
     dimension = 3
     weights = Weights("plain", Path("plain.pt"), "a" * 64, None, False)
@@ -46,7 +46,7 @@ class Plain:
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds, ten frames a second: a person in white and one in navy, in a folder of images."""
+    """Four seconds at ten frames per second, as images: a person in white and a person in navy."""
     folder = tmp_path_factory.mktemp("footage") / "20261124T080000"
     folder.mkdir()
     noise = np.random.default_rng(0)
@@ -86,9 +86,9 @@ def labels_of(folder: Path, **more: object) -> list[dict[str, object]]:
     ]
 
 
-def learned(found: Sequence[tuple[Label, BodyCrop]], facility: Facility) -> RoleModel:
+def trained(found: Sequence[tuple[Label, BodyCrop]], facility: Facility) -> RoleModel:
     crops, roles = [crop for _, crop in found], [label.role for label, _ in found]
-    return train_role_model(crops, roles, RoleFeatures(Plain()), facility)
+    return train_role_model(crops, roles, RoleFeatures(MeanColour()), facility)
 
 
 def write(path: Path, content: object) -> Path:
@@ -96,7 +96,7 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-def test_a_written_labels_file_teaches_roles_that_are_found_again(
+def test_a_model_trained_on_a_labels_file_is_found_in_the_home_folder(
     footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     file = write(footage.parent / "labels.json", labels_of(footage))
@@ -104,7 +104,7 @@ def test_a_written_labels_file_teaches_roles_that_are_found_again(
     assert len(found) == 16
     assert all(crop.frame == label.frame and crop.track == label.track for label, crop in found)
     model = train_role_model(
-        [crop for _, crop in found], [label.role for label, _ in found], RoleFeatures(Plain()), facility
+        [crop for _, crop in found], [label.role for label, _ in found], RoleFeatures(MeanColour()), facility
     )
     assert model.held_out.track_accuracy == 1.0 and model.facility == "T-1"
     home = Home(tmp_path)
@@ -114,11 +114,11 @@ def test_a_written_labels_file_teaches_roles_that_are_found_again(
     assert read_labels(labels_path(home, facility)) == [label for label, _ in found]
 
 
-def test_what_is_kept_are_coefficients_counts_and_places(
+def test_the_home_folder_keeps_only_coefficients_counts_and_labels(
     footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     labels = [Label.model_validate(row) for row in labels_of(footage)]
-    model = learned(cut_labelled(labels, footage.parent, facility), facility)
+    model = trained(cut_labelled(labels, footage.parent, facility), facility)
     save_role_model(Home(tmp_path), facility, model, labels)
     kept, places = (json.loads(f(Home(tmp_path), facility).read_text()) for f in (model_path, labels_path))
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["T-1.json", "T-1.labels.json"]
@@ -126,12 +126,12 @@ def test_what_is_kept_are_coefficients_counts_and_places(
     assert vectors == {
         *("classes", "mean", "scale", "coefficients", "intercepts", "centres", "spread", "counts")
     }
-    # Averages are over the people of a role, of whom there must be two at least: nobody has a row alone.
+    # Means are over the people of a role, at least two, so that no row belongs to one person.
     assert len(kept["centres"]) == len(kept["coefficients"]) == 2 < len({label.track for label in labels})
     assert set().union(*places) == {"video", "source_fps", "track", "role", "frame", "box"}
 
 
-def test_a_csv_with_times_says_what_json_with_frames_does(
+def test_labels_in_csv_with_times_equal_labels_in_json_with_frames(
     footage: Path, facility: Facility, tmp_path: Path
 ) -> None:
     lines = ["video,source_fps,track,role,time,x1,y1,x2,y2"]
@@ -145,7 +145,9 @@ def test_a_csv_with_times_says_what_json_with_frames_does(
         assert np.array_equal(one.image, other.image) and one.track == other.track
 
 
-def test_a_track_of_the_log_stands_for_its_boxes(footage: Path, facility: Facility, tmp_path: Path) -> None:
+def test_a_label_of_a_track_stands_for_its_logged_boxes(
+    footage: Path, facility: Facility, tmp_path: Path
+) -> None:
     x1, y1, x2, y2 = PLACES[Role.STAFF_PPE]
     table = rows([START + n * SECOND // 10 for n in range(40)]).with_columns(
         track=pl.lit(0xABC, pl.Int64),
@@ -171,7 +173,7 @@ def test_a_track_of_the_log_stands_for_its_boxes(footage: Path, facility: Facili
         ({"track": ""}, "label 1 track"),
     ],
 )
-def test_a_label_that_is_none_is_named(
+def test_the_error_names_an_invalid_label(
     footage: Path, tmp_path: Path, change: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(RoleError, match=sentence):
@@ -186,7 +188,7 @@ def test_a_label_that_is_none_is_named(
         ({"box": None, "frame": None}, "or a track of the observation log"),
     ],
 )
-def test_a_label_that_leads_nowhere_is_named(
+def test_the_error_names_a_label_without_a_person(
     footage: Path, facility: Facility, tmp_path: Path, change: dict[str, object], sentence: str
 ) -> None:
     labels = [Label.model_validate(row) for row in labels_of(footage, **change)]
@@ -195,7 +197,7 @@ def test_a_label_that_leads_nowhere_is_named(
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[1]"])
-def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_without_labels_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(RoleError, match=r"labels\.json"):
         read_labels(write(tmp_path / "labels.json", content))
 
@@ -214,7 +216,7 @@ def test_a_run_finds_the_model_of_its_facility_and_no_other(
         find_role_model(home, facility, "nothing.json")
     labels = [Label.model_validate(row) for row in labels_of(footage)]
     found = cut_labelled(labels, footage.parent, facility)
-    model = learned(found, facility)
+    model = trained(found, facility)
     path = save_role_model(home, facility, model.model_copy(update={"facility": "OTHER"}), labels)
     with pytest.raises(RoleError, match="expected the role model of facility T-1, got that of OTHER"):
         find_role_model(home, facility, "auto")

@@ -64,7 +64,7 @@ def served() -> Iterator[Served]:
     thread.start()
     yield holder[0]
     page.stop()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -72,7 +72,7 @@ def ask(
     page: LocalPage, path: str, body: object = None, method: str | None = None, **headers: str
 ) -> tuple[int, bytes, dict[str, str]]:
     host, port = page.origin.removeprefix("http://").split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     given = {"Origin": page.origin, "Content-Type": "application/json"} if body is not None else {}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     content = None if body is None else json.dumps(body)
@@ -135,6 +135,7 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on t
 @pytest.mark.parametrize("lang", ["vi", "en"])
 def test_roles_are_labelled_with_the_keyboard(served: Served, lang: str) -> None:
     api = pytest.importorskip("playwright.sync_api")
+    api.expect.set_options(timeout=60_000)  # ms; expectations return as soon as they hold
     complaints: list[str] = []
     with api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -182,6 +183,7 @@ def test_roles_are_labelled_with_the_keyboard(served: Served, lang: str) -> None
 @needs_browser
 def test_a_failed_save_is_reported_and_unsaved_labels_need_a_second_key_to_discard(served: Served) -> None:
     api = pytest.importorskip("playwright.sync_api")
+    api.expect.set_options(timeout=60_000)  # ms; expectations return as soon as they hold
     served.refuse = "expected labelled crops of at least 2 people as outsider, got 1"
     with api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -18,7 +18,7 @@ FILE = Weights("roles", Path("home/roles/T-1.json"), "f" * 64, None, False)
 BOX = np.array([10.0, 10.0, 50.0, 130.0])
 
 
-class Plain:
+class MeanColour:
     """Stands in for the appearance network: the mean colour, as a unit vector."""
 
     dimension = 3
@@ -41,7 +41,7 @@ WHITE, NAVY = (235, 235, 235), (90, 30, 20)
 
 
 def reader(digest: str = "a" * 64) -> RoleReader:
-    features = RoleFeatures(Plain())
+    features = RoleFeatures(MeanColour())
     people = [person(coat, n) for n, coat in enumerate([WHITE, NAVY] * 8)]
     labelled = Labelled(features.read(people), np.array([0, 1] * 8), [f"{n // 4}-{n % 2}" for n in range(16)])
     model = fit(
@@ -52,7 +52,7 @@ def reader(digest: str = "a" * 64) -> RoleReader:
         made="now",
         guarded=False,
     )
-    return RoleReader(model, FILE, Plain(digest))
+    return RoleReader(model, FILE, MeanColour(digest))
 
 
 def test_clothes_give_probabilities_of_the_labelled_roles() -> None:

@@ -22,7 +22,7 @@ FRAMES = 60
 
 
 def irregular(frames: int) -> list[int]:
-    """Times in ms of a recorder that skips pictures when nothing moves."""
+    """Times in ms of a recorder that skips frames while nothing moves."""
     steps = random.Random(3)
     times = [0]
     for _ in range(frames - 1):
@@ -42,7 +42,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "restless.ts": {"b_frames": 4, "gop": 5, "size": (80, 64), "options": {"intra-refresh": "1"}},
     "variable.mkv": {"b_frames": 3, "times_ms": VARIABLE},
     "late.mkv": {"b_frames": 2, "offset_ms": 5000},
-    # Without B-frames, but with room for them: Matroska then tells no decoding times, nor where it begins.
+    # No B-frames, but a reorder buffer for them: Matroska then gives no decoding times and no start time.
     "undated.mkv": {"gop": 1, "offset_ms": 3000, "options": {"intra-refresh": "1"}},
     "plain.ts": {"b_frames": 2},
     "open_gop.ts": {"b_frames": 3, "options": {"x264-params": "open-gop=1"}},
@@ -68,8 +68,8 @@ def read(
     source: FileSource, after: ResumePoint | None = None, every: int = 0
 ) -> tuple[list[Frame], list[Gap]]:
     items = list(source.frames(after, every))
-    moments = [item.t if isinstance(item, Frame) else item.end for item in items]
-    assert moments == sorted(moments)
+    times_of_items = [item.t if isinstance(item, Frame) else item.end for item in items]
+    assert times_of_items == sorted(times_of_items)
     return [i for i in items if isinstance(i, Frame)], [i for i in items if isinstance(i, Gap)]
 
 
@@ -78,10 +78,10 @@ def numbers(frames: list[Frame]) -> list[int]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_picture_once_in_order_at_its_own_time(videos: Path, name: str) -> None:
-    frames, losses = read(open_source(videos / name, "yard", START))
+def test_every_frame_is_read_once_in_order_at_its_own_time(videos: Path, name: str) -> None:
+    frames, gaps = read(open_source(videos / name, "yard", START))
 
-    assert losses == []
+    assert gaps == []
     assert numbers(frames) == list(range(FRAMES))
     assert [frame.index for frame in frames] == list(range(FRAMES))
     times = KINDS[name].get("times_ms", [n * 100 for n in range(FRAMES)])
@@ -90,14 +90,14 @@ def test_every_picture_once_in_order_at_its_own_time(videos: Path, name: str) ->
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("fps", [None, 7.0])
-def test_resumes_exactly_where_it_stopped(videos: Path, name: str, fps: float | None) -> None:
+def test_a_pass_resumes_exactly_where_it_stopped(videos: Path, name: str, fps: float | None) -> None:
     source = open_source(videos / name, "yard", START, fps)
     whole, _ = read(source)
 
     for stopped in (0, 1, 11, 12, 13, 29, 47, FRAMES - 2, FRAMES - 1):
-        rest, losses = read(source, ResumePoint(whole[stopped].index, whole[stopped].t))
+        rest, gaps = read(source, ResumePoint(whole[stopped].index, whole[stopped].t))
 
-        assert losses == []
+        assert gaps == []
         assert [(f.t, f.index) for f in rest] == [(f.t, f.index) for f in whole[stopped + 1 :]]
         for frame, expected in zip(rest, whole[stopped + 1 :], strict=True):
             assert np.array_equal(frame.image, expected.image)
@@ -111,7 +111,7 @@ def test_resumes_exactly_where_it_stopped(videos: Path, name: str, fps: float | 
     stopped=st.integers(0, 11),
     every=st.sampled_from([0, 200_000, 700_000]),
 )
-def test_an_interrupted_pass_and_its_resumption_make_a_whole_one(
+def test_an_interrupted_and_resumed_pass_equals_an_uninterrupted_one(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[int],
     b_frames: int,
@@ -134,20 +134,20 @@ def test_an_interrupted_pass_and_its_resumption_make_a_whole_one(
 
 
 def test_a_given_rate_replaces_the_timestamps(videos: Path) -> None:
-    frames, losses = read(open_source(videos / "variable.mp4", "yard", START, fps=7.0))
+    frames, gaps = read(open_source(videos / "variable.mp4", "yard", START, fps=7.0))
 
-    assert losses == []
+    assert gaps == []
     assert numbers(frames) == list(range(FRAMES))
     assert all(abs(f.t - START - f.index * SECOND / 7) <= 0.5 for f in frames)
 
 
-def test_a_rate_of_television_does_not_drift(videos: Path) -> None:
+def test_the_ntsc_frame_rate_does_not_drift(videos: Path) -> None:
     frames, _ = read(open_source(videos / "plain.mp4", "yard", 0, fps=30_000 / 1001))
 
     assert frames[30].t == 1_001_000
 
 
-def test_samples_by_time_not_by_count(videos: Path) -> None:
+def test_frames_are_sampled_by_time_not_by_count(videos: Path) -> None:
     frames, _ = read(open_source(videos / "variable.mp4", "yard", START), every=200_000)
 
     expected, last = [], None
@@ -167,20 +167,20 @@ def test_a_frame_a_millisecond_early_is_sampled(tmp_path: Path) -> None:
     assert numbers(frames) == [0, 1, 2, 3, 5]
 
 
-def test_a_gap_in_time_is_told(tmp_path: Path) -> None:
+def test_a_gap_in_time_is_reported(tmp_path: Path) -> None:
     times = [n * 100 for n in range(20)] + [9000 + n * 100 for n in range(20)]
     path = write_video(tmp_path / "gap.mp4", 40, times_ms=times, b_frames=2)
 
-    frames, losses = read(open_source(path, "yard", START))
+    frames, gaps = read(open_source(path, "yard", START))
 
     assert len(frames) == 40
-    [gap] = losses
+    [gap] = gaps
     assert (gap.kind, gap.start, gap.end) == (GapKind.MISSING, START + 1_900_000, START + 9 * SECOND)
     assert "7.100 s" in gap.cause
 
 
 @pytest.mark.parametrize(("step", "gaps"), [(1_990, 0), (2_010, 1)])
-def test_pictures_two_seconds_apart_have_a_gap_between_them(tmp_path: Path, step: int, gaps: int) -> None:
+def test_frames_over_two_seconds_apart_have_a_gap_between_them(tmp_path: Path, step: int, gaps: int) -> None:
     times = [n * 100 for n in range(20)] + [1900 + step + n * 100 for n in range(20)]
     path = write_video(tmp_path / "gap.mp4", 40, times_ms=times)
 
@@ -196,84 +196,84 @@ def test_slow_footage_has_no_gaps(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mp4", "mkv", "avi"])
 @pytest.mark.parametrize("fps", [None, 10])
 @pytest.mark.parametrize("b_frames", [0, 2])
-def test_damage_costs_no_more_than_the_rest_of_its_group(
+def test_damage_loses_at_most_the_rest_of_its_group_of_pictures(
     tmp_path: Path, name: str, fps: float | None, b_frames: int
 ) -> None:
     path = write_video(tmp_path / f"damaged.{name}", FRAMES, b_frames=b_frames)
     damage(path, [29])
 
-    frames, losses = read(open_source(path, "yard", START, fps))
+    frames, gaps = read(open_source(path, "yard", START, fps))
 
-    [loss] = losses
+    [gap] = gaps
     shown = numbers(frames)
     assert set(range(25)) | set(range(36, FRAMES)) <= set(shown) < set(range(FRAMES))
-    assert loss.kind is GapKind.UNDECODABLE and loss.cause
-    assert loss.frames == FRAMES - len(frames)
-    # What follows keeps its number and its time, and nothing that is left was drawn from what was damaged.
+    assert gap.kind is GapKind.UNDECODABLE and gap.cause
+    assert gap.frames == FRAMES - len(frames)
+    # Later frames keep their index and time, and no frame that was predicted from a damaged one is left.
     assert [frame.index for frame in frames] == shown
     assert [frame.t for frame in frames] == [START + number * 100_000 for number in shown]
-    assert loss.end == START + 36 * 100_000
-    assert loss.start == max(f.t for f in frames if f.t < loss.end)
+    assert gap.end == START + 36 * 100_000
+    assert gap.start == max(f.t for f in frames if f.t < gap.end)
 
 
 @pytest.mark.parametrize("name", ["mp4", "mkv", "avi"])
 @pytest.mark.parametrize("fps", [None, 10])
-def test_a_lost_key_frame_takes_its_group_with_it(tmp_path: Path, name: str, fps: float | None) -> None:
+def test_a_lost_key_frame_loses_its_group_of_pictures(tmp_path: Path, name: str, fps: float | None) -> None:
     path = write_video(tmp_path / f"damaged.{name}", FRAMES)
     damage(path, [24])
 
-    frames, losses = read(open_source(path, "yard", START, fps))
+    frames, gaps = read(open_source(path, "yard", START, fps))
 
     assert numbers(frames) == [*range(24), *range(36, FRAMES)]
     assert [frame.index for frame in frames] == [*range(24), *range(36, FRAMES)]
     assert [frame.t for frame in frames[24:]] == [START + n * 100_000 for n in range(36, FRAMES)]
-    assert [(loss.frames, loss.end - loss.start) for loss in losses] == [(12, 1_300_000)]
+    assert [(gap.frames, gap.end - gap.start) for gap in gaps] == [(12, 1_300_000)]
 
 
 @pytest.mark.parametrize(("packet", "first"), [(0, 12), (FRAMES - 1, 0)])
-def test_damage_at_either_end_is_told(tmp_path: Path, packet: int, first: int) -> None:
+def test_damage_at_either_end_is_reported(tmp_path: Path, packet: int, first: int) -> None:
     path = write_video(tmp_path / "damaged.mp4", FRAMES)
     damage(path, [packet])
 
-    frames, losses = read(open_source(path, "yard", START))
+    frames, gaps = read(open_source(path, "yard", START))
 
     assert frames[0].t == START + first * 100_000
-    [loss] = losses
-    assert loss.kind is GapKind.UNDECODABLE
-    assert loss.start == (START if first else frames[-1].t)
+    [gap] = gaps
+    assert gap.kind is GapKind.UNDECODABLE
+    assert gap.start == (START if first else frames[-1].t)
 
 
 @pytest.mark.parametrize("name", ["mkv", "avi", "mp4"])
-def test_a_truncated_file_is_read_to_its_end_and_then_told(tmp_path: Path, name: str) -> None:
+def test_a_truncated_file_is_read_to_its_end_and_the_rest_is_reported(tmp_path: Path, name: str) -> None:
     path = write_video(
         tmp_path / f"cut.{name}", 100, container_options={"movflags": "+faststart"} if name == "mp4" else None
     )
     truncate(path, 0.6)
 
-    frames, losses = read(open_source(path, "yard", START))
+    frames, gaps = read(open_source(path, "yard", START))
 
     shown = numbers(frames)
     assert 40 < len(shown) < 70 and shown == list(range(len(shown)))
-    assert losses[-1].kind is GapKind.UNDECODABLE
-    assert losses[-1].start == frames[-1].t
-    assert abs(losses[-1].end - START - 10 * SECOND) <= 100_000
+    assert gaps[-1].kind is GapKind.UNDECODABLE
+    assert gaps[-1].start == frames[-1].t
+    assert abs(gaps[-1].end - START - 10 * SECOND) <= 100_000
 
 
-def test_footage_that_begins_between_key_frames_keeps_its_times(tmp_path: Path) -> None:
+def test_a_file_that_begins_between_key_frames_keeps_its_times(tmp_path: Path) -> None:
     data = write_video(tmp_path / "whole.ts", 50).read_bytes()
     whole, _ = read(open_source(tmp_path / "whole.ts", "yard", START))
     second = next(at for at, _, _ in packet_places(tmp_path / "whole.ts")[3:])
     (tmp_path / "late.ts").write_bytes(data[second:])
 
-    frames, losses = read(open_source(tmp_path / "late.ts", "yard", START))
+    frames, gaps = read(open_source(tmp_path / "late.ts", "yard", START))
 
     assert number_of(frames[0].image) == 12
     assert [b.t - a.t for a, b in pairwise(frames)] == [b.t - a.t for a, b in pairwise(whole[12:])]
-    assert losses[0].start == START and losses[0].end == frames[0].t > START
+    assert gaps[0].start == START and gaps[0].end == frames[0].t > START
 
 
-def test_pictures_that_an_edit_list_hides_are_left_out(tmp_path: Path) -> None:
-    """A clip cut between key frames without encoding holds pictures from before the cut, to decode from."""
+def test_frames_hidden_by_an_edit_list_are_left_out(tmp_path: Path) -> None:
+    """A clip cut between key frames without re-encoding holds frames from before the cut, to decode from."""
     whole = write_video(tmp_path / "whole.mp4", 50, b_frames=2)
     with av.open(str(whole)) as source, av.open(str(tmp_path / "cut.mp4"), "w") as cut:
         track = cut.add_stream_from_template(source.streams.video[0], opaque=True)
@@ -285,16 +285,16 @@ def test_pictures_that_an_edit_list_hides_are_left_out(tmp_path: Path) -> None:
                     cut.mux(packet)
 
     source_ = open_source(tmp_path / "cut.mp4", "yard", START)
-    frames, losses = read(source_)
+    frames, gaps = read(source_)
 
-    assert numbers(frames) == list(range(17, 50)) and losses == []
+    assert numbers(frames) == list(range(17, 50)) and gaps == []
     assert (frames[0].t, frames[0].index) == (START, 0)
     assert numbers(read(source_, ResumePoint(3, frames[3].t))[0]) == list(range(21, 50))
     assert numbers(read(open_source(tmp_path / "cut.mp4", "yard", START, fps=10))[0]) == list(range(17, 50))
 
 
 def test_an_edit_list_that_is_too_short_hides_nothing(tmp_path: Path) -> None:
-    """FFmpeg writes such lists for irregular footage, and would not show its last pictures again."""
+    """FFmpeg writes such lists for footage with irregular times, and would then drop the last frames."""
     times = [0, 1900, 1940, 2190, 2290, 2540, 2640, 2680, 2713, 2753]
     path = write_video(
         tmp_path / "a.mp4",
@@ -309,21 +309,21 @@ def test_an_edit_list_that_is_too_short_hides_nothing(tmp_path: Path) -> None:
     assert numbers(read(open_source(path, "yard", START))[0]) == list(range(10))
 
 
-def test_timestamps_that_start_over_are_refused_and_a_rate_reads_them(tmp_path: Path) -> None:
+def test_timestamps_that_start_over_are_a_gap_unless_a_frame_rate_is_given(tmp_path: Path) -> None:
     first = write_video(tmp_path / "a.ts", 30, b_frames=2)
     second = write_video(tmp_path / "b.ts", 30, b_frames=2, first=30)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
 
-    frames, losses = read(open_source(joined, "yard", START))
+    frames, gaps = read(open_source(joined, "yard", START))
     assert numbers(frames) == list(range(30))
-    [loss] = losses
-    assert (loss.kind, loss.frames) == (GapKind.DISORDER, 30)
-    assert "2.900 s" in loss.cause
+    [gap] = gaps
+    assert (gap.kind, gap.frames) == (GapKind.DISORDER, 30)
+    assert "2.900 s" in gap.cause
 
     source = open_source(joined, "yard", START, fps=10)
-    counted, losses = read(source)
-    assert numbers(counted) == list(range(60)) and losses == []
+    counted, gaps = read(source)
+    assert numbers(counted) == list(range(60)) and gaps == []
     assert numbers(read(source, ResumePoint(counted[40].index, counted[40].t))[0]) == list(range(41, 60))
 
 
@@ -353,7 +353,7 @@ def test_rotation_is_undone(tmp_path: Path, rotation: int, shape: tuple[int, int
     assert number_of(np.rot90(frame.image, -rotation // 90)) == 5
 
 
-def test_frames_can_be_drawn_on_without_touching_the_next(videos: Path) -> None:
+def test_changing_the_image_of_a_frame_does_not_change_the_next_frame(videos: Path) -> None:
     frames = open_source(videos / "plain.mp4", "yard", START).frames()
     first = next(frames)
     assert isinstance(first, Frame)
@@ -364,12 +364,12 @@ def test_frames_can_be_drawn_on_without_touching_the_next(videos: Path) -> None:
     assert isinstance(second, Frame) and number_of(second.image) == 1
 
 
-def test_a_stream_without_timestamps_is_read_by_a_given_rate(tmp_path: Path) -> None:
+def test_a_stream_without_timestamps_is_read_with_a_given_frame_rate(tmp_path: Path) -> None:
     path = write_video(tmp_path / "raw.h264", 30)
     source = open_source(path, "yard", START, fps=10)
 
-    frames, losses = read(source)
+    frames, gaps = read(source)
 
-    assert numbers(frames) == list(range(30)) and losses == []
+    assert numbers(frames) == list(range(30)) and gaps == []
     assert frames[-1].t == START + 2_900_000
     assert numbers(read(source, ResumePoint(12, frames[12].t))[0]) == list(range(13, 30))

@@ -81,7 +81,7 @@ class TestExpand:
             ("nowhere/%03d.jpg", "got one that matches none"),
         ],
     )
-    def test_says_what_came_instead_of_footage(self, tmp_path: Path, name: str, got: str) -> None:
+    def test_the_error_says_what_was_found_instead(self, tmp_path: Path, name: str, got: str) -> None:
         (tmp_path / "empty").mkdir()
         (tmp_path / "papers").mkdir()
         (tmp_path / "papers" / "a.pdf").touch()
@@ -102,7 +102,7 @@ class TestExpand:
 
 
 class TestOpenSource:
-    def test_tells_what_a_video_is(self, tmp_path: Path) -> None:
+    def test_reads_the_properties_of_a_video(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 30, size=(320, 240), b_frames=2)
 
         info = open_source(path, "yard", START).info
@@ -112,12 +112,12 @@ class TestOpenSource:
         assert (info.start_us, info.start_origin) == (START, "flag")
         assert source_span(path, None) == 3 * SECOND
 
-    def test_a_given_rate_stretches_the_duration(self, tmp_path: Path) -> None:
+    def test_a_given_frame_rate_changes_the_duration(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 30)
 
         assert open_source(path, "yard", START, fps=5).info.duration_us == 6 * SECOND
 
-    def test_the_start_is_the_flag_else_metadata_else_name_else_a_guess(self, tmp_path: Path) -> None:
+    def test_the_start_is_the_flag_else_metadata_else_file_name_else_a_guess(self, tmp_path: Path) -> None:
         named = write_video(
             tmp_path / "20211124_080000.mp4", 20, metadata={"creation_time": "2020-02-02T02:02:02Z"}
         )
@@ -150,7 +150,7 @@ class TestOpenSource:
             ("noise.avi", bytes(range(256)) * 40, "cannot be opened"),
         ],
     )
-    def test_refuses_what_is_no_video(
+    def test_refuses_files_that_are_not_video(
         self, tmp_path: Path, name: str, content: bytes | None, got: str
     ) -> None:
         if content is not None:
@@ -164,7 +164,7 @@ class TestOpenSource:
         with pytest.raises(SourceError, match="expected a video stream, got audio only"):
             open_source(write_sound(tmp_path / "sound.mp4"), "yard", START)
 
-    def test_refuses_a_cut_off_mp4_and_says_why(self, tmp_path: Path) -> None:
+    def test_refuses_a_truncated_mp4_and_says_why(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 30)
         path.write_bytes(path.read_bytes()[:4000])
 
@@ -176,7 +176,7 @@ class TestOpenSource:
             open_source(write_video(tmp_path / "raw.h264", 10), "yard", START)
 
     @pytest.mark.parametrize("fps", [0, -5, float("nan"), float("inf")])
-    def test_refuses_a_rate_that_is_none(self, tmp_path: Path, fps: float) -> None:
+    def test_refuses_an_invalid_frame_rate(self, tmp_path: Path, fps: float) -> None:
         with pytest.raises(SourceError, match="expected a frame rate above 0"):
             open_source(write_video(tmp_path / "a.mp4", 10), "yard", START, fps)
 
@@ -205,10 +205,10 @@ class TestFingerprint:
 
         seen = [with_byte_at(at) for at in (0, FINGERPRINT_BYTES - 1, 2 * FINGERPRINT_BYTES, size - 1)]
         assert len(set(seen)) == 4
-        # The documented price of speed: what lies between is not read.
+        # As documented, bytes in between are not read.
         assert with_byte_at(FINGERPRINT_BYTES) == with_byte_at(2 * FINGERPRINT_BYTES - 1)
 
-    def test_of_images_depends_on_all_their_names_and_sizes(self, tmp_path: Path) -> None:
+    def test_of_an_image_sequence_depends_on_all_names_and_sizes(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "frames", 4)
         first = fingerprint(folder)
         (folder / "frame1.png").rename(folder / "frame7.png")
@@ -239,16 +239,16 @@ class TestImageSequence:
         assert [index for index, _ in whole] == list(range(0, 30, 3))
         assert sampled(ResumePoint(*whole[4])) == whole[5:]
 
-    def test_an_unreadable_image_is_a_loss(self, tmp_path: Path) -> None:
+    def test_an_unreadable_image_is_a_gap(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "frames", 6)
         (folder / "frame3.png").write_bytes(b"no image")
 
         items = list(open_source(folder, "yard", START, fps=1).frames())
 
         assert [n for n, item in enumerate(items) if isinstance(item, Gap)] == [3]
-        loss = items[3]
-        assert isinstance(loss, Gap) and (loss.kind, loss.frames) == (GapKind.UNDECODABLE, 1)
-        assert (loss.start, loss.end) == (START + 2 * SECOND, START + 4 * SECOND)
+        gap = items[3]
+        assert isinstance(gap, Gap) and (gap.kind, gap.frames) == (GapKind.UNDECODABLE, 1)
+        assert (gap.start, gap.end) == (START + 2 * SECOND, START + 4 * SECOND)
 
     def test_a_rate_is_required(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="expected a frame rate"):
@@ -271,7 +271,7 @@ class TestImageSequence:
 
 
 @pytest.mark.parametrize("fps", [None, 5.0])
-def test_pictures_of_a_window_have_the_times_of_a_whole_pass(tmp_path: Path, fps: float | None) -> None:
+def test_frames_of_a_window_have_the_times_of_a_whole_pass(tmp_path: Path, fps: float | None) -> None:
     path = write_video(tmp_path / "a.ts", 80, b_frames=2)
     step = SECOND // 10 if fps is None else SECOND // 5
 

@@ -13,41 +13,49 @@ from vision.frames import Frame
 from vision.sources.files import open_source
 from vision.sources.prefetch import Prefetch
 
+TIMEOUT_S = 60
+"""Bound of waits that end early; it is reached only if a test fails."""
+
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
+def assert_no_thread_is_left() -> Iterator[None]:
     yield
     gc.collect()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + TIMEOUT_S
     while threads() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threads() == []
 
 
-def test_gives_what_the_iterable_gives_in_order() -> None:
+def test_yields_the_items_in_order() -> None:
     assert list(Prefetch(range(1000), depth=3)) == list(range(1000))
 
 
-def test_works_ahead_but_no_further_than_its_depth() -> None:
-    made: list[int] = []
+def test_prefetches_at_most_its_depth() -> None:
+    requested = 0
+    leads: list[int] = []
+    queue_is_full = threading.Event()
 
     def items() -> Iterator[int]:
         for number in range(50):
-            made.append(number)
+            leads.append(number + 1 - requested)
+            if number == 5:
+                queue_is_full.set()
             yield number
 
     with Prefetch(items(), depth=4) as ahead:
+        requested = 1
         assert next(ahead) == 0
-        deadline = time.monotonic() + 5
-        while len(made) < 6 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.05)
-        # One was taken, four wait, and one more is made that finds no room.
-        assert made == [0, 1, 2, 3, 4, 5]
+        assert queue_is_full.wait(TIMEOUT_S), "expected items to be made without being requested"
+        for number in range(1, 50):
+            requested += 1
+            assert next(ahead) == number
+    # Four items wait in the queue, and one more is made for which there is no room.
+    assert max(leads) == 5
 
 
 def test_an_error_comes_after_the_items_before_it() -> None:
@@ -65,7 +73,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         next(ahead)
 
 
-def test_an_iterable_that_cannot_even_start_says_so() -> None:
+def test_an_error_in_iter_is_raised_in_the_consumer() -> None:
     class Broken:
         def __iter__(self) -> Iterator[int]:
             raise ValueError("no iterator")
@@ -74,7 +82,7 @@ def test_an_iterable_that_cannot_even_start_says_so() -> None:
         next(Prefetch(Broken()))
 
 
-def test_closing_stops_a_full_queue_at_once_and_closes_the_generator_in_its_thread() -> None:
+def test_close_stops_a_full_queue_and_closes_the_generator_in_its_thread() -> None:
     closed: list[str] = []
 
     def items() -> Iterator[int]:
@@ -86,10 +94,11 @@ def test_closing_stops_a_full_queue_at_once_and_closes_the_generator_in_its_thre
 
     ahead = Prefetch(items(), depth=2)
     next(ahead)
-    begun = time.monotonic()
-    ahead.close()
+    closer = threading.Thread(target=ahead.close, daemon=True)
+    closer.start()
+    closer.join(TIMEOUT_S)
 
-    assert time.monotonic() - begun < 1
+    assert not closer.is_alive()
     assert closed == ["prefetch"] and threads() == []
     with pytest.raises(StopIteration):
         next(ahead)
@@ -102,13 +111,13 @@ def test_an_error_in_the_consumer_leaves_no_thread() -> None:
             raise KeyError
 
 
-def test_a_consumer_that_breaks_off_and_forgets_it_leaves_no_thread() -> None:
+def test_a_consumer_that_stops_early_leaves_no_thread() -> None:
     for item in Prefetch(iter(int, 1), depth=2):
         assert item == 0
         break
 
 
-def test_refuses_a_queue_without_room() -> None:
+def test_a_depth_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         Prefetch([1], depth=0)
 

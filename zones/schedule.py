@@ -44,7 +44,7 @@ class Window(Model):
     def _has_a_length(self) -> Self:
         # Equal times could mean never or the whole day; the whole day has its own spelling.
         whole_day = (self.from_, self.to) == ("00:00", "24:00")
-        if self.start_minute == self.end_minute % _DAY_MIN and not whole_day:
+        if self.start_minute % _DAY_MIN == self.end_minute % _DAY_MIN and not whole_day:
             expected = 'another time than `from` (a whole day is "00:00" to "24:00")'
             refuse(expected, self.to, "to", code=FaultCode.CONFLICT)
         return self

@@ -76,10 +76,10 @@ def _scores_table(comparison: Comparison) -> Table:
         table.add_column(column, justify="right" if column in ("raised", "decided") else "left")
     for (kind, zone), scores in comparison.scores.items():
         for name, score in zip(("old", "new"), scores, strict=True):
-            place = (kind.replace("_", " ") or "all", zone) if name == "old" else ("", "")
+            label = (kind.replace("_", " ") or "all", zone) if name == "old" else ("", "")
             decided = str(score.confirmed + score.false_alarms)
             shares = _share(*score.precision), _share(*score.recall)
-            table.add_row(*place, name, str(score.raised), decided, *shares, end_section=name == "new")
+            table.add_row(*label, name, str(score.raised), decided, *shares, end_section=name == "new")
     table.caption = (
         "Shares with 95 % intervals. Precision: confirmed among the decided incidents. Recall: raised among "
         "the confirmed incidents. Violations that no rules ever raised are not counted."

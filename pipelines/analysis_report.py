@@ -116,7 +116,7 @@ def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_sour
         ledger: of the home.
         home: where the results are.
         result: what `analyze` returned.
-        role_source: where roles come from (`pipelines.teaching.site.describe_role_source`).
+        role_source: where roles come from (`pipelines.teaching.role_model.describe_role_source`).
     """
     return AnalysisReport(
         run=result.run,

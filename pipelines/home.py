@@ -1,4 +1,4 @@
-"""The home folder: where the ledger, the observation log and the evidence of a site lie."""
+"""The home folder: it holds the ledger, the observation log and the evidence of a facility."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ from pathlib import Path
 
 from zones.errors import LazarettoError
 
-VARIABLE = "LAZARETTO_HOME"
-DEFAULT = "lazaretto-home"
+HOME_VARIABLE = "LAZARETTO_HOME"
+"""Environment variable that names the home folder."""
+DEFAULT_HOME = "lazaretto-home"
+"""Home folder, in the working directory, where neither an option nor the variable names one."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """A site's folder.
+    """A home folder.
 
     Attributes:
-        path: the folder. `ledger.db` is the record; `observations/` and `evidence/` can be rebuilt or
-            purged; `resume/` holds what an interrupted analysis needs to go on, and nothing else.
+        path: the folder. `ledger.db` is the record. `observations/` and `evidence/` can be rebuilt or
+            purged. `resume/` holds the checkpoints of interrupted analyses.
     """
 
     path: Path
 
     @classmethod
-    def choose(cls, flag: str | None = None) -> Home:
-        """The folder of the flag, else of LAZARETTO_HOME, else ./lazaretto-home."""
-        return cls(Path(flag or os.environ.get(VARIABLE) or DEFAULT))
+    def choose(cls, option: str | None = None) -> Home:
+        """Return the home of the --home option, else of LAZARETTO_HOME, else ./lazaretto-home."""
+        return cls(Path(option or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME))
 
     @property
     def ledger(self) -> Path:
-        """The ledger's file."""
+        """Path of the ledger."""
         return self.path / "ledger.db"
 
     @property
     def evidence(self) -> Path:
-        """The folder of clips."""
+        """Folder of clips, key frames and boxes."""
         return self.path / "evidence"
 
     def prepare(self) -> None:
-        """Create the folder and see that it can be written.
+        """Create the folder, and check that it can be written.
 
         Raises:
-            LazarettoError: it cannot.
+            LazarettoError: it cannot be created or written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -59,10 +61,10 @@ class Home:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other analyses off this home; the operating system lets go of it even after a kill.
+        """Lock the home for one analysis. The lock ends with the process, even if it is killed.
 
         Raises:
-            LazarettoError: another analysis is at work here, or the folder cannot be written.
+            LazarettoError: another analysis holds the lock, or the folder cannot be written.
         """
         self.prepare()
         with (self.path / ".analysis.lock").open("w") as file:

@@ -1,4 +1,4 @@
-"""Observations through the rules into the ledger, each incident with its evidence."""
+"""Evaluate the rules on the observation log, and record the incidents with their evidence."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ from zones.facility import Camera, Facility
 
 @dataclass
 class RecordingResult:
-    """What judging a camera gave; `changes` counts incidents added, updated and unchanged.
+    """What was recorded for a camera.
 
-    `exposures` counts entries of the exposure log.
+    Attributes:
+        changes: number of incidents "added", "updated" and "unchanged" in the ledger.
+        exposures: number of entries in the exposure log.
+        notices: sentences about what was not evaluated, and why.
+        faults: one error for each incident whose evidence could not be written.
     """
 
     changes: Counter[str] = field(default_factory=Counter)
@@ -44,29 +48,38 @@ def record_incidents(
     footage: Sequence[ClipSource],
     run: str,
 ) -> RecordingResult:
-    """Judge a camera's log and enter what overlaps [start, end) of the window (microseconds UTC).
+    """Evaluate the log of a camera, and record the incidents that end in the window.
 
-    Safe to repeat: what is in the ledger already stays as it is, and evidence that an interruption
-    prevented is made up for. Evidence that cannot be written is a fault beside the incident, which is
-    entered all the same: a full disk must stop clips before it stops the record.
+    It is safe to repeat: recorded incidents stay as they are, and evidence that an interruption prevented is
+    written. Evidence that cannot be written is a fault of the result. Its incident is recorded all the same,
+    because a full disk must stop clips before it stops the record.
+
+    Args:
+        home: the home.
+        ledger: of that home.
+        facility: zones, rules, thresholds.
+        camera: the camera.
+        window: [start, end), microseconds UTC.
+        footage: recordings to cut clips from.
+        run: id of the run.
 
     Raises:
         LazarettoError: the log or the ledger cannot be read or written.
     """
     result = RecordingResult()
-    for judged in evaluate_log(home.path, ledger, facility, camera, window):
-        result.notices += [text for text in judged.result.notices if text not in result.notices]
+    for evaluated in evaluate_log(home.path, ledger, facility, camera, window):
+        result.notices += [text for text in evaluated.result.notices if text not in result.notices]
         due: list[Incident] = []
-        for incident in judged.incidents:
+        for incident in evaluated.incidents:
             change = ledger.incidents.record(incident, run)
             result.changes[change] += 1
             if change == "updated" or len(ledger.incidents.get(incident.id).evidence) < len(EVIDENCE_KINDS):
                 due.append(incident)
-        ledger.exposures.record(judged.exposures, camera.id, facility.version, run)
-        result.exposures += len(judged.exposures)
-        secure = partial(_secure, home, facility, camera, judged.chunk.seen, footage)
+        ledger.exposures.record(evaluated.exposures, camera.id, facility.version, run)
+        result.exposures += len(evaluated.exposures)
+        write = partial(_write_evidence, home, facility, camera, evaluated.chunk.seen, footage)
         # Threads write evidence; only this one touches the ledger.
-        for incident, evidence in zip(due, map_threads(secure, due), strict=True):
+        for incident, evidence in zip(due, map_threads(write, due), strict=True):
             if isinstance(evidence, EvidenceError):
                 result.faults.append(evidence)
             else:
@@ -74,7 +87,7 @@ def record_incidents(
     return result
 
 
-def _secure(
+def _write_evidence(
     home: Home,
     facility: Facility,
     camera: Camera,
@@ -82,7 +95,7 @@ def _secure(
     footage: Sequence[ClipSource],
     incident: Incident,
 ) -> Evidence | EvidenceError:
-    """Cut the clip of an incident, draw its key frame and write its boxes, or find them there.
+    """Write the clip, the key frame and the boxes of an incident; files that exist are kept.
 
     Returns an EvidenceError instead of raising it, because it concerns this incident alone.
     """
@@ -104,7 +117,7 @@ def _secure(
 
 
 def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> None:
-    """Enter the digests of evidence. What a reviewer has looked at is never exchanged, only added to."""
+    """Enter the digests of evidence. Files that a reviewer may have seen are never replaced."""
     recorded = ledger.incidents.get(incident.id)
     sealed = {item.kind for item in recorded.evidence}
     for item in evidence.files:
@@ -118,7 +131,7 @@ def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) ->
 def _people(
     seen: pl.DataFrame, window: tuple[int, int], facility: Facility, camera: Camera, incident: Incident
 ) -> pl.DataFrame:
-    """Who is in view in the window, with roles; those in the incident with the roles that it records."""
+    """Observations in the window with roles; tracks of the incident have the roles recorded in it."""
     moment = pl.col("t").dt.timestamp("us")
     inside = seen.filter(moment.is_between(*window))
     whole = seen.filter(pl.col("track").is_in(inside["track"].unique().implode()))

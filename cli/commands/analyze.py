@@ -11,10 +11,12 @@ from cli.exit_codes import ExitCode
 from cli.options import (
     AppearanceOption,
     DeviceOption,
+    FaceOption,
     FpsOption,
     HomeOption,
     ImgszOption,
     JsonOption,
+    MaskOption,
     PersonOption,
     SourceCameraOption,
     SourceFpsOption,
@@ -59,12 +61,8 @@ def analyze(
         str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
     ] = "lazaretto",
     person: PersonOption = "person",
-    face: Annotated[
-        str, typer.Option(help="Face weights: a name from `models list` or a .pt file.")
-    ] = "face",
-    mask: Annotated[
-        str, typer.Option(help="Mask weights: a name from `models list` or a .pt file.")
-    ] = "mask",
+    face: FaceOption = "face",
+    mask: MaskOption = "mask",
     roles: Annotated[
         str,
         typer.Option(

@@ -1,4 +1,4 @@
-"""The program as its user runs it: a process of its own, on small real footage."""
+"""Run the command line in a process of its own, on small real footage."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def lazaretto(*arguments: str | Path, **environment: str) -> Ran:
 
 
 def one_sentence(ran: Ran) -> str:
-    """The one line on standard error; fails when there is more, such as a traceback."""
+    """Return the one line on standard error; fail when there are more, such as a traceback."""
     lines = [line for line in ran.err.splitlines() if line.strip()]
     assert len(lines) == 1, ran.err
     return lines[0]
 
 
 def facts(home: Path, *arguments: str) -> list[dict[str, Any]]:
-    """The incidents of a home without what legitimately differs from run to run."""
+    """Return the incidents of a home without the fields that differ from run to run."""
     found = lazaretto("incidents", "list", "--json", "--home", home, *arguments).json
     for incident in found:
         incident.pop("run", None)

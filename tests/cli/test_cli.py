@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence and a non-zero exit; the ledger is read back through the command line."""
+"""Bad input gives one clear sentence and exit code 2; the ledger is read through the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
 
 
 @pytest.mark.parametrize(
-    ("cameras", "said"),
+    ("cameras", "message"),
     [
         ("  - {id: cam, places: [corridor], colour: red}", "colour"),
         ("  - {id: cam, places: [toilet]}", "forbids"),
@@ -30,17 +30,17 @@ HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
     ],
 )
 def test_a_facility_file_with_a_mistake_is_refused_with_its_line(
-    cameras: str, said: str, tmp_path: Path
+    cameras: str, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "facility.yaml"
     path.write_text(f"{HEAD}cameras:\n{cameras}\n")
     ran = lazaretto("analyze", YARD, "--facility", path, "--home", tmp_path / "h")
     assert ran.code == 2 and not (tmp_path / "h").exists()
-    assert said in one_sentence(ran) and "line 4" in one_sentence(ran)
+    assert message in one_sentence(ran) and "line 4" in one_sentence(ran)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([YARD, "--facility", "none.yaml"], "none.yaml"),
         ([YARD, "--facility", FACILITY, "--camera", "roof"], "roof"),
@@ -56,10 +56,10 @@ def test_a_facility_file_with_a_mistake_is_refused_with_its_line(
         ([YARD, "--facility", FACILITY, "--imgsz", "500"], "multiple of 32"),
     ],
 )
-def test_bad_input_is_one_sentence(arguments: list[str | Path], said: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_sentence(arguments: list[str | Path], message: str, tmp_path: Path) -> None:
     ran = lazaretto("analyze", *arguments, "--home", tmp_path / "h")
     assert ran.code == 2, ran.err
-    assert said in one_sentence(ran)
+    assert message in one_sentence(ran)
     assert "secret" not in ran.err + ran.out
 
 
@@ -69,7 +69,7 @@ def test_a_home_that_cannot_be_written_is_refused(home: str) -> None:
     assert ran.code == 2 and "can be written" in one_sentence(ran)
 
 
-def test_a_ledger_that_is_none_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("my shopping list " * 100)
     before = (tmp_path / "ledger.db").read_bytes()
     ran = lazaretto("analyze", YARD, "--facility", FACILITY, "--camera", "yard", "--home", tmp_path)
@@ -111,7 +111,7 @@ def test_incidents_are_filtered_shown_and_exported(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["list", "--status", "lost"], "lost"),
         (["list", "--kind", "theft"], "theft"),
@@ -120,14 +120,14 @@ def test_incidents_are_filtered_shown_and_exported(
         (["export", "incidents.doc"], ".csv or .json"),
     ],
 )
-def test_questions_that_make_no_sense_are_one_sentence(
-    arguments: list[str], said: str, analysed: tuple[Path, dict[str, Any]]
+def test_impossible_queries_are_one_sentence(
+    arguments: list[str], message: str, analysed: tuple[Path, dict[str, Any]]
 ) -> None:
     ran = lazaretto("incidents", *arguments, "--home", analysed[0])
-    assert ran.code == 2 and said in one_sentence(ran)
+    assert ran.code == 2 and message in one_sentence(ran)
 
 
-def test_a_home_without_a_ledger_is_said_and_none_is_made(tmp_path: Path) -> None:
+def test_a_home_without_a_ledger_is_refused_and_none_is_made(tmp_path: Path) -> None:
     ran = lazaretto("incidents", "list", "--home", tmp_path / "none")
     assert ran.code == 2 and "none" in one_sentence(ran)
     assert not (tmp_path / "none").exists()

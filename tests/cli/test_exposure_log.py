@@ -1,4 +1,4 @@
-"""Care at a care station, from the observation log to the list that the command prints."""
+"""Contacts at a care station, from the observation log to the list that the command prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vision.frames import SECOND
 from vision.observations import SCHEMA, write_part
 from zones.facility import parse_facility
 
-# A camera that looks straight down on 10 m x 5 m; whoever comes in by the right half is staff in PPE.
+# A camera that sees 10 m x 5 m from above; people who enter by the right half are staff in PPE.
 FACILITY = parse_facility(
     """
 schema: 2
@@ -56,7 +56,7 @@ def log(seconds: float) -> pl.DataFrame:
     ).select(list(SCHEMA)).sort("t", "track")  # fmt: skip
 
 
-def test_care_is_listed_and_is_no_incident_and_what_goes_on_is_one_entry(tmp_path: Path) -> None:
+def test_a_contact_in_care_is_listed_and_no_incident_and_a_longer_one_stays_one_entry(tmp_path: Path) -> None:
     home = Home(tmp_path)
     for number, seconds in enumerate((300.0, 420.0)):
         observations = log(seconds)

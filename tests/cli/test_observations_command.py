@@ -1,4 +1,4 @@
-"""`lazaretto observations` as its user runs it."""
+"""`lazaretto observations` as an operator runs it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FACILITY = scene(box_zone("store", ZoneType.STAFF_ONLY, 2, 2, 9, 9))
 
 
 def lazaretto(*arguments: str | Path) -> Ran:
-    """The program's own entry, in this process: starting one takes seconds."""
+    """Run the entry point of the program in this process: starting another takes seconds."""
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.object(sys, "argv", ["lazaretto", *map(str, arguments)]),
@@ -44,7 +44,7 @@ def lazaretto(*arguments: str | Path) -> Ran:
 
 
 def minutes_of(home: Path, minutes: int = 6) -> None:
-    """A home with a log in parts of a minute, from 12:55 of Noon's hour on, all committed to its ledger."""
+    """Write a log in parts of a minute, from 12:55 on, all of them committed to the ledger."""
     start = NOON + 55 * MINUTE
     seen = long_log(minutes / 60).with_columns(t=pl.col("t") + pl.duration(minutes=55))
     moment = pl.col("t").dt.timestamp("us")
@@ -81,7 +81,7 @@ def states(home: Path) -> list[tuple[str, int, int, str]]:
         ]
 
 
-def test_show_tells_what_is_held_and_how_compact_it_is(home: Path) -> None:
+def test_show_gives_the_content_of_the_log_and_its_size(home: Path) -> None:
     about = shown(home)
     assert (about["camera"], about["hour_count"], about["files"], about["rows"]) == ("cam-1", 2, 6, 5400)
     assert about["person_seconds"] == pytest.approx(1080)
@@ -115,7 +115,7 @@ def test_an_hour_that_is_not_over_is_left_in_parts(tmp_path: Path) -> None:
     assert shown(tmp_path)["files"] == 2
 
 
-def test_purging_removes_what_is_old_says_so_and_leaves_the_ledger(tmp_path: Path) -> None:
+def test_purging_removes_old_hours_names_them_and_leaves_the_ledger(tmp_path: Path) -> None:
     minutes_of(tmp_path)
     now = time.time_ns() // 1000
     for camera, days in (("cam-1", 40), ("gate", 40), ("cam-1", 1)):
@@ -130,8 +130,8 @@ def test_purging_removes_what_is_old_says_so_and_leaves_the_ledger(tmp_path: Pat
         and "bytes would be removed" in tried.out
         and "gate" not in tried.out
     )
-    assert shown_cameras(tmp_path) == {"cam-1": tried_hours(tmp_path, "cam-1"), "gate": 1}
-    before = tried_hours(tmp_path, "cam-1")
+    assert shown_cameras(tmp_path) == {"cam-1": stored_hour_count(tmp_path, "cam-1"), "gate": 1}
+    before = stored_hour_count(tmp_path, "cam-1")
     torn = next((tmp_path / "observations" / "cam-1").glob(f"{old}*/*.parquet"))
     torn.replace(torn.with_name(torn.name + ".torn"))  # what was set aside ages as well
     ran = lazaretto(*purge)
@@ -147,11 +147,11 @@ def shown_cameras(home: Path) -> dict[str, int]:
     }
 
 
-def tried_hours(home: Path, camera: str) -> int:
+def stored_hour_count(home: Path, camera: str) -> int:
     return len([path for path in (home / "observations" / camera).iterdir() if path.is_dir()])
 
 
-def test_a_torn_part_stops_reading_and_recovery_says_what_is_lost(home: Path) -> None:
+def test_a_torn_part_stops_reading_and_recovery_names_the_lost_time(home: Path) -> None:
     part = sorted(hour_folder(home, "cam-1", NOON).iterdir())[1]
     part.write_bytes(part.read_bytes()[:500])
     (part.parent / ".x.parquet.tmp").write_bytes(b"half")
@@ -172,7 +172,7 @@ def test_a_torn_part_stops_reading_and_recovery_says_what_is_lost(home: Path) ->
     assert lazaretto("observations", "compact", "--home", home).code == 0
 
 
-def test_of_a_torn_hour_only_what_no_part_holds_is_lost(home: Path) -> None:
+def test_a_torn_hour_loses_only_what_no_part_holds(home: Path) -> None:
     folder = hour_folder(home, "cam-1", NOON)
     parts = {path.name: path.read_bytes() for path in folder.iterdir()}
     lazaretto("observations", "compact", "--home", home)

@@ -1,4 +1,4 @@
-"""Roles taught on the command line, and used by an analysis that finds them by itself."""
+"""Roles taught on the command line, and used by an analysis without being named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROLES = ("resident", "staff_no_ppe")
 
 @pytest.fixture(scope="module")
 def taught(analysed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose role model was trained on four of the longest tracks in the yard, whatever they wear."""
+    """A home with a role model trained on four of the longest tracks in the yard, with arbitrary roles."""
     home = tmp_path_factory.mktemp("taught") / "home"
     home.mkdir()
     shutil.copytree(analysed[0] / "observations" / "yard", home / "observations" / "yard")
@@ -37,7 +37,9 @@ def taught(analysed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempP
     return home
 
 
-def test_the_model_tells_what_it_was_made_of_and_can_be_trained_anew_from_what_is_kept(taught: Path) -> None:
+def test_the_model_names_its_data_and_can_be_trained_again_from_the_saved_labels(
+    taught: Path,
+) -> None:
     shown = lazaretto("roles", "show", "--facility", FACILITY, "--home", taught, "--json")
     assert shown.code == 0, shown.err
     assert [count["tracks"] for count in shown.json["counts"]] == [2, 2]
@@ -53,22 +55,26 @@ def test_the_model_tells_what_it_was_made_of_and_can_be_trained_anew_from_what_i
     assert {**first, "made": ""} == {**again, "made": ""}
 
 
-def test_an_analysis_finds_the_model_says_so_and_reads_clothes_every_two_seconds(taught: Path) -> None:
+def test_an_analysis_finds_the_model_names_it_and_reads_roles_every_two_seconds(taught: Path) -> None:
     ran = lazaretto("analyze", f"lobby={LOBBY}", "--facility", FACILITY, "--home", taught, "--json")
     assert ran.code == 0, ran.err
     assert "role model" in ran.json["roles"]
     seen = read(taught, "lobby", *ALL_TIME)
-    told = seen.filter(pl.col("role_resident").is_not_null())
-    assert len(told) and told["role_staff_ppe"].null_count() == len(told)
-    shares = told.select(pl.sum_horizontal("role_resident", "role_staff_no_ppe").alias("sum"))["sum"]
+    with_roles = seen.filter(pl.col("role_resident").is_not_null())
+    assert len(with_roles) and with_roles["role_staff_ppe"].null_count() == len(with_roles)
+    shares = with_roles.select(pl.sum_horizontal("role_resident", "role_staff_no_ppe").alias("sum"))["sum"]
     assert all(share == pytest.approx(0) or share == pytest.approx(1, abs=0.005) for share in shares)
-    gaps = told.sort("t").select(pl.col("t").diff().over("track").drop_nulls())["t"].dt.total_microseconds()
+    gaps = (
+        with_roles.sort("t")
+        .select(pl.col("t").diff().over("track").drop_nulls())["t"]
+        .dt.total_microseconds()
+    )
     assert len(gaps) and gaps.min() >= 1_800_000
     for incident in ran.json["cameras"][0]["incidents"]:
         assert {"roles", "appearance"} <= set(incident["models"])
 
 
-def test_without_a_model_that_is_said_and_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_a_missing_role_model_is_one_sentence(tmp_path: Path) -> None:
     ran = lazaretto("roles", "show", "--facility", FACILITY, "--home", tmp_path)
     assert ran.code == 2 and "make one with lazaretto roles label" in one_sentence(ran)
     ran = lazaretto(

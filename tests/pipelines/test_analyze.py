@@ -1,4 +1,4 @@
-"""The main job on the sample footage, through the command line, killed and unkilled."""
+"""Batch analysis of the sample footage through the command line, with and without kills."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_yard_yields_contact_and_crossings_and_the_lobby_a_bare_face(analyse
     assert [i["kind"] for i in lobby] == ["mask_absent"]
     assert lobby[0]["mask"]["assessable_share"] > 0.5
     assert not [kind for kind, _ in yard if kind.startswith("mask")], (
-        "faces of the yard are too small to judge"
+        "faces of the yard are too small to assess"
     )
 
 
@@ -69,7 +69,7 @@ def test_every_second_of_the_footage_is_accounted_for(analysed: Analysed) -> Non
         assert all(left[1] == right[0] for left, right in itertools.pairwise(edges))
 
 
-def test_an_uncalibrated_camera_says_that_it_judges_no_contact(analysed: Analysed) -> None:
+def test_an_uncalibrated_camera_gives_a_notice_that_contact_is_not_evaluated(analysed: Analysed) -> None:
     _, result = analysed
     assert any("lobby is uncalibrated" in notice for notice in camera(result, "lobby")["notices"])
     assert not any("uncalibrated" in notice for notice in camera(result, "yard")["notices"])
@@ -93,7 +93,7 @@ def test_each_incident_has_sealed_evidence_that_a_browser_plays(analysed: Analys
             assert sum(1 for _ in container.decode(video)) > 10
 
 
-def test_the_record_holds_what_the_department_needs_and_nobodys_face(analysed: Analysed) -> None:
+def test_a_record_has_the_fields_of_the_department_and_no_biometrics(analysed: Analysed) -> None:
     home, _ = analysed
     contact = next(i for i in facts(home) if i["kind"] == "contact")
     assert contact["facility"]["code"] == "SAMPLE-01"
@@ -119,7 +119,7 @@ def test_the_same_footage_twice_adds_nothing(analysed: Analysed, tmp_path: Path)
     assert facts(home) == before and contents(home) == files
 
 
-def test_killed_again_and_again_it_ends_as_if_it_had_not_been(analysed: Analysed, tmp_path: Path) -> None:
+def test_an_analysis_killed_twice_gives_the_same_result(analysed: Analysed, tmp_path: Path) -> None:
     home = tmp_path / "home"
     rng = random.Random(4)
     kills = 0
@@ -133,7 +133,7 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(analysed: Analysed
         deadline = time.monotonic() + 120
         while segments(home) < goal and run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(rng.uniform(0, 3))  # somewhere within the next segment, or in judging and cutting
+        time.sleep(rng.uniform(0, 3))  # within the next segment, or while incidents are recorded
         if run.poll() is None:
             run.send_signal(signal.SIGKILL)
             kills += 1
@@ -148,7 +148,7 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(analysed: Analysed
     ]
 
 
-def test_a_second_analysis_of_the_same_home_waits_for_nobody_and_says_so(tmp_path: Path) -> None:
+def test_a_second_analysis_of_the_same_home_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     first = subprocess.Popen(
         command("analyze", *BOTH, "--home", home),

@@ -1,11 +1,11 @@
-"""Zones tuned by replay, as an engineer does it: the log judged anew, two files compared, one published."""
+"""Zones tuned by replay: a log is evaluated again, two facility files are compared, one is published."""
 
 from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,15 +16,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidents.ledger import Ledger
+from incidents.ledger import Ledger, LedgerError
 from incidents.record import Incident
 from pipelines.home import Home
+from pipelines.publish import PublishRequest, preview_publication, publish
 from pipelines.record_incidents import record_incidents
 from pipelines.replay import replay
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, long_log, observe, scene
 from tests.logs import log_home
 from tests.running import FACILITY, lazaretto, one_sentence
 from vision.frames import SECOND
+from zones.errors import LazarettoError
 from zones.facility import Direction, Role, ZoneType, load_facility, parse_facility
 
 Analysed = tuple[Path, dict[str, Any]]
@@ -48,7 +50,7 @@ def edited(tmp_path: Path) -> Path:
     return path
 
 
-def judgements(incidents: Sequence[Incident]) -> list[str]:
+def rule_records(incidents: Sequence[Incident]) -> list[str]:
     return sorted(incident.rule_record().to_json() for incident in incidents)
 
 
@@ -58,7 +60,7 @@ def test_the_same_footage_and_facility_give_the_same_incidents_to_the_last_field
         found = replay(Home(home), ledger, load_facility(FACILITY))
         recorded = ledger.incidents.find()
     assert len(recorded) > 4
-    assert judgements(found.incidents) == judgements(recorded)
+    assert rule_records(found.incidents) == rule_records(recorded)
 
 
 STEP = st.tuples(st.integers(1, 60), st.integers(0, 15), st.integers(0, 11))
@@ -109,9 +111,9 @@ def test_replay_gives_what_batch_recorded_however_the_footage_came_in(
             found = replay(home, ledger, facility)
             later = replay(home, ledger, facility, window=(middle, None))
     raised = {incident.id: incident.rule_record() for incident in found.incidents}
-    # Half-way, batch can have recorded what more footage takes back (somebody's role, say).
+    # Half-way, batch may have recorded what later footage contradicts, such as the role of a person.
     assert raised.items() <= {incident.id: incident.rule_record() for incident in recorded}.items()
-    assert judgements(later.incidents) == judgements([i for i in found.incidents if i.end >= middle])
+    assert rule_records(later.incidents) == rule_records([i for i in found.incidents if i.end >= middle])
 
 
 def test_a_smaller_zone_loses_its_incidents_and_nothing_else(home: Path, edited: Path) -> None:
@@ -126,7 +128,7 @@ def test_a_smaller_zone_loses_its_incidents_and_nothing_else(home: Path, edited:
     assert ids[0] - ids[1] == {item["id"] for item in found["lost"]}
 
 
-def test_what_reviewers_decided_tells_which_file_is_better(home: Path, edited: Path) -> None:
+def test_the_verdicts_of_reviewers_show_which_file_is_better(home: Path, edited: Path) -> None:
     listed = lazaretto("incidents", "list", "--home", home, "--json").json
     lawn = [incident["id"] for incident in listed if incident["zone"] == "lawn"]
     why = ("--by", "An", "--reason", "gardener", "--home", home)
@@ -145,7 +147,7 @@ def test_what_reviewers_decided_tells_which_file_is_better(home: Path, edited: P
     assert re.search(r"Lost: \d", shown.out) and "false alarm" in shown.out
 
 
-def test_publishing_keeps_who_when_why_and_what_changes_and_touches_no_incident(
+def test_publishing_records_author_time_reason_and_changes_and_touches_no_incident(
     home: Path, edited: Path
 ) -> None:
     before = lazaretto("incidents", "list", "--home", home, "--json").out
@@ -167,7 +169,7 @@ def test_publishing_keeps_who_when_why_and_what_changes_and_touches_no_incident(
     again = lazaretto("zones", "publish", edited, "--home", home, "--by", "Bình", "--yes")
     assert again.code == 2
     assert "not in force yet" in one_sentence(again)
-    # From now on it is what a replay means without a file, and what the next comparison starts from.
+    # From now on it is the default of a replay, and the base of the next comparison.
     assert lazaretto("replay", "--home", home, "--json").json["facility"]["version"] == entry["version"]
     found = lazaretto("zones", "diff", "published", FACILITY, "--home", home, "--json").json
     assert {item["zone"] for item in found["gained"]} == {"lawn"}
@@ -189,7 +191,7 @@ def test_the_first_file_is_published_before_anything_was_analysed(tmp_path: Path
     assert "none.mp4" in one_sentence(ran)
 
 
-def test_publishing_says_what_a_check_of_the_file_doubts(home: Path, edited: Path) -> None:
+def test_publishing_prints_the_warnings_of_a_check_of_the_file(home: Path, edited: Path) -> None:
     twice = "rules: [{roles: [resident], effect: deny}, {roles: [resident], effect: allow}]"
     edited.write_text(edited.read_text().replace(CORNER, f"{CORNER}\n        {twice}"))
     done = lazaretto("zones", "publish", edited, "--home", home, "--by", "Bình", "--yes")
@@ -197,13 +199,26 @@ def test_publishing_says_what_a_check_of_the_file_doubts(home: Path, edited: Pat
     assert re.search(r"edited\.yaml: line \d+: warning: cameras\[0\]\.zones\[1\]", done.out), done.out
 
 
-def test_of_two_who_publish_at_once_the_second_compares_anew(home: Path, edited: Path) -> None:
+def test_the_second_of_two_simultaneous_publications_is_refused(home: Path, edited: Path) -> None:
     third = edited.with_name("third.yaml")
     third.write_text(edited.read_text() + "# another\n")
+    files = {"An": edited, "Bình": third}
     with Ledger.open(home / "ledger.db") as ledger:
-        ledger.publications.publish(load_facility(edited), "An", "", None, None)
-        with pytest.raises(Exception, match="compare again"):
-            ledger.publications.publish(load_facility(third), "Bình", "", None, None)
+        requests = []
+        for author, file in files.items():
+            preview = preview_publication(Home(home), ledger, load_facility(file), file.name)
+            assert preview.version_in_force is None
+            assert preview.difference is not None
+            assert {change.incident.zone for change in preview.difference.comparison.lost} == {"lawn"}
+            requests.append(
+                PublishRequest(preview.facility, author, "", preview.version_in_force, preview.difference)
+            )
+        first = publish(ledger, requests[0])
+        assert (first.author, first.version) == ("An", load_facility(edited).version)
+        with pytest.raises(LedgerError, match="compare again"):
+            publish(ledger, requests[1])
+        with pytest.raises(LazarettoError, match="not in force yet"):
+            preview_publication(Home(home), ledger, load_facility(edited), edited.name)
         with pytest.raises(Exception, match="stays as it was"), ledger.transaction():
             ledger._file.execute("UPDATE publications SET author = 'Bình'", {})
         assert [item.author for item in ledger.publications.find()] == ["An"]
@@ -251,7 +266,6 @@ def test_cameras_that_the_file_does_not_have_are_named(tmp_path: Path) -> None:
     facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
     log = observe([Person(7, [(0, 1, 1), (30, 8, 5)])])
     gone = log.with_columns(camera=pl.lit("old-cam"))
-    gone = log.with_columns(camera=pl.lit("old-cam"))
     log_home(tmp_path, facility, {"cam-1": log, "old-cam": gone})
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         found = replay(Home(tmp_path), ledger, facility)
@@ -259,7 +273,7 @@ def test_cameras_that_the_file_does_not_have_are_named(tmp_path: Path) -> None:
     assert "camera old-cam" in found.notices[0]
 
 
-def test_cameras_with_long_logs_are_judged_side_by_side_and_say_the_same(tmp_path: Path) -> None:
+def test_cameras_with_long_logs_are_replayed_in_parallel_with_the_same_result(tmp_path: Path) -> None:
     facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
     twice = facility.model_copy(
         update={"cameras": (facility.cameras[0], facility.cameras[0].model_copy(update={"id": "cam-2"}))}
@@ -275,18 +289,26 @@ def test_cameras_with_long_logs_are_judged_side_by_side_and_say_the_same(tmp_pat
     assert both.cameras[1] == alone.cameras[0]
 
 
+def cpu_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     """24 camera-hours at 5 frames/s with three people in view: `pytest -s` prints how long it takes."""
     facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
     log_home(tmp_path, facility, {"cam-1": long_log(24)})
-    (tmp_path / "site.yaml").write_text(facility.text)
-    begun = time.perf_counter()
-    ran = lazaretto("replay", "--facility", tmp_path / "site.yaml", "--home", tmp_path, "--json")
-    took = time.perf_counter() - begun
+    (tmp_path / "facility.yaml").write_text(facility.text)
+    before = cpu_seconds_of_children()
+    ran = lazaretto("replay", "--facility", tmp_path / "facility.yaml", "--home", tmp_path, "--json")
+    cpu = cpu_seconds_of_children() - before
     found = json.loads(ran.out)
     rows = found["cameras"][0]["observations"]
-    print(f"\n24 camera-hours, {rows} rows: {found['seconds']} s, {took:.1f} s in all")
+    print(
+        f"\n24 camera-hours, {rows} rows: {found['seconds']} s, {cpu:.1f} s of processor time with the start"
+    )
     assert rows == 1_296_000
     assert len(found["incidents"]) > 500
-    # The bar is 5 s on a quiet machine; a machine that runs other tests at the same time gets thrice that.
-    assert found["seconds"] < 15
+    # Processor time, because other work on the machine stretches the wall clock. It was 7.6 s on two cores
+    # with the start of the program; the limit is twice that.
+    assert cpu < 15

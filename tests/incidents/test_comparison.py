@@ -1,4 +1,4 @@
-"""Gained, lost, changed; and what the verdicts say of either version."""
+"""Comparison of two versions of the rules: gained, lost and changed incidents, and scores by verdicts."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def decided(item: Incident, verdict: Status) -> Incident:
     return replace(item, status=verdict, decision=verdict.value)
 
 
-def test_what_both_raise_alike_is_the_same_whatever_the_thresholds() -> None:
+def test_equal_incidents_are_the_same_whatever_the_thresholds() -> None:
     found = compare([crossing()], [crossing(thresholds={"dwell_s": 9.0})])
     assert (len(found.same), found.changed, found.gained, found.lost) == (1, (), (), ())
 
 
-def test_gained_and_lost() -> None:
+def test_incidents_of_one_version_only_are_gained_or_lost() -> None:
     stays, goes, comes = crossing(track=1), crossing(track=2), crossing(track=3)
     found = compare([stays, goes], [stays, comes])
     assert [change.old for change in found.lost] == [goes]
@@ -55,7 +55,7 @@ def test_gained_and_lost() -> None:
         (crossing(zone="garden"), ["zone"]),
     ],
 )
-def test_one_event_raised_otherwise_is_changed(new: Incident, names: list[str]) -> None:
+def test_an_event_with_different_fields_is_changed(new: Incident, names: list[str]) -> None:
     found = compare([crossing()], [new])
     assert [[name for name, _, _ in change.differences] for change in found.changed] == [names]
     assert (found.gained, found.lost) == ((), ())
@@ -75,7 +75,7 @@ def test_another_time_person_camera_or_kind_is_another_event(new: Incident) -> N
     assert (len(found.gained), len(found.lost)) == (1, 1)
 
 
-def test_of_two_candidates_the_nearest_is_the_same_event_and_the_same_zone_comes_first() -> None:
+def test_the_nearest_incident_matches_and_those_of_the_same_zone_come_first() -> None:
     old = crossing(at=0.1, length=30)
     early, late = crossing(at=1, length=5), crossing(at=10, length=18)
     found = compare([old], [early, late])
@@ -86,7 +86,7 @@ def test_of_two_candidates_the_nearest_is_the_same_event_and_the_same_zone_comes
     assert [change.new for change in found.gained] == [elsewhere]
 
 
-def test_verdicts_stand_beside_and_imply_precision_and_recall() -> None:
+def test_verdicts_give_precision_and_recall() -> None:
     right, wrong, unsure, open_ = (crossing(track=track) for track in range(1, 5))
     unseen = crossing(track=9)
     recorded = [
@@ -112,7 +112,7 @@ def test_verdicts_stand_beside_and_imply_precision_and_recall() -> None:
     assert found.scores["", ""] == (old, new)
 
 
-def test_what_was_reported_was_confirmed_and_a_lost_one_is_missed() -> None:
+def test_a_reported_incident_counts_as_confirmed_and_is_missed_if_lost() -> None:
     right = crossing()
     recorded = [replace(decided(right, Status.CONFIRMED), status=Status.REPORTED)]
     found = compare([right], [], recorded)
@@ -137,7 +137,7 @@ incidents = st.lists(
 
 @settings(deadline=None)
 @given(incidents, incidents)
-def test_every_incident_is_in_one_place_and_the_reverse_is_the_reverse(
+def test_every_incident_is_in_one_list_and_swapping_the_versions_swaps_the_lists(
     old: list[Incident], new: list[Incident]
 ) -> None:
     found = compare(old, new)

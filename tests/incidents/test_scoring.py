@@ -32,9 +32,7 @@ def test_an_alarm_counts_from_the_start_of_an_event_to_start_and_tolerance(
     assert fits(event(10), alarm(second), TEN) is counts
 
 
-def test_a_rule_that_waits_is_in_time_when_it_begins_within_the_tolerance_or_is_raised_after_the_start() -> (
-    None
-):
+def test_an_alarm_with_a_dwell_is_in_time_if_start_and_raise_overlap_the_window() -> None:
     # Ten seconds of contact, of which the first was seen half a second before the truth has it.
     assert fits(event(10), alarm(9.5, wait=10), TEN)
     assert fits(event(10), alarm(19.5, wait=10), TEN)
@@ -51,7 +49,7 @@ def test_kind_camera_and_a_named_zone_must_agree() -> None:
     assert not fits(event(0), alarm(1, camera="lobby"), TEN)
 
 
-def test_what_a_rule_waits_is_read_from_the_thresholds_of_the_incident() -> None:
+def test_the_time_a_condition_must_hold_is_read_from_the_thresholds() -> None:
     assert raised_at(SECOND, {"dwell_s": 2.0, "hysteresis_m": 0.3}) == 3 * SECOND
     assert raised_at(SECOND, {"min_s": 10, "distance_m": 2.0, "place": "x"}) == 11 * SECOND
     assert raised_at(SECOND, {"hysteresis_m": 9.0, "min_s": None}) == SECOND
@@ -71,7 +69,7 @@ def test_matching_is_optimal_where_taking_the_nearest_first_is_not() -> None:
     assert found.pairs == ((0, 0), (1, 1))
 
 
-def test_figures_of_a_small_case() -> None:
+def test_the_score_of_a_small_case() -> None:
     events = [event(0), event(100), event(200), event(300)]
     alarms = [alarm(1), alarm(103), alarm(202), alarm(400), alarm(2)]
     result = score(events, alarms, hours=2.0, bias=2.0)
@@ -82,7 +80,7 @@ def test_figures_of_a_small_case() -> None:
     assert result.median_delay_s == 2.0
 
 
-def test_what_cannot_be_divided_is_not_known() -> None:
+def test_a_share_with_denominator_zero_is_none() -> None:
     nothing = score([], [], hours=0.0)
     assert (nothing.recall, nothing.precision, nothing.f) == (None, None, None)
     assert nothing.false_alarms_per_hour is None and nothing.median_delay_s is None
@@ -105,7 +103,7 @@ def test_f_lies_between_recall_and_precision_and_leans_to_recall_with_the_bias(
     assert more is not None and abs(more - recall) <= abs(f - recall) + 1e-9
 
 
-def test_f_without_bias_is_precision_and_with_one_the_harmonic_mean() -> None:
+def test_f_is_the_precision_at_bias_zero_and_the_harmonic_mean_at_bias_one() -> None:
     assert f_score(0.4, 0.8, 0) == pytest.approx(0.8)
     assert f_score(0.4, 0.8, 1) == pytest.approx(2 * 0.4 * 0.8 / 1.2)
     assert f_score(0.0, 0.0) == 0.0
@@ -135,7 +133,9 @@ def exhaustive(events: list[Event], alarms: list[Alarm], tolerance: int) -> tupl
 
 @settings(max_examples=120, deadline=None)
 @given(true_events, raised_alarms, st.sampled_from([0, 3, 10]))
-def test_matching_is_the_best_of_all(events: list[Event], alarms: list[Alarm], tolerance_s: int) -> None:
+def test_matching_agrees_with_exhaustive_search(
+    events: list[Event], alarms: list[Alarm], tolerance_s: int
+) -> None:
     tolerance = tolerance_s * SECOND
     found = match(events, alarms, tolerance)
     assert (len(found.pairs), sum(found.delays)) == exhaustive(events, alarms, tolerance)

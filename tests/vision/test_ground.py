@@ -47,7 +47,7 @@ def test_the_size_of_the_frame_may_change_in_a_stream() -> None:
     assert seen["ground_x"].to_list() == [pytest.approx(2.5, abs=1e-3)] * 2
 
 
-def test_without_calibration_nothing_is_known() -> None:
+def test_without_calibration_no_position_is_known() -> None:
     placed = locate(at(50, 80), camera(PLAN))
     seen = locate(placed, camera(None))
     assert seen.select("ground_x", "ground_y", "ground_se").row(0) == (None, None, None)
@@ -86,7 +86,7 @@ def box_of(x_m: float, y_m: float, height_m: float) -> tuple[float, float, float
     return foot[0], head[1], foot[1]
 
 
-def test_feet_below_the_frame_are_found_by_the_head() -> None:
+def test_a_person_with_feet_below_the_frame_is_placed_by_the_head() -> None:
     x, top, bottom = box_of(0.0, 2.0, 1.65)
     assert bottom > HEIGHT
     cut = boxed((x, top, HEIGHT - 2.0))
@@ -94,7 +94,7 @@ def test_feet_below_the_frame_are_found_by_the_head() -> None:
     assert seen["foot"].to_list() == [Foot.INFERRED]
     assert (seen["ground_x"][0], seen["ground_y"][0]) == pytest.approx((0, 2), abs=0.01)
     assert seen["stand_y"][0] == pytest.approx(bottom, abs=1), "where the feet would be seen"
-    # Of somebody 0.1 m taller, the head is seen there when they are that share of the way nearer.
+    # The head of a person 0.1 m taller is seen there if the person is nearer by that share of the way.
     assert seen["ground_se"][0] > 2 * 0.1 / (3.2 - 1.65)
     assert (seen["foot_x"][0], seen["foot_y"][0]) == (pytest.approx(x), HEIGHT - 2.0), (
         "the log stays as it is"
@@ -102,9 +102,7 @@ def test_feet_below_the_frame_are_found_by_the_head() -> None:
 
 
 @pytest.mark.parametrize(("occluders", "found"), [([], Foot.SEEN), ([DESK], Foot.INFERRED)])
-def test_feet_behind_furniture_that_was_marked_are_found_by_the_head(
-    occluders: list[object], found: Foot
-) -> None:
+def test_a_person_behind_marked_furniture_is_placed_by_the_head(occluders: list[object], found: Foot) -> None:
     x, top, bottom = box_of(0.0, 6.0, 1.65)
     reception = camera(TILTED).model_copy(
         update={"occluders": tuple(tuple(map(tuple, o)) for o in occluders)}
@@ -121,7 +119,7 @@ def test_feet_behind_furniture_that_was_marked_are_found_by_the_head(
 
 
 @pytest.mark.parametrize(("height_m", "found"), [(1.15, Foot.SEEN), (1.05, Foot.DOUBTFUL)])
-def test_who_looks_too_short_may_be_hidden_and_the_error_covers_both(height_m: float, found: Foot) -> None:
+def test_the_error_of_a_person_who_looks_too_short_covers_hidden_feet(height_m: float, found: Foot) -> None:
     seen = locate(boxed(box_of(0.5, 6.0, height_m)), camera(TILTED))
     assert seen["foot"].to_list() == [found]
     assert (seen["ground_x"][0], seen["ground_y"][0]) == pytest.approx((0.5, 6), abs=0.01)
@@ -131,7 +129,7 @@ def test_who_looks_too_short_may_be_hidden_and_the_error_covers_both(height_m: f
 
 
 @pytest.mark.parametrize("calibration", [None, PLAN], ids=["uncalibrated", "from straight above"])
-def test_hidden_feet_that_nothing_places_stay_unknown(calibration: object) -> None:
+def test_hidden_feet_that_cannot_be_placed_have_no_position(calibration: object) -> None:
     seen = locate(boxed((800, 300, 895), (800, 300, 700)), camera(calibration))
     assert seen["foot"].to_list() == [Foot.UNPLACED, Foot.SEEN]
     assert seen["ground_x"][0] is None and seen["ground_se"][0] is None

@@ -77,7 +77,7 @@ def scene(*places: Zone | Line, calibrated: bool = True, rules: Rules | None = N
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who walks straight and evenly from knot to knot (seconds, x m, y m)."""
+    """A person who walks straight and evenly from knot to knot (seconds, x m, y m)."""
 
     track: int
     knots: Sequence[tuple[float, float, float]]
@@ -94,7 +94,7 @@ class Person:
 
 
 def stay(track: int, x: float, y: float, start: float, end: float, **more: Any) -> Person:
-    """Somebody who stands still."""
+    """A person who stands still."""
     return Person(track, [(start, x, y), (end, x, y)], **more)
 
 

@@ -42,7 +42,7 @@ def bare(second: float) -> str:
             [Person(1, [(0, 6, 6), (4, 10, 6), (9, 10, 6)])],
             [3.4],
         ),
-        # Eight looks, one a second at 5 frames a second.
+        # Eight assessments, one a second at 5 frames a second.
         ([], [stay(1, 6, 6, 0, 20, masks=bare)], [7.0]),
         ([], [stay(1, 6, 6, 0, 30), stay(2, 7.5, 6, 0, 30)], [10.0]),
         # Three who gather, on either side of one another; their contact is not watched.
@@ -55,7 +55,7 @@ def test_the_first_alert_is_when_the_rule_is_met(places, people, expected):
     assert alerts(scene(*places, contact_pairs=pairs, **ROLE), *people) == [expected]
 
 
-def test_time_in_which_the_condition_did_not_hold_delays_it():
+def test_time_in_which_the_condition_did_not_hold_delays_the_first_alert():
     # 6 s, apart for 2.8 s that are bridged and do not count, then the other 4 s.
     walk = [(0, 6, 6), (6, 6, 6), (6.2, 8, 6), (8.6, 8, 6), (8.8, 6, 6), (20, 6, 6)]
     facility = scene(contact_pairs=(Pair.RESIDENT_RESIDENT,), **ROLE)
@@ -66,18 +66,18 @@ def test_time_in_which_the_condition_did_not_hold_delays_it():
     ("end", "expected"),
     [(601.8, [2]), (602, [2, 602]), (1201.8, [2, 602]), (1900, [2, 602, 1202, 1802])],
 )
-def test_alerts_again_every_ten_minutes_while_it_lasts(end, expected):
+def test_an_incident_alerts_again_every_ten_minutes_while_it_lasts(end, expected):
     assert alerts(scene(STAFF, **ROLE), stay(1, 6, 6, 0, end)) == [expected]
 
 
-def test_the_period_is_configured():
+def test_the_period_between_alerts_is_configured():
     facility = scene(STAFF, rules=Rules(realert_s=60.0), **ROLE)
     assert alerts(facility, stay(1, 6, 6, 0, 130)) == [[2, 62, 122]]
     (finding,) = found(observe([stay(1, 6, 6, 0, 9)]), facility)
     assert finding.thresholds["realert_s"] == 60.0
 
 
-def test_a_pause_has_no_alert_and_delays_the_next_until_it_is_known_to_go_on():
+def test_there_is_no_alert_during_a_pause_and_the_next_one_comes_after_it():
     walk = [(0, 6, 6), (590, 6, 6), (590.2, 1, 6), (620, 1, 6), (620.2, 6, 6), (1300, 6, 6)]
     assert alerts(scene(STAFF, **ROLE), Person(1, walk)) == [[2, pytest.approx(622.2), 1202]]
 
@@ -87,7 +87,7 @@ MOMENTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=30, unique=True).
 
 @settings(max_examples=60, deadline=None)
 @given(MOMENTS, st.integers(1, 10**5), st.integers(1, 29))
-def test_what_is_seen_later_changes_no_earlier_alert(moments: Sequence[int], period: int, cut: int):
+def test_later_samples_do_not_change_earlier_alerts(moments: Sequence[int], period: int, cut: int):
     whole, part = (alert_times(np.array(times), period) for times in (moments, moments[:cut]))
     assert whole[: len(part)] == part
     assert set(whole) <= set(moments) and whole[0] == moments[0]
@@ -97,7 +97,7 @@ def test_what_is_seen_later_changes_no_earlier_alert(moments: Sequence[int], per
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 120))
-def test_live_and_afterwards_alert_alike(minute_tenths: int):
+def test_live_analysis_gives_the_same_alerts_as_batch_analysis(minute_tenths: int):
     """At any moment, what is seen so far alerts at those of the whole log up to that moment."""
     facility = scene(STAFF, contact_pairs=(Pair.RESIDENT_RESIDENT,), rules=Rules(realert_s=120.0), **ROLE)
     people = [

@@ -20,7 +20,7 @@ def evaluate(*people: Person, facility=None, hz: float = 5.0):
     facility = facility or scene()
     contacts = evaluate_contact(samples_of(people, facility, hz), facility, facility.cameras[0])
     if facility.cameras[0].calibration is not None and facility == scene():
-        # What bounds a total is said wherever there is a contact.
+        # The limitation of a total is stated wherever there is a contact.
         assert [LIMITATION in notice for notice in contacts.notices] == [True] * bool(contacts.findings)
     return contacts.findings
 
@@ -30,7 +30,7 @@ def pair(distance_m: float, end: float, role: Role = NURSE, **more) -> tuple[Per
 
 
 def meeting(*distances: tuple[float, float], role: Role = NURSE) -> tuple[Person, Person]:
-    """A resident who stands still, and somebody at these distances from them (seconds, m)."""
+    """A resident who stands still, and a person at these distances from the resident (seconds, m)."""
     return (
         stay(2, 4, 6, distances[0][0], distances[-1][0]),
         Person(1, [(second, 4 + distance, 6) for second, distance in distances], role=role),
@@ -41,7 +41,7 @@ def times(finding):
     return (finding.start - NOON) / S, (finding.end - NOON) / S
 
 
-def test_a_nurse_near_a_resident():
+def test_a_nurse_near_a_resident_is_a_finding():
     (finding,) = evaluate(*pair(1.5, 12))
     assert (finding.kind, finding.subkind, finding.zone) == ("contact", "staff_resident", None)
     assert finding.tracks == (1, 2)
@@ -57,17 +57,17 @@ def test_a_nurse_near_a_resident():
 
 
 @pytest.mark.parametrize(("distance_m", "count"), [(1.99, 1), (2.01, 0)])
-def test_begins_under_two_metres(distance_m, count):
+def test_contact_begins_under_two_metres(distance_m, count):
     assert len(evaluate(*pair(distance_m, 30))) == count
 
 
 @pytest.mark.parametrize(("end", "count"), [(10.0, 1), (9.8, 0)])
-def test_takes_ten_seconds(end, count):
+def test_contact_must_be_held_for_ten_seconds(end, count):
     assert len(evaluate(*pair(1.5, end))) == count
 
 
 @pytest.mark.parametrize(("then_m", "count"), [(2.29, 1), (2.31, 0)])
-def test_is_held_until_the_release_distance(then_m, count):
+def test_contact_is_held_up_to_the_release_distance(then_m, count):
     assert len(evaluate(*meeting((0, 1.5), (2, 1.5), (2.2, then_m), (20, then_m)))) == count
 
 
@@ -87,7 +87,7 @@ def test_time_seen_apart_is_bridged_but_does_not_count():
     assert times(finding) == (0, pytest.approx(14.8))
 
 
-def test_apart_for_longer_begins_anew_but_within_a_minute_it_is_one_incident():
+def test_contacts_apart_for_longer_than_the_gap_are_one_incident_within_a_minute():
     walk = [(0, 1.5), (12, 1.5), (12.2, 4), (40, 4), (40.2, 1.5), (52, 1.5)]
     (finding,) = evaluate(*meeting(*walk))
     assert times(finding) == (0, 52)
@@ -114,21 +114,21 @@ def test_noise_about_the_release_distance_is_nothing():
         ((Role.RESIDENT, Role.STAFF_PPE), (), None, None),
     ],
 )
-def test_who_makes_a_pair(roles, pairs, subkind, severity):
+def test_roles_that_make_a_pair(roles, pairs, subkind, severity):
     facility = scene() if pairs is None else scene(contact_pairs=pairs)
     people = [stay(1, 6, 6, 0, 12, role=roles[0]), stay(2, 7, 6, 0, 12, role=roles[1])]
     findings = evaluate(*people, facility=facility)
     assert [(f.subkind, f.severity) for f in findings] == ([] if subkind is None else [(subkind, severity)])
 
 
-def test_every_pair_of_a_group_is_judged():
+def test_every_pair_of_a_group_is_evaluated():
     people = [stay(i, 6 + 0.3 * i, 6, 0, 12, role=NURSE if i < 2 else Role.RESIDENT) for i in range(5)]
     assert {finding.tracks for finding in evaluate(*people)} == {(n, r) for n in (0, 1) for r in (2, 3, 4)}
 
 
-class TestGrave:
+class TestSeverity:
     @pytest.mark.parametrize(("touch_s", "severity"), [(3.0, "high"), (2.8, "medium")])
-    def test_a_touch_of_three_seconds(self, touch_s, severity):
+    def test_a_touch_of_three_seconds_is_severe(self, touch_s, severity):
         out = 5 + touch_s
         (finding,) = evaluate(
             *meeting((0, 1.5), (4.8, 1.5), (5, 0.45), (out, 0.45), (out + 0.2, 1.5), (15, 1.5))
@@ -140,12 +140,12 @@ class TestGrave:
         ("state", "severity", "mask_state"),
         [("unmasked", "high", "unmasked"), ("masked", "medium", None), ("turned", "medium", None)],
     )
-    def test_anyone_unmasked(self, state, severity, mask_state):
+    def test_contact_with_an_unmasked_person_is_severe(self, state, severity, mask_state):
         (finding,) = evaluate(*pair(1.5, 12, masks=lambda _: state))
         assert (finding.severity, finding.mask_state) == (severity, mask_state)
         assert finding.assessable_share == (0.0 if state == "turned" else 1.0)
 
-    def test_both_masked(self):
+    def test_two_masked_people_have_the_state_masked(self):
         people = [Person(**{**p.__dict__, "masks": lambda _: "masked"}) for p in pair(1.5, 12)]
         assert evaluate(*people)[0].mask_state == "masked"
 
@@ -155,23 +155,23 @@ class TestGrave:
         assert evaluate(resident, nurse)[0].severity == "medium"
 
     @pytest.mark.parametrize(("second_s", "severity"), [(460, "high"), (430, "medium")])
-    def test_fifteen_minutes_in_all(self, second_s, severity):
+    def test_fifteen_minutes_of_cumulative_contact_are_severe(self, second_s, severity):
         walk = [(0, 1.5), (450, 1.5), (450.5, 6), (600, 6), (600.5, 1.5), (600.5 + second_s, 1.5)]
         first, second = evaluate(*meeting(*walk), hz=2.0)
         assert (first.severity, second.severity) == ("medium", severity)
 
 
-class TestInAll:
+class TestCumulativeContact:
     """The time in contact within 24 hours."""
 
-    def test_is_that_of_a_person_over_all_partners(self):
+    def test_it_adds_up_for_a_person_over_all_partners(self):
         # A nurse with three residents, one after the other, for 6 minutes each.
         nurse = stay(1, 6, 6, 0, 1300, role=NURSE)
         residents = [stay(2 + i, 7, 6, 430 * i, 430 * i + 360) for i in range(3)]
         findings = sorted(evaluate(nurse, *residents, hz=2.0), key=lambda f: f.start)
         assert [f.cumulative_s for f in findings] == [360, 720, 1080]
         assert [f.severity for f in findings] == ["medium", "medium", "high"]
-        # The record says what bounds a total wherever one was used.
+        # The record states the limitation of a total wherever a total was used.
         assert [f.thresholds.get("cumulative_limit") for f in findings] == [
             None,
             LIMITATION,
@@ -182,7 +182,7 @@ class TestInAll:
         people = stay(1, 6, 6, 0, 600, role=NURSE), stay(2, 7, 6, 0, 600), stay(3, 5, 6, 0, 600)
         assert [(f.cumulative_s, f.severity) for f in evaluate(*people, hz=2.0)] == [(600, "medium")] * 2
 
-    def test_only_so_far_back_as_the_window_reaches(self):
+    def test_it_counts_only_within_the_window(self):
         rules = Rules(contact=ContactRule(long_window_s=1000.0))
         nurse = stay(1, 6, 6, 0, 1600, role=NURSE)
         people = nurse, stay(2, 7, 6, 0, 500), stay(3, 7, 6, 1100, 1600)
@@ -197,7 +197,7 @@ class TestCareStation:
         facility = facility or self.CARE
         return evaluate_contact(samples_of(people, facility, 2.0), facility, facility.cameras[0])
 
-    def test_staff_in_ppe_up_to_fifteen_minutes_is_logged_and_no_incident(self):
+    def test_care_by_staff_in_ppe_up_to_fifteen_minutes_is_logged_and_not_an_incident(self):
         contacts = self.both(*pair(1, 900))
         assert contacts.findings == ()
         (entry,) = contacts.exposures
@@ -206,7 +206,7 @@ class TestCareStation:
         assert (entry.start - NOON, entry.end - NOON, entry.held_s) == (0, 900 * S, 900.0)
         assert (entry.distance_min, entry.distance_median) == (pytest.approx(1, abs=1e-3),) * 2
 
-    def test_and_no_longer(self):
+    def test_longer_care_is_also_an_incident(self):
         contacts = self.both(*pair(1, 901))
         (finding,) = contacts.findings
         assert (finding.zone, finding.severity, finding.thresholds["min_s"]) == ("care", "high", 900.0)
@@ -215,27 +215,27 @@ class TestCareStation:
         assert [entry.exceeded for entry in contacts.exposures] == [True]
 
     @pytest.mark.parametrize(("second_s", "count"), [(445, 0), (455, 1)])
-    def test_what_is_one_incident_by_merging_is_one_time_of_care(self, second_s, count):
+    def test_care_that_merges_into_one_incident_counts_together(self, second_s, count):
         walk = [(0, 1), (450, 1), (450.5, 4), (490, 4), (490.5, 1), (490.5 + second_s, 1)]
         contacts = self.both(*meeting(*walk))
         assert len(contacts.findings) == count
         assert [(e.held_s, e.exceeded) for e in contacts.exposures] == [(450 + second_s, count == 1)]
 
-    def test_passing_by_is_not_logged_and_care_elsewhere_is_no_care(self):
+    def test_passing_by_is_not_logged_and_contact_elsewhere_is_not_care(self):
         assert self.both(*pair(1, 9.5)).exposures == ()
         assert self.both(*pair(1, 60), facility=scene()).exposures == ()
 
-    def test_care_does_not_add_to_the_time_of_contacts(self):
+    def test_allowed_care_does_not_add_to_cumulative_contact(self):
         # 14 minutes of care, then 2 minutes of contact beside the station.
         nurse = Person(1, [(0, 7, 6), (840, 7, 6), (850, 13, 6), (970, 13, 6)], role=NURSE)
         resident = Person(2, [(0, 6, 6), (840, 6, 6), (850, 12, 6), (970, 12, 6)])
         (finding,) = self.both(nurse, resident).findings
         assert finding.severity == "medium" and 118 < finding.cumulative_s < 130
 
-    def test_not_without_ppe(self):
+    def test_contact_of_staff_without_ppe_is_not_care(self):
         assert len(evaluate(*pair(1, 12, role=Role.STAFF_NO_PPE), facility=self.CARE)) == 1
 
-    def test_both_must_be_there(self):
+    def test_both_persons_must_be_at_the_care_station(self):
         people = stay(2, 9.2, 6, 0, 12), stay(1, 9.4, 6, 0, 12, role=NURSE)
         assert len(evaluate(*people, facility=self.CARE)) == 1
 
@@ -250,16 +250,16 @@ class TestSameRoom:
         )
 
     @pytest.mark.parametrize(("delay", "count"), [(60, 0), (60.4, 1)])
-    def test_two_who_leave_one_door_within_a_minute(self, delay, count):
+    def test_two_residents_who_leave_through_one_door_within_a_minute_share_a_room(self, delay, count):
         door = box_zone("door", ZoneType.ROOM_DOOR, 1, 5, 3, 7)
         assert len(evaluate(*self.leave(delay), facility=scene(door, contact_pairs=self.PAIRS))) == count
 
     @pytest.mark.parametrize(("delay", "count"), [(59, 0), (62, 1)])
-    def test_the_same_across_the_line_of_a_door(self, delay, count):
+    def test_the_same_holds_for_the_line_of_a_door(self, delay, count):
         door = line("door", ZoneType.ROOM_DOOR, (4, 0), (4, 12))
         assert len(evaluate(*self.leave(delay), facility=scene(door, contact_pairs=self.PAIRS))) == count
 
-    def test_the_record_says_how_rooms_are_known(self):
+    def test_the_record_states_how_the_rooms_are_known(self):
         door, other = (box_zone(name, ZoneType.ROOM_DOOR, 1, y, 3, y + 2) for name, y in (("a", 5), ("b", 8)))
         one, _ = self.leave(0)
         two = Person(2, [(0, 2, 9), (6, 8.5, 6), (100, 8.5, 6)])
@@ -268,13 +268,13 @@ class TestSameRoom:
         (finding,) = evaluate(one, two, facility=scene(door, contact_pairs=self.PAIRS))
         assert finding.thresholds["rooms"] == "unknown"
 
-    def test_unknown_rooms_count_as_different_unless_told_otherwise(self):
+    def test_unknown_rooms_count_as_different_unless_configured_otherwise(self):
         one, two = pair(1.5, 30, role=Role.RESIDENT)
         assert len(evaluate(one, two, facility=scene(contact_pairs=self.PAIRS))) == 1
         rules = Rules(contact=ContactRule(unknown_rooms=False))
         assert evaluate(one, two, facility=scene(contact_pairs=self.PAIRS, rules=rules)) == ()
 
-    def test_does_not_excuse_staff(self):
+    def test_a_shared_door_does_not_excuse_staff(self):
         facility = scene(box_zone("door", ZoneType.ROOM_DOOR, 1, 5, 3, 7))
         resident, nurse = self.leave(5)
         assert len(evaluate(resident, Person(**{**nurse.__dict__, "role": NURSE}), facility=facility)) == 1
@@ -293,7 +293,7 @@ class TestDistanceError:
         return contacts.findings, [notice for notice in contacts.notices if LIMITATION not in notice]
 
     @pytest.mark.parametrize(("box_m", "count"), [(11.0, 1), (12.5, 0)])
-    def test_a_distance_not_known_to_half_a_metre_is_not_judged_and_that_is_said(self, box_m, count):
+    def test_an_uncertain_distance_is_not_evaluated_and_a_notice_says_so(self, box_m, count):
         # 3 % of the box, times the root of two: 0.47 and 0.53 m.
         findings, notices = self.evaluate(*self.rough(1.2, box_m))
         assert len(findings) == count
@@ -306,13 +306,13 @@ class TestDistanceError:
             ]
         )
 
-    def test_the_bound_is_configured_and_recorded(self):
+    def test_the_largest_error_is_configured_and_recorded(self):
         rules = Rules(contact=ContactRule(max_distance_se_m=1.0))
         (finding,), notices = self.evaluate(*self.rough(1.2, 12.5), rules=rules)
         assert notices == [] and finding.thresholds["max_distance_se_m"] == 1.0
         assert finding.distance_se == pytest.approx(0.53, abs=0.01)
 
-    def test_who_is_clearly_apart_is_apart_however_large_the_error(self):
+    def test_people_who_are_clearly_apart_are_apart_whatever_the_error(self):
         _, notices = self.evaluate(*self.rough(4.0, 14.0))
         assert notices == []
 
@@ -330,7 +330,7 @@ class TestCalibration:
             ({"calibration": plane(0.26)}, "check error 0.26 m, expected at most 0.25 m"),
         ],
     )
-    def test_without_it_nothing_is_judged_and_that_is_said(self, more, reason):
+    def test_without_calibration_contact_is_not_evaluated_and_a_notice_says_so(self, more, reason):
         facility = scene(**more)
         contacts = evaluate_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
         assert contacts.findings == ()
@@ -345,6 +345,6 @@ class TestCalibration:
         contacts = evaluate_contact(samples_of(pair(1, 30), facility), facility, facility.cameras[0])
         assert "check error not known" in contacts.notices[0]
 
-    def test_is_said_without_any_observation_too(self):
+    def test_the_notice_is_given_without_observations_too(self):
         facility = scene(calibrated=False)
         assert len(evaluate_contact(samples_of([], facility), facility, facility.cameras[0]).notices) == 1

@@ -21,7 +21,7 @@ HYSTERESIS_M = 0.3
 FACILITY = scene(
     box_zone("store", ZoneType.STAFF_ONLY, 6, 4, 10, 8),
     box_zone("table", ZoneType.EXEMPT, 11, 9, 14, 11),
-    # Whoever begins at the top is staff without PPE.
+    # A person whose track begins at the top is staff without PPE.
     box_zone("office", ZoneType.COMMON, 0, 0, 16, 2.5, origin_role=Role.STAFF_NO_PPE, origin_confidence=0.9),
     line("gate", ZoneType.GATE, (13, 0), (13, 12)),
     default_role=Role.RESIDENT,
@@ -63,7 +63,7 @@ quick = settings(max_examples=30, deadline=None)
 
 @quick
 @given(people())
-def test_twice_gives_the_same(group):
+def test_the_same_observations_give_the_same_result(group):
     observations = observe(group)
     assert run(observations) == run(observations)
 
@@ -122,7 +122,7 @@ def test_any_frame_rate_gives_the_same_findings_within_a_step(inside, near, beyo
         # Into the staff's store, at once, and out again.
         Person(1, [(0, 4, 6), (3.99 + offset, 4, 6), (4 + offset, 7, 6), (leave, 7, 6),
                    (leave + 0.01, 4, 6), (40, 4, 6)], masks=vote(state)),
-        # Somebody of the office up to a resident, and away.
+        # A person from the office walks up to a resident, and away.
         stay(2, 1, 10.5, 0, 40),
         Person(3, [(0, 1, 1), (5 + offset, 1, 6), (5.01 + offset, 1, 9.5), (5 + near + offset, 1, 9.5),
                    (5.01 + near + offset, 1, 4), (40, 1, 4)]),
@@ -172,7 +172,7 @@ def test_jitter_below_the_hysteresis_never_adds_a_finding(amplitude, seed, hz):
 
 @quick
 @given(st.floats(3.3, 20), st.integers(2, 6), st.sampled_from([5.0, 10.0]))
-def test_a_gap_never_makes_a_stay(gap, pieces, hz):
+def test_stays_that_are_too_short_do_not_add_up_over_gaps(gap, pieces, hz):
     # Each piece is shorter than the dwell of the store (2 s) and of a contact (10 s).
     gap = round(gap * hz) / hz + 1 / hz
 
@@ -186,10 +186,10 @@ def test_a_gap_never_makes_a_stay(gap, pieces, hz):
 
 @quick
 @given(people(most=1), st.integers(0, 60), st.sampled_from([2.0, 5.0, 15.0, 30.0]))
-def test_a_flicker_of_two_samples_never_fires(group, at, hz):
+def test_two_wrong_samples_never_raise_a_finding(group, at, hz):
     # Without zones of origin: a flicker where a track begins rightly casts doubt on where it came from.
     store, gate = FACILITY.cameras[0].zones[0], FACILITY.cameras[0].lines[0]
-    # Somebody who keeps to the left, away from both.
+    # A person who stays on the left, away from both.
     person = replace(group[0], masks=None, knots=[(second, x / 3, y) for second, x, y in group[0].knots])
     calm = observe([person], hz)
     assume(at + 2 <= len(calm))
@@ -202,7 +202,7 @@ def test_a_flicker_of_two_samples_never_fires(group, at, hz):
         assert run(wild, scene(store, gate, default_role=Role.RESIDENT)).findings == ()
 
 
-def test_findings_are_sorted_and_notices_said():
+def test_findings_are_sorted_and_notices_are_complete():
     facility = scene(
         line("gate", ZoneType.GATE, (13, 0), (13, 12)),
         line("lane", ZoneType.ONE_WAY, (1, 0), (1, 12)),
@@ -222,11 +222,11 @@ def test_findings_are_sorted_and_notices_said():
     )
 
 
-def test_nothing_seen_is_nothing_found():
+def test_no_observations_give_no_findings():
     assert run(empty()) == RuleResult((), ())
 
 
-def test_refuses_time_going_backwards_and_says_what_repeats():
+def test_time_going_backwards_is_refused_and_repeated_times_are_reported():
     table = observe([stay(1, 4, 6, 0, 5)])
     with pytest.raises(RuleError, match="not to go backwards"):
         run(table.reverse())
@@ -235,7 +235,7 @@ def test_refuses_time_going_backwards_and_says_what_repeats():
     )
 
 
-def test_an_id_switch_within_a_stay_is_one_finding():
+def test_a_stay_under_several_track_ids_is_one_finding():
     group = [stay(9, 8, 6, 0, 20), stay(4, 8.2, 6, 21, 40), stay(5, 8, 6.2, 43, 60)]
     (finding,) = run(observe(group)).findings
     assert (finding.tracks, finding.end - finding.start) == ((9,), 60 * S)

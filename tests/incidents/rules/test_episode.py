@@ -32,13 +32,13 @@ def run(t: np.ndarray, on: list[int], key: list[int] | None = None, **more: int)
 
 
 class TestHysteresis:
-    def test_keeps_its_state_between_the_levels(self):
+    def test_the_state_is_kept_between_the_levels(self):
         level = np.array([0, 2, 1, 1, 0, 1, 2, 1])
         state = apply_hysteresis(np.zeros(8, np.int64), np.arange(8) * S, level >= 2, level < 1, 3 * S)
         assert state.tolist() == [False, True, True, True, False, False, True, True]
 
     @pytest.mark.parametrize(("gap_s", "still_on"), [(3.0, True), (3.2, False)])
-    def test_forgets_its_state_after_a_gap_that_is_too_long(self, gap_s, still_on):
+    def test_the_state_is_off_after_a_gap_that_is_too_long(self, gap_s, still_on):
         t = seconds(0, 1, 1 + gap_s)
         enter, leave = np.array([True, False, False]), np.zeros(3, bool)
         assert apply_hysteresis(np.zeros(3, np.int64), t, enter, leave, 3 * S).tolist() == [
@@ -47,13 +47,13 @@ class TestHysteresis:
             still_on,
         ]
 
-    def test_starts_off_for_every_key(self):
+    def test_the_state_starts_off_for_every_key(self):
         state = apply_hysteresis(
             np.array([0, 1]), np.array([0, 0]), np.array([True, False]), np.zeros(2, bool), 3 * S
         )
         assert state.tolist() == [True, False]
 
-    def test_of_nothing_is_nothing(self):
+    def test_empty_arrays_give_empty_results(self):
         none = np.zeros(0, np.int64)
         assert len(apply_hysteresis(none, none, none.astype(bool), none.astype(bool), S)) == 0
         assert len(episodes(none, none, none.astype(bool), dwell_us=0, max_gap_us=S)) == 0
@@ -61,28 +61,28 @@ class TestHysteresis:
 
 
 class TestDwell:
-    def test_reached_exactly_counts(self):
+    def test_a_dwell_that_is_reached_exactly_counts(self):
         found = run(seconds(0, 1, 2), [1, 1, 1])
         assert (found.start.tolist(), found.end.tolist(), found.held.tolist()) == ([0], [2 * S], [2 * S])
 
-    def test_missed_by_a_microsecond_does_not(self):
+    def test_a_dwell_that_is_missed_by_a_microsecond_does_not_count(self):
         assert len(run(seconds(0, 1, 1.999999), [1, 1, 1])) == 0
 
-    def test_runs_from_first_to_last_sample_that_held(self):
+    def test_an_episode_runs_from_the_first_to_the_last_sample_that_held(self):
         found = run(seconds(0, 1, 2, 3, 4, 5), [0, 1, 1, 1, 1, 0])
         assert (found.start.tolist(), found.end.tolist()) == ([1 * S], [4 * S])
 
-    def test_is_never_reached_by_two_samples(self):
+    def test_two_samples_never_reach_a_dwell(self):
         assert MIN_SAMPLES == 3
         assert len(run(seconds(0, 2.9), [1, 1])) == 0
 
-    def test_restarts_when_the_condition_fails_once(self):
+    def test_a_dwell_restarts_when_the_condition_fails_once(self):
         assert len(run(seconds(0, 1, 1.8, 1.9, 2, 3), [1, 1, 1, 0, 1, 1])) == 0
 
 
 class TestGaps:
     @pytest.mark.parametrize(("gap_s", "count"), [(3.0, 1), (3.2, 0)])
-    def test_up_to_three_seconds_are_bridged(self, gap_s, count):
+    def test_gaps_up_to_three_seconds_are_bridged(self, gap_s, count):
         t = seconds(0, 0.5, 1, 1 + gap_s, 1.5 + gap_s, 2 + gap_s)
         assert len(run(t, [1] * 6, dwell_us=microseconds(4.5))) == count
 
@@ -97,13 +97,13 @@ class TestGaps:
         assert (found.start.tolist(), found.end.tolist(), found.held.tolist()) == ([0], [7 * S], [4 * S])
         assert len(run(t, [1, 1, 1, 0, 0, 0, 1, 1, 1], bridge_us=3 * S)) == 2
 
-    def test_do_not_join_different_keys(self):
+    def test_different_keys_are_not_joined(self):
         assert len(run(seconds(0, 1, 2, 3), [1] * 4, [0, 0, 1, 1], dwell_us=S)) == 0
 
 
 class TestMerging:
     @pytest.mark.parametrize(("apart_s", "incidents"), [(60, 1), (60.2, 2)])
-    def test_joins_what_is_at_most_sixty_seconds_apart(self, apart_s, incidents):
+    def test_episodes_at_most_sixty_seconds_apart_are_merged(self, apart_s, incidents):
         t = seconds(0, 1, 2, 3, 2 + apart_s, 3 + apart_s, 4 + apart_s)
         on = [1, 1, 1, 0, 1, 1, 1]
         found = run(t, on)
@@ -111,7 +111,7 @@ class TestMerging:
         assert len(groups) == incidents
         assert sum(len(found.rows(group, np.array(on, bool))) for group in groups) == 6
 
-    def test_never_joins_two_keys(self):
+    def test_episodes_of_two_keys_are_never_merged(self):
         found = run(np.tile(seconds(0, 1, 2), 2), [1] * 6, [0, 0, 0, 1, 1, 1])
         assert len(list(found.groups(60 * S))) == 2
 
@@ -151,7 +151,7 @@ def plainly(key, t, level, dwell, gap, bridge):
 
 @settings(max_examples=200, deadline=None)
 @given(signals(), st.sampled_from([0, 1, 2]), st.sampled_from([0, 2]))
-def test_agrees_with_a_plain_state_machine(signal, dwell_s, bridge_s):
+def test_episodes_agree_with_a_plain_state_machine(signal, dwell_s, bridge_s):
     key, t, level = signal
     on = apply_hysteresis(key, t, level == 2, level == 0, 3 * S)
     found = episodes(key, t, on, dwell_us=dwell_s * S, max_gap_us=3 * S, bridge_us=bridge_s * S)
@@ -161,7 +161,7 @@ def test_agrees_with_a_plain_state_machine(signal, dwell_s, bridge_s):
 
 @settings(max_examples=50, deadline=None)
 @given(signals())
-def test_clock_keeps_times_within_a_key_and_sets_keys_apart(signal):
+def test_separated_times_keep_differences_within_a_key_and_set_keys_apart(signal):
     key, t, _ = signal
     ticks = separated_times(key, t, 5 * S)
     same = np.diff(key) == 0
@@ -177,7 +177,7 @@ FINDING = Finding(
 )  # fmt: skip
 
 
-def test_key_tells_what_and_when_and_nothing_that_may_grow():
+def test_the_key_does_not_depend_on_fields_that_may_change_later():
     key = FINDING.key("cam-1")
     assert len(key) == 16 and int(key, 16) >= 0
     assert replace(FINDING, end=99, severity="low", thresholds={}).key("cam-1") == key

@@ -1,4 +1,4 @@
-"""Gatherings: linked residents, for a minute, whoever joins or leaves."""
+"""Gatherings: residents linked for a minute, while others join or leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def times(finding):
     return (finding.start - NOON) / S, (finding.end - NOON) / S
 
 
-def test_three_in_a_row_linked_by_less_than_two_metres():
+def test_three_residents_linked_by_less_than_two_metres_gather():
     (finding,) = evaluate(*row(3, 1.9))
     assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("gathering", "", None, (1, 2, 3))
     assert times(finding) == (0, 60)
@@ -45,7 +45,7 @@ def test_three_in_a_row_linked_by_less_than_two_metres():
     ],
     ids=["two", "too far", "too short", "staff", "unknown"],
 )
-def test_is_none(people):
+def test_other_groups_are_not_a_gathering(people):
     assert evaluate(*people) == []
 
 
@@ -56,7 +56,7 @@ def test_two_groups_are_two_findings():
     ]
 
 
-def test_goes_on_while_members_change():
+def test_a_gathering_continues_while_members_change():
     people = [*row(2, 1.0, end=100), stay(3, 5, 6, 0, 50), stay(4, 5, 6.5, 40, 100)]
     (finding,) = evaluate(*people)
     assert times(finding) == (0, 100)
@@ -64,7 +64,7 @@ def test_goes_on_while_members_change():
     assert finding.tracks == (1, 2, 3)
 
 
-def test_members_known_when_it_became_an_incident_stay_its_identity():
+def test_later_members_do_not_change_the_identity_of_an_incident():
     people = row(3, 1.0, end=60)
     later = [*row(3, 1.0, end=600), stay(9, 5, 6.5, 70, 600)]
     assert evaluate(*people)[0].key("cam-1") == evaluate(*later)[0].key("cam-1")
@@ -76,20 +76,20 @@ def test_a_loss_of_sight_of_three_seconds_is_bridged(gap_s, count):
 
 
 @pytest.mark.parametrize(("end", "count"), [(61, 0), (63, 1)])
-def test_time_in_which_it_is_seen_to_be_broken_up_does_not_count(end, count):
+def test_time_in_which_a_gathering_is_broken_up_does_not_count(end, count):
     people = [*row(2, 1.0, end=end), Person(3, [(0, 5, 6), (end, 5, 6)], gaps=[(30, 32)])]
     assert len(evaluate(*people)) == count
 
 
 @pytest.mark.parametrize(("apart_s", "count"), [(60, 1), (60.5, 2)])
-def test_the_same_people_within_a_minute_are_one_incident(apart_s, count):
+def test_gatherings_of_the_same_people_within_a_minute_are_one_incident(apart_s, count):
     people = row(3, 1.0, end=120 + apart_s, gaps=[(60, 60 + apart_s)])
     findings = evaluate(*people)
     assert len(findings) == count
     assert times(findings[-1])[1] == 120 + apart_s
 
 
-def test_is_not_judged_without_calibration():
+def test_without_calibration_gathering_is_not_evaluated():
     facility = scene(calibrated=False)
     findings, notices = evaluate_gatherings(samples_of(row(3, 1.0), facility), facility, facility.cameras[0])
     assert findings == []

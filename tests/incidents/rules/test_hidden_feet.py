@@ -1,4 +1,4 @@
-"""People whose feet are not seen: placed with the error that it has, or not assessed, and never silently."""
+"""People whose feet are not seen: placed with a standard error, or not assessable, and always reported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def zone(x1: float, y1: float, x2: float, y2: float) -> Zone:
 def seen(
     track: int, x: float, y: float, height_m: float = 1.65, cut: float = 0.0, end: float = 10.0
 ) -> pl.DataFrame:
-    """Somebody who stands at a place on the ground, the lowest share `cut` of them hidden; 5 frames/s."""
+    """A person who stands on the ground, the lowest share `cut` of the body hidden; 5 frames/s."""
     far = CAMERA_M / (CAMERA_M - height_m)
     foot, head = PLANE.image([(x, y), (x * far, y * far)]) * (1280, 960)
     low = foot + cut * (head - foot)
@@ -66,7 +66,7 @@ def run(place: Facility, *tables: pl.DataFrame) -> RuleResult:
 
 
 @pytest.mark.parametrize(("y", "inside"), [(6.0, True), (4.0, False)])
-def test_behind_furniture_a_person_is_in_the_zone_that_they_stand_in(y, inside):
+def test_a_person_behind_furniture_is_in_the_zone_where_the_hidden_feet_are(y, inside):
     # The visible part ends where the floor behind the zone is.
     place = facility(zone(-1.5, 5, 1.5, 7), occluders=(DESK,))
     result = run(place, seen(1, 0, y, cut=0.3))
@@ -81,7 +81,7 @@ def test_behind_furniture_a_person_is_in_the_zone_that_they_stand_in(y, inside):
     assert not run(facility(zone(-1.5, 5, 1.5, 7)), seen(1, 0, 6.0, cut=0.3)).findings
 
 
-def test_by_a_position_that_is_too_rough_nobody_enters_and_that_is_said():
+def test_an_uncertain_position_does_not_enter_a_zone_and_a_notice_says_so():
     place = facility(zone(-1.5, 5, 1.5, 7))
     short = seen(1, 0, 6, height_m=1.0)
     result = run(place, short)
@@ -94,7 +94,7 @@ def test_by_a_position_that_is_too_rough_nobody_enters_and_that_is_said():
     assert len(run(facility(zone(-1.5, 5, 1.5, 7), rules=rules), short).findings) == 1
 
 
-def test_who_is_inside_and_sits_down_stays_inside():
+def test_a_person_who_sits_down_in_a_zone_stays_in_it():
     standing, sitting = seen(1, 0, 6, end=5), seen(1, 0, 6, height_m=1.0, end=60)
     after = sitting.filter(pl.col("t").dt.timestamp("us") > NOON + 5 * S)
     (finding,) = run(facility(zone(-1.5, 5, 1.5, 7)), standing, after).findings
@@ -126,14 +126,14 @@ def test_without_calibration_hidden_feet_are_a_loss_of_sight():
     assert len(run(place, *short).findings) == 1
 
 
-def test_a_contact_counts_with_the_error_of_both_and_not_at_all_beyond_the_bound():
+def test_the_error_of_both_positions_counts_in_a_contact_up_to_the_limit():
     place = facility(occluders=(DESK,), contact_pairs=(Pair.RESIDENT_RESIDENT,))
     pair = seen(1, -0.5, 6, cut=0.3, end=20), seen(2, 0.5, 6, cut=0.3, end=20)
     (plain,) = run(
         facility(contact_pairs=(Pair.RESIDENT_RESIDENT,)),
         *(seen(t, x, 6, end=20) for t, x in ((1, -0.5), (2, 0.5))),
     ).findings
-    # People differ in height by 0.1 m: 0.44 m at that place, each; that is too much to judge by.
+    # People differ in height by 0.1 m: 0.44 m at that place, each; that is over the limit.
     result = run(place, *pair)
     assert result.findings == ()
     assert any("101 of 101 observations" in notice and "0.5 m" in notice for notice in result.notices)

@@ -20,7 +20,7 @@ def states(*values: str, hz: float = 1.0, **more) -> Person:
     return stay(3, 6, 6, 0, (len(values) - 1) / hz, masks=lambda second: values[round(second * hz)], **more)
 
 
-def test_no_mask_for_ten_seconds():
+def test_ten_seconds_without_a_mask_are_a_finding():
     (finding,) = evaluate(states(*["unmasked"] * 11))
     assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("mask_absent", "", None, (3,))
     assert (finding.start, finding.end) == (NOON, NOON + 10 * S)
@@ -28,22 +28,22 @@ def test_no_mask_for_ten_seconds():
     assert finding.rule_confidence == 1.0
 
 
-def test_worn_incorrectly():
+def test_a_mask_worn_incorrectly_is_a_finding():
     (finding,) = evaluate(states(*["incorrect"] * 11))
     assert (finding.kind, finding.mask_state, finding.severity) == ("mask_incorrect", "incorrect", "low")
 
 
-def test_worn_is_no_finding():
+def test_a_mask_that_is_worn_is_not_a_finding():
     assert evaluate(states(*["masked"] * 60)) == []
 
 
 @pytest.mark.parametrize(("count", "fires"), [(8, True), (7, False)])
-def test_needs_eight_samples(count, fires):
+def test_a_finding_needs_eight_samples(count, fires):
     assert bool(evaluate(states(*["unmasked"] * count))) is fires
 
 
 @pytest.mark.parametrize(("count", "fires"), [(26, True), (25, False)])
-def test_needs_a_span_of_five_seconds(count, fires):
+def test_a_finding_needs_a_span_of_five_seconds(count, fires):
     assert bool(evaluate(states(*["unmasked"] * count, hz=5.0), hz=5.0)) is fires
 
 
@@ -62,7 +62,7 @@ def test_samples_further_apart_than_the_window_do_not_add_up():
     assert len(evaluate(stay(3, 6, 6, 0, 9.8, masks=lambda _: "unmasked"), hz=1 / 1.4)) == 1
 
 
-def test_what_was_not_assessed_never_votes_and_is_reported():
+def test_a_sample_that_was_not_assessed_does_not_vote_and_is_reported():
     # Seen from behind half of the time: unmasked whenever assessed.
     (finding,) = evaluate(states(*["unmasked", "turned"] * 20, hz=2.0), hz=2.0)
     assert finding.kind == "mask_absent"
@@ -70,7 +70,7 @@ def test_what_was_not_assessed_never_votes_and_is_reported():
     assert evaluate(states(*["turned"] * 60)) == []
 
 
-def test_not_sampled_is_not_attempted():
+def test_a_sample_that_was_not_due_does_not_count_as_attempted():
     (finding,) = evaluate(states(*["unmasked", "not_sampled"] * 20, hz=2.0), hz=2.0)
     assert finding.assessable_share == 1.0
 
@@ -79,7 +79,7 @@ def test_a_small_face_does_not_vote():
     assert evaluate(states(*["unmasked"] * 11, face_px=31.0)) == []
 
 
-def test_at_an_exempt_place_nobody_votes_even_a_step_beside_it():
+def test_samples_in_or_near_an_exempt_zone_do_not_vote():
     table = box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8)
     assert evaluate(states(*["unmasked"] * 11), table) == []
     assert evaluate(stay(3, 8.2, 6, 0, 20, masks=lambda _: "unmasked"), table) == []
@@ -96,7 +96,7 @@ def test_a_swab_at_a_care_station_takes_two_minutes(role, end, fires):
 
 
 @pytest.mark.parametrize(("apart_s", "count"), [(60, 1), (61, 2)])
-def test_within_a_minute_they_are_one_incident(apart_s, count):
+def test_findings_within_a_minute_are_one_incident(apart_s, count):
     # Nothing is assessed in between.
     person = stay(
         3,
@@ -116,7 +116,7 @@ def test_absent_and_incorrect_are_separate_findings():
     assert sorted(kinds) == ["mask_absent", "mask_incorrect"]
 
 
-def test_worn_asks_for_as_many_votes_as_the_rule():
+def test_the_mask_state_needs_as_many_votes_as_a_finding():
     facility = scene(rules=Rules(mask=MaskRule(min_samples=4)))
     samples = samples_of([states("unmasked", "unmasked", "masked", "unmasked", "turned")], facility, 1.0)
     assert mask_state(samples, slice(0, 4), facility.rules.mask) == "unmasked"
@@ -124,23 +124,23 @@ def test_worn_asks_for_as_many_votes_as_the_rule():
     assert mask_state(samples, slice(0, 4), MaskRule(min_samples=4, share=0.8)) is None
 
 
-def test_nobody_there():
+def test_no_samples_give_no_findings():
     facility = scene(box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8))
     assert evaluate_masks(samples_of([], facility), facility, facility.cameras[0]) == []
 
 
 @pytest.mark.parametrize(("change", "fires"), [(0.0, False), (0.009, False), (0.01, True), (0.3, True)])
-def test_a_painted_face_never_changes_and_raises_nothing(change, fires):
+def test_a_painted_face_that_never_changes_raises_nothing(change, fires):
     person = states(*["unmasked"] * 60, hz=2.0, extra={"face_change": change})
     assert bool(evaluate(person, hz=2.0)) is fires
 
 
 @pytest.mark.parametrize(("every", "fires"), [(4, True), (5, False)])
-def test_a_quarter_of_the_looks_must_show_life_so_that_a_passer_by_gives_none_to_a_poster(every, fires):
+def test_a_quarter_of_the_assessments_must_show_a_change(every, fires):
     change = [0.3 if n % every == every - 1 else 0.0 for n in range(40)]
     person = states(*["unmasked"] * 40, hz=2.0, extra={"face_change": change})
     assert bool(evaluate(person, hz=2.0)) is fires
 
 
-def test_a_face_that_was_never_measured_for_change_is_judged():
+def test_a_face_without_any_measured_change_is_evaluated():
     assert evaluate(states(*["unmasked"] * 11, extra={"face_change": None}))

@@ -1,4 +1,4 @@
-"""One-way zones: whoever walks against the way, and nobody who only steps aside or whose box jumps."""
+"""One-way zones: people who walk in the wrong direction, not people who step aside or boxes that jump."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def evaluate(*knots: tuple[float, float, float], place=None, calibrated=True, hz
     ],
     ids=["along", "against", "turns back", "steps aside", "comes back at once", "crosses it"],
 )
-def test_who_walks_against_the_way(knots, count, calibrated):
+def test_walking_in_the_wrong_direction_is_a_finding(knots, count, calibrated):
     findings = evaluate(*knots, calibrated=calibrated)
     assert len(findings) == count
     for finding in findings:
@@ -45,7 +45,7 @@ def test_who_walks_against_the_way(knots, count, calibrated):
         assert finding.thresholds["step_back"] == 3.0
 
 
-def test_the_incident_is_the_time_on_the_wrong_way():
+def test_the_incident_lasts_as_long_as_the_wrong_direction():
     # 1 m/s: in by 0.3 m at x = 13.7, agreed on by three samples, and 0.9 m back from there.
     (finding,) = evaluate((0, 15, 6), (14, 1, 6))
     assert (finding.start - NOON) / S == pytest.approx(2.6, abs=0.21)
@@ -53,23 +53,23 @@ def test_the_incident_is_the_time_on_the_wrong_way():
     assert finding.alerts == (finding.start + 2 * S,)
 
 
-def test_a_wild_box_ahead_makes_no_way_back():
+def test_a_wrong_box_far_ahead_does_not_make_a_way_back():
     wild = lambda at: np.column_stack([4.0 * ((at > 4.9) & (at < 5.3)), np.zeros(len(at))])  # noqa: E731
     assert evaluate((0, 1, 6), (4, 5, 6), (30, 5, 6), (40, 15, 6), jitter=wild) == []
 
 
-def test_jitter_is_no_way_back():
+def test_jitter_is_not_a_way_back():
     rng = np.random.default_rng(2)
     jitter = lambda at: rng.normal(0, 0.12, (len(at), 2))  # noqa: E731
     assert evaluate((0, 8, 6), (600, 8, 6), jitter=jitter) == []
 
 
-def test_a_stay_out_of_sight_for_too_long_begins_anew():
+def test_a_new_stay_begins_after_a_long_loss_of_sight():
     assert evaluate((0, 8, 6), (10, 8, 6), (14, 5, 6), (30, 5, 6), gaps=[(10, 14)]) == []
     assert len(evaluate((0, 8, 6), (10, 8, 6), (13, 5, 6), (30, 5, 6), gaps=[(10, 13)])) == 1
 
 
-def test_rules_exempt_roles_and_a_zone_without_a_way_says_so():
+def test_rules_exempt_roles_and_a_zone_without_a_direction_has_a_notice():
     free = lane(rules=(Rule(roles=(Role.STAFF_PPE,), effect=Effect.ALLOW),))
     assert evaluate((0, 15, 6), (10, 1, 6), place=free, role=Role.STAFF_PPE) == []
     assert len(evaluate((0, 15, 6), (10, 1, 6), place=free)) == 1
@@ -77,7 +77,7 @@ def test_rules_exempt_roles_and_a_zone_without_a_way_says_so():
     assert zone_notices(scene(lane()).cameras[0]) == []
 
 
-def test_a_way_is_that_of_a_one_way_zone_and_leads_somewhere():
+def test_a_direction_needs_a_one_way_zone_and_a_point_away_from_its_middle():
     with pytest.raises(ValidationError, match="only in a zone of type one_way, got one in gate"):
         box_zone("z", ZoneType.GATE, 2, 4, 14, 8, toward=(0.9, 0.5))
     with pytest.raises(ValidationError, match="away from the middle"):

@@ -18,7 +18,7 @@ spots = st.tuples(st.integers(0, 6), st.integers(2, 8), st.integers(3, 7), st.sa
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(spots, max_size=9))
-def test_are_those_of_a_plain_comparison(people):
+def test_near_pairs_are_those_of_a_plain_comparison(people):
     samples = samples_of(
         [stay(i, x, y, start / 2, 3, role=role) for i, (start, x, y, role) in enumerate(people)], scene(), 2.0
     )
@@ -38,19 +38,19 @@ def test_are_those_of_a_plain_comparison(people):
     assert len(found) == len(expected)
 
 
-def test_leave_out_people_without_a_ground_position():
+def test_people_without_a_ground_position_make_no_pair():
     bare = scene(calibrated=False)
     samples = samples_of([stay(1, 6, 6, 0, 1), stay(2, 7, 6, 0, 1)], bare)
     assert len(near_pairs(samples, bare.cameras[0], np.ones(len(samples), bool), ANY, 5.0)) == 0
 
 
-def test_closeness_is_the_probability_of_a_distance_under_the_limit():
+def test_the_probability_that_a_distance_is_under_a_limit():
     none = np.zeros(4, dtype=np.int64)
     pairs = Pairs(none, none, np.array([2.0, 1.9, 2.0, 1.0]), np.array([0.1, 0.1, 0.0, 0.0]))
     assert pairs.probability_under(2.0) == pytest.approx([0.5, 0.8413447, 0.0, 1.0])
 
 
-def test_metric_rows_say_why_not():
+def test_a_reason_is_given_where_distances_cannot_be_measured():
     samples = samples_of([Person(1, [(0, 6, 6), (1, 6, 6)])], scene())
     good, reason = metric_rows(samples, scene().cameras[0], scene().rules.contact)
     assert good.all() and reason is None

@@ -11,13 +11,13 @@ from incidents.rules.samples import ROLES
 from zones.facility import Direction, Effect, Role, Rule, Window, ZoneType
 from zones.permission import DEFAULT_DENIED, can_deny
 
-EVERYBODY = np.arange(len(ROLES), dtype=np.int8)
+ALL_ROLES = np.arange(len(ROLES), dtype=np.int8)
 RIGHT, LEFT = Direction.LEFT_TO_RIGHT, Direction.RIGHT_TO_LEFT
 
 
 def who(place, at: int = NOON, direction: int | None = None, facility=None) -> set[str]:
     ways = None if direction is None else np.full(len(ROLES), direction, dtype=np.int8)
-    result = denied(place, facility or scene(), EVERYBODY, np.full(len(ROLES), at, dtype=np.int64), ways)
+    result = denied(place, facility or scene(), ALL_ROLES, np.full(len(ROLES), at, dtype=np.int64), ways)
     return {ROLES[code].value for code in np.flatnonzero(result)}
 
 
@@ -40,12 +40,12 @@ def zone(kind: ZoneType, *rules: Rule):
         (ZoneType.ONE_WAY, set(), set()),
     ],
 )
-def test_default_table(kind, by_day, at_night):
+def test_the_default_table_by_day_and_at_night(kind, by_day, at_night):
     assert who(zone(kind)) == by_day
     assert who(zone(kind), MIDNIGHT) == by_day | at_night
 
 
-def test_the_table_has_every_type():
+def test_the_default_table_has_every_type():
     assert set(DEFAULT_DENIED) == set(ZoneType)
 
 
@@ -77,7 +77,7 @@ def test_denied_narrows_the_table_to_one_direction():
     assert who(gate, direction=-1) == {"resident", "outsider", "unknown"}
 
 
-def test_one_way_denies_everybody_the_denied_direction_only():
+def test_a_one_way_line_denies_all_roles_one_direction():
     lane = line("w", ZoneType.ONE_WAY, (8, 0), (8, 12), denied=RIGHT)
     assert who(lane, direction=1) == {role.value for role in Role}
     assert who(lane, direction=-1) == set()
@@ -95,5 +95,5 @@ def test_one_way_denies_everybody_the_denied_direction_only():
         (zone(ZoneType.EXEMPT), False),
     ],
 )
-def test_can_deny(place, expected):
+def test_places_that_can_deny_a_role(place, expected):
     assert can_deny(place) is expected

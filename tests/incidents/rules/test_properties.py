@@ -22,7 +22,7 @@ FACILITY = scene(
     box_zone("store", ZoneType.STAFF_ONLY, 1, 1, 4, 4),
     box_zone("lane", ZoneType.ONE_WAY, 1, 5, 8, 7, toward=norm((9, 6))[0]),
     box_zone("care", ZoneType.CARE_STATION, 10, 1, 15, 4),
-    # Whoever begins here is staff in PPE.
+    # A person whose track begins here is staff in PPE.
     box_zone("ward", ZoneType.COMMON, 12.6, 1, 15.5, 4, origin_role=Role.STAFF_PPE, origin_confidence=0.9),
     default_role=Role.RESIDENT,
     default_role_confidence=0.9,
@@ -40,7 +40,7 @@ def crowd(stays: float, gathers: float, care: float, walks: float) -> list[Perso
     def visit(
         track: int, away: tuple[float, float], there: tuple[float, float], at: float, s: float
     ) -> Person:
-        """Somebody who is away, there from a moment on for so many seconds, and away again."""
+        """A person who is `away`, then `there` from second `at` for `s` seconds, then `away` again."""
         return Person(track, [(0, *away), (at, *away), (at + 0.01, *there), (at + s, *there),
                               (at + s + 0.01, *away), (90, *away)])  # fmt: skip
 
@@ -61,7 +61,7 @@ def crowd(stays: float, gathers: float, care: float, walks: float) -> list[Perso
     st.sampled_from([0.9, 5.0]), st.sampled_from([50.0, 75.0]), st.sampled_from([8.0, 40.0]),
     st.sampled_from([1.5, 5.5]), st.sampled_from(range(2, 31, 2)), st.integers(0, 10**6),
 )  # fmt: skip
-def test_any_frame_rate_gives_the_same_within_a_step(stays, gathers, care, walks, hz, micros):
+def test_every_frame_rate_gives_the_same_result_within_a_frame(stays, gathers, care, walks, hz, micros):
     group = crowd(stays, gathers, care, walks)
     fine, coarse = (run(observe(group, rate, NOON + micros)) for rate in (30, hz))
 
@@ -80,7 +80,7 @@ def test_any_frame_rate_gives_the_same_within_a_step(stays, gathers, care, walks
     by_name = {(f.kind, f.zone, f.tracks): f for f in coarse.findings}
     for one in fine.findings:
         other = by_name[(one.kind, one.zone, one.tracks)]
-        # On the wrong way, three samples agree on how far somebody came: two steps more.
+        # In the wrong direction, three samples must agree on the progress: two more steps.
         slack = 3 if one.subkind == "wrong_way" else 1
         assert abs(other.start - one.start) <= slack * step and abs(other.end - one.end) <= step
         # An alert needs a dwell that begins up to a step late and ends with a sample: another step.
@@ -104,8 +104,8 @@ def test_rows_may_come_in_any_order_within_an_instant():
     st.lists(st.tuples(st.floats(0.4, 2.5), st.floats(0.5, 6)), min_size=1, max_size=8),
     st.sampled_from([2.0, 5.0, 15.0]),
 )
-def test_a_stay_is_found_where_sight_is_lost_for_3_s_at_most_and_never_across_more(pieces, hz):
-    """Somebody stands in the store, seen for a while and not for a while, again and again."""
+def test_a_stay_continues_over_losses_of_sight_up_to_three_seconds_only(pieces, hz):
+    """A person stands in the store and is in sight and out of sight in turn."""
     store = scene(FACILITY.cameras[0].zones[0], default_role=Role.RESIDENT, default_role_confidence=0.9)
     gaps, at = [], 0.0
     for seen, lost in pieces:
@@ -121,7 +121,7 @@ def test_a_stay_is_found_where_sight_is_lost_for_3_s_at_most_and_never_across_mo
 
 
 def night(day: str, hz: float = 0.5) -> tuple[RuleResult, int]:
-    """Somebody who stands in a common hall in Berlin from 20:00 of a day to 09:00 of the next."""
+    """Result for a person who stands in a common hall in Berlin from 20:00 of a day to 09:00 of the next."""
     hall = scene(box_zone("hall", ZoneType.COMMON, 4, 4, 8, 8), default_role=Role.RESIDENT)
     facility = hall.model_copy(update={"timezone": "Europe/Berlin"})
     evening = datetime.fromisoformat(f"{day}T20:00").replace(tzinfo=BERLIN)
@@ -136,7 +136,7 @@ def night(day: str, hz: float = 0.5) -> tuple[RuleResult, int]:
     [("2026-03-28", 6), ("2026-10-24", 8), ("2026-11-24", 7), ("2026-12-31", 7)],
     ids=["clocks go forward", "clocks go back", "any night", "a new year"],
 )
-def test_curfew_is_by_the_clock_on_the_wall_across_midnight_and_changes_of_clocks(day, hours):
+def test_the_curfew_follows_local_time_over_midnight_and_clock_changes(day, hours):
     result, evening = night(day)
     (finding,) = result.findings
     assert finding.start == evening + 2 * 3600 * S
@@ -152,7 +152,7 @@ def test_curfew_is_by_the_clock_on_the_wall_across_midnight_and_changes_of_clock
     st.integers(0, 86_399),
     st.sampled_from(["Europe/Berlin", "Asia/Ho_Chi_Minh", "America/St_Johns"]),
 )
-def test_a_moment_is_in_the_curfew_by_the_local_hour(day, second, zone):
+def test_the_curfew_depends_on_the_local_hour(day, second, zone):
     hall = scene(box_zone("hall", ZoneType.COMMON, 4, 4, 8, 8), default_role=Role.RESIDENT)
     facility = hall.model_copy(update={"timezone": zone})
     moment = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")) + timedelta(days=day, seconds=second)

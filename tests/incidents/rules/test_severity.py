@@ -30,20 +30,20 @@ from zones.facility import Role, ZoneType
         (ZoneType.COMMON, Role.RESIDENT, "medium"),
     ],
 )
-def test_zone_table(kind, role, severity):
+def test_severity_of_zone_crossings(kind, role, severity):
     assert zone_severity(kind, role) == severity
 
 
 @pytest.mark.parametrize("kind", list(ZoneType))
 @pytest.mark.parametrize("role", list(Role))
-def test_every_type_and_role_has_a_level_and_unknown_is_capped_but_at_gate_and_perimeter(kind, role):
+def test_every_type_and_role_has_a_severity_and_unknown_roles_are_capped_except_at_gates(kind, role):
     severity = zone_severity(kind, role)
     assert severity in LEVELS
     if role is Role.UNKNOWN and kind not in (ZoneType.GATE, ZoneType.PERIMETER):
         assert severity in ("low", "medium")
 
 
-def test_masks():
+def test_severity_of_mask_violations():
     assert mask_severity("mask_absent", "resident") == "medium"
     assert mask_severity("mask_incorrect", "unknown") == "low"
 
@@ -64,9 +64,9 @@ PLAIN = {"unmasked": False, "touched": False, "long": False}
         (("resident", "resident"), {}, "medium"),
     ],
 )
-def test_contact(roles, change, severity):
+def test_severity_of_contact(roles, change, severity):
     assert contact_severity(roles, **{**PLAIN, **change}) == severity
 
 
-def test_gathering():
+def test_severity_of_gatherings():
     assert gathering_severity() == "medium"

@@ -65,7 +65,7 @@ def about(result: RuleResult) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("gap", [0.2, 1.0, 3.0])
 @pytest.mark.parametrize("at", [4.0, 8.0, 18.0])
 @pytest.mark.parametrize("kind", SCENES)
-def test_a_switch_changes_nothing_but_the_scores(kind, at, gap):
+def test_a_change_of_the_track_id_changes_nothing_but_scores(kind, at, gap):
     place, people = SCENES[kind]
     whole = about(run(place, people))
     assert len(whole) == 1
@@ -84,7 +84,7 @@ def test_a_switch_changes_nothing_but_the_scores(kind, at, gap):
 
 
 @pytest.mark.parametrize("kind", SCENES)
-def test_a_switch_and_a_gap_together_are_bridged_up_to_the_limit_only(kind):
+def test_a_change_of_the_track_id_is_bridged_up_to_the_largest_gap_only(kind):
     """Out of sight for 3 s, a switch, and again 3 s: one episode; for longer than 3 s, never."""
     place, people = SCENES[kind]
     first, second = cut(people[0], 6.0, 3.0)
@@ -102,7 +102,7 @@ def test_a_switch_and_a_gap_together_are_bridged_up_to_the_limit_only(kind):
 
 
 @pytest.mark.parametrize("kind", ["zone", "contact", "exposure"])
-def test_two_switches_with_too_short_a_stay_in_each_are_one_stay(kind):
+def test_a_stay_under_three_ids_is_found_though_each_part_is_too_short(kind):
     place, people = SCENES[kind]
     first, rest = cut(people[0], 1.4, 1.0)
     second, third = cut(rest, 4.0, 2.0, (90, 91))

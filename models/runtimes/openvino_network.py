@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
 
 from models.errors import ModelError
 
@@ -73,6 +72,8 @@ class OpenVinoNetwork:
 
         self._file = next(folder.glob("*.xml"))
         self._precision = precision
+        from ruamel.yaml import YAML  # late: a network in torch needs neither OpenVINO nor YAML
+
         self.metadata = cast(Metadata, YAML(typ="safe").load(folder / "metadata.yaml"))
         self._core = openvino.Core()
         model = self._core.read_model(str(self._file))

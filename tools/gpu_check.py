@@ -1,0 +1,804 @@
+#!/usr/bin/env python3
+"""Check the networks on a GPU against the CPU, and measure their speed by batch size.
+
+    tools/gpu_check.py frames data/yard.mp4 data/built/lobby.mp4 --output DIR   (where PyAV is installed)
+    tools/gpu_check.py run DIR [--device cuda] [--seconds 480] [--output FILE]  (on the machine with the GPU)
+
+`run` compares person boxes, faces with their landmarks, mask probabilities and appearance embeddings on the
+device with those of the CPU in f32, on the same inputs in the same batches. It prints JSON: the comparisons
+with their tolerances, images per second by batch size, and what could not be checked, with the reasons.
+
+Exit codes: 0 the device agrees with the CPU; 1 it does not; 2 the check could not run.
+
+`run` needs Python 3.11 or 3.12 and these packages: torch (2.11 or later), torchvision, ultralytics,
+opencv-python or opencv-python-headless, numpy, and what ultralytics imports (PyYAML, pillow, tqdm). It works
+offline and uses none of the project's other dependencies, such as OpenVINO, PyAV, polars, pydantic and scipy.
+`frames` needs PyAV and the rest of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import numpy.typing as npt  # noqa: E402
+
+if TYPE_CHECKING:
+    from models.devices import Poses
+    from models.runtimes.network import Network
+
+Image = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AGREES, DISAGREES, CANNOT_RUN = 0, 1, 2
+STATUS = {AGREES: "agrees", DISAGREES: "disagrees", CANNOT_RUN: "cannot run"}
+
+F32, F16 = "torch-f32", "torch-f16"
+SAME_BATCH = 16
+"""Images per call of the comparisons, on both devices: images of one batch share the size of the input."""
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+TIMED_S = 0.7
+"""Seconds for which one batch size is timed, at least; and at least TIMED_CALLS calls."""
+TIMED_CALLS = 3
+COMPARISON_SHARE = 0.5
+"""Share of the time budget after which no further inputs are compared, so that speed is measured too."""
+PERSON_CONFIDENCE, FACE_CONFIDENCE = 0.1, 0.05
+"""Scores from which the pipeline takes detections of people and faces."""
+SURE_FACE = 0.25
+"""Landmarks are compared for faces from this score on, the one from which the pipeline judges a face."""
+SAME_BOX_IOU = 0.5
+"""Two boxes with at least this IoU may be the same detection."""
+MAX_UNMATCHED_SHARE = 0.02
+"""Detections with a clear score that only one device finds, as a share of all. In lower precision a pair of
+boxes may fall on the other side of the IoU threshold of non-maximum suppression."""
+
+
+class CannotRunError(Exception):
+    """Why the check cannot run."""
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What a precision may differ from f32 on the CPU.
+
+    Attributes:
+        box_px: an edge of a box, px of the network's input; box_share: more than that, as a share of the
+            longer side of the box.
+        score: score of a detection; a detection may be missing if its score is within this of the
+            confidence threshold.
+        landmark_px, landmark_share: the same for landmarks of sure faces.
+        probability: probability of a class.
+        cosine: of two embeddings of one crop, at least.
+        reason: where the numbers come from.
+    """
+
+    box_px: float
+    box_share: float
+    score: float
+    landmark_px: float
+    landmark_share: float
+    probability: float
+    cosine: float
+    reason: str
+
+
+SAME_ARITHMETIC = Tolerances(
+    *(1e-4, 0.0, 1e-4, 1e-4, 0.0, 1e-4, 1 - 1e-6),
+    reason="the same code in the same precision on the same processor: equal up to the order of sums",
+)
+TOLERANCES = {
+    ("cpu", F32): SAME_ARITHMETIC,
+    ("cuda", F32): Tolerances(
+        *(0.1, 0.001, 0.002, 0.1, 0.001, 0.002, 0.99999),
+        reason="f32 without TF32: sums in another order and other convolution algorithms change a value by "
+        "about 1e-6 of it per layer; the tolerance is that, over 100 layers, with a margin",
+    ),
+    ("cuda", F16): Tolerances(
+        *(1.0, 0.02, 0.02, 0.5, 0.01, 0.02, 0.9995),
+        reason="f16 has 11 significant bits: a coordinate from 256 to 511 px is rounded to 0.25 px, in the "
+        "centre and in the size of a box. In f16 on a CPU, on 8 frames of the samples, the networks differ "
+        "from f32 by 0.1 px of a box (median; at most 1.7 px), 0.002 of a score, 0.06 px of a landmark, "
+        "0.002 of a probability and 2e-6 of a cosine; a GPU sums in another order, hence the margin",
+    ),
+}
+
+
+@dataclass
+class Budget:
+    """The time that the check may take."""
+
+    seconds: float
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def used(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.began
+
+    @property
+    def left(self) -> float:
+        """Seconds left; negative once it is used up."""
+        return self.seconds - self.used
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One network in one form on the device, against the CPU in f32.
+
+    Attributes:
+        network, form, device: what was compared.
+        images: inputs compared; objects: boxes, crops or embeddings among them.
+        measures: largest and median differences, by name.
+        disagreements: sentences, one for each tolerance that was not kept.
+    """
+
+    network: str
+    form: str
+    device: str
+    images: int
+    objects: int
+    measures: dict[str, float | int | None]
+    disagreements: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every difference is within its tolerance."""
+        return not self.disagreements
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images per second of one network at one batch size.
+
+    Attributes:
+        images_per_s: of the call that the pipeline makes: images in, results out, with resizing and
+            non-maximum suppression.
+        network_images_per_s: of the network alone, its input brought to the device included; None where that
+            is not measured apart.
+        peak_memory_mb: GPU memory that torch held at most (10^6 bytes); None on a CPU.
+    """
+
+    network: str
+    form: str
+    device: str
+    imgsz: int
+    batch: int
+    images_per_s: float
+    network_images_per_s: float | None
+    peak_memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that was not checked, and why."""
+
+    what: str
+    reason: str
+
+
+def overlap(boxes: Floats, others: Floats) -> Floats:
+    """IoU (N, M) of boxes (N, 4) with others (M, 4), x1, y1, x2, y2. (supervision is not needed here.)"""
+    from torch import from_numpy
+    from torchvision.ops import box_iou  # type: ignore[import-untyped]
+
+    return np.asarray(box_iou(from_numpy(boxes), from_numpy(others)).numpy(), np.float64)
+
+
+def pairs(reference: Floats, found: Floats) -> list[tuple[int, int]]:
+    """Pairs (reference, found) of the same detection, each box at most once, in order of descending IoU.
+
+    Args:
+        reference: (N, 4) x1, y1, x2, y2, px.
+        found: (M, 4).
+    """
+    if not len(reference) or not len(found):
+        return []
+    iou = overlap(reference, found)
+    matched: list[tuple[int, int]] = []
+    for flat in np.argsort(-iou, axis=None, kind="stable").tolist():
+        r, f = divmod(flat, len(found))
+        if iou[r, f] < SAME_BOX_IOU:
+            break
+        if all(r != a and f != b for a, b in matched):
+            matched.append((r, f))
+    return matched
+
+
+def median_and_max(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """The median and the largest of some differences, rounded, by name."""
+    if not len(values):
+        return {f"{name}_median": None, f"{name}_max": None}
+    return {
+        f"{name}_median": round(float(statistics.median(values)), 6),
+        f"{name}_max": round(float(max(values)), 6),
+    }
+
+
+def compare_poses(
+    reference: Sequence[Poses],
+    found: Sequence[Poses],
+    images: Sequence[Image],
+    imgsz: int,
+    confidence: float,
+    limit: Tolerances,
+) -> tuple[int, dict[str, float | int | None], tuple[str, ...]]:
+    """Compare detections of the same images: how many, the differences, and what is beyond its tolerance.
+
+    Args:
+        reference: what the CPU found in each image; without landmarks, the keypoints are empty.
+        found: what the device found.
+        images: the images, for their sizes.
+        imgsz: px of the longer side of the network's input.
+        confidence: score from which detections are kept.
+        limit: the tolerances.
+    """
+    edges: list[float] = []
+    scores: list[float] = []
+    landmarks: list[float] = []
+    beyond = {"boxes": 0, "landmarks": 0}
+    matched = clear = unclear = 0
+    for mine, theirs, image in zip(reference, found, images, strict=True):
+        scale = imgsz / max(image.shape[:2])
+        one, other = mine.boxes.astype(np.float64), theirs.boxes.astype(np.float64)
+        same = pairs(one[:, :4], other[:, :4])
+        matched += len(same)
+        for r, f in same:
+            edge = float(np.abs(one[r, :4] - other[f, :4]).max()) * scale
+            side = float(max(one[r, 2] - one[r, 0], one[r, 3] - one[r, 1])) * scale
+            edges.append(edge)
+            scores.append(float(abs(one[r, 4] - other[f, 4])))
+            beyond["boxes"] += edge > limit.box_px + limit.box_share * side
+            if mine.keypoints.size and one[r, 4] >= SURE_FACE:
+                apart = mine.keypoints[r, :, :2].astype(np.float64) - theirs.keypoints[f, :, :2]
+                worst = float(np.hypot(*apart.T).max()) * scale
+                landmarks.append(worst)
+                beyond["landmarks"] += worst > limit.landmark_px + limit.landmark_share * side
+        single = [one[n, 4] for n in range(len(one)) if all(n != r for r, _ in same)]
+        single += [other[n, 4] for n in range(len(other)) if all(n != f for _, f in same)]
+        clear += sum(score > confidence + limit.score for score in single)
+        unclear += sum(score <= confidence + limit.score for score in single)
+    total = sum(len(item.boxes) for item in reference)
+    worst_score = max(scores, default=0.0)
+    faults = []
+    if beyond["boxes"]:
+        faults.append(
+            f"expected edges of boxes to differ by at most {limit.box_px:g} px + {limit.box_share:g} of the "
+            f"longer side, got {beyond['boxes']} of {matched} boxes beyond it, at most {max(edges):.3g} px"
+        )
+    if worst_score > limit.score:
+        faults.append(f"expected scores to differ by at most {limit.score:g}, got {worst_score:.3g}")
+    if beyond["landmarks"]:
+        faults.append(
+            f"expected landmarks to differ by at most {limit.landmark_px:g} px + {limit.landmark_share:g} of "
+            f"the face, got {beyond['landmarks']} of {len(landmarks)} faces beyond it, at most "
+            f"{max(landmarks):.3g} px"
+        )
+    allowed = MAX_UNMATCHED_SHARE * total if limit is not SAME_ARITHMETIC else 0
+    if clear > allowed:
+        faults.append(
+            f"expected at most {allowed:.3g} clear detections on one device only, got {clear} of {total}"
+        )
+    measures: dict[str, float | int | None] = {
+        "matched": matched,
+        "unmatched": clear,
+        "unmatched_at_threshold": unclear,
+        **median_and_max("box_edge_input_px", edges),
+        **median_and_max("score", scores),
+    }
+    if any(item.keypoints.size for item in reference):
+        measures |= {"sure_faces": len(landmarks), **median_and_max("landmark_input_px", landmarks)}
+    return total, measures, tuple(faults)
+
+
+def compare_probabilities(
+    reference: Floats, found: Floats, limit: Tolerances
+) -> tuple[dict[str, float | int | None], tuple[str, ...]]:
+    """Compare class probabilities (N, classes) of the same crops."""
+    apart = np.abs(reference - found).max(axis=1)
+    other_class = int((reference.argmax(axis=1) != found.argmax(axis=1)).sum())
+    faults = []
+    if apart.max() > limit.probability:
+        faults.append(
+            f"expected class probabilities to differ by at most {limit.probability:g}, got {apart.max():.3g}"
+        )
+    return {**median_and_max("probability", apart.tolist()), "other_class": other_class}, tuple(faults)
+
+
+def compare_embeddings(
+    reference: Floats, found: Floats, limit: Tolerances
+) -> tuple[dict[str, float | int | None], tuple[str, ...]]:
+    """Compare unit vectors (N, D) of the same crops by their cosine."""
+    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(found, axis=1)
+    cosine = (reference * found).sum(axis=1) / np.maximum(norms, 1e-12)
+    faults = []
+    if not cosine.min() >= limit.cosine:
+        faults.append(f"expected a cosine of at least {limit.cosine:g}, got {cosine.min():.6f}")
+    measures: dict[str, float | int | None] = {
+        "cosine_median": round(float(np.median(cosine)), 6),
+        "cosine_min": round(float(cosine.min()), 6),
+    }
+    return measures, tuple(faults)
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items in groups of `size`."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
+
+
+class Networks:
+    """The four networks in one form on one device, each called as the pipeline calls it."""
+
+    def __init__(self, device: str, form: str) -> None:
+        """Load them; sizes are those at which the pipeline runs them, from the cards of the weights.
+
+        Raises:
+            CannotRunError: the device is not there, or a network cannot be loaded.
+        """
+        from models import figures, registry
+        from models.appearance.inference import Embedder
+        from models.devices import Classifier, Device, Poser, Predictor
+        from models.errors import ModelError
+
+        self.device, self.form = device, form
+        self._alone: dict[str, Network] = {}
+        try:
+            self.target = Device.choose(device, form)
+            weights = {name: registry.resolve(name) for name in ("person", "face", "mask", "appearance")}
+            self._weights = weights
+            self.imgsz = {name: figures.card(item).imgsz for name, item in weights.items()}
+            self.person = Predictor(
+                weights["person"], self.target, self.imgsz["person"], PERSON_CONFIDENCE, None
+            )
+            self.face = Poser(weights["face"], self.target, self.imgsz["face"], FACE_CONFIDENCE)
+            self.mask = Classifier(weights["mask"], self.target, self.imgsz["mask"])
+            self.appearance = Embedder(weights["appearance"], self.target)
+        except ModelError as error:
+            raise CannotRunError(str(error)) from error
+
+    def alone(self, name: str) -> Network:
+        """One network without resizing and without what follows its output."""
+        from models.runtimes.choosing import fastest
+
+        if name not in self._alone:
+            runtime = fastest(self._weights[name], str(self.target), self.imgsz[name], self.form)
+            self._alone[name] = runtime.load()
+        return self._alone[name]
+
+    def people(self, images: Sequence[Image]) -> list[Poses]:
+        """Boxes of people, in the form of poses without landmarks."""
+        from models.devices import Poses
+
+        none = np.zeros((0, 0, 0), np.float32)
+        return [Poses(rows[:, :5], none) for rows in self.person(images)]
+
+    def embed(self, crops: Sequence[Image]) -> npt.NDArray[np.float32]:
+        """Embeddings of crops."""
+        return self.appearance(np.stack(crops))
+
+
+def run_in_batches(
+    call: Callable[[Sequence[Image]], Sequence[Result] | npt.NDArray[Any]],
+    images: Sequence[Image],
+    until: Callable[[], bool],
+) -> list[Any]:
+    """Call a network on the images in batches; stops early when `until` says so, after one batch at least."""
+    found: list[Any] = []
+    for part in batches(images, SAME_BATCH):
+        if found and until():
+            break
+        found += list(call(part))
+    return found
+
+
+class Check:
+    """The whole check: comparisons first, then speed, within one budget."""
+
+    def __init__(self, frames: Sequence[Image], device: str, budget: Budget) -> None:
+        """Prepare the check of a device (`cpu`, `cuda` or `cuda:N`) on frames (each H x W x 3 BGR)."""
+        self.frames, self.device, self.budget = list(frames), device, budget
+        self.kind = device.partition(":")[0]
+        self.comparisons: list[Comparison] = []
+        self.speeds: list[Speed] = []
+        self.skipped: list[Skipped] = []
+
+    def run(self) -> None:
+        """Compare and measure.
+
+        Raises:
+            CannotRunError: a network cannot be loaded, or nothing was found to compare.
+        """
+        from models.appearance.cutting import cut
+        from models.faces.crops import head_region, square
+
+        forms = [F32] if self.kind == "cpu" else [F16, F32]
+        reference = Networks("cpu", F32)
+        devices = {form: Networks(self.device, form) for form in forms}
+        if self.kind == "cuda":
+            import torch
+
+            torch.cuda.set_device(torch.device(self.device))
+        people = self._poses("person", self.frames, reference, devices)
+        heads, bodies = [], []
+        for image, found in zip(self.frames, people, strict=False):
+            for box in found.boxes[:, :4].astype(np.float64):
+                x1, y1, x2, y2 = head_region(box, image.shape[1], image.shape[0])
+                heads.append(np.ascontiguousarray(image[y1:y2, x1:x2]))
+                bodies.append(cut(image, box))
+        if not bodies:
+            raise CannotRunError(
+                "expected frames in which the CPU finds people, got none: take other footage"
+            )
+        heads = [head for head in heads if min(head.shape[:2]) >= 8]
+        faces = self._poses("face", heads, reference, devices)
+        squares = [
+            square(head, box[:4].astype(np.float64), reference.imgsz["mask"])
+            for head, found in zip(heads, faces, strict=False)
+            for box in found.boxes
+        ]
+        if squares:
+            self._vectors("mask", squares, reference, devices, compare_probabilities)
+        else:
+            self.skipped.append(Skipped("mask: comparison", "the CPU finds no face in these frames"))
+        self._vectors("appearance", bodies, reference, devices, compare_embeddings)
+        inputs = {"person": self.frames, "face": heads, "mask": squares, "appearance": bodies}
+        for form, networks in devices.items():
+            for name, images in inputs.items():
+                self._speed(name, form, networks, images)
+        self.skipped += not_covered(self.kind)
+
+    def _out_of_comparison_time(self) -> bool:
+        return self.budget.used > COMPARISON_SHARE * self.budget.seconds
+
+    def _limit(self, form: str) -> Tolerances:
+        return TOLERANCES[self.kind, form]
+
+    def _note_left_out(self, network: str, form: str, compared: int, images: int) -> None:
+        if compared < images:
+            self.skipped.append(
+                Skipped(
+                    f"{network} in {form}: {images - compared} of {images} inputs",
+                    "the time for comparisons was used up",
+                )
+            )
+
+    def _poses(
+        self, name: str, images: Sequence[Image], reference: Networks, devices: dict[str, Networks]
+    ) -> list[Poses]:
+        """Compare the detections of one network; returns those of the CPU."""
+
+        def call(networks: Networks) -> Callable[[Sequence[Image]], list[Poses]]:
+            return networks.people if name == "person" else networks.face
+
+        confidence = PERSON_CONFIDENCE if name == "person" else FACE_CONFIDENCE
+        mine: list[Poses] = run_in_batches(call(reference), images, self._out_of_comparison_time)
+        self._note_left_out(name, f"{F32} on the CPU", len(mine), len(images))
+        for form, networks in devices.items():
+            theirs: list[Poses] = run_in_batches(
+                call(networks), images[: len(mine)], self._out_of_comparison_time
+            )
+            self._note_left_out(name, form, len(theirs), len(mine))
+            count = len(theirs)
+            objects, measures, faults = compare_poses(
+                *(mine[:count], theirs, images[:count], reference.imgsz[name], confidence, self._limit(form))
+            )
+            self.comparisons.append(Comparison(name, form, self.device, count, objects, measures, faults))
+            if not objects:
+                self.skipped.append(Skipped(f"{name} in {form}: comparison", "the CPU finds nothing"))
+        return mine
+
+    def _vectors(
+        self,
+        name: str,
+        crops: Sequence[Image],
+        reference: Networks,
+        devices: dict[str, Networks],
+        compare: Callable[
+            [Floats, Floats, Tolerances], tuple[dict[str, float | int | None], tuple[str, ...]]
+        ],
+    ) -> None:
+        """Compare what a network says of crops, a vector each."""
+
+        def call(networks: Networks) -> Callable[[Sequence[Image]], npt.NDArray[np.float32]]:
+            return networks.mask if name == "mask" else networks.embed
+
+        mine = run_in_batches(call(reference), crops, self._out_of_comparison_time)
+        self._note_left_out(name, f"{F32} on the CPU", len(mine), len(crops))
+        for form, networks in devices.items():
+            theirs = run_in_batches(call(networks), crops[: len(mine)], self._out_of_comparison_time)
+            self._note_left_out(name, form, len(theirs), len(mine))
+            rows = [np.asarray(part[: len(theirs)], np.float64) for part in (mine, theirs)]
+            measures, faults = compare(rows[0], rows[1], self._limit(form))
+            self.comparisons.append(
+                Comparison(name, form, self.device, len(theirs), len(theirs), measures, faults)
+            )
+
+    def _speed(self, name: str, form: str, networks: Networks, images: Sequence[Image]) -> None:
+        """Time one network at growing batch sizes, as long as the budget and the memory last."""
+        if not images:
+            self.skipped.append(Skipped(f"{name} in {form}: speed", "there is no input for it"))
+            return
+        calls: dict[str, Callable[[Sequence[Image]], object]] = {
+            "person": networks.people,
+            "face": networks.face,
+            "mask": networks.mask,
+            "appearance": networks.embed,
+        }
+        imgsz = networks.imgsz[name]
+        last = 0.0
+        for number, batch in enumerate(BATCH_SIZES):
+            # A batch of twice the size takes about twice as long; it is called 1 + TIMED_CALLS times, twice.
+            needed = max(2 * TIMED_S, 4 * last * (1 + TIMED_CALLS))
+            if needed > self.budget.left:
+                sizes = ", ".join(map(str, BATCH_SIZES[number:]))
+                self.skipped.append(
+                    Skipped(f"{name} in {form}: speed at batch {sizes}", "the time budget was used up")
+                )
+                return
+            part = [images[n % len(images)] for n in range(batch)]
+            try:
+                clear_memory(self.kind)
+                last = seconds_per_call(partial(calls[name], part), self.kind)
+                alone = self._alone(name, networks, part)
+            except RuntimeError as error:  # torch.OutOfMemoryError is one
+                reason = str(error).split("\n")[0][:200]
+                self.skipped.append(Skipped(f"{name} in {form}: speed from batch {batch} on", reason))
+                return
+            self.speeds.append(
+                Speed(
+                    *(name, form, self.device, imgsz, batch, round(batch / last, 1)),
+                    None if alone is None else round(batch / alone, 1),
+                    peak_memory_mb(self.kind),
+                )
+            )
+
+    def _alone(self, name: str, networks: Networks, images: Sequence[Image]) -> float | None:
+        """Seconds of the network alone on a prepared batch; None for embeddings, which are timed whole."""
+        from models.runtimes.network import letterbox, resize
+
+        if name == "appearance":
+            return None
+        if name == "mask":
+            inputs = np.stack([resize(image, networks.imgsz[name]) for image in images])
+        else:
+            inputs, _ = letterbox(images, networks.imgsz[name])
+        alone = networks.alone(name)
+        return seconds_per_call(lambda: alone.run(inputs), self.kind)
+
+
+def seconds_per_call(call: Callable[[], object], kind: str) -> float:
+    """Median seconds of a call, after one that is not timed."""
+    call()
+    synchronize(kind)
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < TIMED_CALLS or (time.perf_counter() - began < TIMED_S and len(times) < 1000):
+        start = time.perf_counter()
+        call()
+        synchronize(kind)
+        times.append(time.perf_counter() - start)
+    return max(statistics.median(times), 1e-9)
+
+
+def synchronize(kind: str) -> None:
+    """Wait until the device has done what was asked of it."""
+    if kind == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def clear_memory(kind: str) -> None:
+    """Start counting peak memory anew."""
+    if kind == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory_mb(kind: str) -> float | None:
+    """Most GPU memory that torch held since `clear_memory`, 10^6 bytes; None on a CPU."""
+    if kind != "cuda":
+        return None
+    import torch
+
+    return round(torch.cuda.max_memory_allocated() / 1e6, 1)
+
+
+def not_covered(kind: str) -> list[Skipped]:
+    """What this check never covers."""
+    skipped = [
+        Skipped("TensorRT engines", "this check runs the networks in torch only"),
+        Skipped("decoding on the GPU (NVDEC)", "the frames are read from image files"),
+        Skipped("resizing on the GPU", "the project resizes on the CPU"),
+        Skipped("role models", "they are trained per facility; their network is the appearance network"),
+        Skipped("tracking and rules", "they run on the CPU and need packages that are not required here"),
+    ]
+    if kind == "cpu":
+        skipped.insert(0, Skipped("everything on a GPU", "the check ran with --device cpu"))
+    return skipped
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What the check ran on: versions, processor and GPU."""
+    import torch
+
+    versions = {}
+    for package in (
+        "torch",
+        "torchvision",
+        "ultralytics",
+        "opencv-python",
+        "opencv-python-headless",
+        "numpy",
+    ):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": versions,
+        "threads": torch.get_num_threads(),
+        "gpu": None,
+    }
+    if torch.device(device).type == "cuda" and (torch.device(device).index or 0) < torch.cuda.device_count():
+        properties = torch.cuda.get_device_properties(torch.device(device))
+        found["gpu"] = {
+            "name": properties.name,
+            "memory_mb": round(properties.total_memory / 1e6),
+            "compute_capability": f"{properties.major}.{properties.minor}",
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        }
+    return found
+
+
+def read_frames(folder: Path) -> list[Image]:
+    """The frames of a folder, in order of their names: PNG files, or .npy arrays (H x W x 3, uint8, BGR).
+
+    Raises:
+        CannotRunError: there are none, or one cannot be read.
+    """
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".npy"))
+    if not files:
+        raise CannotRunError(
+            f"expected frames (.png or .npy) in {folder}, got none: `gpu_check.py frames VIDEO --output DIR` "
+            "writes them"
+        )
+    frames = []
+    for path in files:
+        image = np.load(path) if path.suffix.lower() == ".npy" else cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise CannotRunError(f"{path}: expected an image of H x W x 3 bytes, got something else")
+        frames.append(np.ascontiguousarray(image))
+    return frames
+
+
+def write_frames(videos: Sequence[Path], folder: Path, count: int) -> list[Path]:
+    """Write `count` evenly spaced frames of each video as PNG files; needs PyAV.
+
+    Raises:
+        CannotRunError: a video cannot be read.
+    """
+    from vision.frames import Frame
+    from vision.sources.files import open_source
+    from zones.errors import LazarettoError
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for video in videos:
+        try:
+            source = open_source(video, video.stem, 0)
+            step = max(1, (source.info.duration_us or 0) // count)
+            found = [item for item in source.frames(None, step) if isinstance(item, Frame)][:count]
+        except LazarettoError as error:
+            raise CannotRunError(str(error)) from error
+        for frame in found:
+            path = folder / f"{video.stem}-{frame.index:06d}.png"
+            cv2.imwrite(str(path), frame.image)
+            written.append(path)
+    return written
+
+
+def run(folder: Path, device: str, seconds: float) -> tuple[int, dict[str, Any]]:
+    """Run the check on the frames of a folder: the exit code and the report."""
+    budget = Budget(seconds)
+    report: dict[str, Any] = {"device": device, "budget_s": seconds}
+    try:
+        frames = read_frames(folder)
+        report["frames"] = {"count": len(frames), "sizes": sorted({image.shape[1::-1] for image in frames})}
+        report["environment"] = environment(device)
+        check = Check(frames, device, budget)
+        check.run()
+    except (CannotRunError, ImportError, RuntimeError) as error:  # CUDA raises RuntimeError
+        report |= {"status": STATUS[CANNOT_RUN], "reason": str(error).split("\n")[0]}
+        return CANNOT_RUN, report
+    code = AGREES if all(item.agrees for item in check.comparisons) else DISAGREES
+    report |= {
+        "status": STATUS[code],
+        "tolerances": {
+            form: asdict(TOLERANCES[check.kind, form])
+            for form in dict.fromkeys(item.form for item in check.comparisons)
+        },
+        "comparisons": [{**asdict(item), "agrees": item.agrees} for item in check.comparisons],
+        "speed": [asdict(item) for item in check.speeds],
+        "not_checked": [asdict(item) for item in check.skipped],
+        "seconds": round(budget.used, 1),
+    }
+    return code, report
+
+
+def device_name(text: str) -> str:
+    """The value of --device.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none of cpu, cuda, cuda:N.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"expected cpu, cuda or cuda:N, got {text!r}")
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    frames = commands.add_parser("frames", help="write frames of videos as PNG files")
+    frames.add_argument("videos", nargs="+", type=Path)
+    frames.add_argument("--output", required=True, type=Path, help="folder for the frames")
+    frames.add_argument("--count", type=int, default=16, help="frames per video [16]")
+    check = commands.add_parser("run", help="compare a device with the CPU and measure its speed")
+    check.add_argument("frames", type=Path, help="folder with the frames")
+    check.add_argument(
+        "--device",
+        default="cuda",
+        type=device_name,
+        help="cuda, cuda:N, or cpu to try the check itself [cuda]",
+    )
+    check.add_argument("--seconds", type=float, default=480, help="time that the check may take [480]")
+    check.add_argument("--output", type=Path, help="file for the JSON [standard output]")
+    given = parser.parse_args(arguments)
+    if given.command == "frames":
+        try:
+            written = write_frames(given.videos, given.output, given.count)
+        except CannotRunError as error:
+            print(f"gpu_check: {error}", file=sys.stderr)
+            return CANNOT_RUN
+        print(f"{len(written)} frames in {given.output}")
+        return AGREES
+    code, report = run(given.frames, given.device, given.seconds)
+    text = json.dumps(report, indent=1)
+    if given.output is None:
+        print(text)
+    else:
+        given.output.write_text(text + "\n", encoding="utf-8")
+    if code == CANNOT_RUN:
+        print(f"gpu_check: {report['reason']}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

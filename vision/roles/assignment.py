@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from scipy.special import softmax
 
 from vision.roles.model import ROLE_COLUMNS, ROLES
 from zones.facility import Camera, Role, ZoneType
@@ -121,10 +122,9 @@ def _posterior(prior_roles: list[Role], confidence: np.ndarray, tracks: pl.DataF
         if role is not Role.UNKNOWN:
             prior[number] = (1 - confidence[number]) / (len(ROLES) - 1)
             prior[number, ROLES.index(role)] = confidence[number]
-    like = (tracks["readings"].fill_null(0) - tracks["unfamiliar"].fill_null(0)).to_numpy().astype(float)
-    worth = like / (1 + np.maximum(like - 1, 0) * READING_CORRELATION)
+    readings = (tracks["readings"].fill_null(0) - tracks["unfamiliar"].fill_null(0)).to_numpy().astype(float)
+    effective_readings = readings / (1 + np.maximum(readings - 1, 0) * READING_CORRELATION)
     ratios = tracks.select(pl.col(f"ratio_{role.value}").fill_null(0.0) for role in ROLES).to_numpy()
-    with np.errstate(divide="ignore"):  # a prior of certainty leaves the other roles at zero
-        logs = np.log(prior) + worth[:, None] * ratios
-    shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+    with np.errstate(divide="ignore"):  # a certain prior leaves the other roles at zero
+        logits = np.log(prior) + effective_readings[:, None] * ratios
+    return np.asarray(softmax(logits, axis=1))

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from vision.roles.assignment import MIN_READING_SHARE, MIN_ROLE_CONFIDENCE, READING_CORRELATION
-from vision.roles.model import FeatureIdentity, HeldOut, LabelCount, RoleError, RoleModel, distances, softmax
+from vision.roles.model import FeatureIdentity, HeldOut, LabelCount, RoleError, RoleModel, distances
 from zones.facility import Role
 
 INVERSE_PENALTY = 1.0
@@ -94,7 +95,7 @@ def fit(
     weights = _weights(chosen, tracks)
     temperature = _temperature(logits, chosen, weights, [count.tracks for count in counts])
     guard = _quantile(distance, weights, GUARD_QUANTILE) if guarded else None
-    shares = softmax(logits / temperature)
+    shares = softmax(logits / temperature, axis=1)
     if guard is not None:
         shares[distance > guard] = 0
     whole = _Fitted.fit(x, chosen, tracks, len(classes))
@@ -221,7 +222,7 @@ def _temperature(logits: np.ndarray, chosen: np.ndarray, weights: np.ndarray, pe
     targets[np.arange(len(chosen)), chosen] = right
 
     def loss(log_temperature: float) -> float:
-        shares = softmax(logits / np.exp(log_temperature))
+        shares = softmax(logits / np.exp(log_temperature), axis=1)
         return float(-(weights[:, None] * targets * np.log(np.maximum(shares, 1e-12))).sum())
 
     best = minimize_scalar(loss, bounds=(np.log(0.02), np.log(20)), method="bounded")
@@ -268,15 +269,13 @@ def combine_readings(
     best, confidence = np.zeros(len(names), dtype=int), np.zeros(len(names))
     for number, name in enumerate(names):
         own = shares[tracks == name]
-        like = own[own.sum(axis=1) > 0]
-        if 2 * len(like) < len(own):
+        familiar = own[own.sum(axis=1) > 0]
+        if 2 * len(familiar) < len(own):
             continue
-        worth = len(like) / (1 + (len(like) - 1) * READING_CORRELATION)
-        odds = softmax(
-            worth
-            * np.log(np.clip(like, MIN_READING_SHARE, 1 - MIN_READING_SHARE)).mean(axis=0, keepdims=True)
-        )[0]
-        best[number], confidence[number] = odds.argmax(), odds.max()
+        effective = len(familiar) / (1 + (len(familiar) - 1) * READING_CORRELATION)
+        clipped = np.clip(familiar, MIN_READING_SHARE, 1 - MIN_READING_SHARE)
+        combined = np.asarray(softmax(effective * np.log(clipped).mean(axis=0)))
+        best[number], confidence[number] = combined.argmax(), combined.max()
     return best, confidence
 
 

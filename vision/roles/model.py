@@ -13,6 +13,7 @@ from typing import Annotated, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.special import softmax
 
 from zones.errors import LazarettoError
 from zones.facility import Role
@@ -153,7 +154,8 @@ class RoleClassifier:
     def classes(self, features: np.ndarray) -> np.ndarray:
         """Calibrated class probabilities (N, K); zeros for people unlike all labelled people."""
         z = (np.asarray(features, dtype=np.float64) - self._mean) / self._scale
-        shares = softmax((z @ self._coefficients.T + self._intercepts) / self.model.temperature)
+        logits = (z @ self._coefficients.T + self._intercepts) / self.model.temperature
+        shares = np.asarray(softmax(logits, axis=1))
         if self.model.guard is not None:
             shares[distances(z, self._centres, self._spread).min(axis=1) > self.model.guard] = 0
         return shares
@@ -174,12 +176,6 @@ class RoleClassifier:
             for role in members:
                 result[:, ROLES.index(role)] = part
         return result
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (N, K) from logits (N, K)."""
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def distances(z: np.ndarray, centres: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -39,18 +39,18 @@ def role_page(
         session.split(body["group"])
         return state()
 
-    def undo(_: Any) -> Response:
+    def undo(_: object) -> Response:
         session.undo()
         return state()
 
-    def save_labels(_: Any) -> Response:
+    def save_labels(_: object) -> Response:
         nonlocal saved
         labels = session.labels()
         held_out = save(labels)
         saved = labels
         return Response.json(held_out.model_dump())
 
-    def finish(_: Any) -> Response:
+    def finish(_: object) -> Response:
         shown.clear()
         page.stop()
         return Response.json({})

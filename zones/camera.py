@@ -1,4 +1,4 @@
-"""A camera of a facility: where it looks, and the zones, lines and marks drawn in its view."""
+"""A camera of a facility, and the zones, lines and calibration in its view."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ class Line(Model):
 
 
 class Camera(Model):
-    """One camera: where it looks, and what is drawn in its view."""
+    """One camera, and the zones and lines in its view."""
 
     id: Identifier = Field(title="Id", description="Unique in the facility.")
     name: Name = Field(default="", title="Name", description="Name for people.")
@@ -312,9 +312,9 @@ class Camera(Model):
 
 
 def claim_id(seen: dict[str, str], name: str, owner: str, *at: int | str) -> None:
-    """Note in `seen` that `owner` has an id; refuse it when another has the same.
+    """Record in `seen` that `owner` has an id; refuse the id when another owner has it.
 
-    Case is ignored: ids name folders, and some file systems do not tell A from a.
+    Case is ignored: ids name folders, and some file systems do not distinguish A from a.
     """
     if (other := seen.setdefault(name.casefold(), owner)) != owner:
         refuse("a unique id", f"{name!r}, which {other} has too", *at, code=FaultCode.DUPLICATE)

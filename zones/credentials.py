@@ -1,4 +1,4 @@
-"""Secrets in camera URLs: found, so that they are refused, and hidden, so that they are never shown."""
+"""Secrets in camera URLs: detection, so that they are refused, and redaction for messages and logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BARE_LOGIN = re.compile(r"[^/\\\s@]+:[^/\\\s@]+@[^/\\\s]")
 
 
 def has_credentials(url: str) -> bool:
-    """Whether a URL carries a user, password or token in clear; `${NAME}` in its place is not one."""
+    """Whether a URL contains a user, password or token in clear; `${NAME}` in its place does not count."""
     _, separator, rest = url.partition("://")
     if not separator:
         return _BARE_LOGIN.match(_VARIABLE.sub("", url)) is not None
@@ -28,11 +28,11 @@ def has_credentials(url: str) -> bool:
 
 
 def mentions_credentials(text: str) -> bool:
-    """Whether any URL within a text carries credentials in clear."""
+    """Whether any URL within a text contains credentials in clear."""
     return any(has_credentials(match.group()) for match in _URL.finditer(text))
 
 
 def redact(text: str) -> str:
-    """The text with every URL that carries credentials replaced, fit for messages and logs."""
+    """The text with every URL that contains credentials replaced, for messages and logs."""
     text = _URL.sub(lambda m: "<URL with credentials>" if has_credentials(m.group()) else m.group(), text)
     return "<credentials>" if "://" not in text and has_credentials(text) else text

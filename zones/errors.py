@@ -109,7 +109,7 @@ class FacilityError(LazarettoError):
         return self.fault.got
 
     def after_change(self) -> FacilityError:
-        """The same fault in the text of a file after a change that was asked for."""
+        """The same fault, in the text of a file after a requested change."""
         return FacilityError(
             self.fault,
             file=f"{self.file} after the change",

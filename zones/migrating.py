@@ -1,4 +1,4 @@
-"""Older versions of the facility file, read as the newest; `zones.editing.migration` rewrites their text.
+"""Older versions of the facility file are read as the newest; `zones.editing.migration` rewrites their text.
 
 A step that has been released is never edited. A new version adds a step, which also translates locations and
 the JSON Schema back to the older version, so that errors name the fields that the file really has.
@@ -130,7 +130,7 @@ def as_newest(document: Document, version: int, name: str) -> Json:
 
 
 def withdrawn_in(data: Json) -> Iterator[tuple[str, ...]]:
-    """Those of WITHDRAWN that the values of a file, good or not, contain."""
+    """Those of WITHDRAWN that the values of a file, valid or not, contain."""
     for loc in WITHDRAWN:
         value: Any = data
         for key in loc:

@@ -99,7 +99,7 @@ def _location(detail: ErrorDetails) -> Loc:
 
 
 def _follows(loc: Loc, detail: ErrorDetails, details: list[tuple[Loc, ErrorDetails]]) -> bool:
-    """Whether a fault is only the consequence of another, which tells more."""
+    """Whether a fault is only the consequence of another, more specific one."""
     if detail["type"] == "too_short":
         # Pydantic does not count faulty items as items.
         return any(len(other) > len(loc) and other[: len(loc)] == loc for other, _ in details)

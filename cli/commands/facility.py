@@ -1,30 +1,33 @@
-"""`lazaretto facility`: begin a facility file, bring an old one up to date, and help an editor with it."""
+"""`lazaretto facility`: create a facility file, migrate an old one, and print the schema for editors."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pipelines.facilities.first_file import PLACES, ROLES, TIMEZONE, answer_fault, facility_text, read_answers
-from pipelines.facilities.writing import write_facility
+from cli.exit_codes import ExitCode
+from pipelines.facilities.first_file import (
+    PLACES,
+    ROLES,
+    TIMEZONE,
+    answer_fault,
+    create_facility,
+    read_answers,
+)
+from pipelines.facilities.migrate import plan_migration, schema_text
+from pipelines.facilities.writing import check_new_file, write_facility
 from zones.camera import Place, Role
-from zones.editing import migrate_facility
 from zones.errors import LazarettoError
-from zones.facility import json_schema, load_facility
-from zones.migrating import NEWEST, schema_of_any
+from zones.migrating import NEWEST
 from zones.validation import Loc
 
-INTERRUPTED = 130
-
 app = typer.Typer(
-    help="Begin a facility file, bring an old one up to date, help an editor with it.",
+    help="Create a facility file, migrate an old one, print the schema for editors.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -32,7 +35,7 @@ app = typer.Typer(
 
 @app.callback()
 def _group() -> None:
-    """Begin a facility file, bring an old one up to date, help an editor with it."""
+    """Create a facility file, migrate an old one, print the schema for editors."""
 
 
 @app.command()
@@ -41,77 +44,69 @@ def init(
     answers: Annotated[
         Path | None,
         typer.Option(
-            help='Answers as JSON, instead of asking: {"code": "LC-01", "name": "...", "managing_body": '
-            '"...", "cameras": [{"id": "gate", "places": ["gate"]}]}.'
+            help='File of answers as JSON, instead of questions: {"code": "LC-01", "name": "...", '
+            '"managing_body": "...", "cameras": [{"id": "gate", "places": ["gate"]}]}.'
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     schema: Annotated[
         str | None,
-        typer.Option(
-            help="Where editors find the JSON Schema (see `facility schema`): adds the line for it."
-        ),
+        typer.Option(help="Path of the JSON Schema (see `facility schema`): adds a line that editors read."),
     ] = None,
 ) -> None:
-    """Ask what a facility file needs, and write one with comments."""
-    if file.exists() and not force:
-        raise LazarettoError(f"expected no file {file} yet, got one: give another name, or --force")
+    """Ask for what a facility file needs, and write one with comments."""
+    check_new_file(file, force)
     if answers is not None:
         data = read_answers(answers)
     elif sys.stdin.isatty():
-        data = _asked()
+        data = _ask_facility()
     else:
         raise LazarettoError("expected a terminal to ask questions on, or --answers FILE, got neither")
-    write_facility(file, facility_text(data, schema))
+    create_facility(file, data, schema, force)
     count = len(data["cameras"])
     print(f"Wrote {file} with {count} camera{'' if count == 1 else 's'}.")
-    print(f"Draw zones in it, then: lazaretto zones check {file}")
+    print(f"Add zones to it, then run: lazaretto zones check {file}")
 
 
 @app.command()
 def migrate(
     file: Annotated[Path, typer.Argument(help="The facility file.")],
-    write: Annotated[
-        bool, typer.Option("--write", help="Change the file; else the changes are shown.")
-    ] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the file [the changes are printed].")] = False,
 ) -> None:
     """Rewrite a facility file to the newest schema, with every comment kept."""
-    text = load_facility(file).text
-    after = migrate_facility(text, str(file))
-    if after == text:
+    migration = plan_migration(file)
+    if not migration.changes:
         print(f"{file} is of schema {NEWEST}, the newest")
     elif write:
-        write_facility(file, after)
+        migration.write()
         print(f"Rewrote {file} to schema {NEWEST}")
     else:
-        names = (str(file), f"{file} (schema {NEWEST})")
-        pieces = difflib.unified_diff(text.splitlines(), after.splitlines(), *names, lineterm="")
-        print("\n".join(pieces))
+        print(migration.diff())
 
 
 @app.command()
 def schema(
-    output: Annotated[Path | None, typer.Option(help="Write it here; else it is printed.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write [standard output].")] = None,
 ) -> None:
-    """The JSON Schema of a facility file, for editors.
+    """Print the JSON Schema of a facility file, for editors.
 
-    A file whose first line is `# yaml-language-server: $schema=PATH` is completed and checked by editors
-    with the YAML language server (VS Code, Neovim, JetBrains and others).
+    Editors with the YAML language server (VS Code, Neovim, JetBrains and others) complete and check a file
+    whose first line is `# yaml-language-server: $schema=PATH`.
     """
-    text = json.dumps(schema_of_any(json_schema()), ensure_ascii=False, indent=2) + "\n"
+    text = schema_text()
     if output is None:
         print(text, end="")
     else:
         write_facility(output, text)
 
 
-def _asked() -> dict[str, Any]:
-    """The data of a facility, asked on the terminal."""
+def _ask_facility() -> dict[str, Any]:
+    """Ask for the data of a facility on the terminal."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     data: dict[str, Any] = {"facility": {}, "cameras": []}
     ask = _Questions(console, data)
     try:
-        console.print("Ctrl-C leaves without writing anything. (Nhấn Ctrl-C để thoát.)")
+        console.print("Ctrl-C stops without writing anything. (Nhấn Ctrl-C để thoát.)")
         ask(("facility", "code"), "Short code of the facility, such as LC-01 (mã cơ sở)")
         ask(("facility", "name"), "Name of the facility (tên cơ sở cách ly tập trung)")
         ask(("facility", "managing_body"), "Managing body (cơ quan quản lý)")
@@ -122,7 +117,7 @@ def _asked() -> dict[str, Any]:
                 return data
     except KeyboardInterrupt:
         print("\nlazaretto: interrupted; nothing was written", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except EOFError:
         print()
         raise LazarettoError(
@@ -135,11 +130,11 @@ def _ask_camera(ask: _Questions, number: int) -> None:
     ask.data["cameras"].append({})
     loc: Loc = ("cameras", number)
     ask((*loc, "id"), "Id, such as gate-1 (mã camera)")
-    ask((*loc, "name"), "Name, may be left out (tên camera)", "")
+    ask((*loc, "name"), "Name, optional (tên camera)", "")
     ask.options("Public areas that it sees (khu vực công cộng):", PLACES)
     ask((*loc, "places"), "Numbers or names, with commas", read=_several)
-    ask((*loc, "source"), "Stream or file, ${NAME} for user and password, may be left out (nguồn)", "")
-    ask.options("Who people are taken for unless something tells more (vai trò mặc định):", ROLES)
+    ask((*loc, "source"), "Stream or file, ${NAME} for user and password, optional (nguồn)", "")
+    ask.options("Role of people while nothing else is known (vai trò mặc định):", ROLES)
     ask((*loc, "default_role"), "Number or name", Role.UNKNOWN.value, read=_one)
 
 
@@ -151,13 +146,13 @@ def _one(answer: str) -> str:
     return _choice(answer, list(Role))
 
 
-def _choice(word: str, choices: list[Any]) -> str:
-    """The choice of that number; any other word is left for the loader to judge."""
+def _choice(word: str, choices: Sequence[Place] | Sequence[Role]) -> str:
+    """The choice with that number; any other word is returned and validated later."""
     return str(choices[int(word) - 1]) if word.isdecimal() and 0 < int(word) <= len(choices) else word
 
 
 class _Questions:
-    """Questions on a terminal, each asked again until the loader has nothing against the answer."""
+    """Questions on a terminal, each repeated until the answer is valid."""
 
     def __init__(self, console: Console, data: dict[str, Any]) -> None:
         self.console = console
@@ -167,7 +162,7 @@ class _Questions:
     def __call__(
         self, loc: Loc, question: str, default: str | None = None, read: Callable[[str], Any] = str
     ) -> None:
-        """Ask for the value at a place; an empty default leaves it out."""
+        """Ask for the value at a location; with an empty default, an empty answer leaves it out."""
         holder: Any = self.data
         for step in loc[:-1]:
             holder = holder[step]
@@ -185,7 +180,7 @@ class _Questions:
             self.console.print(f"  {fault.sentence}")
 
     def yes(self, question: str) -> bool:
-        """Ask for a yes or no; nothing is no."""
+        """Ask for yes or no; an empty answer is no."""
         self.last = question
         return self.console.input(f"{question} [y/N]: ", markup=False).strip().lower() in (
             "y",
@@ -195,8 +190,8 @@ class _Questions:
             "co",
         )
 
-    def options(self, title: str, names: Any) -> None:
-        """Show a numbered list."""
+    def options(self, title: str, names: Mapping[Place, str] | Mapping[Role, str]) -> None:
+        """Print a numbered list."""
         self.console.print(title)
         for number, (value, vietnamese) in enumerate(names.items(), start=1):
             self.console.print(f"  {number} {value.value} ({vietnamese})")

@@ -1,1 +1,1 @@
-"""Facility files as commands meet them: which one is meant, the first one, and writing one."""
+"""Facility files: finding one, creating the first one, migrating an old one, and writing one."""

@@ -1,4 +1,4 @@
-"""Which facility file is meant: a path, a version that the ledger keeps, or the one in force."""
+"""Finding a facility file by a path, by a version that the ledger keeps, or as the one in force."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility, parse_facility
 
 IN_FORCE = "published"
+"""Stands for the version in force, in place of a path."""
 
 
 def choose_facility(name: str | None, ledger: Ledger | None) -> Facility:
     """Find a facility file.
 
     Args:
-        name: a path; the first digits (six or more) of a version that the ledger keeps; "published" or None:
-            the version in force.
-        ledger: of the home, None = there is none yet.
+        name: a path, the first digits (six or more) of a version that the ledger keeps, or "published" or
+            None for the version in force.
+        ledger: the ledger of the home; None where there is none yet.
 
     Raises:
-        LazarettoError: there is no such file or version, or it cannot be read.
+        LazarettoError: the file or version does not exist or cannot be read.
     """
     if name is not None and name != IN_FORCE:
         if ledger is not None and _is_version(name) and not Path(name).exists():

@@ -1,4 +1,4 @@
-"""A first facility file from a few answers: what is wrong with an answer, and the commented text."""
+"""Creating a facility file with comments from the answers to a few questions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipelines.facilities.writing import check_new_file, write_facility
 from zones.camera import Place, Role
 from zones.credentials import mentions_credentials
 from zones.editing.rendering import flow
@@ -36,36 +37,36 @@ ROLES: Mapping[Role, str] = {
     Role.UNKNOWN: "chưa xác định",
 }
 """The roles, with their Vietnamese names."""
-_PENDING: dict[str, Any] = {
+_PLACEHOLDER: dict[str, Any] = {
     "facility": {"code": "pending", "name": "pending", "managing_body": "pending"},
     "cameras": [{"id": "pending.", "places": ["yard"]}],
 }
 
 _EXAMPLES = """\
-    # Zones are polygons on the floor, judged by where people's feet are; [x, y] are shares of the picture,
-    # [0, 0] top left, [1, 1] bottom right. Take the "# " away to use the examples. Types: room_door,
+    # Zones are polygons on the floor; a person is in a zone while their feet are. [x, y] are shares of the
+    # image: [0, 0] top left, [1, 1] bottom right. Remove "# " to use the examples. Types: room_door,
     # resident_only, staff_only, buffer, one_way, gate, perimeter, care_station, common, exempt.
     # zones:
     #   - id: stairs
     #     name: Cầu thang
     #     type: staff_only
     #     polygon: [[0.6, 0.5], [0.9, 0.5], [0.9, 0.9], [0.6, 0.9]]
-    # Lines are crossed: gate, perimeter, room_door or one_way; left and right are those of a walk from the
-    # first point to the second. Without `denied`, both directions are judged.
+    # Lines count crossings. Types: gate, perimeter, room_door, one_way. Left and right are as seen from the
+    # first point towards the second. Without `denied`, the rules apply to both directions.
     # lines:
     #   - id: way-out
     #     name: Lối ra
     #     type: gate
     #     points: [[0.2, 0.4], [0.2, 0.8]]
     #     denied: left_to_right
-    # Metres on the ground, without which no contact is judged, are found by `lazaretto calibrate`.
+    # Contact needs metres on the ground: `lazaretto calibrate` finds and writes them.
 """
 
 
 def answer_fault(data: Mapping[str, Any], loc: Loc) -> Fault | None:
     """What is wrong with the answer at a location of the data given so far; None when it is valid."""
-    whole = copy.deepcopy(_PENDING) | copy.deepcopy(dict(data))
-    whole["facility"] = _PENDING["facility"] | whole["facility"]
+    whole = copy.deepcopy(_PLACEHOLDER) | copy.deepcopy(dict(data))
+    whole["facility"] = _PLACEHOLDER["facility"] | whole["facility"]
     whole["cameras"] = [{"places": ["yard"], **camera} for camera in whole["cameras"]]
     value: Any = data
     for step in loc:
@@ -84,18 +85,18 @@ def answer_fault(data: Mapping[str, Any], loc: Loc) -> Fault | None:
 def read_answers(path: Path) -> dict[str, Any]:
     """The data of a facility from a JSON file of answers.
 
-    It holds `code`, `name`, `managing_body`, perhaps `timezone`, and `cameras`, each with `id`, `places` and
-    perhaps `name`, `source`, `default_role`.
+    The file has `code`, `name`, `managing_body`, optionally `timezone`, and `cameras`, each with `id`,
+    `places` and optionally `name`, `source`, `default_role`.
 
     Raises:
-        FacilityError: it cannot be read or an answer is none; with line and field.
+        FacilityError: the file cannot be read or an answer is not valid; with line and field.
     """
     try:
         document = read_document(path.read_bytes().decode("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         fault = Fault("a JSON file of answers", str(error), FaultCode.UNREADABLE)
         raise FacilityError(fault, file=str(path)) from None
-    known = [*_PENDING["facility"], "timezone", "cameras"]
+    known = [*_PLACEHOLDER["facility"], "timezone", "cameras"]
     for key in document.data:
         if key not in known:
             raise FacilityError(
@@ -109,7 +110,7 @@ def read_answers(path: Path) -> dict[str, Any]:
                 line=document.line((key,)),
                 field=key,
             )
-    own = {key: document.data[key] for key in _PENDING["facility"] if key in document.data}
+    own = {key: document.data[key] for key in _PLACEHOLDER["facility"] if key in document.data}
     data = {"facility": own, **{key: item for key, item in document.data.items() if key not in own}}
     try:
         Facility.model_validate(data, by_alias=True, by_name=False)
@@ -125,25 +126,43 @@ def read_answers(path: Path) -> dict[str, Any]:
     return data
 
 
-def facility_text(data: Mapping[str, Any], schema: str | None = None) -> str:
-    """The commented text of a facility file; `schema` is where editors find its JSON Schema.
+def create_facility(
+    file: Path, data: Mapping[str, Any], schema: str | None = None, overwrite: bool = False
+) -> None:
+    """Write the first facility file.
+
+    Args:
+        file: the file to write.
+        data: the answers, as `read_answers` returns them.
+        schema: path of the JSON Schema, for editors; None writes no reference to it.
+        overwrite: whether an existing file is replaced.
 
     Raises:
-        FacilityError: the answers make no facility file.
+        LazarettoError: the file exists or cannot be written, or the answers make no valid facility file.
+    """
+    check_new_file(file, overwrite)
+    write_facility(file, facility_text(data, schema))
+
+
+def facility_text(data: Mapping[str, Any], schema: str | None = None) -> str:
+    """The text of a facility file with comments; `schema` is the path of its JSON Schema for editors.
+
+    Raises:
+        FacilityError: the answers make no valid facility file.
     """
     identity = data["facility"]
     lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
     lines += [
-        "# A quarantine facility: its cameras, and what is allowed where and when. After each change:",
+        "# A quarantine facility: its cameras, and who may be where at which time. After each change, run",
         "# lazaretto zones check FILE",
         f"schema: {NEWEST}",
         "facility:",
-        f"  code: {flow(identity['code'])} # in ids and reports",
+        f"  code: {flow(identity['code'])} # used in ids and reports",
         f"  name: {flow(identity['name'])}",
         f"  managing_body: {flow(identity['managing_body'])}",
-        f"timezone: {flow(data.get('timezone', TIMEZONE))} # schedules and reports are in it",
+        f"timezone: {flow(data.get('timezone', TIMEZONE))} # of schedules and reports",
         "",
-        "# Daily local times that rules go by. `curfew` is 22:00 to 05:00 unless it stands here.",
+        "# Daily local times that rules refer to. Without an entry here, `curfew` is 22:00 to 05:00.",
         "# schedules:",
         '#   curfew: [{from: "22:00", to: "05:00"}]',
         '#   meal: [{from: "06:00", to: "07:00"}, {from: "11:00", to: "12:00"}]',
@@ -156,7 +175,7 @@ def facility_text(data: Mapping[str, Any], schema: str | None = None) -> str:
             lines += _EXAMPLES.splitlines()
     lines += [
         "",
-        "# Thresholds; what is not here has its default.",
+        "# Thresholds. Those that are not listed have their default value.",
         "# rules:",
         "#   zone: {dwell_s: 2, dwell_gate_s: 1}",
         "#   contact: {distance_m: 2, min_s: 10}",
@@ -168,8 +187,8 @@ def facility_text(data: Mapping[str, Any], schema: str | None = None) -> str:
 
 def _camera(camera: Mapping[str, Any], first: bool) -> list[str]:
     about = {
-        "places": " # public areas it sees: " + ", ".join(Place),
-        "default_role": " # of people nothing else is known of: " + ", ".join(Role),
+        "places": " # public areas that it sees: " + ", ".join(Place),
+        "default_role": " # role of people while nothing else is known: " + ", ".join(Role),
         "source": " # user and password only as ${NAME}, from the environment",
     }
     lines: list[str] = []

@@ -189,7 +189,9 @@ def format_window(window: tuple[int, int], facility: Facility) -> str:
     return f"{start:%Y-%m-%d %H:%M}-{until}" if until != f"{start:%H:%M}" else f"{start:%Y-%m-%d %H:%M}"
 
 
-def _window(home: Home, ledger: Ledger, camera: str, asked: tuple[int | None, int | None]) -> tuple[int, int]:
+def _window(
+    home: Home, ledger: Ledger, camera: str, requested: tuple[int | None, int | None]
+) -> tuple[int, int]:
     held = observations.span(home.path, camera)
     if held is None:
         known = ", ".join(observations.cameras(home.path)) or "none"
@@ -200,8 +202,8 @@ def _window(home: Home, ledger: Ledger, camera: str, asked: tuple[int | None, in
     # Time in which the camera saw no person counts too, before the first row and after the last.
     around = _watched(ledger, camera, (held[0] - DAY_US, held[1] + DAY_US))
     low, high = (min(held[0], around[0][0]), max(held[1], around[-1][1])) if around else held
-    end = min(asked[1] or high, high)
-    start = max(asked[0] or end - DAY_US, low)
+    end = min(requested[1] or high, high)
+    start = max(requested[0] or end - DAY_US, low)
     if start >= end:
         raise LazarettoError(
             f"expected a time in which camera {camera!r} was watched ({to_iso(low)} to {to_iso(high)}), "

@@ -1,4 +1,4 @@
-"""The ground plane of a camera from what its facility file says of it."""
+"""The ground plane of a camera from its calibration in the facility file."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ _OUTSIDE = re.compile(r"\b(outside|door|doors|entrance|front|cua|ngoai|truoc|loi
 def unseen_places(facility: Facility) -> Remarks:
     """A note for each of the six kinds of public area that no camera sees."""
     seen = {place for camera in facility.cameras for place in camera.places}
-    for place, asked in REQUIRED_AREAS.items():
+    for place, areas in REQUIRED_AREAS.items():
         if place not in seen:
-            sentence = f"no camera sees the kind {place.value!r}: 4403/CV-BCD asks to see {asked}"
+            sentence = f"no camera sees the kind {place.value!r}: 4403/CV-BCD asks to see {areas}"
             yield note(Check.UNSEEN_PLACE, "", ("cameras",), sentence)
 
 

@@ -1,9 +1,9 @@
 """Zones, lines, calibrations and single values of a facility file: add, replace, remove, set.
 
 Each function takes the text of a facility file and returns the changed text. The changed text is parsed
-again: it is a valid facility file and differs only in what was asked for. Otherwise FacilityError says why: a
-part that cannot be changed alone (an alias, or an anchor that others refer to), or a value that the file may
-not have. `name` is the name of the file, for errors.
+again: it is a valid facility file and differs only in the requested change. Otherwise FacilityError is
+raised: for a part that cannot be changed alone (an alias, or an anchor that others refer to), or for a value
+that the file may not have. `name` is the name of the file, for errors.
 """
 
 from __future__ import annotations

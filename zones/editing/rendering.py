@@ -1,4 +1,4 @@
-"""Values as YAML text, in the manner of a facility file written by hand."""
+"""Values as YAML text in the style of a facility file that is written by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Text that no reader of YAML 1.1 or 1.2 takes for anything but text, even between brackets.
+# Text that YAML 1.1 and 1.2 both read as text, even within brackets.
 _PLAIN = re.compile(r"[^\W\d_](?:[\w ./()+-]*[\w./()+-])?")
 _WORDS = frozenset({"y", "yes", "n", "no", "on", "off", "true", "false", "null", "none"})
 
@@ -62,7 +62,7 @@ def _nests(value: Any) -> bool:
 
 
 def _fits(value: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether a list belongs on one line: plain values, and the points of a polygon however many."""
+    """Whether a list is written on one line: plain values, or any number of points of a polygon."""
     points = all(isinstance(part, (list, tuple)) and len(part) == 2 and not _nests(part) for part in value)
     return points or not _nests(value)
 

@@ -18,10 +18,10 @@ from ruamel.yaml.events import (
 
 @dataclass
 class Node:
-    """A value as written; `start` and `end` are places in the text.
+    """A value as written; `start` and `end` are positions in the text.
 
-    The end of a block is that of the last text in it: the parser's own lies beyond the comments that follow.
-    An alias is a node of its own, which the parser's tree of values does not tell.
+    The end of a block is that of the last text in it; the parser's end lies after the comments that follow.
+    An alias is a node of its own, which it is not in the parser's tree of values.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Node:
         return zip(self.keys, self.items, strict=True)
 
     def index(self, step: int | str) -> int | None:
-        """Which of the items a step leads to: a key, a number, or the id of a mapping in a list."""
+        """The index of the item that a step leads to: a key, an index, or the id of a mapping in a list."""
         if isinstance(step, int):
             return step if self.kind == "sequence" and 0 <= step < len(self.items) else None
         if self.kind == "mapping":

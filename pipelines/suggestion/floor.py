@@ -73,16 +73,12 @@ class Floor:
     Attributes:
         polygons: each (K, 2), normalised, simple; largest first. Holes are not cut out.
         time_inside: share of the time of all people that was spent inside, 0..1.
-        people_inside: share of the people who walked and spent nine tenths of their time inside, 0..1.
         people: number of people who walked.
-        area_m2: area of the polygons on the ground; None where the camera is not calibrated.
     """
 
     polygons: tuple[tuple[tuple[float, float], ...], ...]
     time_inside: float
-    people_inside: float
     people: int
-    area_m2: float | None
 
 
 def find_floor(trajectories: Trajectories) -> tuple[Floor | None, str | None]:
@@ -104,26 +100,26 @@ def find_floor(trajectories: Trajectories) -> tuple[Floor | None, str | None]:
 def _visits(trajectories: Trajectories) -> tuple[float, Ints, Floats]:
     """Side of a cell, m; number of people (rows, columns) who walked on each cell; corner of the grid, m."""
     rows = np.flatnonzero(trajectories.walking_rows())
-    place, path = trajectories.position[rows], trajectories.samples.person[rows]
+    position, person = trajectories.position[rows], trajectories.samples.person[rows]
     # Between two consecutive samples a person walked on the cells in between, too.
-    joined = (np.diff(rows) == 1) & (trajectories.duration_s[rows[:-1]] > 0) & (np.diff(path) == 0)
-    step = np.where(joined, np.hypot(*np.diff(place, axis=0).T), 0.0)
+    joined = (np.diff(rows) == 1) & (trajectories.duration_s[rows[:-1]] > 0) & (np.diff(person) == 0)
+    step = np.where(joined, np.hypot(*np.diff(position, axis=0).T), 0.0)
     count = np.append(np.clip(np.ceil(step / CELL_M), 1, 20).astype(np.int64), 1)
     share = (np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)) / np.repeat(count, count)
-    onward = np.append(np.where(joined[:, None], np.diff(place, axis=0), 0.0), np.zeros((1, 2)), axis=0)
-    place = np.repeat(place, count, axis=0) + np.repeat(onward, count, axis=0) * share[:, None]
-    path = np.repeat(path, count)
+    onward = np.append(np.where(joined[:, None], np.diff(position, axis=0), 0.0), np.zeros((1, 2)), axis=0)
+    position = np.repeat(position, count, axis=0) + np.repeat(onward, count, axis=0) * share[:, None]
+    person = np.repeat(person, count)
     # A position far from all others must not enlarge the grid: a hundredth of a percent is left out.
-    low, high = np.percentile(place, [0.01, 99.99], axis=0)
-    inside = ((place >= low) & (place <= high)).all(axis=1)
+    low, high = np.percentile(position, [0.01, 99.99], axis=0)
+    inside = ((position >= low) & (position <= high)).all(axis=1)
     cell = max(CELL_M, float((high - low).max()) / 2000)
     low = low - (BODY_RADIUS_M + CLOSING_RADIUS_M + 2 * cell)
     shape = np.ceil((high - low + BODY_RADIUS_M + CLOSING_RADIUS_M + 2 * cell) / cell).astype(np.int64)[::-1]
-    column, row = ((place[inside] - low) // cell).astype(np.int64).T
-    reach = round(BODY_RADIUS_M / cell)
-    around = np.arange(-reach, reach + 1)
+    column, row = ((position[inside] - low) // cell).astype(np.int64).T
+    radius = round(BODY_RADIUS_M / cell)
+    around = np.arange(-radius, radius + 1)
     disc = [(r, c) for r in around for c in around if np.hypot(r, c) * cell <= BODY_RADIUS_M + 1e-9]
-    code = np.unique(path[inside] * shape.prod() + row * shape[1] + column)
+    code = np.unique(person[inside] * shape.prod() + row * shape[1] + column)
     spread = np.concatenate([code + r * shape[1] + c for r, c in disc])
     visits = np.bincount(np.unique(spread) % shape.prod(), minlength=shape.prod())
     return cell, visits.reshape(shape), low
@@ -180,14 +176,9 @@ def _outlines(grid: Bools, low: Floats, cell: float, trajectories: Trajectories)
 def _floor(trajectories: Trajectories, polygons: list[Floats]) -> Floor:
     foot = trajectories.samples.foot
     inside = np.any([signed_distance(foot, polygon) >= 0 for polygon in polygons], axis=0)
-    time = np.add.reduceat(trajectories.duration_s, trajectories.first_row)
-    within = np.add.reduceat(trajectories.duration_s * inside, trajectories.first_row)
-    mostly = (within >= 0.9 * time)[trajectories.walked]
-    metres = sum(area(trajectories.ground.to_floor(polygon)) for polygon in polygons)
+    duration_s = trajectories.duration_s
     return Floor(
         polygons=tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in polygons),
-        time_inside=float(within.sum() / max(time.sum(), 1e-9)),
-        people_inside=float(mostly.mean()),
+        time_inside=float(duration_s[inside].sum() / max(duration_s.sum(), 1e-9)),
         people=trajectories.walker_count,
-        area_m2=round(metres, 1) if trajectories.ground.calibrated else None,
     )

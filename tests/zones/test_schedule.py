@@ -131,7 +131,7 @@ def test_a_window_without_length_is_refused(start: str, end: str) -> None:
     assert (error["type"], error["ctx"]["at"]) == (FaultCode.CONFLICT, ("to",))
 
 
-def facility(**schedules: Any) -> Facility:
+def facility_with(**schedules: Any) -> Facility:
     return Facility.model_validate(
         {
             "facility": {"code": "LC-01", "name": "x", "managing_body": "y"},
@@ -144,15 +144,15 @@ def facility(**schedules: Any) -> Facility:
 
 def test_schedules_go_by_name_in_the_zone_of_the_facility() -> None:
     t = np.array([utc("2026-07-01T10:00:00"), utc("2026-07-01T20:00:00"), utc("2026-07-01T02:59:59")])
-    place = facility(meal=[{"from": "12:00", "to": "13:00"}])
-    assert place.active("meal", t).tolist() == [True, False, False]
-    assert place.active("curfew", t).tolist() == [False, True, True]
-    assert place.active("always", t).tolist() == [True, True, True]
+    facility = facility_with(meal=[{"from": "12:00", "to": "13:00"}])
+    assert facility.active("meal", t).tolist() == [True, False, False]
+    assert facility.active("curfew", t).tolist() == [False, True, True]
+    assert facility.active("always", t).tolist() == [True, True, True]
 
 
 def test_an_unknown_schedule_is_refused() -> None:
     with pytest.raises(FacilityError) as caught:
-        facility().active("curfwe", np.array([0]))
+        facility_with().active("curfwe", np.array([0]))
     error = caught.value
     assert (error.code, error.got) == (FaultCode.UNKNOWN_REFERENCE, "'curfwe'")
     assert "always, curfew" in error.expected and "'curfew'" in error.fault.hint

@@ -69,7 +69,6 @@ class WalkingFit:
         usable: number of boxes of whole, upright people in long tracks.
         strides: number of strides used.
         shape_residual: root mean square relative height residual by location, of people left out of the fit.
-        distance_se_m: expected error of REFERENCE_DISTANCE_M among the people, from the covariance.
         focal_se: standard error of the focal length, relative.
         focal_unusual: deviation of the focal length from the assumed one, in standard deviations.
     """
@@ -79,7 +78,6 @@ class WalkingFit:
     usable: int
     strides: int
     shape_residual: float
-    distance_se_m: float
     focal_se: float
     focal_unusual: float
 
@@ -117,7 +115,6 @@ def fit_walking(people: PersonBoxes, assumed: Assumptions) -> WalkingFit:
         usable=len(usable.boxes),
         strides=len(data.stride_s),
         shape_residual=shape,
-        distance_se_m=expected,
         focal_se=math.sqrt(covariance[FOCAL, FOCAL]),
         focal_unusual=abs(p[FOCAL] - expected_focal) / focal_sigma,
     )

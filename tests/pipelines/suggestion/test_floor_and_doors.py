@@ -58,7 +58,7 @@ def test_the_doors_and_the_floor_of_a_day_are_found(seed: int, calibrated: bool)
     assert overlap(floor) >= 0.8
     assert len(floor.polygons) == 1
     assert floor.time_inside > 0.95
-    assert (floor.area_m2 is not None) == calibrated
+    assert trajectories.ground.calibrated == calibrated
 
 
 def test_a_door_counts_the_people_who_came_and_went() -> None:

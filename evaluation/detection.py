@@ -22,7 +22,7 @@ from evaluation.formats import Labelled, TruthError, class_names, labelled_image
 from evaluation.report import Report
 from evaluation.setup import PerceptionRequest, Progress, ProgressBars, no_progress
 from incidents.intervals import Estimate
-from models.devices import Device, Predictor
+from models.devices import Detector, Device
 from models.registry import Weights, resolve
 from vision.masks import STATES
 
@@ -128,7 +128,7 @@ def evaluate_detection(
         used: Mapping[str, Weights] = bundle.weights
     else:
         imgsz = request.imgsz or WHOLE_IMAGE_IMGSZ
-        predictor = Predictor(resolve(request.weights), Device.choose(request.device), imgsz, MIN_SCORE, None)
+        predictor = Detector(resolve(request.weights), Device.choose(request.device), imgsz, MIN_SCORE, None)
         detect, classes = lambda image: predictor([image])[0], predictor.classes
         used = {"detection": predictor.weights}
     with progress_bars("images") as progress:

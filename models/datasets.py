@@ -1,7 +1,7 @@
-"""The training sets, built from folders of public images with truth: where each image comes from.
+"""Training sets, built from folders of public images with labels.
 
-A set is built once into a work folder in YOLO layout (images/SPLIT, labels/SPLIT, data.yaml) and is
-the same, file for file, for the same sources and seed. The builders never open a test split.
+A set is built once into a work folder in YOLO layout (images/SPLIT, labels/SPLIT, data.yaml). The same
+sources and seed give the same files. No test split is used.
 
 Labels are text lines `class cx cy w h`, normalised to 0..1.
 """
@@ -14,24 +14,29 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
+import supervision as sv
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.images import Image, read_image
+
+SAME_PERSON_IOU = 0.5
+"""From this IoU on a box of the teacher and a human label are of the same person."""
+MAX_STORED_PX = 800
+"""Longer side of a stored image."""
 
 Boxes = NDArray[np.float64]
 """Rows of (class, x1, y1, x2, y2), pixels."""
 
-
-Labeller = Callable[[NDArray[np.uint8]], Boxes]
+Labeller = Callable[[Image], Boxes]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the public data lies.
+    """The folders of the public data.
 
     Attributes:
         data: folder with face_mask/, mask_crops/, pennfudan/, coco128/, ppe_syook/, ppe_rqnu9/.
@@ -55,16 +60,16 @@ class Sources:
 
 
 class SetWriter:
-    """Writes images and labels of a set; `finish` makes it complete."""
+    """Writes images and labels of a set; `finish` completes it."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        """Begin a set in `folder` (emptied) with class `names`."""
+        """Begin a set in `folder`, which is emptied, with class `names`."""
         shutil.rmtree(folder, ignore_errors=True)
         self.folder = folder
         self.names = list(names)
         self.counts: dict[str, int] = {}
 
-    def add(self, split: str, name: str, image: NDArray[np.uint8], boxes: Boxes, quality: int = 95) -> None:
+    def add(self, split: str, name: str, image: Image, boxes: Boxes, quality: int = 95) -> None:
         """Add an image (H x W x 3 BGR) with its boxes to a split."""
         height, width = image.shape[:2]
         for kind in ("images", "labels"):
@@ -76,7 +81,7 @@ class SetWriter:
         (self.folder / "labels" / split / f"{name}.txt").write_text("".join(lines))
         self.counts[split] = self.counts.get(split, 0) + 1
 
-    def finish(self, recipe: dict[str, Any]) -> Path:
+    def finish(self, recipe: dict[str, object]) -> Path:
         """Write data.yaml and the record of what the set was built from; returns data.yaml."""
         names = "".join(f"  {i}: {name}\n" for i, name in enumerate(self.names))
         data = self.folder / "data.yaml"
@@ -92,18 +97,6 @@ def built(folder: Path) -> Path | None:
     return folder / "data.yaml" if (folder / "built.json").is_file() else None
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as H x W x 3 BGR.
-
-    Raises:
-        ModelError: the file is not an image.
-    """
-    image = cv2.imread(str(path))
-    if image is None:
-        raise ModelError(f"expected an image, got {path}")
-    return np.asarray(image, dtype=np.uint8)
-
-
 def read_labels(path: Path, width: int, height: int) -> Boxes:
     """Read YOLO labels as boxes in pixels; a missing file means no objects."""
     if not path.is_file() or not (text := path.read_text().split()):
@@ -114,7 +107,7 @@ def read_labels(path: Path, width: int, height: int) -> Boxes:
     return np.column_stack([rows[:, 0], np.hstack([centre - half, centre + half]) * scale])
 
 
-def labelled(folder: Path, split: str | None = None) -> Iterable[tuple[str, NDArray[np.uint8], Boxes]]:
+def labelled(folder: Path, split: str | None = None) -> Iterable[tuple[str, Image, Boxes]]:
     """Every image of a YOLO folder, in the order of names, with its boxes."""
     images = folder / "images" / split if split else folder / "images"
     labels = folder / "labels" / split if split else folder / "labels"
@@ -126,43 +119,45 @@ def labelled(folder: Path, split: str | None = None) -> Iterable[tuple[str, NDAr
         yield path.stem, image, read_labels(label, image.shape[1], image.shape[0])
 
 
-HELD_OUT = 8
-"""One image in so many of each source of people is held out of training."""
+HELD_OUT_EVERY = 8
+"""One image in this many of each source of people is held out of training."""
 
 
 def build_person(folder: Path, sources: Sources, teacher: Labeller, seed: int = 0) -> Path:
-    """Persons: human labels where they exist, completed by the teacher's, so that nothing is forgotten.
+    """Build the set of the person detector: human labels, completed by those of the teacher.
 
-    A box of the teacher that overlaps no human label (IoU < 0.5) is added: unlabelled people in the
-    background would otherwise be taught as background. One image in eight is held out for validation.
+    A box of the teacher that overlaps no human label (IoU < SAME_PERSON_IOU) is added; otherwise unlabelled
+    people would be trained as background. One image in eight is held out for validation.
     """
     writer = SetWriter(folder, ["person"])
     rng = random.Random(seed)
-    for source, number, name, image, truth in people(sources):
+    for source, number, name, image, truth in person_images(sources):
         both = _complete(truth, teacher(image))
-        split = "train" if number % HELD_OUT else "val"
+        split = "train" if number % HELD_OUT_EVERY else "val"
         writer.add(split, f"{source}_{name}", _limit(image), _fit(both, image))
     crowd = list(labelled(sources.data / "face_mask", "train"))
     for name, image, _ in rng.sample(crowd, 700):
         writer.add("train", f"face_mask_{name}", image, teacher(image))
-    return writer.finish({"seed": seed, "sources": [*PEOPLE, "face_mask/train (700, teacher's labels)"]})
+    return writer.finish(
+        {"seed": seed, "sources": [*PERSON_SOURCES, "face_mask/train (700, teacher's labels)"]}
+    )
 
 
 def build_person_held_out(folder: Path, sources: Sources) -> Path:
     """The held-out images of `build_person` with human labels alone, as the split `val`."""
     writer = SetWriter(folder, ["person"])
-    for source, number, name, image, truth in people(sources):
-        if number % HELD_OUT == 0:
+    for source, number, name, image, truth in person_images(sources):
+        if number % HELD_OUT_EVERY == 0:
             writer.add("val", f"{source}_{name}", image, truth)
-    return writer.finish({"sources": list(PEOPLE)})
+    return writer.finish({"sources": list(PERSON_SOURCES)})
 
 
-PEOPLE = ("pennfudan", "coco128", "ppe_syook", "ppe_rqnu9")
+PERSON_SOURCES = ("pennfudan", "coco128", "ppe_syook", "ppe_rqnu9")
 
 
-def people(sources: Sources) -> Iterable[tuple[str, int, str, NDArray[np.uint8], Boxes]]:
+def person_images(sources: Sources) -> Iterable[tuple[str, int, str, Image, Boxes]]:
     """Every image with human labels of people: source, number in it, name, image, boxes (class 0)."""
-    for source in PEOPLE:
+    for source in PERSON_SOURCES:
         folder = sources.data / source
         listed = (folder / "classes.txt").is_file()
         index = _class_index(folder, "person") if listed else 0  # COCO and PennFudan: person is class 0
@@ -185,14 +180,14 @@ def _label(row: NDArray[np.float64], width: int, height: int) -> str:
     return f"{int(row[0])} {(x1 + x2) / 2:.6f} {(y1 + y2) / 2:.6f} {x2 - x1:.6f} {y2 - y1:.6f}\n"
 
 
-def _limit(image: NDArray[np.uint8], side: int = 800) -> NDArray[np.uint8]:
+def _limit(image: Image, side: int = MAX_STORED_PX) -> Image:
     scale = side / max(image.shape[:2])
     if scale >= 1:
         return image
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _fit(boxes: Boxes, image: NDArray[np.uint8], side: int = 800) -> Boxes:
+def _fit(boxes: Boxes, image: Image, side: int = MAX_STORED_PX) -> Boxes:
     scale = min(1.0, side / max(image.shape[:2]))
     return np.column_stack([boxes[:, :1], boxes[:, 1:] * scale])
 
@@ -200,13 +195,5 @@ def _fit(boxes: Boxes, image: NDArray[np.uint8], side: int = 800) -> Boxes:
 def _complete(truth: Boxes, proposed: Boxes) -> Boxes:
     if not len(truth):
         return proposed
-    missing = [row for row in proposed if iou(truth[:, 1:], row[1:]).max() < 0.5]
-    return np.vstack([truth, *missing])
-
-
-def iou(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of boxes (N, 4) with one box (4,), all x1, y1, x2, y2."""
-    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
-    return np.asarray(common / np.maximum(areas - common, 1e-9))
+    overlaps = sv.box_iou_batch(truth[:, 1:], proposed[:, 1:]).max(axis=0, initial=0.0)
+    return np.vstack([truth, proposed[overlaps < SAME_PERSON_IOU]])

@@ -1,4 +1,4 @@
-"""Which processor runs the models, in which form: `--device auto|cpu|cuda|cuda:N`, `--runtime auto|...`."""
+"""Networks on the processor that `--device` names, in the form that `--runtime` names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.exports.selection import AUTO, select
+from models.images import Image
 from models.registry import Weights
-from models.runtimes.choosing import AUTO, fastest
 from models.runtimes.forms import Form
-from models.runtimes.network import STRIDE, Network
+from models.runtimes.network import INPUT_STRIDE_PX, Network
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Device:
             raise ModelError(f"expected a device among auto, cpu, cuda, cuda:N, got {text!r}")
         if match[1] == "cpu":
             return cls("cpu", runtime=runtime)
-        import torch  # seconds to import: not for a flag that says cpu
+        import torch  # takes seconds to import, so not for the device cpu
 
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = int(match[2] or 0)
@@ -58,7 +59,7 @@ class Device:
 
     @property
     def batch(self) -> int:
-        """Images per call: a GPU wants many; two CPU cores are full with one (measured: no gain from 4)."""
+        """Images per call: many on a GPU; one on a CPU, where four brought no gain on two cores."""
         return 16 if self.kind == "cuda" else 1
 
     def __str__(self) -> str:
@@ -66,13 +67,13 @@ class Device:
         return f"cuda:{self.index}" if self.kind == "cuda" else "cpu"
 
 
-class Predictor:
+class Detector:
     """Weights on a device: images in, boxes out."""
 
     def __init__(
         self, weights: Weights, device: Device, imgsz: int, confidence: float, classes: list[int] | None
     ):
-        """Load weights for images whose longer side is brought to `imgsz` px.
+        """Load weights for images whose longer side is resized to `imgsz` px.
 
         Args:
             weights: a detector's.
@@ -92,7 +93,7 @@ class Predictor:
         """Names of the classes that the weights tell apart, by index."""
         return self._network.classes
 
-    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+    def __call__(self, images: Sequence[Image]) -> list[NDArray[np.float32]]:
         """Detect in images (each H x W x 3 BGR): per image, rows of x1, y1, x2, y2, score, class (px)."""
         found = self._network.boxes(images, self._imgsz, self._confidence, self._classes)
         return [rows[:, :6] for rows in found]
@@ -100,7 +101,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Poses:
-    """What was found in one image.
+    """Detections with keypoints in one image.
 
     Attributes:
         boxes: (N, 5) rows of x1, y1, x2, y2 (px), score.
@@ -111,11 +112,11 @@ class Poses:
     keypoints: NDArray[np.float32]
 
 
-class Poser:
+class PoseDetector:
     """Weights of one class with keypoints on a device: images in, boxes with their points out."""
 
     def __init__(self, weights: Weights, device: Device, imgsz: int, confidence: float):
-        """Load weights for images whose longer side is brought to `imgsz` px (as a detector's).
+        """Load weights for images whose longer side is resized to `imgsz` px (as a detector's).
 
         Args:
             weights: a pose network's.
@@ -134,8 +135,8 @@ class Poser:
         """Names of the classes, by index."""
         return self._network.classes
 
-    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Poses]:
-        """Look at images (each H x W x 3 BGR, any size): what was found in each, strongest first."""
+    def __call__(self, images: Sequence[Image]) -> list[Poses]:
+        """Detect in images (each H x W x 3 BGR, any size): what was found in each, highest score first."""
         shape = self._network.keypoints
         return [
             Poses(rows[:, :5], rows[:, 6:].reshape(len(rows), *shape))
@@ -146,8 +147,8 @@ class Poser:
 class Classifier:
     """Weights of a classifier on a device: square crops in, class probabilities out.
 
-    A crop is brought to `imgsz` px (averaged areas if it shrinks, bilinear if it grows), its channels are
-    put in RGB order and divided by 255. Nothing else: no crop from the centre, no mean, no deviation.
+    A crop is resized to `imgsz` px (area averages if it shrinks, bilinear if it grows), its channels are put
+    in RGB order and divided by 255. There is no centre crop, and no mean and deviation are applied.
     """
 
     def __init__(self, weights: Weights, device: Device, imgsz: int):
@@ -164,20 +165,20 @@ class Classifier:
         """Names of the classes, by index."""
         return self._network.classes
 
-    def __call__(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Judge square crops (each S x S x 3 BGR, any S): probabilities (N, classes), rows sum to 1.
+    def __call__(self, crops: Sequence[Image]) -> NDArray[np.float32]:
+        """Classify square crops (each S x S x 3 BGR, any S): probabilities (N, classes), rows sum to 1.
 
         Raises:
             ModelError: a crop is not square.
         """
-        return self._network.shares(crops, self._imgsz)
+        return self._network.probabilities(crops, self._imgsz)
 
 
 def _load(weights: Weights, device: Device, imgsz: int, *tasks: str) -> tuple[Weights, Network]:
-    """The network in the form that suits the device, and the weights with the name of that form."""
-    if imgsz % STRIDE or imgsz <= 0:
-        raise ModelError(f"expected an image size that is a multiple of {STRIDE}, got {imgsz}")
-    runtime = fastest(weights, str(device), imgsz, device.runtime)
+    """The network in the form selected for the device, and the weights with the name of that form."""
+    if imgsz % INPUT_STRIDE_PX or imgsz <= 0:
+        raise ModelError(f"expected an image size that is a multiple of {INPUT_STRIDE_PX}, got {imgsz}")
+    runtime = select(weights, str(device), imgsz, device.runtime)
     network = runtime.load()
     if network.task not in tasks:
         raise ModelError(f"{weights.name}: expected weights of the kind {tasks[0]}, got {network.task}")

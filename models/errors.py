@@ -2,4 +2,4 @@
 
 
 class ModelError(Exception):
-    """Weights, data or a recipe are not what was expected; the text is one clear sentence."""
+    """Weights, data or a recipe are not what was expected; the message is one sentence."""

@@ -1,4 +1,4 @@
-"""How good weights are on images they have not seen: the figures of the cards."""
+"""Accuracy of weights on held-out images: the figures of the cards."""
 
 from __future__ import annotations
 

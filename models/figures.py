@@ -1,8 +1,8 @@
-"""The figures of our weights as data: what the cards state, for the command line to show.
+"""The accuracy figures of our weights, as data for the command line.
 
-`cards/NAME.json` holds them beside the digest of the weights that they are of; weights that were
-replaced since have none. Each figure names the cell of a table in the card that states it too, so that
-a test can hold the two together.
+`cards/NAME.json` has them with the digest of the weights that they were measured on; weights with another
+digest have no figures. Each figure names the table cell of the card with the same number; a test
+compares them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Figure:
     """One measured number.
 
     Attributes:
-        metric: what: mAP50, MOTA ...
-        of: what it is about, where the metric has one per class; else empty.
-        value: as measured.
+        metric: mAP50, MOTA ...
+        of: the class, where the metric has a value per class; else empty.
+        value: the number.
         data: what it was measured on.
-        row, column: where the card's tables state it.
+        row, column: its cell in the card's tables.
     """
 
     metric: str
@@ -38,20 +38,20 @@ class Figure:
     column: str
 
     def __str__(self) -> str:
-        """As people read it: mAP50 of masked 0.804."""
+        """The figure as text: mAP50 of masked 0.804."""
         return f"{self.metric}{' of ' if self.of else ''}{self.of} {self.value:.3f}"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of weights: the px of the longer side at which the pipeline runs them, and figures."""
+    """The px of the longer side at which the pipeline runs weights, and their figures."""
 
     imgsz: int
     figures: tuple[Figure, ...]
 
 
 def card(weights: Weights) -> Card:
-    """The card of weights; one without figures where there is none of this very file."""
+    """The card of weights; without figures where none were measured on this very file."""
     path = CARDS / f"{weights.name}.json"
     if weights.ours and path.is_file():
         content = json.loads(path.read_text())

@@ -1,7 +1,7 @@
-"""How ultralytics is loaded: offline, silent, and never installing packages behind our back.
+"""Load ultralytics and OpenVINO offline: no telemetry, no downloads, no automatic package installs.
 
-ultralytics reads these variables when it is imported, so every import of it in this project goes
-through `yolo()`. A user who wants a model by name from the internet sets YOLO_OFFLINE=false.
+ultralytics reads its variables when it is imported, so every import of it in this project comes after
+`quiet_ultralytics()`. With YOLO_OFFLINE=false, ultralytics may download a model by name.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def no_telemetry() -> None:
-    """Keep OpenVINO and NNCF from reporting every import and conversion to their makers.
+    """Keep OpenVINO and NNCF from reporting imports and conversions to their makers.
 
-    They do so through the package openvino_telemetry, unless a file in the user's home says no, and go
-    without where it cannot be imported. Cameras of a quarantine facility are nobody else's business.
+    They report through the package openvino_telemetry unless a file in the user's home forbids it, and they
+    work without it where it cannot be imported. A quarantine facility must not send such reports.
     """
     sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
 
 
 def quiet_ultralytics() -> None:
-    """Set ultralytics offline and without automatic installs, unless the user said otherwise."""
+    """Set ultralytics offline and without automatic installs, unless the environment says otherwise."""
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     os.environ.setdefault("YOLO_VERBOSE", "false")
@@ -35,6 +35,6 @@ def quiet_ultralytics() -> None:
 def yolo(weights: str | Path, task: str = "detect") -> YOLO:
     """Open weights (a .pt file or an export) as an ultralytics model."""
     quiet_ultralytics()
-    from ultralytics import YOLO  # imported late: torch takes seconds that `--help` should not cost
+    from ultralytics import YOLO  # late: torch takes seconds to import
 
     return YOLO(str(weights), task=task, verbose=False)

@@ -1,4 +1,4 @@
-"""Weights ready to be kept: small, anonymous, and listed with their digest."""
+"""Publish trained weights: small, without traces of the training machine, listed with their digest."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from models.errors import ModelError
 from models.offline import quiet_ultralytics
 from models.registry import FOLDER, Weights, register
 
-MOST_BYTES = 7 * 1024 * 1024
-"""Every clone carries every version for ever."""
+MAX_BYTES = 7 * 1024 * 1024
+"""Every clone of the repository carries every version. Project default (docs/defaults.md)."""
 
 
 def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
     """Keep a trained checkpoint as the weights of a name, in half precision, and list its digest.
 
-    Only what inference needs is kept: a checkpoint also knows paths of the machine that trained it.
+    Only what inference needs is kept; a checkpoint also contains paths of the machine that trained it.
 
     Raises:
         ModelError: there is no such checkpoint, or it is larger than 7 MB.
@@ -35,7 +35,7 @@ def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
     arguments = content["train_args"]
     model.args = {"task": arguments.get("task", "detect"), "imgsz": int(arguments["imgsz"])}
     model.yaml = {k: v for k, v in model.yaml.items() if k != "yaml_file"}
-    for trace in ("pt_path", "criterion"):  # of the file it was loaded from, and of its training
+    for trace in ("pt_path", "criterion"):  # the file it was loaded from, and its training loss
         model.__dict__.pop(trace, None)
     kept = {
         "model": model,
@@ -46,16 +46,16 @@ def publish(name: str, checkpoint: Path, folder: Path = FOLDER) -> Weights:
     target = folder / f"{name}.pt"
     temporary = target.with_suffix(".tmp")
     torch.save(kept, temporary)
-    if temporary.stat().st_size > MOST_BYTES:
+    if temporary.stat().st_size > MAX_BYTES:
         size = temporary.stat().st_size
         temporary.unlink()
-        raise ModelError(f"expected weights of at most {MOST_BYTES} bytes, got {size}")
+        raise ModelError(f"expected weights of at most {MAX_BYTES} bytes, got {size}")
     temporary.replace(target)
     return register(name, target, tuple(model.names.values()))
 
 
 def _publish_appearance(name: str, checkpoint: Path, folder: Path) -> Weights:
-    """No ultralytics checkpoint: plain tensors, written anew in half precision."""
+    """Publish the appearance network, which is no ultralytics checkpoint, as tensors in half precision."""
     from models.appearance import network
 
     net = network.load(checkpoint)

@@ -1,8 +1,7 @@
-"""Which weights there are, and that a file is the one we vouch for.
+"""The weights that can be used, and the check that our own files are the published ones.
 
-`weights/manifest.json` lists our own weights with the SHA-256 that each file must have. Any other
-`.pt` file, and any ultralytics model name for users with internet, works as an option; its digest is
-recorded with every incident all the same.
+`weights/manifest.json` lists our own weights with the SHA-256 of each file. Any other `.pt` file works too,
+and with internet access any ultralytics model name. The digest of the file is recorded with every incident.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ MANIFEST = FOLDER / "manifest.json"
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that may be used.
+    """Weights that can be used.
 
     Attributes:
         name: short name, recorded with every incident.
         path: the .pt file.
         sha256: of the file, hexadecimal.
-        classes: names by index; None where only loading the file would tell.
-        ours: listed in the manifest and verified against it.
+        classes: names by index; None where they are known only after loading.
+        ours: whether they are listed in the manifest and verified against it.
         runtime: the form in which they were loaded (openvino-f32, torch-f16, openvino-int8 with the start of
             the export's digest ...), which influences their answers too; empty before they are loaded.
     """
@@ -79,7 +78,7 @@ def resolve(name: str) -> Weights:
 
 
 def register(name: str, file: Path, classes: tuple[str, ...]) -> Weights:
-    """Write the digest of a file below weights/ into the manifest, replacing what stood there."""
+    """Write the digest of a file below weights/ into the manifest, replacing an older entry."""
     table = {**_manifest(), name: _Listed(file.name, sha256(file), classes)}
     rows = {
         key: {"file": row.file, "sha256": row.sha256, "classes": row.classes} for key, row in table.items()
@@ -89,7 +88,7 @@ def register(name: str, file: Path, classes: tuple[str, ...]) -> Weights:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal, read once per state of the file."""
+    """SHA-256 of a file, hexadecimal; computed again only when the file changes."""
     status = path.stat()
     return _digest(path, status.st_mtime_ns, status.st_size)
 
@@ -123,7 +122,5 @@ def _download(name: str) -> Path:
 
     try:
         return Path(str(yolo(name).ckpt_path))
-    except (
-        Exception
-    ) as error:  # whatever the hub raises, the user needs to know that the name did not resolve
+    except Exception as error:  # the hub raises errors of many kinds
         raise ModelError(f"cannot fetch the model {name!r}: {error}") from error

@@ -1,8 +1,7 @@
-"""Recipes: how each of our weights came to be, as code that anyone with the data can run again.
+"""Training recipes of our weights; with the data, each can be run again.
 
-The detectors start from published pretrained networks whose head is *grafted*, not thrown away: the
-class output that already means what we need is copied into the new head, so that training refines a
-working detector instead of learning one anew.
+The person detector starts from a published pretrained network. Of the classes in its head, the one that we
+need is copied into the new head (*grafting*), so that training refines a working detector.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 from models import datasets, registry, teachers
 from models.appearance import training as appearance_training
 from models.errors import ModelError
-from models.faces import regions
+from models.faces import region_set
 from models.faces import training as mask_training
 from models.offline import quiet_ultralytics, yolo
 
@@ -27,7 +26,7 @@ class Recipe:
     """One training, reproducible from its fields.
 
     Attributes:
-        name: of the weights that it makes.
+        name: name of the resulting weights.
         names: classes, in order.
         init: file of the initialisation below the weights folder.
         architecture: ultralytics model file that the head is built for.
@@ -50,8 +49,8 @@ class Recipe:
     keep: float = 0.0
 
 
-COMMON = {
-    # ultralytics' own choice of optimizer and its default bias warm-up (0.1) wreck a pretrained head.
+COMMON_SETTINGS = {
+    # ultralytics' automatic optimizer and its default bias warm-up (0.1) damage a pretrained head.
     "optimizer": "AdamW",
     "warmup_bias_lr": 0.0,
     "warmup_epochs": 0.3,
@@ -59,7 +58,7 @@ COMMON = {
     "seed": 0,
     "deterministic": True,
     "batch": 8,
-    # A step for every batch: the default collects 64 images for one, too few steps for so few epochs.
+    # One step per batch. The default collects 64 images per step: too few steps for so few epochs.
     "nbs": 8,
     "workers": 1,
     "amp": False,
@@ -84,7 +83,7 @@ RECIPES: dict[str, Recipe] = {
         teachers.FACE_TEACHER,
         "yolov8n-pose.yaml",
         None,
-        lambda folder, sources: regions.build(
+        lambda folder, sources: region_set.build(
             folder,
             sources,
             teachers.faces(sources),
@@ -110,7 +109,7 @@ OTHERS: dict[str, Callable[[Path, Path], Path]] = {
     "mask": mask_training.train,
     "appearance": appearance_training.train,
 }
-"""Recipes that are no ultralytics training: called with the data and the work folder."""
+"""Recipes that do not use ultralytics' trainer; called with the data folder and the work folder."""
 
 
 def recipe(name: str) -> Recipe:
@@ -125,7 +124,7 @@ def recipe(name: str) -> Recipe:
 
 
 def train(name: str, data_root: Path, work: Path) -> Path:
-    """Run a recipe, or go on with it where it was interrupted; returns the half-precision weights.
+    """Run a recipe, or resume an interrupted one; returns the half-precision weights.
 
     `work/NAME` holds the data set, the checkpoints and ultralytics' log (`results.csv`).
 
@@ -150,7 +149,7 @@ def train(name: str, data_root: Path, work: Path) -> Path:
         initial = sources.weights / chosen.init
         if not initial.is_file():
             raise ModelError(f"expected the initialisation {initial}, found none")
-        arguments = {**COMMON, **chosen.settings, "data": str(data), "device": "cpu"}
+        arguments = {**COMMON_SETTINGS, **chosen.settings, "data": str(data), "device": "cpu"}
         arguments |= {"project": str(folder), "name": "run", "exist_ok": True}
         if trainer is None:
             yolo(initial, task=chosen.task).train(**arguments)
@@ -159,7 +158,8 @@ def train(name: str, data_root: Path, work: Path) -> Path:
             yolo(chosen.architecture).train(trainer=trainer, pretrained=False, **arguments)
     if chosen.keep:
         blend(best, sources.weights / chosen.init, chosen, final)
-    settings = {"recipe": name, "init": chosen.init, "keep": chosen.keep, **COMMON, **chosen.settings}
+    settings = {"recipe": name, "init": chosen.init, "keep": chosen.keep}
+    settings |= {**COMMON_SETTINGS, **chosen.settings}
     (folder / "finished.json").write_text(json.dumps(settings, indent=1))
     return final
 
@@ -167,8 +167,8 @@ def train(name: str, data_root: Path, work: Path) -> Path:
 def blend(checkpoint: Path, initial: Path, chosen: Recipe, target: Path) -> None:
     """Write a checkpoint whose weights lie between those of a training and its initialisation.
 
-    What a short training on few images adds is kept while less of what many images taught is lost
-    (Wortsman et al. 2022, robust fine-tuning by weight averaging).
+    This keeps most of what a short training on few images adds, and loses less of what the initialisation
+    learned from many (Wortsman et al. 2022, robust fine-tuning by weight averaging).
     """
     import torch
 
@@ -187,7 +187,7 @@ def blend(checkpoint: Path, initial: Path, chosen: Recipe, target: Path) -> None
 
 
 def grafting_trainer(chosen: Recipe) -> Any:
-    """A trainer class whose model starts as the initialisation, of its classes only the one wanted."""
+    """A trainer class whose model starts from the initialisation, reduced to the recipe's class."""
     quiet_ultralytics()
     from ultralytics.models.yolo.detect import DetectionTrainer
 
@@ -195,7 +195,7 @@ def grafting_trainer(chosen: Recipe) -> Any:
         initial: Path | None = None
 
         def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-            if weights is not None:  # going on from a checkpoint of ours
+            if weights is not None:  # resumed from a checkpoint
                 return deepcopy(weights).float().requires_grad_(True)
             if self.initial is None:
                 raise ModelError("expected an initialisation to graft from, got none")
@@ -205,7 +205,7 @@ def grafting_trainer(chosen: Recipe) -> Any:
 
 
 def graft(initial: Path, chosen: Recipe) -> Any:
-    """Build the recipe's detector and fill it from an initialisation, of its classes only the one wanted.
+    """Build the recipe's detector from an initialisation, reduced to the recipe's class.
 
     The hidden layers of an ultralytics head are as wide as its number of classes asks; they are kept
     as wide as the initialisation has them, so that all of its weights carry over.

@@ -355,7 +355,7 @@ class Networks:
         """
         from models import figures, registry
         from models.appearance.inference import Embedder
-        from models.devices import Classifier, Device, Poser, Predictor
+        from models.devices import Classifier, Detector, Device, PoseDetector
         from models.errors import ModelError
 
         self.device, self.form = device, form
@@ -365,10 +365,10 @@ class Networks:
             weights = {name: registry.resolve(name) for name in ("person", "face", "mask", "appearance")}
             self._weights = weights
             self.imgsz = {name: figures.card(item).imgsz for name, item in weights.items()}
-            self.person = Predictor(
+            self.person = Detector(
                 weights["person"], self.target, self.imgsz["person"], PERSON_CONFIDENCE, None
             )
-            self.face = Poser(weights["face"], self.target, self.imgsz["face"], FACE_CONFIDENCE)
+            self.face = PoseDetector(weights["face"], self.target, self.imgsz["face"], FACE_CONFIDENCE)
             self.mask = Classifier(weights["mask"], self.target, self.imgsz["mask"])
             self.appearance = Embedder(weights["appearance"], self.target)
         except ModelError as error:
@@ -376,10 +376,10 @@ class Networks:
 
     def alone(self, name: str) -> Network:
         """One network without resizing and without what follows its output."""
-        from models.runtimes.choosing import fastest
+        from models.exports.selection import select
 
         if name not in self._alone:
-            runtime = fastest(self._weights[name], str(self.target), self.imgsz[name], self.form)
+            runtime = select(self._weights[name], str(self.target), self.imgsz[name], self.form)
             self._alone[name] = runtime.load()
         return self._alone[name]
 
@@ -426,7 +426,7 @@ class Check:
         Raises:
             CannotRunError: a network cannot be loaded, or nothing was found to compare.
         """
-        from models.appearance.cutting import cut
+        from models.appearance.cropping import cut
         from models.faces.crops import head_region, square
 
         forms = [F32] if self.kind == "cpu" else [F16, F32]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.appearance.cutting import cut
+from models.appearance.cropping import cut
 from models.appearance.inference import Embedder
 from models.appearance.sizes import DIMENSION
 from models.devices import Device

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import supervision as sv
 
-from models.devices import Device, Predictor
+from models.devices import Detector, Device
 from models.errors import ModelError
 from models.registry import Weights
 from vision.frames import Frame
@@ -32,7 +32,7 @@ class PersonDetector:
             ModelError: the weights cannot be loaded, or their class 0 is not a person.
         """
         self.batch = device.batch
-        self._predict = Predictor(weights, device, imgsz, MIN_CANDIDATE_SCORE, [PERSON_CLASS])
+        self._predict = Detector(weights, device, imgsz, MIN_CANDIDATE_SCORE, [PERSON_CLASS])
         self.weights = self._predict.weights
         if self._predict.classes[PERSON_CLASS] != "person":
             raise ModelError(

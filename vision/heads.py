@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.devices import Device, Poser
+from models.devices import Device, PoseDetector
 from models.errors import ModelError
 from models.faces.crops import head_region
 from models.registry import Weights
@@ -97,7 +97,7 @@ class FaceFinder:
             ModelError: the weights cannot be loaded, or do not find faces with five landmarks.
         """
         self.batch = device.batch
-        self._pose = Poser(weights, device, imgsz, MIN_CANDIDATE_SCORE)
+        self._pose = PoseDetector(weights, device, imgsz, MIN_CANDIDATE_SCORE)
         self.weights = self._pose.weights
         if self._pose.classes != ("face",):
             raise ModelError(

@@ -27,7 +27,7 @@ Work = Annotated[Path, typer.Option(help="Folder of data sets and checkpoints.")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """List our own weights, each verified against its published digest, with figures and verified exports."""
     from models import figures
-    from models.runtimes import store
+    from models.exports import store
 
     found = [(w, figures.card(w), store.exports(w)) for w in registry.installed()]
     if as_json:
@@ -105,8 +105,8 @@ def export(
     """
     from models import figures
     from models.devices import Device
-    from models.exporting import Job
-    from models.exporting import export as make
+    from models.exports.exporting import Job
+    from models.exports.exporting import export as make
     from models.runtimes.forms import EXPORT_FORMATS, Form
 
     if format_ not in EXPORT_FORMATS:

@@ -1,1 +1,1 @@
-"""A small network that tells people apart by their clothing: its form, its recipe, how good it is."""
+"""The appearance network, which distinguishes people by their clothing: network, recipe, evaluation."""

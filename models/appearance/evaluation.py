@@ -1,6 +1,6 @@
-"""How well appearances tell people apart: the figures of the card.
+"""How well appearance vectors separate people: the figures of the card.
 
-AUC: the chance that two pictures of one person are nearer to each other than pictures of two people.
+AUC: the probability that two images of one person are more similar than images of two people.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import supervision as sv
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from models import datasets
-from models.appearance import crops
-from models.appearance.crops import CropSet, Teacher
-from models.appearance.cutting import cut
-from models.appearance.degrade import degrade
+from models.appearance import crop_set
+from models.appearance.crop_set import CropSet, Teacher
+from models.appearance.cropping import cut
+from models.appearance.degradation import degrade
 from models.appearance.network import AppearanceNet, load
 from models.errors import ModelError
 from models.registry import Weights
@@ -26,19 +28,19 @@ from models.registry import Weights
 Floats = NDArray[np.float64]
 Images = Sequence[NDArray[np.uint8]]
 
-EVERY_FRAMES = 14
-"""Frames between those of the footage that are compared: 2 s, after which people look different."""
-ALONE = 0.1
-"""Boxes of the footage that overlap another by more (IoU) show two people, and are left out."""
+FRAME_STEP = 14
+"""Frames between those of the footage that are compared: 2 s, so that postures differ."""
+MAX_NEIGHBOUR_IOU = 0.1
+"""Boxes of the footage that overlap another by more show two people and are left out."""
 
 
 @dataclass(frozen=True)
 class Separation:
-    """How far pairs of one person and pairs of two people lie apart.
+    """Separation of pairs of images of one person from pairs of two people.
 
     Attributes:
         data: what was compared.
-        pairs: of one person, and of two people.
+        pairs: number of pairs of one person, and of two people.
         auc: see the module.
         teacher_auc: of the teacher, on the same pairs.
         slope, even: log odds that a pair is of one person: slope * (cosine - even), fitted with equal weight
@@ -67,7 +69,7 @@ def evaluate(weights: Weights, sources: datasets.Sources) -> AppearanceFigures:
         ModelError: data or the teacher is missing.
     """
     net = load(weights.path)
-    teacher = Teacher(sources.weights / crops.TEACHER)
+    teacher = Teacher(sources.weights / crop_set.TEACHER)
 
     def ours(images: Images) -> Floats:
         return embed(net, np.stack(images))
@@ -77,7 +79,7 @@ def evaluate(weights: Weights, sources: datasets.Sources) -> AppearanceFigures:
             np.float64
         )
 
-    views, source = _held_out(crops.gather(sources), seed=0)
+    views, source = _held_out(crop_set.collect(sources), seed=0)
     same = np.eye(len(source), dtype=bool)
     other = (source[:, None] == source) & ~same
     text = "held-out people of public images, degraded twice; two people of one image"
@@ -94,16 +96,14 @@ def evaluate(weights: Weights, sources: datasets.Sources) -> AppearanceFigures:
 
 def auc(same: Floats, other: Floats) -> float:
     """Area under the ROC curve of scores of same pairs (N,) over other pairs (M,); ties count half."""
-    scores = np.concatenate([same, other])
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[: len(same)].sum() - len(same) * (len(same) + 1) / 2) / (len(same) * len(other)))
+    labels = np.concatenate([np.ones(len(same)), np.zeros(len(other))])
+    return float(roc_auc_score(labels, np.concatenate([same, other])))
 
 
 def log_odds(same: Floats, other: Floats, rounds: int = 50) -> tuple[float, float]:
     """Slope and even point of the logistic regression of same pairs (N,) against other pairs (M,).
 
-    Each kind has the same weight in all: how often people meet strangers is not for the network to say.
+    Both kinds have the same total weight, because their frequencies depend on the camera.
     """
     x = np.column_stack([np.concatenate([same, other]), np.ones(len(same) + len(other))])
     y = np.concatenate([np.ones(len(same)), np.zeros(len(other))])
@@ -155,10 +155,10 @@ def _footage(folder: Path) -> tuple[Images, NDArray[np.int64], NDArray[np.int64]
         read, frame = video.read()
         if not read:
             break
-        rows = truth[truth[:, 0] == number + 1] if number % EVERY_FRAMES == 0 else truth[:0]
+        rows = truth[truth[:, 0] == number + 1] if number % FRAME_STEP == 0 else truth[:0]
         boxes = np.column_stack([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]])
-        for row, box in zip(rows, boxes, strict=True):
-            if (datasets.iou(boxes, box) > ALONE).sum() == 1:
+        for row, box, overlap in zip(rows, boxes, sv.box_iou_batch(boxes, boxes), strict=True):
+            if (overlap > MAX_NEIGHBOUR_IOU).sum() == 1:
                 images.append(cut(np.asarray(frame, dtype=np.uint8), box))
                 frames.append(number)
                 people.append(int(row[1]))

@@ -6,16 +6,16 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.appearance.sizes import DIMENSION, HEIGHT, WIDTH
 from models.devices import Device
+from models.exports.selection import AUTO, plain_form
+from models.exports.store import made_once
 from models.registry import Weights
-from models.runtimes import plain
-from models.runtimes.choosing import AUTO, plain_form
 from models.runtimes.forms import Form
 from models.runtimes.openvino_network import compile_model
 from models.runtimes.precision import forbid_tf32
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from models.appearance.network import AppearanceNet
 
 TORCH_F32 = Form("torch", "f32")
+_Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class Embedder:
@@ -41,9 +42,9 @@ class Embedder:
         form = TORCH_F32 if named == TORCH_F32 else plain_form(str(device))
         self.weights = replace(weights, runtime=str(form))
         if form.format == "openvino":
-            file = plain.made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"
+            file = made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"
             compiled = compile_model(file, form.precision)
-            self._run: Callable[[NDArray[np.uint8]], Any] = lambda crops: compiled(crops)[0]
+            self._run: _Run = lambda crops: np.asarray(compiled(crops)[0])
         else:
             self._run = _on_torch(weights, str(device), form)
 
@@ -54,7 +55,7 @@ class Embedder:
         return np.array(self._run(crops), dtype=np.float32)
 
 
-def _on_torch(weights: Weights, device: str, form: Form) -> Callable[[NDArray[np.uint8]], Any]:
+def _on_torch(weights: Weights, device: str, form: Form) -> _Run:
     import torch
 
     net = _load(weights).to(device)
@@ -63,9 +64,10 @@ def _on_torch(weights: Weights, device: str, form: Form) -> Callable[[NDArray[np
     else:
         forbid_tf32()
 
-    def run(crops: NDArray[np.uint8]) -> Any:
+    def run(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return net(torch.from_numpy(crops).to(device)).float().cpu().numpy()
+            vectors = net(torch.from_numpy(crops).to(device)).float().cpu().numpy()
+        return np.asarray(vectors, np.float32)
 
     return run
 

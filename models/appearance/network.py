@@ -1,7 +1,7 @@
-"""The appearance network: a crop of a person in, a unit vector of what the person looks like out.
+"""The appearance network: it turns the crop of a person into a unit vector, to be compared by cosine.
 
-The first stages of the person detector (YOLO11n), pooled by height and projected. A detector's early
-stages already tell cloth from cloth; the deeper ones, left out here, only tell people from the rest.
+It has the first stages of the person detector (YOLO11n), pooled by height and projected. A detector's early
+stages already distinguish clothes; the deeper ones, left out here, only distinguish people from the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.errors import ModelError
 from models.offline import quiet_ultralytics
 
 STRIPES = 4
-"""Head, chest, hips, legs: pooled apart, so that a dark coat over light trousers is not grey."""
+"""Head, chest, hips and legs are pooled separately, so that a dark coat and light trousers do not mix."""
 FORMAT = "lazaretto-appearance-1"
 
 
@@ -69,7 +69,7 @@ def from_detector(checkpoint: Path, seed: int) -> AppearanceNet:
 
 
 def save(net: AppearanceNet, path: Path) -> None:
-    """Write the weights in half precision, as plain tensors: nothing of the machine, nothing executable."""
+    """Write the weights in half precision, as plain tensors without paths of this machine or code."""
     state = {
         name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()
     }
@@ -79,10 +79,10 @@ def save(net: AppearanceNet, path: Path) -> None:
 
 
 def load(path: Path) -> AppearanceNet:
-    """Read weights that `save` wrote, without running anything in them.
+    """Read weights written by `save`; no code in the file is run.
 
     Raises:
-        ModelError: they are of another kind.
+        ModelError: the file has other weights.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -92,7 +92,7 @@ def load(path: Path) -> AppearanceNet:
         net.load_state_dict(content["state"])
     except ModelError:
         raise
-    except Exception as error:  # torch raises what it likes on files that are none of its own
+    except Exception as error:  # torch raises errors of many kinds for other files
         reason = str(error).split("\n")[0][:120]
         raise ModelError(f"{path.name}: expected weights of an appearance network, got {reason}") from error
     return net.eval().requires_grad_(False)

@@ -1,8 +1,8 @@
-"""The sizes of the appearance network's input and output, for those who prepare or use them without it."""
+"""Sizes of the appearance network's input and output, for code that does not load the network."""
 
 from __future__ import annotations
 
 HEIGHT, WIDTH = 128, 64
-"""px to which a crop is brought: people in CCTV are 50 to 150 px high, larger would cost without telling."""
+"""Size of a crop, px. People in CCTV are 50 to 150 px high; a larger crop would only cost time."""
 DIMENSION = 128
-"""Of the vectors."""
+"""Dimension of the vectors."""

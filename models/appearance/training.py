@@ -1,4 +1,4 @@
-"""The recipe of the appearance network: minutes of a CPU, resumable after every epoch."""
+"""The recipe of the appearance network; it takes minutes on a CPU and resumes after every epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import datasets
-from models.appearance import crops, network
-from models.appearance.degrade import degrade
+from models.appearance import crop_set, network
+from models.appearance.degradation import degrade
 from models.appearance.evaluation import held_out_auc
 from models.appearance.sizes import DIMENSION
 from models.errors import ModelError
@@ -31,10 +30,10 @@ class Recipe:
         init: detector whose first stages it starts from, below models/weights/.
         epochs: passes over all crops in all colourings.
         batch: crops per step.
-        rate: learning rate of the projection; the stages, which know much already, get a third.
+        rate: learning rate of the projection; the stages, which are pretrained, get a third.
         temperature: of the contrast between a crop's own teacher vector and those of the batch.
         contrast, relation: weights of those losses beside the cosine to the teacher's vector.
-        seed: of everything random.
+        seed: random seed.
     """
 
     init: str = "person.pt"
@@ -48,7 +47,7 @@ class Recipe:
 
 
 def train(data_root: Path, work: Path, recipe: Recipe | None = None) -> Path:
-    """Run the recipe, or go on with it after the last whole epoch; returns the half-precision weights.
+    """Run the recipe, or resume it after the last complete epoch; returns the half-precision weights.
 
     `work/appearance` holds the crops, the checkpoint and the log (`results.csv`).
 
@@ -61,8 +60,8 @@ def train(data_root: Path, work: Path, recipe: Recipe | None = None) -> Path:
     final = folder / "appearance.pt"
     if (folder / "finished.json").is_file():
         return final
-    crops.build(folder / "data", sources, recipe.seed)
-    data, taught = crops.read(folder / "data")
+    crop_set.build(folder / "data", sources, recipe.seed)
+    data, taught = crop_set.read(folder / "data")
     targets = reduce(taught, ~data.held_out)
     net = network.from_detector(FOLDER / recipe.init, recipe.seed)
     optimizer = torch.optim.AdamW(
@@ -80,11 +79,11 @@ def train(data_root: Path, work: Path, recipe: Recipe | None = None) -> Path:
         optimizer.load_state_dict(state["optimizer"])
         done = state["epochs"]
     for epoch in range(done, recipe.epochs):
-        begun = time.monotonic()
+        began = time.monotonic()
         losses = _epoch(net, optimizer, data, targets, recipe, epoch)
         auc = held_out_auc(net, data, recipe.seed)
         line = (
-            f"{epoch + 1},{','.join(f'{v:.4f}' for v in losses)},{auc:.4f},{time.monotonic() - begun:.0f}\n"
+            f"{epoch + 1},{','.join(f'{v:.4f}' for v in losses)},{auc:.4f},{time.monotonic() - began:.0f}\n"
         )
         with (folder / "results.csv").open("a") as log:
             log.write(line)
@@ -99,13 +98,13 @@ def train(data_root: Path, work: Path, recipe: Recipe | None = None) -> Path:
 
 
 def reduce(taught: NDArray[np.float32], learned: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The teacher's vectors (N, C, D) in as many dimensions as ours, unit length, cosines nearly kept.
+    """Reduce the teacher's vectors (N, C, D) to DIMENSION; unit length, cosines nearly unchanged.
 
-    A projection on the leading right singular vectors of what is learned from: of all projections, the
-    one that keeps inner products best.
+    The projection is on the leading right singular vectors of the training crops, which of all projections
+    keeps inner products best.
 
     Raises:
-        ModelError: what is learned from has fewer dimensions than that.
+        ModelError: there are fewer training crops than dimensions.
     """
     flat = taught[learned].reshape(-1, taught.shape[2]).astype(np.float64)
     axes = np.linalg.svd(flat, full_matrices=False)[2][:DIMENSION]
@@ -118,7 +117,7 @@ def reduce(taught: NDArray[np.float32], learned: NDArray[np.bool_]) -> NDArray[n
 def _epoch(
     net: network.AppearanceNet,
     optimizer: torch.optim.Optimizer,
-    data: crops.CropSet,
+    data: crop_set.CropSet,
     targets: NDArray[np.float32],
     recipe: Recipe,
     epoch: int,
@@ -142,9 +141,9 @@ def _epoch(
         ]
         wanted = torch.from_numpy(np.stack([targets[item] for item in part]))
         losses = _losses(net(torch.from_numpy(np.stack(images))), wanted, recipe.temperature)
-        loss: Any = losses[0] + recipe.contrast * losses[1] + recipe.relation * losses[2]
+        loss = losses[0] + recipe.contrast * losses[1] + recipe.relation * losses[2]
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         total += [float(v.detach()) for v in losses]
@@ -153,21 +152,20 @@ def _epoch(
 
 
 def _losses(ours: Tensor, wanted: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Cosine to the teacher, contrast with the batch, and how far people's mutual cosines are off."""
+    """Losses: cosine to the teacher, contrast within the batch, and error of the mutual cosines."""
     cosine = 1 - (ours * wanted).sum(1).mean()
     contrast = nn.functional.cross_entropy(ours @ wanted.T / temperature, torch.arange(len(ours)))
     relation = ((ours @ ours.T - wanted @ wanted.T) ** 2).mean()
     return cosine, contrast, relation
 
 
-def _order(data: crops.CropSet, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """All (crop, colouring) to learn from, those of one image and one colouring near each other.
+def _order(data: crop_set.CropSet, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """All (crop, colouring) of an epoch, with those of one image and colouring near each other.
 
-    People in one picture share light and background: beside each other in a batch, only clothes are
-    left to tell them apart.
+    People in one image share light and background, so within a batch only their clothes differ.
     """
     learned = np.flatnonzero(~data.held_out)
     images = rng.permutation(data.source.max() + 1)
-    items = [(int(n), c) for n in learned for c in range(crops.COLOURS)]
+    items = [(int(n), c) for n in learned for c in range(crop_set.COLOURINGS_PER_CROP)]
     keys = [(images[data.source[n]] + rng.integers(-2, 3), rng.random()) for n, _ in items]
     return [items[i] for i in sorted(range(len(items)), key=lambda i: keys[i])]

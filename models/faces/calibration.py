@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: of faces called masked with 0.8, eight in ten are."""
+"""Calibration of probabilities: of faces called masked with probability 0.8, eight in ten are masked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -15,11 +16,11 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scaling:
-    """What turns logits into calibrated ones: logits / temperature + shift.
+    """Scaling of logits that calibrates them: logits / temperature + shift.
 
     Attributes:
-        temperature: above 1 where the network is too sure of itself.
-        shift: (C,) by class: undoes that rare classes were drawn more often than they occur.
+        temperature: above 1 where the network is overconfident.
+        shift: (C,) by class; compensates that rare classes are drawn more often than they occur.
     """
 
     temperature: float
@@ -27,13 +28,13 @@ class Scaling:
 
     def __call__(self, logits: Floats) -> Floats:
         """Calibrated probabilities (N, C) of logits (N, C)."""
-        return softmax(logits / self.temperature + self.shift)
+        return np.asarray(softmax(logits / self.temperature + self.shift, axis=1))
 
 
 def fit(logits: Floats, labels: Labels) -> Scaling:
     """The scaling that makes the labels likeliest (Guo et al. 2017: one temperature, and a shift by class).
 
-    Classes of which no label speaks keep the shift of the rarest class that has labels.
+    Classes without labels keep the shift of the rarest class that has labels.
 
     Args:
         logits: (N, C).
@@ -55,12 +56,6 @@ def fit(logits: Floats, labels: Labels) -> Scaling:
     return scaling(minimize(loss, np.zeros(1 + len(free)), method="BFGS").x)
 
 
-def softmax(logits: Floats) -> Floats:
-    """Shares (N, C), rows sum to 1."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
 def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
     """Expected calibration error (Naeini et al. 2015): mean gap of confidence and accuracy, equal bins.
 
@@ -69,13 +64,15 @@ def calibration_error(probabilities: Floats, labels: Labels, bins: int = 15) -> 
         labels: (N,).
         bins: of the confidence of the likeliest class.
     """
-    confidence, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     gap = 0.0
     for number in range(bins):
-        rows = place == number
+        rows = bin_of == number
         if rows.any():
-            gap += rows.mean() * abs(float((said == labels)[rows].mean()) - float(confidence[rows].mean()))
+            gap += rows.mean() * abs(
+                float((predicted == labels)[rows].mean()) - float(confidence[rows].mean())
+            )
     return float(gap)
 
 

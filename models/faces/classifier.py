@@ -1,7 +1,7 @@
-"""How the mask classifier is trained: a detector's backbone, a new head, crops made worse at random.
+"""Training of the mask classifier: a detector's backbone, a new head, and randomly degraded crops.
 
-The network is ultralytics' YOLOv8n classifier; its first nine layers start as those of a face detector,
-which already know faces but, taught to ignore masks, not masks.
+The network is ultralytics' YOLOv8n classifier. Its first nine layers start from those of a face detector,
+which was trained to find faces with and without masks alike.
 """
 
 from __future__ import annotations
@@ -10,25 +10,37 @@ import copy
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.faces.collecting import CLASSES, INCORRECT, MASKED, NONE, UNMASKED, Crops
-from models.faces.crops import CONTEXT, Image, warp
-from models.faces.degrading import degrade
-from models.faces.painting import paint
+from models.faces.crop_set import CLASSES, INCORRECT, MASKED, NONE, UNMASKED, Crops
+from models.faces.crops import CONTEXT, warp
+from models.faces.degradation import degrade
+from models.faces.painting import Wear, paint
+from models.images import Image
 from models.offline import quiet_ultralytics, yolo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 ARCHITECTURE = "yolov8n-cls.yaml"
 SHARED_LAYERS = 9
 """Layers 0 to 8 of the classifier are those of the YOLOv8n detector."""
-BATCH = 64
+BATCH_SIZE = 64
+
+
+class ViewFigures(TypedDict):
+    """Figures of one view of the val split (see `validation_views`); recall by class."""
+
+    accuracy: float
+    recall: list[float]
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,11 @@ class ClassifierSettings:
         context: side of a crop over the longer side of the face.
         epochs: of `per_epoch` crops each.
         per_epoch: crops drawn per epoch, before those with painted masks.
-        shares: of the classes among them; incorrect masks are rare and drawn more often than they occur.
-        painted: crops with painted masks, over `per_epoch`.
+        shares: share of each class among them; incorrect masks are drawn more often than they occur.
+        painted: number of crops with painted masks, over `per_epoch`.
         learning_rate: of the head, at its peak; the backbone's is half.
-        smoothing: of labels; some are wrong.
-        seed: of everything random.
+        smoothing: label smoothing, because some labels are wrong.
+        seed: random seed.
     """
 
     side: int = 96
@@ -63,12 +75,12 @@ def train(
     initial: Path,
     work: Path,
     settings: ClassifierSettings,
-    report: Any = print,
+    report: Callable[[str], object] = print,
 ) -> Path:
-    """Train, or go on after the last finished epoch; returns the checkpoint in `work`.
+    """Train, or resume after the last finished epoch; returns the checkpoint in `work`.
 
     Args:
-        crops: of both splits.
+        crops: both splits.
         initial: weights of a YOLOv8n detector or pose network.
         work: folder for `last.pt` and `log.jsonl` (per epoch: loss and figures on the val split).
         settings: see `ClassifierSettings`.
@@ -135,8 +147,8 @@ def train(
     return last
 
 
-def load(checkpoint: Path, initial: Path) -> Any:
-    """The averaged network of a checkpoint of `train`, for judging."""
+def load(checkpoint: Path, initial: Path) -> Module:
+    """The averaged network of a checkpoint of `train`, for evaluation."""
     import torch
 
     model = _network(initial)
@@ -144,7 +156,7 @@ def load(checkpoint: Path, initial: Path) -> Any:
     return model.eval()
 
 
-def as_input(images: NDArray[np.uint8]) -> Any:
+def as_input(images: NDArray[np.uint8]) -> Tensor:
     """Crops (N, S, S, 3) BGR as the network's input: (N, 3, S, S) RGB float tensor, 0..1."""
     import torch
 
@@ -152,8 +164,8 @@ def as_input(images: NDArray[np.uint8]) -> Any:
     return torch.from_numpy(planes).float().div_(255)
 
 
-def probabilities(model: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What the network says of crops (N, S, S, 3): (N, 4), rows sum to 1."""
+def probabilities(model: Module, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Class probabilities of crops (N, S, S, 3): (N, 4), rows sum to 1."""
     import torch
 
     parts = []
@@ -166,7 +178,7 @@ def probabilities(model: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def validation_views(crops: Crops, settings: ClassifierSettings) -> dict[str, NDArray[np.uint8]]:
-    """The val split as the network will see it: faces as they are, and none higher than 24 px."""
+    """The val split twice: faces at their own size, and shrunk to at most 24 px height."""
     rows = np.flatnonzero((crops.split == "val") & (crops.height >= 16)).tolist()
     return {
         "as_is": np.stack([_view(crops, row, settings, None) for row in rows]),
@@ -179,21 +191,21 @@ def validation_labels(crops: Crops) -> NDArray[np.int64]:
     return np.asarray(crops.label[(crops.split == "val") & (crops.height >= 16)])
 
 
-def validate(model: Any, crops: Crops, settings: ClassifierSettings) -> dict[str, Any]:
-    """Accuracy and recall by class on the val split, as it is and shrunk."""
+def validate(model: Module, crops: Crops, settings: ClassifierSettings) -> dict[str, ViewFigures]:
+    """Accuracy and recall by class on the val split, at its own size and shrunk."""
     labels = validation_labels(crops)
-    figures: dict[str, Any] = {}
+    figures: dict[str, ViewFigures] = {}
     for name, images in validation_views(crops, settings).items():
-        said = probabilities(model, images).argmax(axis=1)
+        predicted = probabilities(model, images).argmax(axis=1)
         figures[name] = {
-            "accuracy": round(float((said == labels).mean()), 4),
-            "recall": [round(float((said == c)[labels == c].mean()), 3) for c in (0, 1, 2)],
+            "accuracy": round(float((predicted == labels).mean()), 4),
+            "recall": [round(float((predicted == c)[labels == c].mean()), 3) for c in (0, 1, 2)],
         }
     return figures
 
 
 class _Drawer:
-    """Draws the crops of an epoch, the same for the same epoch and seed."""
+    """Draws the crops of an epoch; the same epoch and seed give the same crops."""
 
     def __init__(self, crops: Crops, settings: ClassifierSettings) -> None:
         self._crops, self._settings = crops, settings
@@ -203,33 +215,33 @@ class _Drawer:
         seen = crops.landmarks[bare, :, 2].min(axis=1) > 0.5
         self._paintable = bare[seen & (crops.height[bare] >= 36)]
         drawn = sum(int(settings.per_epoch * share) for share in settings.shares)
-        self.batches = -(-(drawn + int(settings.per_epoch * settings.painted)) // BATCH)
+        self.batches = -(-(drawn + int(settings.per_epoch * settings.painted)) // BATCH_SIZE)
 
     def epoch(self, number: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Batches of crops (B, S, S, 3) and labels (B,), made on a thread ahead of the training."""
+        """Batches of crops (B, S, S, 3) and labels (B,), made on a thread beside the training."""
         settings = self._settings
         rng = np.random.default_rng((settings.seed, number))
-        plan: list[tuple[int, int, Any]] = []
+        plan: list[tuple[int, int, Wear | None]] = []
         for label in (MASKED, UNMASKED, INCORRECT, NONE):
             count = int(settings.per_epoch * settings.shares[label])
             plan += [(int(row), label, None) for row in rng.choice(self._rows[label], count)]
         for row in rng.choice(self._paintable, int(settings.per_epoch * settings.painted)):
-            wear = str(rng.choice(["masked", "nose", "chin"], p=[0.25, 0.5, 0.25]))
+            wear: Wear = get_args(Wear)[rng.choice(3, p=[0.25, 0.5, 0.25])]
             plan.append((int(row), MASKED if wear == "masked" else INCORRECT, wear))
         order = rng.permutation(len(plan))
-        made: queue.Queue[Any] = queue.Queue(4)
+        made: queue.Queue[tuple[NDArray[np.uint8], NDArray[np.int64]] | Exception | None] = queue.Queue(4)
 
         def make() -> None:
             try:
-                for first in range(0, len(order), BATCH):
-                    rows = [plan[n] for n in order[first : first + BATCH]]
+                for first in range(0, len(order), BATCH_SIZE):
+                    rows = [plan[n] for n in order[first : first + BATCH_SIZE]]
                     images = [self._draw(row, wear, rng) for row, _, wear in rows]
                     kept = [
                         (image, row[1]) for image, row in zip(images, rows, strict=True) if image is not None
                     ]
                     made.put((np.stack([image for image, _ in kept]), np.array([label for _, label in kept])))
                 made.put(None)
-            except Exception as error:  # handed over: the training must not wait for ever
+            except Exception as error:  # raised in the training, which would wait for ever
                 made.put(error)
 
         threading.Thread(target=make, daemon=True).start()
@@ -238,7 +250,7 @@ class _Drawer:
                 raise batch
             yield batch
 
-    def _draw(self, row: int, wear: Any, rng: np.random.Generator) -> Image | None:
+    def _draw(self, row: int, wear: Wear | None, rng: np.random.Generator) -> Image | None:
         crops, settings = self._crops, self._settings
         image, box = crops.image[row], crops.box[row]
         if wear is not None:
@@ -250,7 +262,7 @@ class _Drawer:
         across = settings.context * longer * float(np.exp(rng.uniform(-0.16, 0.22)))
         centre = (box[:2] + box[2:]) / 2 + rng.uniform(-0.1, 0.1, 2) * longer
         side = settings.side
-        if rng.random() < 0.6:  # as small as CCTV shows faces: 12 px to what the image has
+        if rng.random() < 0.6:  # faces in CCTV are small: 12 px to the size in the image
             high = min(float(crops.height[row]), 110.0)
             face = float(np.exp(rng.uniform(np.log(min(12.0, 0.9 * high)), np.log(high))))
             side = int(np.clip(round(across * face / (box[3] - box[1])), 12, 1.5 * settings.side))
@@ -263,11 +275,11 @@ class _Drawer:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Bring a square crop to side x side px."""
+    """Resize a square crop to side x side px."""
     if image.shape[0] == side:
         return image
-    how = cv2.INTER_LINEAR if image.shape[0] < side else cv2.INTER_AREA
-    return np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8)
+    interpolation = cv2.INTER_LINEAR if image.shape[0] < side else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, (side, side), interpolation=interpolation), np.uint8)
 
 
 def _view(crops: Crops, row: int, settings: ClassifierSettings, face_px: float | None) -> Image:
@@ -280,11 +292,11 @@ def _view(crops: Crops, row: int, settings: ClassifierSettings, face_px: float |
     return resize(warp(crops.image[row], (box[:2] + box[2:]) / 2, across, side), settings.side)
 
 
-def _network(initial: Path) -> Any:
+def _network(initial: Path) -> Module:
     quiet_ultralytics()
     from ultralytics.nn.tasks import ClassificationModel
 
-    model = ClassificationModel(ARCHITECTURE, nc=len(CLASSES), verbose=False)
+    model: Any = ClassificationModel(ARCHITECTURE, nc=len(CLASSES), verbose=False)
     own = model.state_dict()
     source = yolo(initial).model.float().state_dict()
     shared = {
@@ -296,10 +308,11 @@ def _network(initial: Path) -> Any:
     model.names = dict(enumerate(CLASSES))
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    return model
+    network: Module = model
+    return network
 
 
-def _groups(model: Any, rate: float) -> list[dict[str, Any]]:
+def _groups(model: Module, rate: float) -> list[dict[str, Any]]:
     head = f"model.{SHARED_LAYERS}."
     parameters = list(model.named_parameters())
     return [
@@ -308,7 +321,7 @@ def _groups(model: Any, rate: float) -> list[dict[str, Any]]:
     ]
 
 
-def _blend(average: Any, model: Any, keep: float) -> None:
+def _blend(average: Module, model: Module, keep: float) -> None:
     import torch
 
     with torch.no_grad():

@@ -1,7 +1,7 @@
-"""Heads and faces cut out of images, for training and for the pipeline alike.
+"""Crops of heads and faces, for training and for the pipeline.
 
-A crop of a face is square, its side a multiple of the face's longer side, so that the classifier sees what is
-around a face (a mask under the chin, a hand, a collar) whatever the shape of the box.
+A crop of a face is square. Its side is a multiple of the face's longer side, so that what is around the face
+(a mask under the chin, a hand, a collar) is in the crop whatever the shape of the box.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-CONTEXT = 1.6
-"""Side of a crop over the longer side of the face. With 2.2 the classifier did worse, see the card."""
+from models.images import Image
 
-Image = NDArray[np.uint8]
+CONTEXT = 1.6
+"""Side of a crop over the longer side of the face. With 2.2 the classifier was less accurate."""
+
+MIN_FACE_PX = 20
+"""Lower faces are never assessed, and are left out of figures."""
 
 
 def head_region(box: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:
-    """The region of a frame (width x height px) that holds the head of a person in `box` (x1, y1, x2, y2).
+    """The region of a frame (width x height px) with the head of a person in `box` (x1, y1, x2, y2).
 
-    The top third of a standing person, most of a bust: as high as the box is wide, but at least 0.35 of
-    its height, with a margin for a detector's tight boxes.
+    It is the top third of a standing person, or most of a bust: 1.1 times as high as the box is wide, but at
+    least 0.35 of its height, with a margin because a detector's boxes are tight.
     """
     x1, y1, x2, y2 = (float(v) for v in box)
     across, tall = x2 - x1, y2 - y1
@@ -31,9 +34,9 @@ def head_region(box: NDArray[np.floating], width: int, height: int) -> tuple[int
 
 
 def square(image: Image, box: NDArray[np.float64], side: int, context: float = CONTEXT) -> Image:
-    """Cut the square around a face out of an image (H x W x 3) and bring it to side x side px.
+    """Cut the square around a face out of an image (H x W x 3) and resize it to side x side px.
 
-    What lies beyond the image repeats its edge.
+    Beyond the image, its edge is repeated.
 
     Args:
         image: BGR.
@@ -47,15 +50,15 @@ def square(image: Image, box: NDArray[np.float64], side: int, context: float = C
 
 
 def warp(image: Image, centre: NDArray[np.float64], across: float, side: int, degrees: float = 0.0) -> Image:
-    """The square of `across` px around a point, turned by `degrees`, brought to side x side px.
+    """The square of `across` px around a point, rotated by `degrees`, resized to side x side px.
 
-    Shrinking averages (an affine warp alone would skip pixels and show patterns that are not there).
+    Shrinking averages areas; an affine warp alone would alias.
     """
     margin = across * (1.0 if degrees else 0.55)
     x1, y1 = (int(max(0, v)) for v in np.floor(centre - margin))
     x2, y2 = (int(max(0, v)) for v in np.ceil(centre + margin) + 1)
     part = image[y1:y2, x1:x2]
-    if part.size == 0:  # a face entirely beyond the edge shows the edge
+    if part.size == 0:  # the face is entirely outside the image: use its edge
         part, x1, y1 = image, 0, 0
     scale = side / across
     if scale < 0.75:
@@ -67,7 +70,7 @@ def warp(image: Image, centre: NDArray[np.float64], across: float, side: int, de
         steps = np.ones(2)
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
-    # Pixel centres lie at whole numbers in cv2; crops are counted from pixel edges.
+    # Pixel centres have integer coordinates in cv2; boxes are measured from pixel edges.
     matrix = turn / steps
     at = (centre - (x1, y1)) * steps - 0.5
     shift = np.array([side / 2 - 0.5] * 2) - matrix @ at

@@ -1,7 +1,6 @@
-"""How good the face finder and the mask classifier are on a source that neither was trained on.
+"""Accuracy of the face detector and of the mask classifier, each alone, on a source not used for training.
 
-Each alone: whether faces are found, and whether what is worn is read right where the face is known. Both
-together, through the regions that the pipeline looks at, are measured by `lazaretto evaluate detection
+Both together, through the head regions of the pipeline, are measured by `lazaretto evaluate detection
 --through-pipeline`.
 """
 
@@ -15,25 +14,22 @@ import numpy as np
 from models import datasets
 from models.faces.calibration import calibration_error
 from models.faces.classifier import probabilities
-from models.faces.collecting import CLASSES, NONE
-from models.faces.crops import square
+from models.faces.crop_set import CLASSES, NONE
+from models.faces.crops import MIN_FACE_PX, square
 from models.offline import yolo
 from models.registry import Weights
-
-LEAST_PX = 20
-"""Lower faces are never assessed."""
 
 
 @dataclass(frozen=True)
 class MaskFigures:
-    """The classifier on faces whose place is known.
+    """Figures of the classifier on labelled faces.
 
     Attributes:
         data: what it was measured on.
-        faces: how many, at least `LEAST_PX` high.
-        accuracy: share read right.
-        recall: state -> share of its faces that are read right.
-        confusion: state -> how many of its faces are read as each of the classes.
+        faces: how many, at least `MIN_FACE_PX` high.
+        accuracy: share classified correctly.
+        recall: state -> share of its faces classified correctly.
+        confusion: state -> number of its faces classified as each of the classes.
         calibration_error: expected calibration error of the probabilities of the three states.
     """
 
@@ -51,22 +47,22 @@ def evaluate_mask(weights: Weights, sources: datasets.Sources) -> MaskFigures:
     side = int(model.args["imgsz"])
     crops, labels = [], []
     for _, image, boxes in datasets.labelled(sources.data / "face_mask", "test"):
-        for row in boxes[boxes[:, 4] - boxes[:, 2] >= LEAST_PX]:
+        for row in boxes[boxes[:, 4] - boxes[:, 2] >= MIN_FACE_PX]:
             crops.append(square(image, row[1:], side))
             labels.append(int(row[0]))
-    said, truth = probabilities(model, np.stack(crops)), np.array(labels)
-    states = said[:, :NONE] / said[:, :NONE].sum(axis=1, keepdims=True)
-    read = said.argmax(axis=1)
+    shares, truth = probabilities(model, np.stack(crops)), np.array(labels)
+    states = shares[:, :NONE] / shares[:, :NONE].sum(axis=1, keepdims=True)
+    predicted = shares.argmax(axis=1)
     return MaskFigures(
-        data=f"face_mask/test (Kaggle 853), labelled faces of at least {LEAST_PX} px",
+        data=f"face_mask/test (Kaggle 853), labelled faces of at least {MIN_FACE_PX} px",
         faces=len(truth),
-        accuracy=round(float((read == truth).mean()), 4),
+        accuracy=round(float((predicted == truth).mean()), 4),
         recall={
-            name: round(float((read == truth)[truth == state].mean()), 4)
+            name: round(float((predicted == truth)[truth == state].mean()), 4)
             for state, name in enumerate(CLASSES[:NONE])
         },
         confusion={
-            name: {other: int((read[truth == state] == n).sum()) for n, other in enumerate(CLASSES)}
+            name: {other: int((predicted[truth == state] == n).sum()) for n, other in enumerate(CLASSES)}
             for state, name in enumerate(CLASSES[:NONE])
         },
         calibration_error=round(calibration_error(states, truth), 4),

@@ -1,7 +1,7 @@
-"""Masks painted on bare faces by their landmarks: worn right, below the nose, or under the chin.
+"""Masks painted on bare faces by their landmarks: worn correctly, below the nose, or under the chin.
 
-Photographs of masks worn incorrectly are rare; bare faces are not. The idea is that of MaskedFace-Net
-(Cabani et al. 2021), the shapes and textures are our own.
+Photographs of incorrectly worn masks are rare. The method follows MaskedFace-Net (Cabani et al. 2021); the
+shapes and textures are our own.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.faces.crops import Image
-from models.faces.degrading import Random
+from models.faces.degradation import Random
+from models.images import Image
 
 Wear = Literal["masked", "nose", "chin"]
-"""Worn right; with the nose bare; under the chin with nose and mouth bare."""
+"""Worn correctly; with the nose bare; under the chin with nose and mouth bare."""
 
-LEAST_PX = 1.0
-"""ModelBundle or mouth nearer to each other than this are no landmarks to paint by."""
+MIN_LANDMARK_DISTANCE_PX = 1.0
+"""Eyes or mouth corners nearer to each other than this do not say where a mask would sit."""
 
 
 def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) -> Image | None:
@@ -27,12 +27,12 @@ def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) 
 
     Args:
         crop: with a bare face.
-        landmarks: (5, 2) px: bundle (image left, right), nose tip, mouth corners (left, right).
-        wear: how the mask sits.
-        rng: shapes and textures.
+        landmarks: (5, 2) px: eyes (image left, right), nose tip, mouth corners (left, right).
+        wear: how the mask is worn.
+        rng: random generator of shapes and textures.
 
     Returns:
-        The copy, or None where the landmarks are too close together to say where a mask would sit.
+        The copy, or None where the landmarks are too close together.
     """
     outline = _outline(landmarks.astype(np.float64), wear, rng)
     if outline is None:
@@ -43,7 +43,7 @@ def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) 
     cv2.fillPoly(cover, [np.round(points * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
     if int((cover > 0).sum()) < 20:
         return None
-    # An edge as soft as the rest of the picture.
+    # The edge is as soft as the rest of the image.
     alpha = cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.6, 1.4)).astype(np.float32)[..., None] / 255
     left, right = points[0], points[4]
     corners = np.array([left - down * 0.3, right - down * 0.3, right + down * 0.9, left + down * 0.9])
@@ -60,13 +60,13 @@ def paint(crop: Image, landmarks: NDArray[np.float64], wear: Wear, rng: Random) 
 def _outline(
     landmarks: NDArray[np.float64], wear: Wear, rng: Random
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """The mask's outline (8, 2) px, the vector from bundle to mouth, and that from eye to eye."""
+    """The mask's outline (8, 2) px, the vector from the eyes to the mouth, and that from eye to eye."""
     left_eye, right_eye, nose, left_mouth, right_mouth = landmarks
-    bundle, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
-    down = mouth - bundle
+    eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
+    down = mouth - eyes
     apart = float(np.linalg.norm(right_eye - left_eye))
     length = float(np.linalg.norm(down))
-    if apart < LEAST_PX or length < LEAST_PX:
+    if apart < MIN_LANDMARK_DISTANCE_PX or length < MIN_LANDMARK_DISTANCE_PX:
         return None
     right = np.array([down[1], -down[0]]) / length
     if right @ (right_eye - left_eye) < 0:
@@ -120,7 +120,7 @@ def _cloth(rng: Random) -> Image:
 
 
 def _light(crop: Image, cover: NDArray[np.uint8], apart: float, rng: Random) -> NDArray[np.float32]:
-    """How bright the face is where the mask goes, per pixel, over cloth seen in good light."""
+    """Brightness of the face under the mask, per pixel, relative to cloth in good light."""
     grey = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), (0, 0), max(1.0, apart * 0.18))
     mean = max(float(grey[cover > 0].mean()), 1.0)
     shade = np.clip(grey.astype(np.float32) / mean, 0.6, 1.35)[..., None] ** rng.uniform(0.5, 1)

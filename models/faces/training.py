@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,16 @@ from models import datasets, teachers
 from models.errors import ModelError
 from models.faces import calibration, classifier
 from models.faces.classifier import ClassifierSettings
-from models.faces.collecting import Crops, gather
+from models.faces.crop_set import Crops, collect
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 
 def train(data_root: Path, work: Path, settings: ClassifierSettings | None = None) -> Path:
-    """Run the recipe, or go on with it; returns a checkpoint that `publish` takes.
+    """Run the recipe, or resume it; returns a checkpoint for `publish`.
 
-    `work/mask` holds the crops, the training's checkpoint, its log, and `calibration.json`.
+    `work/mask` has the crops, the checkpoint and log of the training, and `calibration.json`.
 
     Raises:
         ModelError: data or the initialisation is missing.
@@ -37,7 +40,7 @@ def train(data_root: Path, work: Path, settings: ClassifierSettings | None = Non
     folder.mkdir(parents=True, exist_ok=True)
     stored = folder / "crops.npz"
     if not stored.is_file():
-        gather(
+        collect(
             sources,
             teachers.faces(sources),
             teachers.people(sources.weights / teachers.PERSON_TEACHERS[0], 0.4),
@@ -52,27 +55,27 @@ def train(data_root: Path, work: Path, settings: ClassifierSettings | None = Non
     return final
 
 
-def _calibrate(model: Any, crops: Crops, settings: ClassifierSettings) -> dict[str, Any]:
-    """Fold the scaling that fits the val split, seen as it is and shrunk, into the model."""
+def _calibrate(model: Module, crops: Crops, settings: ClassifierSettings) -> dict[str, object]:
+    """Fold into the model the scaling that fits the val split, at its own size and shrunk."""
     views = classifier.validation_views(crops, settings)
     labels = np.tile(classifier.validation_labels(crops), len(views))
-    said = _stacked(model, views)
-    scaling = calibration.fit(np.log(np.maximum(said, 1e-12)), labels)
+    before = _stacked(model, views)
+    scaling = calibration.fit(np.log(np.maximum(before, 1e-12)), labels)
     calibration.fold(model, scaling)
     after = _stacked(model, views)
     return {
         "temperature": round(scaling.temperature, 4),
         "shift": scaling.shift.round(4).tolist(),
-        "accuracy": [round(float((p.argmax(axis=1) == labels).mean()), 4) for p in (said, after)],
-        "calibration_error": [round(calibration.calibration_error(p, labels), 4) for p in (said, after)],
+        "accuracy": [round(float((p.argmax(axis=1) == labels).mean()), 4) for p in (before, after)],
+        "calibration_error": [round(calibration.calibration_error(p, labels), 4) for p in (before, after)],
     }
 
 
-def _stacked(model: Any, views: dict[str, NDArray[np.uint8]]) -> NDArray[np.float64]:
+def _stacked(model: Module, views: dict[str, NDArray[np.uint8]]) -> NDArray[np.float64]:
     return np.concatenate([classifier.probabilities(model, images) for images in views.values()])
 
 
-def _save(model: Any, path: Path, settings: ClassifierSettings) -> None:
+def _save(model: Module, path: Path, settings: ClassifierSettings) -> None:
     import torch
 
     torch.save({"model": model, "train_args": {"task": "classify", "imgsz": settings.side}}, path)

@@ -1,1 +1,1 @@
-"""The forms in which weights run: exports, their verification, and the choice among them."""
+"""How networks run: their form (format and precision), and what loads and calls them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from models.errors import ModelError
 
@@ -92,6 +94,18 @@ def cpu_capabilities() -> frozenset[str]:
 
     listed = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return frozenset(map(str, listed)) & {"FP32", "BF16", "FP16", "INT8"}
+
+
+def processor_name(device: str) -> str:
+    """The name of the processor behind a device as torch names it."""
+    if device != "cpu":
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 _CPU_CAPABILITY = {"bf16": "BF16", "f16": "FP16"}

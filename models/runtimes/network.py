@@ -1,7 +1,7 @@
-"""A network in whatever form it runs, without ultralytics' predictor around it.
+"""A network in any form, without ultralytics' predictor around it.
 
 The predictor costs several milliseconds per call (results, timers, data sets of images in memory), more
-than a nano network takes for a head or a face. Here an image is brought to its size, the network is run
+than a nano network takes for a head or a face. Here an image is resized, the network is run
 by the backend of its form (OpenVINO by `openvino_network`; torch, ONNX and TensorRT by ultralytics), and the
 rest is arrays.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.images import Image
 from models.offline import quiet_ultralytics
 from models.runtimes.forms import Form
 from models.runtimes.openvino_network import OpenVinoNetwork
@@ -26,39 +27,36 @@ from models.runtimes.precision import forbid_tf32
 if TYPE_CHECKING:
     from torch import Tensor
 
-Image = NDArray[np.uint8]
-"""H x W x 3, BGR."""
-
-STRIDE = 32
-"""Sides of a detector's input are multiples of this many px."""
-GREY = 114
-"""What fills an input beside the picture: as in the training of every YOLO."""
-OVERLAP = 0.7
+INPUT_STRIDE_PX = 32
+"""Sides of a detector's input are multiples of this."""
+PADDING_GREY = 114
+"""Value of the pixels beside the image in an input: as in the training of every YOLO."""
+NMS_IOU = 0.7
 """IoU above which the weaker of two boxes of a class is dropped: ultralytics' default."""
-MOST = 300
-"""Boxes per image, at most: ultralytics' default."""
+MAX_BOXES_PER_IMAGE = 300
+"""ultralytics' default."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture lies in a network's input.
+    """Where an image lies in a network's input.
 
     Attributes:
-        across, down: px of the input per px of the picture; they differ by the rounding of its sides.
-        left, top: px of the input beside and above it.
-        width, height: of the picture, px.
+        scale_x, scale_y: px of the input per px of the image; they differ by the rounding of its sides.
+        left, top: px of padding beside and above it.
+        width, height: of the image, px.
     """
 
-    across: float
-    down: float
+    scale_x: float
+    scale_y: float
     left: int
     top: int
     width: int
     height: int
 
-    def back(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points (..., 2) of the input as points of the picture, kept inside it."""
-        moved = (points - np.array([self.left, self.top], np.float32)) / [self.across, self.down]
+    def to_image(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points (..., 2) of the input as points of the image, clipped to it."""
+        moved = (points - np.array([self.left, self.top], np.float32)) / [self.scale_x, self.scale_y]
         return np.asarray(np.clip(moved, 0, [self.width, self.height]), dtype=np.float32)
 
 
@@ -115,7 +113,7 @@ class Network:
         """Find boxes: per image, rows of x1, y1, x2, y2, score, class, then the values of each keypoint.
 
         Args:
-            images: of any size each; brought to `imgsz` px on the longer side, aspect ratio kept.
+            images: of any size each; resized to `imgsz` px on the longer side, aspect ratio kept.
             imgsz: px, a multiple of 32.
             confidence: boxes below this score are dropped.
             classes: class indices to keep; None keeps all.
@@ -128,23 +126,25 @@ class Network:
         found = non_max_suppression(
             self.run(inputs),
             confidence,
-            OVERLAP,
+            NMS_IOU,
             classes,
-            max_det=MOST,
+            max_det=MAX_BOXES_PER_IMAGE,
             nc=len(self._backend.names),
             end2end=self._backend.end2end,
         )
-        return [self._place(rows.float().cpu().numpy(), p) for rows, p in zip(found, placements, strict=True)]
+        return [
+            self._in_image(rows.float().cpu().numpy(), p) for rows, p in zip(found, placements, strict=True)
+        ]
 
-    def _place(self, rows: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
-        rows[:, :4] = placement.back(rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
+    def _in_image(self, rows: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+        rows[:, :4] = placement.to_image(rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
         if self.task == "pose":
             points = rows[:, 6:].reshape(len(rows), *self.keypoints)
-            points[..., :2] = placement.back(points[..., :2])
+            points[..., :2] = placement.to_image(points[..., :2])
         return rows
 
-    def shares(self, crops: Sequence[Image], side: int) -> NDArray[np.float32]:
-        """Class probabilities (N, classes) of square crops, brought to `side` px by `resize`."""
+    def probabilities(self, crops: Sequence[Image], side: int) -> NDArray[np.float32]:
+        """Class probabilities (N, classes) of square crops, resized to `side` px by `resize`."""
         if not len(crops):
             return np.zeros((0, len(self.classes)), np.float32)
         output = self.run(np.stack([resize(crop, side) for crop in crops]))
@@ -237,7 +237,7 @@ def _planes(inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def resize(crop: Image, side: int) -> Image:
-    """Bring a square crop to side x side px: averaged areas if it shrinks, bilinear if it grows.
+    """Resize a square crop to side x side px: area averages if it shrinks, bilinear if it grows.
 
     Raises:
         ModelError: the crop is not square.
@@ -246,8 +246,8 @@ def resize(crop: Image, side: int) -> Image:
         raise ModelError(f"expected a square crop, got {crop.shape[1]} x {crop.shape[0]} px")
     if crop.shape[0] == side:
         return crop
-    how = cv2.INTER_AREA if crop.shape[0] > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(crop, (side, side), interpolation=how), np.uint8)
+    interpolation = cv2.INTER_AREA if crop.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=interpolation), np.uint8)
 
 
 def square(image: Image) -> Image:
@@ -258,18 +258,18 @@ def square(image: Image) -> Image:
 
 
 def letterbox(images: Sequence[Image], imgsz: int) -> tuple[NDArray[np.uint8], list[Placement]]:
-    """Bring images to one input (N, H, W, 3): longer sides to `imgsz` px, grey beside them.
+    """Put images into one input (N, H, W, 3): longer sides resized to `imgsz` px, grey beside them.
 
-    Height and width are the least multiples of 32 px that hold every picture, which lie in their middle.
+    Height and width are the least multiples of 32 px that contain every image; images lie in the middle.
     """
     sizes = []
     for image in images:
         high, wide = image.shape[:2]
         scale = imgsz / max(high, wide)
         sizes.append((max(1, round(wide * scale)), max(1, round(high * scale))))
-    width = -(-max(wide for wide, _ in sizes) // STRIDE) * STRIDE
-    height = -(-max(high for _, high in sizes) // STRIDE) * STRIDE
-    inputs = np.full((len(images), height, width, 3), GREY, np.uint8)
+    width = -(-max(wide for wide, _ in sizes) // INPUT_STRIDE_PX) * INPUT_STRIDE_PX
+    height = -(-max(high for _, high in sizes) // INPUT_STRIDE_PX) * INPUT_STRIDE_PX
+    inputs = np.full((len(images), height, width, 3), PADDING_GREY, np.uint8)
     placements = []
     for target, image, (wide, high) in zip(inputs, images, sizes, strict=True):
         left, top = (width - wide) // 2, (height - high) // 2

@@ -16,8 +16,8 @@ from typing import TypeAlias, TypedDict
 import cv2
 import numpy as np
 
-from models.datasets import read_image
 from models.errors import ModelError
+from models.images import read_image
 from vision.roles.assignment import MIN_ROLE_CONFIDENCE
 from vision.roles.features import RoleFeatures
 from vision.roles.fitting import Labelled, fit

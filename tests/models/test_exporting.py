@@ -20,13 +20,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import datasets, exporting
+from models import datasets
 from models.devices import Classifier, Device
 from models.errors import ModelError
-from models.exporting import Job
+from models.exports import conversion, exporting, selection, store, verification
+from models.exports.example_images import Example, Examples
+from models.exports.exporting import Job
 from models.registry import Weights, resolve
-from models.runtimes import choosing, making, store, verification
-from models.runtimes.examples import Example, Examples
 from models.runtimes.forms import Form
 from models.runtimes.network import Network
 
@@ -94,10 +94,10 @@ def found(weights: Weights, form: str) -> store.Export:
 
 
 def chosen(weights: Weights, imgsz: int = SIDE, wanted: str = "auto") -> str:
-    return choosing.fastest(weights, "cpu", imgsz, wanted).name.split()[0]
+    return selection.select(weights, "cpu", imgsz, wanted).name.split()[0]
 
 
-def test_an_export_carries_what_it_was_measured_at(cache: Path, weights: Weights) -> None:
+def test_the_record_of_an_export_has_its_figures(cache: Path, weights: Weights) -> None:
     record = found(weights, "onnx-f32").record
     assert (record.metric, record.source, record.export, record.images) == ("top-1", 1.0, 1.0, 80)
     assert (record.source_sha256, record.task, record.imgsz) == (weights.sha256, "classify", SIDE)
@@ -107,7 +107,7 @@ def test_an_export_carries_what_it_was_measured_at(cache: Path, weights: Weights
     assert folders == ["onnx-f16-64", "onnx-f32-64", "openvino-f32"]
 
 
-def test_every_form_answers_alike(copied: Path, weights: Weights) -> None:
+def test_every_form_gives_the_same_probabilities(copied: Path, weights: Weights) -> None:
     crops = list(made_networks.pictures(6, SIDE, seed=7))
     # Probabilities. Two runtimes order the same f32 sums differently, which moves them by some 1e-6; f16
     # keeps 11 bits of each value, bf16 would keep 8.
@@ -119,7 +119,7 @@ def test_every_form_answers_alike(copied: Path, weights: Weights) -> None:
         assert answer == pytest.approx(reference, abs=tolerance), form
 
 
-def test_the_fastest_verified_form_is_taken_and_named(copied: Path, weights: Weights) -> None:
+def test_the_fastest_verified_form_runs_and_is_recorded(copied: Path, weights: Weights) -> None:
     rewrite(found(weights, "onnx-f32"), speed=1.6)
     rewrite(found(weights, "onnx-f16"), speed=1.2)
     assert chosen(weights) == "onnx-f32"
@@ -140,7 +140,7 @@ def test_the_fastest_verified_form_is_taken_and_named(copied: Path, weights: Wei
         {"source_sha256": "0" * 64},
     ],
 )
-def test_the_plain_form_runs_where_no_other_was_verified_to_be_better(
+def test_the_plain_form_runs_where_no_export_was_verified_to_be_faster(
     copied: Path, weights: Weights, fields: dict[str, object]
 ) -> None:
     for form in ("onnx-f32", "onnx-f16"):
@@ -153,7 +153,7 @@ def test_an_export_counts_for_the_size_at_which_it_was_measured(copied: Path, we
     assert chosen(weights, 96) == "openvino-f32"
 
 
-def test_records_that_cannot_be_read_are_no_exports(copied: Path, weights: Weights) -> None:
+def test_exports_with_unreadable_records_are_left_out(copied: Path, weights: Weights) -> None:
     for export in store.exports(weights):
         (export.folder / store.RECORD).write_text("{")
     assert store.exports(weights) == []
@@ -179,7 +179,7 @@ def test_a_tampered_export_is_refused(copied: Path, weights: Weights, form: str)
         Classifier(weights, Device("cpu"), SIDE)
 
 
-def test_a_file_slipped_into_an_export_is_refused(copied: Path, weights: Weights) -> None:
+def test_an_export_with_an_additional_file_is_refused(copied: Path, weights: Weights) -> None:
     export = found(weights, "onnx-f16")
     rewrite(export, speed=1e6)
     (export.folder / "another.xml").write_text("")
@@ -187,7 +187,7 @@ def test_a_file_slipped_into_an_export_is_refused(copied: Path, weights: Weights
         Classifier(weights, Device("cpu"), SIDE)
 
 
-def test_a_named_form_must_be_there(copied: Path, weights: Weights) -> None:
+def test_a_named_form_must_exist(copied: Path, weights: Weights) -> None:
     assert chosen(weights, wanted="openvino-f32") == "openvino-f32"
     assert chosen(weights, wanted="torch") == "torch-f32"
     with pytest.raises(ModelError, match="expected a verified export of net as openvino-int8 at 64 px"):
@@ -197,7 +197,7 @@ def test_a_named_form_must_be_there(copied: Path, weights: Weights) -> None:
             Device.choose("cpu", name)
 
 
-def test_int8_that_wrecks_a_network_is_refused_and_leaves_nothing(
+def test_an_int8_export_that_loses_accuracy_is_refused_and_leaves_nothing(
     bench: Path, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # An untrained network does not survive it; calibrated with black pictures, even less does.
@@ -219,8 +219,8 @@ def test_an_export_of_other_weights_is_refused(
     bench: Path, weights: Weights, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_networks.classifier(tmp_path / "net.pt", seed=2)
-    other, honest = resolve(str(tmp_path / "net.pt")), making.make
-    monkeypatch.setattr(making, "make", lambda _, *rest: honest(other, *rest))
+    other, honest = resolve(str(tmp_path / "net.pt")), conversion.convert
+    monkeypatch.setattr(conversion, "convert", lambda _, *rest: honest(other, *rest))
     before = found(weights, "onnx-f32").record
     with pytest.raises(ModelError, match="the export is refused"):
         exporting.export(job(bench, weights, "onnx-f32"))
@@ -228,7 +228,7 @@ def test_an_export_of_other_weights_is_refused(
 
 
 @given(st.floats(0.1, 1), st.floats(-0.5, 0.5))
-def test_more_than_a_point_is_too_much(source: float, lost: float) -> None:
+def test_an_export_that_loses_more_than_a_point_is_refused(source: float, lost: float) -> None:
     if lost > 0.01 + 1e-6:
         with pytest.raises(ModelError, match="refused"):
             verification.check(source, source - lost, "mAP50")
@@ -236,7 +236,7 @@ def test_more_than_a_point_is_too_much(source: float, lost: float) -> None:
         verification.check(source, source - lost, "mAP50")
 
 
-def test_labels_of_something_else_prove_nothing() -> None:
+def test_labels_of_other_classes_are_refused() -> None:
     with pytest.raises(ModelError, match=r"expected labelled images on which the source reaches mAP50 0\.1"):
         verification.check(0.02, 0.02, "mAP50")
 
@@ -259,7 +259,7 @@ def test_labels_of_something_else_prove_nothing() -> None:
         ),
     ],
 )
-def test_what_cannot_be_made_is_one_sentence(
+def test_an_export_that_cannot_be_made_is_refused_in_one_sentence(
     bench: Path,
     weights: Weights,
     tmp_path: Path,
@@ -282,7 +282,7 @@ def test_calibrating_with_the_labelled_images_is_refused(bench: Path, weights: W
         exporting.export(job(bench, weights, "openvino-int8", footage=held))
 
 
-def test_a_kill_leaves_nothing_half_made_and_the_next_export_sweeps_up(
+def test_a_killed_export_leaves_no_export_and_the_next_one_removes_its_files(
     bench: Path, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAZARETTO_CACHE", str(tmp_path / "cache"))
@@ -338,7 +338,7 @@ def test_average_precision_counts_found_boxes_of_the_classes_that_occur() -> Non
 def test_a_detector_in_int8_finds_the_same_people_in_every_shape(tmp_path: Path) -> None:
     weights, sources = resolve("person"), datasets.Sources.under(SHARED)
     people = [(image, boxes) for _, image, boxes in datasets.labelled(sources.data / "pennfudan")]
-    path = making.make(
+    path = conversion.convert(
         weights, Form("openvino", "int8"), 320, "cpu", 1, [image for image, _ in people[:12]], tmp_path
     )
     assert [item.name for item in tmp_path.iterdir()] == [path.name]

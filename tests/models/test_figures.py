@@ -25,7 +25,7 @@ def tables(card: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("name", [weights.name for weights in registry.installed()])
-def test_the_card_states_the_figures_that_the_list_shows(name: str) -> None:
+def test_the_card_has_the_figures_that_the_list_shows(name: str) -> None:
     known = figures.card(registry.resolve(name))
     stated = tables((figures.CARDS / f"{name}.md").read_text())
     assert known.figures, f"{name}.json states no figure of the weights with this digest"

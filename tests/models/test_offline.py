@@ -16,7 +16,7 @@ print("silent", sys.modules["openvino_telemetry"])
 """
 
 
-def test_openvino_and_nncf_report_to_nobody(tmp_path: Path) -> None:
+def test_openvino_and_nncf_send_no_telemetry(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=ROOT,

@@ -16,10 +16,12 @@ import pytest
 import torch
 
 from models.appearance.inference import Embedder
-from models.devices import Classifier, Device, Predictor
+from models.devices import Classifier, Detector, Device
 from models.errors import ModelError
+from models.exports import conversion
+from models.exports.selection import plain_openvino
 from models.registry import Weights, resolve
-from models.runtimes import making, openvino_network, plain
+from models.runtimes import openvino_network
 from models.runtimes.forms import PRECISIONS, Form, cpu_capabilities
 from models.runtimes.network import Network
 from models.runtimes.openvino_network import OpenVinoNetwork, compile_model
@@ -50,7 +52,7 @@ def test_a_format_alone_means_f32() -> None:
 
 
 def test_what_is_compiled_for_f32_computes_in_f32_on_every_processor(weights: Weights) -> None:
-    compiled = compile_model(xml(plain.openvino(weights)), "f32")
+    compiled = compile_model(xml(plain_openvino(weights)), "f32")
     assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
     operations = compiled.get_runtime_model().get_ops()
     precisions = {str(op.get_rt_info()["runtimePrecision"].value) for op in operations}
@@ -64,11 +66,11 @@ import made_networks
 import numpy as np
 from models.devices import Classifier, Device
 from models.registry import resolve
-from models.runtimes import plain
+from models.exports.selection import plain_openvino
 from models.runtimes.openvino_network import compile_model
 
 weights = resolve(sys.argv[1])
-compiled = compile_model(next(plain.openvino(weights).glob("*.xml")), "f32")
+compiled = compile_model(next(plain_openvino(weights).glob("*.xml")), "f32")
 crops = list(made_networks.pictures(6, 64, seed=7))
 answers = {
     form: Classifier(weights, Device("cpu", runtime=form), 64)(crops).tolist()
@@ -142,11 +144,11 @@ def test_a_precision_that_the_processor_lacks_is_refused(
     with pytest.raises(
         ModelError, match=f"it needs a CPU with {capability} arithmetic, and OpenVINO lists FP32"
     ):
-        making.refuse(Form("openvino", precision), "cpu")
+        conversion.refuse(Form("openvino", precision), "cpu")
     with pytest.raises(ModelError, match=f"got openvino-{precision}: it needs a CPU with {capability}"):
         Classifier(weights, Device("cpu", runtime=f"openvino-{precision}"), SIDE)
     with pytest.raises(ModelError, match="it would compute in f32"):
-        compile_model(xml(plain.openvino(weights)), precision)
+        compile_model(xml(plain_openvino(weights)), precision)
 
 
 @pytest.mark.parametrize(("precision", "capability"), [("bf16", "BF16"), ("f16", "FP16")])
@@ -155,12 +157,12 @@ def test_a_reduced_precision_runs_where_the_processor_has_it(
 ) -> None:
     if capability not in cpu_capabilities():
         pytest.skip(f"needs a CPU with {capability} instructions")
-    folder = plain.openvino(weights)
+    folder = plain_openvino(weights)
     compiled = compile_model(xml(folder), precision)
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == precision
     crops = list(made_networks.pictures(6, SIDE, seed=7))
-    exact = Network(folder, Form("openvino", "f32"), "cpu").shares(crops, SIDE)
-    reduced = Network(folder, Form("openvino", precision), "cpu").shares(crops, SIDE)
+    exact = Network(folder, Form("openvino", "f32"), "cpu").probabilities(crops, SIDE)
+    reduced = Network(folder, Form("openvino", precision), "cpu").probabilities(crops, SIDE)
     assert reduced == pytest.approx(exact, abs=0.1)  # 8 bits of bf16, over some 50 layers
     assert not np.array_equal(reduced, exact)
 
@@ -169,7 +171,7 @@ def test_a_file_of_another_precision_is_refused(weights: Weights) -> None:
     with pytest.raises(
         ModelError, match=r"expected a network of precision int8 in .*, got one that is not quan"
     ):
-        Network(plain.openvino(weights), Form("openvino", "int8"), "cpu")
+        Network(plain_openvino(weights), Form("openvino", "int8"), "cpu")
 
 
 def test_torch_is_kept_from_tf32_and_bf16(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +194,7 @@ def test_torch_in_f16_on_a_cpu_is_refused(weights: Weights) -> None:
 
 
 def test_every_network_names_the_form_in_which_it_runs() -> None:
-    assert Predictor(resolve("person"), Device("cpu"), 320, 0.25, None).weights.runtime == "openvino-f32"
+    assert Detector(resolve("person"), Device("cpu"), 320, 0.25, None).weights.runtime == "openvino-f32"
     exact = Embedder(resolve("appearance"), Device("cpu"))
     assert exact.weights.runtime == "openvino-f32"
     assert exact.weights.sha256 == resolve("appearance").sha256
@@ -208,7 +210,7 @@ def test_a_quantised_network_of_fixed_shapes_answers_as_one_of_dynamic_shapes(
 ) -> None:
     form = Form("openvino", "int8")
     frames = list(made_networks.pictures(12, SIDE, seed=5))
-    path = making.make(weights, form, SIDE, "cpu", 1, frames, tmp_path)
+    path = conversion.convert(weights, form, SIDE, "cpu", 1, frames, tmp_path)
     dynamic = OpenVinoNetwork(path, "int8")
     monkeypatch.setattr(openvino_network, "_has_amx_int8", lambda: True)
     monkeypatch.setattr(openvino_network, "MAX_COMPILED_SHAPES", 2)

@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-def test_our_weights_are_installed_whole_small_and_with_a_card() -> None:
+def test_our_weights_are_complete_small_and_have_a_card() -> None:
     found = {weights.name: weights for weights in registry.installed()}
     assert set(found) >= {"person", "face", "mask"}
     assert found["person"].classes == ("person",)
@@ -32,7 +32,7 @@ def test_our_weights_are_installed_whole_small_and_with_a_card() -> None:
         assert weights.sha256[:12] in card.read_text()
 
 
-def test_no_path_of_the_machine_that_trained_them_is_in_them() -> None:
+def test_our_weights_have_no_paths_of_the_training_machine() -> None:
     # A training leaves its data set, its checkpoints' folder and the home of its user in a checkpoint.
     for weights in registry.installed():
         content = weights.path.read_bytes()
@@ -56,12 +56,12 @@ def test_a_missing_file_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody", "yolo99x.pt", "README.md", ""])
-def test_what_is_neither_ours_nor_a_file_is_refused_without_reaching_for_a_network(name: str) -> None:
+def test_an_unknown_name_is_refused_without_a_download(name: str) -> None:
     with pytest.raises(ModelError, match=r"expected weights named .*face, mask, person or the path"):
         registry.resolve(name)
 
 
-def test_a_file_of_the_user_works_and_its_digest_is_taken(folder: Path, tmp_path: Path) -> None:
+def test_a_file_of_the_user_works_and_has_its_own_digest(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "person.pt", tmp_path / "mine.pt")
     mine = registry.resolve(str(tmp_path / "mine.pt"))
     assert (mine.name, mine.ours, mine.sha256) == ("mine", False, registry.resolve("person").sha256)

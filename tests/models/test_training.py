@@ -31,7 +31,7 @@ def test_unknown_recipes_and_missing_data_are_named(tmp_path: Path) -> None:
             training.train(name, tmp_path, tmp_path / "runs")
 
 
-def test_labels_survive_being_written_and_read(tmp_path: Path) -> None:
+def test_labels_are_read_as_they_were_written(tmp_path: Path) -> None:
     writer = datasets.SetWriter(tmp_path, ["a", "b"])
     boxes = np.array([[0, 10, 20, 30, 60], [1, 0, 0, 64, 48]], dtype=float)
     writer.add("val", "one", np.zeros((96, 128, 3), np.uint8), boxes)
@@ -44,7 +44,7 @@ def test_labels_survive_being_written_and_read(tmp_path: Path) -> None:
 
 
 @needs_shared
-def test_the_person_detector_starts_as_the_one_it_comes_from() -> None:
+def test_the_person_detector_starts_with_the_answers_of_its_initialisation() -> None:
     import torch
 
     initial = SHARED / "weights" / training.RECIPES["person"].init
@@ -59,7 +59,7 @@ def test_the_person_detector_starts_as_the_one_it_comes_from() -> None:
 
 
 @needs_shared
-def test_blended_weights_lie_between_the_training_and_its_start(tmp_path: Path) -> None:
+def test_blended_weights_lie_between_training_and_initialisation(tmp_path: Path) -> None:
     import torch
 
     initial = SHARED / "weights" / training.RECIPES["face"].init
@@ -103,7 +103,7 @@ print(training.train("tiny", Path(sys.argv[1]), Path(sys.argv[2])))
 
 
 @needs_shared
-def test_a_training_that_was_killed_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
+def test_a_killed_training_resumes_after_its_last_epoch(tmp_path: Path) -> None:
     script = tmp_path / "tiny.py"
     script.write_text(TINY)
     command = [sys.executable, str(script), str(SHARED), str(tmp_path / "runs")]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.appearance import network
-from models.appearance.cutting import cut
+from models.appearance.cropping import cut
 from models.appearance.sizes import HEIGHT, WIDTH
 from models.devices import Device
 from models.errors import ModelError

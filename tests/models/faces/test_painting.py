@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.faces.degrading import degrade
+from models.faces.degradation import degrade
 from models.faces.painting import Wear, paint
 
 LANDMARKS = np.array([[70.0, 70], [106, 70], [88, 92], [74, 112], [102, 112]])
@@ -33,7 +33,7 @@ def test_a_painted_mask_covers_what_it_should(wear: Wear, nose: bool, mouth: boo
     assert covered[60, 88] == 0, "never the eyes"
 
 
-def test_landmarks_on_one_spot_paint_nothing() -> None:
+def test_no_mask_is_painted_where_landmarks_coincide() -> None:
     assert paint(skin(), np.full((5, 2), 88.0), "masked", np.random.default_rng(0)) is None
 
 

@@ -1,37 +1,35 @@
-"""What an export loses against its source, and what it gains in time: same images, same code, in turns."""
+"""How much accuracy an export loses against its source, and how fast it is, on the same images."""
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.runtimes.network import MOST, Image, Network, square
+from models.exports.example_images import Examples
+from models.exports.store import MAX_LOSS
+from models.images import Image
+from models.runtimes.network import MAX_BOXES_PER_IMAGE, Network, square
 
 if TYPE_CHECKING:
     import supervision as sv
 
-    from models.runtimes.examples import Examples
-
-MOST_LOST = 0.01
-"""An export that loses more of mAP50 (of top-1 accuracy, for a classifier) is refused: one point."""
-LEAST_IMAGES = 20
-"""Fewer labelled images say nothing about one point."""
-LEAST_METRIC = 0.1
-"""Where the source itself finds less, there is nothing to lose: the labels are of something else."""
-LOW_SCORE = 0.001
-"""Boxes from this score on count for average precision, as in ultralytics' validation."""
-TURNS = 60
-"""Timed calls of each form."""
+MIN_IMAGES = 20
+"""Fewer labelled images (or objects) cannot show a loss of one point. Project default (docs/defaults.md)."""
+MIN_SOURCE_METRIC = 0.1
+"""A source below this metric shows that the labels do not fit. Project default (docs/defaults.md)."""
+MIN_SCORE = 0.001
+"""Score from which boxes count for average precision, as in ultralytics' validation."""
+TIMED_CALLS = 60
+"""Timed calls of each form. Project default (docs/defaults.md)."""
+WARM_UP_CALLS = 3
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,22 @@ class Accuracy:
     Attributes:
         metric: its name.
         values: of each network, in the order given.
-        images, objects: how many were looked at; a crop is one object.
+        images, objects: how many were evaluated; a crop is one object.
     """
 
     metric: str
     values: tuple[float, ...]
     images: int
     objects: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """Median milliseconds of a call of the plain form and of the export, and the median of their ratios."""
+
+    plain_ms: float
+    export_ms: float
+    speed: float
 
 
 def accuracy(examples: Examples, networks: list[Network], imgsz: int) -> Accuracy:
@@ -62,11 +69,11 @@ def accuracy(examples: Examples, networks: list[Network], imgsz: int) -> Accurac
     found: list[list[sv.Detections]] = [[] for _ in networks]
     for example in examples.read():
         truths.append(_detections(np.asarray(example.truth, np.float64).reshape(-1, 5)[:, [1, 2, 3, 4, 0]]))
-        for network, into in zip(networks, found, strict=True):
-            rows = network.boxes([example.image], imgsz, LOW_SCORE)[0]
-            into.append(_detections(rows[:, [0, 1, 2, 3, 5]], rows[:, 4]))
+        for network, detections in zip(networks, found, strict=True):
+            rows = network.boxes([example.image], imgsz, MIN_SCORE)[0].astype(np.float64)
+            detections.append(_detections(rows[:, [0, 1, 2, 3, 5]], rows[:, 4]))
     objects = sum(map(len, truths))
-    _enough(examples, len(truths), objects)
+    _require_enough(examples, len(truths), objects)
     present = sorted({int(c) for truth in truths for c in np.asarray(truth.class_id)})
     return Accuracy("mAP50", tuple(_map50(f, truths, present) for f in found), len(truths), objects)
 
@@ -77,70 +84,54 @@ def _top1(examples: Examples, networks: list[Network], imgsz: int) -> Accuracy:
     for example in examples.read():
         total += 1
         for n, network in enumerate(networks):
-            said = network.shares([square(example.image)], imgsz)[0]
-            right[n] += int(np.argmax(said)) == example.truth
-    _enough(examples, total, total)
+            probabilities = network.probabilities([square(example.image)], imgsz)[0]
+            right[n] += int(np.argmax(probabilities)) == example.truth
+    _require_enough(examples, total, total)
     return Accuracy("top-1", tuple(count / total for count in right), total, total)
 
 
 def check(source: float, export: float, metric: str) -> None:
-    """Refuse an export that lost more than a point.
+    """Refuse an export that lost more than MAX_LOSS.
+
+    Args:
+        source: the metric of the source.
+        export: the metric of the export.
+        metric: its name.
 
     Raises:
-        ModelError: it did, or the source itself finds next to nothing.
+        ModelError: the export lost more, or the source itself is below MIN_SOURCE_METRIC.
     """
-    if source < LEAST_METRIC:
+    if source < MIN_SOURCE_METRIC:
         raise ModelError(
-            f"expected labelled images on which the source reaches {metric} {LEAST_METRIC}, got {source:.3f}"
-            ": are the labels of its classes?"
+            f"expected labelled images on which the source reaches {metric} {MIN_SOURCE_METRIC}, got "
+            f"{source:.3f}: are the labels of its classes?"
         )
-    if source - export > MOST_LOST + 1e-9:
+    if source - export > MAX_LOSS + 1e-9:
         raise ModelError(
             f"the export is refused: expected to lose at most 1 point of {metric}, got {metric} "
             f"{export:.4f} after {source:.4f} of its source"
         )
 
 
-def in_turns(plain: Network, export: Network, images: list[Image], imgsz: int, batch: int) -> Times:
-    """Time one call of each form again and again, in turns, so that a busy machine slows both.
+def time_in_turns(plain: Network, export: Network, images: list[Image], imgsz: int, batch: int) -> Times:
+    """Time calls of both forms in turns, so that other load on the machine slows both alike.
 
     Raises:
         ModelError: there are no images.
     """
     inputs = _inputs(images, imgsz, batch, export.task)
     for network in (plain, export):
-        for blob in inputs[:3]:
+        for blob in inputs[:WARM_UP_CALLS]:
             network.run(blob)
     times: list[tuple[float, float]] = []
-    for turn in range(TURNS):
+    for turn in range(TIMED_CALLS):
         blob = inputs[turn % len(inputs)]
         order = (plain, export) if turn % 2 else (export, plain)
-        took = {id(network): _time(network, blob) for network in order}
-        times.append((took[id(plain)], took[id(export)]))
+        seconds = {id(network): _time(network, blob) for network in order}
+        times.append((seconds[id(plain)], seconds[id(export)]))
     return Times(
         1e3 * median(p for p, _ in times), 1e3 * median(e for _, e in times), median(p / e for p, e in times)
     )
-
-
-@dataclass(frozen=True)
-class Times:
-    """Median milliseconds of a call of the plain form and of the export, and the median of their ratios."""
-
-    plain_ms: float
-    export_ms: float
-    speed: float
-
-
-def processor(device: str) -> str:
-    """The name of the processor behind a device as torch names it."""
-    if device != "cpu":
-        import torch
-
-        return str(torch.cuda.get_device_name(device))
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _time(network: Network, blob: NDArray[np.uint8]) -> float:
@@ -158,37 +149,34 @@ def _inputs(images: Iterable[Image], imgsz: int, batch: int, task: str) -> list[
     return [np.stack([fitted[(n + k) % len(fitted)] for k in range(batch)]) for n in range(len(fitted))]
 
 
-def _enough(examples: Examples, images: int, objects: int) -> None:
-    if images < LEAST_IMAGES or objects < LEAST_IMAGES:
+def _require_enough(examples: Examples, images: int, objects: int) -> None:
+    if images < MIN_IMAGES or objects < MIN_IMAGES:
         raise ModelError(
-            f"expected at least {LEAST_IMAGES} labelled images with as many objects to verify an export, got "
+            f"expected at least {MIN_IMAGES} labelled images with as many objects to verify an export, got "
             f"{images} with {objects} in {examples.text}"
         )
 
 
-def _detections(rows: NDArray[Any], scores: NDArray[Any] | None = None) -> sv.Detections:
+def _detections(rows: NDArray[np.float64], scores: NDArray[np.float64] | None = None) -> sv.Detections:
+    """Rows of x1, y1, x2, y2 (px), class as supervision takes them."""
     import supervision as sv
 
-    return sv.Detections(
-        xyxy=np.asarray(rows[:, :4], np.float64).reshape(-1, 4),
-        confidence=None if scores is None else np.asarray(scores, np.float64),
-        class_id=rows[:, 4].astype(int),
-    )
+    return sv.Detections(xyxy=rows[:, :4].reshape(-1, 4), confidence=scores, class_id=rows[:, 4].astype(int))
 
 
 def _map50(found: list[sv.Detections], truths: list[sv.Detections], classes: list[int]) -> float:
-    """Mean over the classes that occur of the COCO average precision at IoU 0.5."""
+    """Mean of the COCO average precision at IoU 0.5 over the classes that occur in the truth."""
     from supervision.metrics import MeanAveragePrecision
 
-    kept = [_only(item, classes) for item in found]
-    metric = MeanAveragePrecision(max_detection_thresholds=(1, 10, MOST))
+    metric = MeanAveragePrecision(max_detection_thresholds=(1, 10, MAX_BOXES_PER_IMAGE))
+    kept = [_of_classes(item, classes) for item in found]
     return float(metric.update(kept, truths).compute().map50)
 
 
-def _only(item: sv.Detections, classes: list[int]) -> sv.Detections:
-    chosen = np.isin(np.asarray(item.class_id), classes)
+def _of_classes(item: sv.Detections, classes: list[int]) -> sv.Detections:
     import supervision as sv
 
+    chosen = np.isin(np.asarray(item.class_id), classes)
     return sv.Detections(
         np.asarray(item.xyxy)[chosen],
         confidence=np.asarray(item.confidence)[chosen],

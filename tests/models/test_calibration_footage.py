@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.runtimes import calibration
+from models.exports.example_images import sample_footage
 
 YARD = Path(__file__).parents[2] / "data" / "yard.mp4"
 
@@ -23,8 +23,8 @@ def thin(frame: np.ndarray) -> np.ndarray:
     return frame[::16, ::16].astype(int)
 
 
-def test_frames_are_spread_over_a_video() -> None:
-    frames = calibration.sample([YARD], 5)
+def test_frames_are_spread_evenly_over_a_video() -> None:
+    frames = sample_footage([YARD], 5)
     assert len(frames) == 5
     with av.open(str(YARD)) as film:
         every = [thin(frame.to_ndarray(format="bgr24")) for frame in film.decode(video=0)][::8]
@@ -33,26 +33,26 @@ def test_frames_are_spread_over_a_video() -> None:
     assert share == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9], abs=0.03)
 
 
-def test_images_are_thinned_evenly_and_folders_and_videos_mix(tmp_path: Path) -> None:
+def test_images_are_sampled_evenly_and_folders_mix_with_videos(tmp_path: Path) -> None:
     numbered(tmp_path / "a", 50)
-    values = [int(frame[0, 0, 0]) for frame in calibration.sample([tmp_path / "a"], 6)]
+    values = [int(frame[0, 0, 0]) for frame in sample_footage([tmp_path / "a"], 6)]
     assert values == [0, 9, 19, 29, 39, 49]
     numbered(tmp_path / "b", 3, value=200)
-    mixed = calibration.sample([tmp_path / "b", YARD], 8)
+    mixed = sample_footage([tmp_path / "b", YARD], 8)
     assert [frame.shape for frame in mixed[:3]] == [(40, 60, 3)] * 3
     assert len(mixed) == 8
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
 @pytest.mark.parametrize("name", ["frame.png", "film.mp4"])
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_image_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=name):
-        calibration.sample([tmp_path / name], 4)
+        sample_footage([tmp_path / name], 4)
 
 
-def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="found no image and no video"):
-        calibration.sample([tmp_path], 4)
+        sample_footage([tmp_path], 4)
     with pytest.raises(ModelError, match="got nowhere"):
-        calibration.sample([Path("nowhere")], 4)
+        sample_footage([Path("nowhere")], 4)

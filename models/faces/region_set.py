@@ -1,4 +1,4 @@
-"""Head regions with their faces and landmarks: what the face finder learns from, cut as the pipeline cuts.
+"""The set of head regions that the face detector is trained on, cut as the pipeline cuts them.
 
 YOLO pose layout: `0 cx cy w h` and five points `x y v`, normalised; v is 2 where the point is seen.
 """
@@ -10,16 +10,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import supervision as sv
 from numpy.typing import NDArray
 
 from models import datasets
-from models.faces.collecting import Faces, FaceTeacher, PersonTeacher
-from models.faces.crops import Image, head_region
-from models.faces.degrading import degrade
+from models.faces.crop_set import SAME_FACE_IOU
+from models.faces.crops import head_region
+from models.faces.degradation import degrade
+from models.images import Image
+from models.teachers import Faces, FaceTeacher, PersonTeacher
 
-LEAST_PERSON_PX = 50
-"""Lower people have no face that could be assessed."""
-LARGEST_PX = 320
+MIN_PERSON_HEIGHT_PX = 50
+"""The faces of lower people are too small to be assessed."""
+MAX_REGION_PX = 320
 """Longer side of a stored region."""
 
 Labelled = list[tuple[NDArray[np.float64], NDArray[np.float64] | None]]
@@ -29,11 +32,11 @@ Labelled = list[tuple[NDArray[np.float64], NDArray[np.float64] | None]]
 def build(
     folder: Path, sources: datasets.Sources, faces: FaceTeacher, people: PersonTeacher, seed: int = 0
 ) -> Path:
-    """Build the set in `folder`; returns its data.yaml. No test split is opened.
+    """Build the set in `folder`; returns its data.yaml. No test split is used.
 
-    Boxes are the human labels where there are any (face_mask), completed by faces that the teacher is
-    sure of (score > 0.5), for crowds are not labelled to the last face; landmarks are the teacher's,
-    found in the undegraded image. Most regions are then shrunk to the size that CCTV shows and made worse.
+    Boxes are the human labels where there are any (face_mask), completed by faces of the teacher with a
+    score above 0.5, because not every face of a crowd is labelled. Landmarks are the teacher's, found in the
+    undegraded image. Most regions are then shrunk to the size of faces in CCTV, and degraded.
     """
     writer = _Writer(folder, seed)
     for split in ("val", "train"):
@@ -42,7 +45,7 @@ def build(
             writer.regions(split, name, image, found, people(image), 3)
             if split == "train" and writer.rng.random() < 0.35:
                 writer.add(split, f"{name}_whole", image, found, (0, 0))
-    for source in datasets.PEOPLE:
+    for source in datasets.PERSON_SOURCES:
         for name, image, _ in datasets.labelled(sources.data / source):
             found = _complete(np.zeros((0, 4)), faces(image, _size(image), 0.3))
             writer.regions("train", f"{source}_{name}", image, found, people(image), 2)
@@ -57,10 +60,10 @@ def _complete(truth: NDArray[np.float64], taught: Faces) -> Labelled:
     boxes, scores, marks = taught
     out: Labelled = []
     used: set[int] = set()
-    for box in truth:
-        overlap = datasets.iou(boxes, box) if len(boxes) else np.zeros(0)
+    overlaps = sv.box_iou_batch(truth, boxes)
+    for box, overlap in zip(truth, overlaps, strict=True):
         best = int(overlap.argmax()) if len(overlap) else -1
-        if best >= 0 and overlap[best] > 0.4:
+        if best >= 0 and overlap[best] > SAME_FACE_IOU:
             used.add(best)
             out.append((box, marks[best]))
         else:
@@ -79,9 +82,9 @@ class _Writer:
     def regions(
         self, split: str, name: str, image: Image, faces: Labelled, people: NDArray[np.float64], most: int
     ) -> None:
-        """Add the head regions of at most so many people."""
+        """Add the head regions of at most `most` people."""
         height, width = image.shape[:2]
-        tall = people[people[:, 3] - people[:, 1] >= LEAST_PERSON_PX]
+        tall = people[people[:, 3] - people[:, 1] >= MIN_PERSON_HEIGHT_PX]
         order = list(range(len(tall)))
         self.rng.shuffle(order)
         for number in order[:most]:
@@ -96,7 +99,7 @@ class _Writer:
         if split == "train" and self.rng.random() < 0.6:
             largest = max((float(box[3] - box[1]) for box, _ in faces), default=0.4 * max(height, width))
             scale = min(1.0, float(np.exp(self.rng.uniform(np.log(14), np.log(80)))) / largest)
-        scale = min(scale, LARGEST_PX / max(height, width))
+        scale = min(scale, MAX_REGION_PX / max(height, width))
         picture = region
         if scale < 1:
             size = (max(16, round(width * scale)), max(16, round(height * scale)))
@@ -109,7 +112,7 @@ class _Writer:
 
     def finish(self) -> Path:
         """Complete the set."""
-        data = self._set.finish({"seed": self._seed, "sources": ["face_mask", *datasets.PEOPLE]})
+        data = self._set.finish({"seed": self._seed, "sources": ["face_mask", *datasets.PERSON_SOURCES]})
         with data.open("a") as file:
             # Mirrored, the left eye is the right one, and so are the corners of the mouth.
             file.write("kpt_shape: [5, 3]\nflip_idx: [1, 0, 2, 4, 3]\n")

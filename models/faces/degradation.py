@@ -1,22 +1,20 @@
-"""What a CCTV stream does to a face: small, blurred, noisy, badly lit, compressed.
+"""Random degradation of a face image as in a CCTV stream: blur, noise, light, compression.
 
-Every function takes and gives H x W x 3 BGR uint8 and draws from the generator it is given.
+Every function takes and returns H x W x 3 BGR uint8 and draws from the given generator.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 
-from models.faces.crops import Image
+from models.images import Image
 
 Random = np.random.Generator
 
 
 def degrade(image: Image, rng: Random) -> Image:
-    """Blur, light, colour, noise and compression, each sometimes; ranges by eye on public CCTV stills."""
+    """Apply blur, light, colour, noise and compression at random; ranges set by eye on public CCTV stills."""
     if rng.random() < 0.35:
         image = _u8(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.1)))
     if rng.random() < 0.12:
@@ -25,7 +23,7 @@ def degrade(image: Image, rng: Random) -> Image:
 
 
 def compress(image: Image, rng: Random) -> Image:
-    """JPEG of quality 25 to 92, in six cases of ten."""
+    """Compress as JPEG of quality 25 to 92, in six cases of ten."""
     if rng.random() >= 0.6:
         return image
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 92))]
@@ -46,12 +44,12 @@ def _relight(image: Image, rng: Random) -> Image:
     light = light * rng.uniform(0.7, 1.2) + rng.uniform(-15, 15)
     if rng.random() < 0.4:  # white balance
         light *= rng.uniform(0.85, 1.15, 3)
-    if rng.random() < 0.08:  # infrared cameras give grey pictures
+    if rng.random() < 0.08:  # infrared cameras give grey images
         light = np.repeat(light.mean(axis=2, keepdims=True), 3, axis=2)
     if rng.random() < 0.4:
         light += rng.normal(0, rng.uniform(2, 10), light.shape)
     return _u8(np.clip(light, 0, 255))
 
 
-def _u8(image: Any) -> Image:
+def _u8(image: object) -> Image:
     return np.asarray(image).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How a person is cut from a frame for the appearance network."""
+"""Crops of people for the appearance network."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from models.appearance.sizes import HEIGHT, WIDTH
 
-MARGIN = 0.04
-"""Of the box, added on each side: a detector's tight box cuts off shoulders and feet."""
+MARGIN_SHARE = 0.04
+"""Share of the box added on each side, because a detector's tight box cuts off shoulders and feet."""
 
 
 def cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -19,10 +19,10 @@ def cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]
     """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in box[:4])
-    aside, above = MARGIN * (x2 - x1), MARGIN * (y2 - y1)
+    aside, above = MARGIN_SHARE * (x2 - x1), MARGIN_SHARE * (y2 - y1)
     left, top = int(np.clip(x1 - aside, 0, width - 2)), int(np.clip(y1 - above, 0, height - 2))
     right = int(np.clip(np.ceil(x2 + aside), left + 2, width))
     bottom = int(np.clip(np.ceil(y2 + above), top + 2, height))
     crop = image[top:bottom, left:right]
-    how = cv2.INTER_AREA if crop.shape[0] > HEIGHT else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=how), dtype=np.uint8)
+    interpolation = cv2.INTER_AREA if crop.shape[0] > HEIGHT else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=interpolation), dtype=np.uint8)

@@ -1,36 +1,35 @@
-"""The face crops that the mask classifier learns from: where each comes from, in one file.
+"""The set of face crops that the mask classifier is trained on, collected from all sources.
 
-Four classes: masked, unmasked, incorrect, and none, the back of a head or anything else that a face
-detector may take for a face. No test split is opened.
+Four classes: masked, unmasked, incorrect, and none (the back of a head, or anything else that a face detector
+may take for a face). No test split is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
+import supervision as sv
 from numpy.typing import NDArray
 
 from models import datasets
-from models.faces.crops import Image, warp
+from models.faces.crops import warp
+from models.images import Image, read_image
+from models.teachers import Faces, FaceTeacher, PersonTeacher
 
 CLASSES = ("masked", "unmasked", "incorrect", "none")
 MASKED, UNMASKED, INCORRECT, NONE = range(4)
-SIDE = 176
-"""px of a stored crop."""
-CONTEXT = 2.2
-"""Its side over the longer side of the face: room to shift, turn and scale."""
-LEAST_FACE_PX = 10
-
-Faces = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-"""Boxes (N, 4) px, scores (N,), landmarks (N, 5, 3): x, y px and confidence."""
-FaceTeacher = Callable[[Image, int, float], Faces]
-"""Finds faces in an image: (image, px of the longer side, least score)."""
-PersonTeacher = Callable[[Image], NDArray[np.float64]]
-"""Finds people in an image: boxes (N, 4) px."""
+STORED_SIDE_PX = 176
+"""Side of a stored crop."""
+STORED_CONTEXT = 2.2
+"""Side of a stored crop over the longer side of the face; leaves room to shift, turn and scale."""
+MIN_FACE_PX = 10
+"""Lower labelled faces are left out."""
+SAME_FACE_IOU = 0.4
+"""From this IoU on two boxes are of the same face."""
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Crops:
         source: folder and file, (N,).
         label: index into CLASSES, (N,).
         height: of the face in its image, px, (N,).
-        image: (N, SIDE, SIDE, 3) BGR uint8.
+        image: (N, STORED_SIDE_PX, STORED_SIDE_PX, 3) BGR uint8.
         box: face in the crop, px, (N, 4).
         landmarks: in the crop, px, with confidence, (N, 5, 3); confidence -1 where none were found.
     """
@@ -63,13 +62,13 @@ class Crops:
 
     @classmethod
     def load(cls, path: Path) -> Crops:
-        """Read what `save` wrote."""
+        """Read a file written by `save`."""
         with np.load(path) as stored:
             return cls(**{name: stored[name] for name in stored.files})
 
 
 @dataclass
-class _Gatherer:
+class _Collector:
     rows: list[tuple[str, str, int, float, Image, NDArray[np.float64], NDArray[np.float64]]] = field(
         default_factory=list
     )
@@ -84,14 +83,14 @@ class _Gatherer:
         landmarks: NDArray[np.float64] | None = None,
     ) -> None:
         centre = (box[:2] + box[2:]) / 2
-        across = CONTEXT * float(max(box[2:] - box[:2]))
-        scale, origin = SIDE / across, centre - across / 2
+        across = STORED_CONTEXT * float(max(box[2:] - box[:2]))
+        scale, origin = STORED_SIDE_PX / across, centre - across / 2
         inside = ((box.reshape(2, 2) - origin) * scale).reshape(4)
         marks = np.full((5, 3), -1.0)
         if landmarks is not None:
             marks[:, :2] = (landmarks[:, :2] - origin) * scale
             marks[:, 2] = landmarks[:, 2]
-        crop = warp(image, centre, across, SIDE)
+        crop = warp(image, centre, across, STORED_SIDE_PX)
         self.rows.append((split, source, label, float(box[3] - box[1]), crop, inside, marks))
 
     def crops(self) -> Crops:
@@ -107,27 +106,27 @@ class _Gatherer:
         )
 
 
-def gather(sources: datasets.Sources, faces: FaceTeacher, people: PersonTeacher) -> Crops:
+def collect(sources: datasets.Sources, faces: FaceTeacher, people: PersonTeacher) -> Crops:
     """Collect the crops of all sources.
 
     Labelled faces (face_mask, mask_crops) get landmarks from the face teacher where it finds the same
-    face (IoU > 0.4). Photographs of people without masks (COCO, PennFudan) give unmasked faces that the
-    teacher is sure of (score > 0.55). Heads of people around which the teacher finds no face at all,
-    not even a doubtful one, are `none`.
+    face (IoU > SAME_FACE_IOU). Photographs of people without masks (COCO, PennFudan) give unmasked faces,
+    where the teacher's score is above 0.55. Heads of people around which the teacher finds no face of any
+    score are `none`.
     """
-    out = _Gatherer()
+    out = _Collector()
     data = sources.data
     for split in ("train", "val"):
         for name, image, boxes in datasets.labelled(data / "face_mask", split):
             found = faces(image, 640, 0.25)
             for row in boxes:
-                if row[4] - row[2] >= LEAST_FACE_PX:
+                if row[4] - row[2] >= MIN_FACE_PX:
                     marks = _same(found, row[1:])
                     out.add(split, f"face_mask/{name}", image, row[1:], int(row[0]), marks)
     for folder, label in (("with_mask", MASKED), ("without_mask", UNMASKED)):
         for path in sorted((data / "mask_crops" / folder).iterdir()):
             _single_face(out, path, label, faces)
-    for source in datasets.PEOPLE:
+    for source in datasets.PERSON_SOURCES:
         bare = source in ("coco128", "pennfudan")
         for name, image, _ in datasets.labelled(data / source):
             found = faces(image, 960 if max(image.shape) > 900 else 640, 0.1)
@@ -143,13 +142,13 @@ def gather(sources: datasets.Sources, faces: FaceTeacher, people: PersonTeacher)
 def _same(found: Faces, box: NDArray[np.float64]) -> NDArray[np.float64] | None:
     if not len(found[0]):
         return None
-    overlap = datasets.iou(found[0], box)
+    overlap = sv.box_iou_batch(found[0], box[None])[:, 0]
     best = int(overlap.argmax())
-    return found[2][best] if overlap[best] > 0.4 else None
+    return found[2][best] if overlap[best] > SAME_FACE_IOU else None
 
 
-def _single_face(out: _Gatherer, path: Path, label: int, faces: FaceTeacher) -> None:
-    image = datasets.read_image(path)
+def _single_face(out: _Collector, path: Path, label: int, faces: FaceTeacher) -> None:
+    image = read_image(path)
     border = 32
     framed = np.asarray(cv2.copyMakeBorder(image, *(border,) * 4, cv2.BORDER_REPLICATE), np.uint8)
     boxes, _, marks = faces(framed, 224, 0.25)
@@ -163,7 +162,7 @@ def _single_face(out: _Gatherer, path: Path, label: int, faces: FaceTeacher) -> 
 
 
 def _turned_heads(people: NDArray[np.float64], faces: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
-    """Where the heads of people are near whom no face was found (boxes of heads, px)."""
+    """Boxes (px) of the heads of people near whom no face was found."""
     for x1, y1, x2, y2 in people:
         width, height = x2 - x1, y2 - y1
         head = min(width * 0.8, height / 6.5) if height > 2 * width else width * 0.45

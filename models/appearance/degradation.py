@@ -1,22 +1,20 @@
-"""How a surveillance camera and a detector spoil the picture of a person, at random."""
+"""Random degradation of a crop, as a surveillance camera and a detector degrade it."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from models.appearance.crops import SURROUND
+from models.appearance.crop_set import SURROUND_SHARE
 from models.appearance.sizes import HEIGHT, WIDTH
-
-Image = NDArray[np.uint8]
+from models.images import Image
 
 
 def degrade(crop: Image, other: Image, rng: np.random.Generator) -> Image:
-    """A kept crop as the pipeline would get it: HEIGHT x WIDTH x 3.
+    """A stored crop as the pipeline would get it: HEIGHT x WIDTH x 3.
 
-    The box sits badly, something (a post, or `other`, the crop of another person) may hide a part, the
-    person may be far away, blurred, compressed, in other light, and seen from the mirrored side.
+    The box is shifted; a post or `other`, the crop of another person, may hide a part; the crop may be small,
+    blurred, compressed, in other light, and mirrored.
     """
     image = _shifted(crop, rng)
     if rng.random() < 0.4:
@@ -38,9 +36,9 @@ def degrade(crop: Image, other: Image, rng: np.random.Generator) -> Image:
 
 
 def _shifted(crop: Image, rng: np.random.Generator) -> Image:
-    """The person's box, displaced and scaled by what a detector does: a few percent, rarely more."""
+    """The person's box, displaced and scaled as a detector does: by a few percent, rarely more."""
     height, width = crop.shape[:2]
-    share = SURROUND / (1 + 2 * SURROUND)
+    share = SURROUND_SHARE / (1 + 2 * SURROUND_SHARE)
     edges = np.array([share, share, 1 - share, 1 - share]) + rng.normal(0, 0.04, 4)
     if rng.random() < 0.15:
         edges[3] -= rng.uniform(0, 0.3)  # legs behind furniture: the box ends above them
@@ -66,5 +64,5 @@ def _hidden(image: Image, other: Image, rng: np.random.Generator) -> Image:
 
 def _resize(image: Image, width: int, height: int) -> Image:
     shrinks = height < image.shape[0]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)

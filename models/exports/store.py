@@ -1,8 +1,9 @@
-"""Where exports lie, and that each is the one that was verified.
+"""The cache of exports, and the check that an export's files are those that were verified.
 
-`CACHE/exports/DIGEST/FORM-SIZE/` holds one export of the weights with that digest and, beside it, its
-record. A folder appears whole, by one rename; what a kill leaves behind begins with a dot and is swept
-up by the next export.
+`CACHE/exports/DIGEST/FORM-SIZE/` has one verified export of the weights with that digest, and its record;
+`CACHE/exports/DIGEST/openvino-f32/` has the plain export, which needs no record. A folder appears
+complete, by one rename. What a killed process leaves behind begins with a dot and is removed by the next
+export.
 """
 
 from __future__ import annotations
@@ -12,26 +13,33 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from models.errors import ModelError
 from models.registry import Weights, sha256
 from models.runtimes.forms import Form
 
 RECORD = "record.json"
-ASIDE = {RECORD, "sha256"}
-"""Files of an export's folder that tell of it and are no part of it."""
+DIGEST = "sha256"
+ASIDE = {RECORD, DIGEST}
+"""Files in an export's folder that describe it and are not part of it."""
+PLAIN_FORM = Form("openvino", "f32")
+"""The form of the plain export: it computes as the weights do in torch, so it needs no verification."""
+MAX_LOSS = 0.01
+"""An export that loses more of mAP50 (of top-1 accuracy, for a classifier) is refused.
+
+Project default (docs/defaults.md).
+"""
 SCHEMA = 2
 """Of a record. Records of schema 1 left the precision of the arithmetic to OpenVINO; they are not used."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of an export: written once, when it was verified.
+    """What was measured when an export was verified.
 
     Attributes:
         weights: name of the weights that it was made from, and `source_sha256` their digest.
@@ -78,10 +86,15 @@ class Record:
         """How much of the metric the export lost, 0..1; negative if it gained."""
         return self.source - self.export
 
+    @property
+    def passes(self) -> bool:
+        """Whether it lost at most MAX_LOSS."""
+        return self.lost <= MAX_LOSS + 1e-9
+
 
 @dataclass(frozen=True)
 class Export:
-    """An export in the store: its folder, the path that loads, and its record."""
+    """An export in the cache: its folder, the file or folder to load, and its record."""
 
     folder: Path
     path: Path
@@ -98,7 +111,7 @@ def cache_folder() -> Path:
 
 
 def place(source_sha256: str, form: Form, imgsz: int) -> Path:
-    """The folder of an export, whether it is there or not."""
+    """The folder of an export, whether it exists or not."""
     return cache_folder() / "exports" / source_sha256[:16] / f"{form}-{imgsz}"
 
 
@@ -112,10 +125,41 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def exports(weights: Weights) -> list[Export]:
-    """The exports of weights, unverified yet (see `verified`), in the order of their folders' names.
+def made_once(weights: Weights, make: Callable[[Path], None]) -> Path:
+    """The folder of the plain OpenVINO export of weights; `make` fills it if it is missing.
 
-    A folder without a record that this version can read is none.
+    `make` is given a temporary folder, which is renamed into place afterwards, so that a kill or a second
+    process never leaves half an export.
+
+    Raises:
+        ModelError: the cache cannot be written, or the files in it are not those that were made.
+    """
+    target = cache_folder() / "exports" / weights.sha256[:16] / str(PLAIN_FORM)
+    try:
+        if not target.is_dir():
+            with workspace(target) as work:
+                made = work / str(PLAIN_FORM)
+                made.mkdir()
+                make(made)
+                (made / DIGEST).write_text(digest(made))
+                if not target.is_dir():
+                    made.replace(target)
+        expected = (target / DIGEST).read_text()
+    except OSError as error:
+        raise ModelError(f"cannot export {weights.name} below {target.parent}: {error}") from error
+    found = digest(target)
+    if found != expected:
+        raise ModelError(
+            f"the export in {target} is not the one made from {weights.name}: expected SHA-256 "
+            f"{expected[:12]}..., got {found[:12]}...; remove the folder, and it will be made again"
+        )
+    return target
+
+
+def exports(weights: Weights) -> list[Export]:
+    """The exports of weights, whose files are unchecked yet (see `verify`), in the order of folder names.
+
+    Folders without a record that this version can read are left out.
     """
     parent = place(weights.sha256, Form("openvino", "f32"), 0).parent
     found = []
@@ -127,8 +171,8 @@ def exports(weights: Weights) -> list[Export]:
     return found
 
 
-def verified(export: Export) -> Export:
-    """The export, if its files are those that were verified.
+def verify(export: Export) -> None:
+    """Check that the files of an export are those that were verified.
 
     Raises:
         ModelError: they are not.
@@ -137,14 +181,13 @@ def verified(export: Export) -> Export:
     if found != export.record.export_sha256:
         raise ModelError(
             f"the export in {export.folder} is not the verified one: expected SHA-256 "
-            f"{export.record.export_sha256[:12]}..., got {found[:12]}...; remove the folder or export anew"
+            f"{export.record.export_sha256[:12]}..., got {found[:12]}...; remove the folder or export again"
         )
-    return export
 
 
 @contextmanager
 def workspace(near: Path) -> Iterator[Path]:
-    """A folder to make an export in, beside its place; gone afterwards, or after a kill the next time."""
+    """A temporary folder beside `near`; those of killed processes are removed on the way."""
     near.parent.mkdir(parents=True, exist_ok=True)
     for left in near.parent.glob(".making-*"):
         if not _alive(left.name.split("-")[1]):
@@ -154,7 +197,7 @@ def workspace(near: Path) -> Iterator[Path]:
 
 
 def keep(made: Path, record: Record) -> Path:
-    """Put a folder with an export in its place, with its record, in place of an older one.
+    """Move an export and its record from a temporary folder to its place, replacing an older export.
 
     Returns:
         The folder.
@@ -169,10 +212,10 @@ def keep(made: Path, record: Record) -> Path:
 
 def _read(file: Path) -> Record | None:
     try:
-        fields: dict[str, Any] = json.loads(file.read_text())
+        fields = json.loads(file.read_text())
         return Record(**fields) if fields.pop("schema") == SCHEMA else None
     except (ValueError, TypeError, KeyError, OSError):
-        # Another version's, or none: the pipeline goes on with the form that needs no record.
+        # A record of another version, or none: the plain form runs, which needs no record.
         return None
 
 

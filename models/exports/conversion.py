@@ -1,8 +1,8 @@
-"""Making an export: by ultralytics, and its INT8 arithmetic by NNCF.
+"""Convert weights into an export with ultralytics, and quantise it to INT8 with NNCF.
 
-INT8 leaves the decoding of boxes in floating point, as ultralytics does: pixels (0..640) and scores (0..1)
-end in one tensor there, and one scale of 256 steps for both rounds the scores away. The convolutions before
-it, all of the work, are quantised.
+The decoding of boxes stays in floating point, as ultralytics does: it puts pixels (0..640) and scores (0..1)
+into one tensor, and one scale of 256 steps for both would round the scores away. The convolutions before it,
+nearly all of the work, are quantised.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.images import Image
 from models.offline import yolo
 from models.registry import Weights
 from models.runtimes.forms import PRECISIONS, Form
-from models.runtimes.network import Image, Network, letterbox, resize, square
+from models.runtimes.network import Network, letterbox, resize, square
+
+if TYPE_CHECKING:
+    import nncf
 
 
 def refuse(form: Form, device: str) -> None:
@@ -48,7 +52,7 @@ def refuse(form: Form, device: str) -> None:
         raise ModelError("expected a CUDA GPU for --format engine (TensorRT), got the device cpu")
     if form.format == "openvino" and device != "cpu":
         raise ModelError("expected --device cpu for --format openvino, got a GPU: choose onnx or engine")
-    missing = [m for m in _MAKING[form.format] if importlib.util.find_spec(m) is None]
+    missing = [m for m in _CONVERSION_PACKAGES[form.format] if importlib.util.find_spec(m) is None]
     if missing:
         extra = "pip install tensorrt" if missing[0] == "tensorrt" else "pip install 'lazaretto[onnx]'"
         raise ModelError(f"expected the package {missing[0]} for --format {form.format}: {extra}")
@@ -59,29 +63,29 @@ def refuse(form: Form, device: str) -> None:
         raise ModelError(f"expected a form that runs on this machine, got {form}: {obstacle}")
 
 
-_MAKING: dict[str, tuple[str, ...]] = {
+_CONVERSION_PACKAGES: dict[str, tuple[str, ...]] = {
     "openvino": (),
     "onnx": ("onnx", "onnxruntime", "onnxslim"),
     "engine": ("onnx", "onnxslim", "tensorrt"),
 }
 
 
-def make(
+def convert(
     weights: Weights, form: Form, imgsz: int, device: str, batch: int, frames: Sequence[Image], folder: Path
 ) -> Path:
     """Export weights into an empty folder.
 
     Args:
-        weights: what to export.
-        form: in which form.
-        imgsz: px; every export takes any multiple of 32 all the same, an engine up to this one.
+        weights: the weights to export.
+        form: the form of the export.
+        imgsz: px; every export takes any multiple of 32 anyway, an engine up to this one.
         device: as torch names it.
         batch: images per call of an engine, at most.
-        frames: calibration pictures, for INT8.
-        folder: where to.
+        frames: calibration images, for INT8.
+        folder: an empty folder for the export.
 
     Returns:
-        The path that loads, in `folder`.
+        The file or folder to load, in `folder`.
 
     Raises:
         ModelError: it cannot be made.
@@ -89,7 +93,7 @@ def make(
     refuse(form, device)
     copy = folder / weights.path.name
     shutil.copyfile(weights.path, copy)
-    arguments: dict[str, Any] = {"format": form.format, "dynamic": True, "imgsz": imgsz, "device": device}
+    arguments: dict[str, object] = {"format": form.format, "dynamic": True, "imgsz": imgsz, "device": device}
     if form.precision == "f16" and form.format != "openvino":
         # OpenVINO's own 16 bits are chosen when a model is compiled, see `openvino_network`.
         arguments["quantize"] = 16
@@ -98,7 +102,7 @@ def make(
         if form.precision == "int8":
             arguments |= {"quantize": 8, "data": str(_as_data_set(frames, folder / "calibration"))}
     try:
-        with warnings.catch_warnings(), _silent():
+        with warnings.catch_warnings(), _standard_output_discarded():
             # torch.jit, which the converters use, announces its retirement on every export.
             warnings.simplefilter("ignore")
             made = Path(str(yolo(copy).export(verbose=False, **arguments)))
@@ -118,12 +122,12 @@ def make(
 
 
 def quantise(path: Path, format_: str, frames: Sequence[Image], imgsz: int) -> None:
-    """Turn an OpenVINO or ONNX export into INT8 in place, calibrated with pictures.
+    """Turn an OpenVINO or ONNX export into INT8 in place, calibrated with images.
 
-    Each picture keeps its aspect ratio, as a camera's do, so the export takes any shape as before.
+    Each image keeps its aspect ratio, as those of a camera do, so the export takes any shape as before.
 
     Raises:
-        ModelError: there are no pictures.
+        ModelError: there are no images.
     """
     if not frames:
         raise ModelError("expected calibration frames for --precision int8, got none: give --calibration")
@@ -156,10 +160,10 @@ def quantise(path: Path, format_: str, frames: Sequence[Image], imgsz: int) -> N
     onnx.save(made, path)
 
 
-def _decoding(names: Sequence[str], task: str) -> Any:
-    """The operations that turn the last layer's maps into boxes, for NNCF to leave alone (None: no such).
+def _decoding(names: Sequence[str], task: str) -> nncf.IgnoredScope | None:
+    """The operations that turn the last layer's maps into boxes, for NNCF to skip; None if there are none.
 
-    ultralytics numbers layers model.N; what the last does itself, outside its convolutions, is decoding.
+    ultralytics numbers layers model.N; what the last layer does outside its convolutions is decoding.
     """
     import nncf
 
@@ -178,13 +182,13 @@ def _decoding(names: Sequence[str], task: str) -> Any:
 
 
 def _planes(frame: Image, imgsz: int, task: str) -> NDArray[np.float32]:
-    """A picture as a network takes it: (1, 3, H, W), RGB, 0..1."""
+    """An image as a network takes it: (1, 3, H, W), RGB, 0..1."""
     inputs = [resize(square(frame), imgsz)] if task == "classify" else list(letterbox([frame], imgsz)[0])
     return np.asarray(cv2.dnn.blobFromImages(inputs, 1 / 255, swapRB=True), np.float32)
 
 
 def _as_data_set(frames: Sequence[Image], folder: Path) -> Path:
-    """Calibration pictures as the data set that ultralytics asks for to build an engine; returns its file."""
+    """Calibration images as the data set that ultralytics asks for to build an engine; returns its file."""
     if not frames:
         raise ModelError("expected calibration frames for --precision int8, got none: give --calibration")
     (folder / "images").mkdir(parents=True)
@@ -196,7 +200,7 @@ def _as_data_set(frames: Sequence[Image], folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Keep what converters print out of the command's own output: they write to both streams."""
+def _standard_output_discarded() -> Iterator[None]:
+    """Discard what converters print, so that it does not mix with the command's own output."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from models.appearance.sizes import HEIGHT, WIDTH
 
 MARGIN_SHARE = 0.04
-"""Share of the box added on each side, because a detector's tight box cuts off shoulders and feet."""
+"""Share of the box added on each side, because a detector's tight box cuts off shoulders and feet.
+
+Project default (docs/defaults.md).
+"""
 
 
 def cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:

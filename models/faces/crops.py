@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from models.images import Image
 
 CONTEXT = 1.6
-"""Side of a crop over the longer side of the face. With 2.2 the classifier was less accurate."""
+"""Side of a crop over the longer side of the face. With 2.2 the classifier was less accurate.
+
+Project default (docs/defaults.md).
+"""
 
 MIN_FACE_PX = 20
-"""Lower faces are never assessed, and are left out of figures."""
+"""Lower faces are never assessed, and are left out of figures. Project default (docs/defaults.md)."""
 
 
 def head_region(box: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:

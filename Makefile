@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := demo-home
 SAMPLES := data/yard.mp4 data/built/lobby.mp4
+CORE := tests/zones tests/incidents/rules tests/incidents/ledger tests/vision/tracking tests/docs
 
 # opencv-python wants the libraries of a desktop, which a bare server does not have; the headless build is
 # the same cv2 without windows, and takes its place only where the other does not load.
@@ -13,15 +14,22 @@ LOAD_CV2 = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/pip install --quiet --no-deps "opencv-python-headless==$$version" && \
 	$(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test check lint setup clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed $(SAMPLES)
 	$(BIN)/lazaretto analyze yard=data/yard.mp4 lobby=data/built/lobby.mp4 \
 	  --facility data/facility.yaml --home $(HOME_DIR)
+	@echo
+	@echo "To use the command lazaretto in this shell:  source $(BIN)/activate"
+	@echo "Then, for one incident in full:              lazaretto incidents show ID --home $(HOME_DIR)"
 
 test: $(VENV)/.installed-dev $(SAMPLES)
 	$(BIN)/python -m pytest
+
+# What a developer runs all day: lint, types, and the tests that need neither footage nor networks.
+check: lint
+	$(BIN)/python -m pytest -m "not slow" $(CORE)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -2,9 +2,9 @@
 
     python tools/defaults_table.py > docs/defaults.md
 
-A module-level constant counts as a default of the project where the docstring below it names docs/defaults.md.
-The thresholds of the rules are the fields of `zones.thresholds.Rules`, with their descriptions. A test holds the
-page to the code.
+A module-level constant counts as a default of the project where the docstring below it names
+docs/defaults.md. The thresholds of the rules are the fields of `zones.thresholds.Rules`, with their
+descriptions. A test holds the page to the code.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,11 +22,11 @@ MARK = "docs/defaults.md"
 HEAD = """\
 # Defaults of this project
 
-Every value below was chosen for this project. None of them is law, and none is a figure of a standard. The first
-table holds what a facility file may change, under `rules:`; each value that a rule used is stored with every
-incident that it raised. The second table holds constants of the program.
+Every value below was chosen for this project. None of them is law, and none is a figure of a standard. The
+first table holds what a facility file may change, under `rules:`; each value that a rule used is stored with
+every incident that it raised. The second table holds constants of the program.
 
-Written from the code by `python tools/defaults_table.py > docs/defaults.md`; a test holds this page to the code.
+Written from the code by `python tools/defaults_table.py > docs/defaults.md`; a test holds this page to it.
 """
 
 
@@ -52,7 +53,7 @@ def constants() -> Iterator[tuple[str, str, str]]:
         for path in sorted((ROOT / package).rglob("*.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             body = ast.parse(path.read_text("utf-8")).body
-            for statement, below in zip(body, body[1:], strict=False):
+            for statement, below in pairwise(body):
                 if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
                     continue
                 text = below.value.value

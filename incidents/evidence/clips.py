@@ -29,16 +29,19 @@ from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 
 LONGEST_LEAD = 5 * SECOND
-"""How much earlier than wanted a copied clip may begin, at a key frame; beyond that it is encoded [D]."""
+"""A copied clip may begin at a key frame at most this long before the wanted start; beyond that the clip is
+encoded. Project default (docs/defaults.md)."""
 QUALITY = {"preset": "veryfast", "crf": "23", "profile": "high", "forced-idr": "1", "bf": "0"}
-"""Settings of libx264: crf 23 is its own default, visually near the source [D]. Without B-frames a picture
-is decoded when it is shown, so that players agree on where a clip of irregular pictures ends."""
+"""Settings of libx264: crf 23 is its own default, visually near the source. Without B-frames a picture is decoded
+when it is shown, so that players agree on where a clip of irregular pictures ends. Project default
+(docs/defaults.md)."""
 KEY_FRAME_EVERY = 2 * SECOND
-"""Between key frames of an encoded clip, at most, so that a reviewer can step back at once [D]."""
+"""Longest time between key frames of an encoded clip, so that a reviewer can step back at once. Project default
+(docs/defaults.md)."""
 CLOCK = Fraction(1, 90_000)
 """Time base of encoded clips: exact for the common frame rates, and every player knows it."""
 NEAREST_WITHIN = 2 * SECOND
-"""How far from a wanted moment its picture may be [D]."""
+"""How far from a wanted moment its picture may be. Project default (docs/defaults.md)."""
 SMPTE_170M, LIMITED_RANGE = 6, 1
 """How encoded pictures are converted from BGR (ITU-T H.273), said in the clip lest players guess by size."""
 

@@ -25,7 +25,8 @@ INK: Colour = (255, 255, 255)
 PAPER: Colour = (24, 24, 24)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 TEXT_SHARE = 1 / 34
-"""Text has this share of the height of the picture: 17 px at 576 lines, 32 px at 1080 [D]."""
+"""Text has this share of the height of the picture: 17 px at 576 lines, 32 px at 1080. Project default
+(docs/defaults.md)."""
 SMALLEST_TEXT = 11
 """px: below this height the strokes of the letters run together."""
 JPEG_QUALITY = 90

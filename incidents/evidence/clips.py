@@ -32,12 +32,12 @@ LONGEST_LEAD = 5 * SECOND
 """A copied clip may begin at a key frame at most this long before the wanted start; beyond that the clip is
 encoded. Project default (docs/defaults.md)."""
 QUALITY = {"preset": "veryfast", "crf": "23", "profile": "high", "forced-idr": "1", "bf": "0"}
-"""Settings of libx264: crf 23 is its own default, visually near the source. Without B-frames a picture is decoded
-when it is shown, so that players agree on where a clip of irregular pictures ends. Project default
+"""Settings of libx264: crf 23 is its own default, visually near the source. Without B-frames a picture is
+decoded when it is shown, so that players agree on where a clip of irregular pictures ends. Project default
 (docs/defaults.md)."""
 KEY_FRAME_EVERY = 2 * SECOND
-"""Longest time between key frames of an encoded clip, so that a reviewer can step back at once. Project default
-(docs/defaults.md)."""
+"""Longest time between key frames of an encoded clip, so that a reviewer can step back at once.
+Project default (docs/defaults.md)."""
 CLOCK = Fraction(1, 90_000)
 """Time base of encoded clips: exact for the common frame rates, and every player knows it."""
 NEAREST_WITHIN = 2 * SECOND

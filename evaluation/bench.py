@@ -1,7 +1,7 @@
-"""How fast: this pipeline against decoding alone and against the loop that a user would write today.
+"""Speed of this pipeline, of decoding alone, and of the loop over YOLO.track that a user would write.
 
-Each workload runs in a process of its own, one after the other, so that its peak memory is its own.
-Loading models and libraries is left out of the time of every workload, and stated.
+The workloads run one after the other, each in its own process, so that the peak memory is that of the
+workload. The time for loading models and libraries is measured apart.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ WORKLOADS = ("decode", "loop", "pipeline")
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What one workload took.
+class Timing:
+    """Time and memory of one workload.
 
     Attributes:
         workload: decode, loop or pipeline.
-        footage_s: seconds of footage that it dealt with.
-        frames: how many frames it looked at.
+        footage_s: seconds of footage.
+        frames: frames decoded, detected in, or analysed.
         loading_s: seconds before the first frame (libraries, models, exports).
         working_s: seconds for the footage.
         peak_mb: largest resident memory, megabytes (10^6 bytes).
@@ -48,8 +48,8 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to time: the arguments of `lazaretto bench`."""
+class BenchRequest:
+    """What to time: the options of `lazaretto bench`."""
 
     video: str
     facility: str
@@ -64,28 +64,55 @@ class Job:
     runtime: str = "auto"
 
 
-def measure(workload: str, job: Job) -> Figures:
-    """Run one workload in a process of its own and read its figures.
+@dataclass(frozen=True)
+class BenchResult:
+    """The timing of a workload, and its speed relative to that of the loop and of decoding."""
+
+    timing: Timing
+    times_the_loop: float
+    share_of_decoding: float
+
+    def to_dict(self) -> dict[str, str | float]:
+        """The result for JSON."""
+        return {
+            **asdict(self.timing),
+            "speed": round(self.timing.speed, 2),
+            "times_the_loop": round(self.times_the_loop, 2),
+            "share_of_decoding": round(self.share_of_decoding, 4),
+        }
+
+
+def run_bench(request: BenchRequest) -> list[BenchResult]:
+    """Time every workload.
 
     Raises:
-        LazarettoError: it failed; the message ends with what it said.
+        LazarettoError: a workload failed.
     """
-    command = [sys.executable, "-m", "evaluation.bench", workload, json.dumps(asdict(job))]
+    timings = {workload: time_workload(workload, request) for workload in WORKLOADS}
+    loop, decoding = timings["loop"].speed, timings["decode"].speed
+    return [BenchResult(item, item.speed / loop, item.speed / decoding) for item in timings.values()]
+
+
+def time_workload(workload: str, request: BenchRequest) -> Timing:
+    """Run one workload in its own process.
+
+    Raises:
+        LazarettoError: the workload failed; the message ends with the last line that it printed.
+    """
+    command = [sys.executable, "-m", "evaluation.bench", workload, json.dumps(asdict(request))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nothing"]
-        raise LazarettoError(
-            f"bench {workload}: expected it to end well, got exit {done.returncode}: {said[-1]}"
-        )
-    return Figures(**json.loads(done.stdout.strip().splitlines()[-1]))
+        printed = done.stderr.strip().splitlines() or ["nothing"]
+        raise LazarettoError(f"bench {workload}: expected exit code 0, got {done.returncode}: {printed[-1]}")
+    return Timing(**json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def _decode(job: Job) -> Callable[[], int]:
+def _decode(request: BenchRequest) -> Callable[[], int]:
     from vision.sources.decoding import decode_frames
     from vision.sources.files import open_source
     from vision.sources.gaps import Gap
 
-    source = open_source(job.video, job.camera)
+    source = open_source(request.video, request.camera)
 
     def work() -> int:
         return sum(
@@ -95,18 +122,23 @@ def _decode(job: Job) -> Callable[[], int]:
     return work
 
 
-def _loop(job: Job) -> Callable[[], int]:
+def _loop(request: BenchRequest) -> Callable[[], int]:
     from models.devices import Device
     from models.offline import yolo
     from models.registry import resolve
 
-    model = yolo(resolve(job.person).path)
-    device = str(Device.choose(job.device))
+    model = yolo(resolve(request.person).path)
+    device = str(Device.choose(request.device))
 
     def work() -> int:
         count = 0
         for result in model.track(
-            source=job.video, stream=True, imgsz=job.loop_imgsz, classes=[0], device=device, verbose=False
+            source=request.video,
+            stream=True,
+            imgsz=request.loop_imgsz,
+            classes=[0],
+            device=device,
+            verbose=False,
         ):
             count += 1
             _ = result.boxes.xyxy.cpu().numpy(), result.boxes.id
@@ -115,7 +147,7 @@ def _loop(job: Job) -> Callable[[], int]:
     return work
 
 
-def _pipeline(job: Job) -> Callable[[], int]:
+def _pipeline(request: BenchRequest) -> Callable[[], int]:
     from incidents.ledger import Ledger
     from models.devices import Device
     from pipelines.analyze import AnalyzeRequest, analyze
@@ -124,13 +156,13 @@ def _pipeline(job: Job) -> Callable[[], int]:
     from vision.perception import ModelBundle, Models, PerceptionSettings
     from zones.facility import load_facility
 
-    facility = load_facility(job.facility)
-    footage, faults = assign([job.video], facility, job.camera)
+    facility = load_facility(request.facility)
+    footage, faults = assign([request.video], facility, request.camera)
     if faults:
         raise faults[0]
-    settings = PerceptionSettings(fps=job.fps, imgsz=job.imgsz)
-    models = Models(job.person, job.face, job.mask)
-    bundle = ModelBundle.load(Device.choose(job.device, job.runtime), settings, models)
+    settings = PerceptionSettings(fps=request.fps, imgsz=request.imgsz)
+    models = Models(request.person, request.face, request.mask)
+    bundle = ModelBundle.load(Device.choose(request.device, request.runtime), settings, models)
     bundle.warm_up()
 
     def work() -> int:
@@ -145,20 +177,20 @@ def _pipeline(job: Job) -> Callable[[], int]:
     return work
 
 
-def main(workload: str, job: Job) -> Figures:
+def main(workload: str, request: BenchRequest) -> Timing:
     """Run one workload in this process."""
     from vision.sources.files import open_source
 
     began = time.perf_counter()
-    work = {"decode": _decode, "loop": _loop, "pipeline": _pipeline}[workload](job)
+    work = {"decode": _decode, "loop": _loop, "pipeline": _pipeline}[workload](request)
     ready = time.perf_counter()
     frames = work()
     done = time.perf_counter()
-    info = open_source(job.video, job.camera).info
+    info = open_source(request.video, request.camera).info
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     footage = (info.duration_us or 0) / 1e6
-    return Figures(workload, footage, frames, ready - began, done - ready, peak)
+    return Timing(workload, footage, frames, ready - began, done - ready, peak)
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(main(sys.argv[1], Job(**json.loads(sys.argv[2]))))))
+    print(json.dumps(asdict(main(sys.argv[1], BenchRequest(**json.loads(sys.argv[2]))))))

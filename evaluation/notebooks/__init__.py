@@ -1,1 +1,1 @@
-"""What the notebooks stand on: a site opened, and plots that one would show to a colleague."""
+"""What the notebooks use: the opened home, plots, and a few measures."""

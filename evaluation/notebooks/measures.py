@@ -1,4 +1,4 @@
-"""Figures that the notebooks show and nothing else computes."""
+"""Measures that only the notebooks show."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ from zones.calibration import Calibration
 
 
 def rule_name(kind: str, zone: str | None, camera: str = "") -> str:
-    """A rule as people read it: zone crossing: yard west-gate."""
+    """The name of a rule for people, such as `zone crossing: yard west-gate`."""
     place = " ".join(part for part in (camera, zone) if part)
     return kind.replace("_", " ") + (f": {place}" if place else "")
 
 
 def scores_table(comparison: Comparison) -> pl.DataFrame:
-    """What the verdicts imply for both files, a row for each rule; shares of nothing are null."""
+    """The scores of both files by the verdicts, a row for each rule and file; undefined shares are null."""
     rows = []
     for (kind, zone), (old, new) in comparison.scores.items():
         for file, score in (("old", old), ("new", new)):
-            told = score.to_dict()
+            values = score.to_dict()
             shown = ("raised", "confirmed", "missed", "false_alarms", "undecided", "precision", "recall")
-            rows.append({"rule": rule_name(kind, zone) or "all", "file": file, **{n: told[n] for n in shown}})
+            rows.append(
+                {"rule": rule_name(kind, zone) or "all", "file": file, **{n: values[n] for n in shown}}
+            )
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def distances(
-    seen: pl.DataFrame, planes: Sequence[Calibration], most: int = 4000
+    observations: pl.DataFrame, planes: Sequence[Calibration], max_pairs: int = 4000
 ) -> list[npt.NDArray[np.float64]]:
-    """Distances (N,), m, between two people in one frame, by each of some calibrations.
+    """Distances (N,), m, between two people in one frame, by each calibration.
 
     Args:
-        seen: rows of the log, of one frame size.
+        observations: rows of the log, of one frame size.
         planes: the calibrations.
-        most: N at most; of more, N are drawn, always the same ones.
+        max_pairs: most pairs; of more, a random sample that is always the same.
     """
-    size = seen.select("width", "height").row(0)
-    feet = seen.select("t", "track", "foot_x", "foot_y")
+    size = observations.select("width", "height").row(0)
+    feet = observations.select("t", "track", "foot_x", "foot_y")
     pairs = feet.join(feet, on="t", suffix="_b").filter(pl.col("track") < pl.col("track_b"))
-    if len(pairs) > most:
-        pairs = pairs.sample(most, seed=0)
+    if len(pairs) > max_pairs:
+        pairs = pairs.sample(max_pairs, seed=0)
     ends = [
         pairs.select(names).to_numpy() / size for names in (("foot_x", "foot_y"), ("foot_x_b", "foot_y_b"))
     ]

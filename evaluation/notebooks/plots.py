@@ -1,7 +1,7 @@
 """Plots of the notebooks: over a picture of the camera, over time, and of shares with their intervals.
 
-Colours are those of Okabe and Ito (2008), which people with any colour vision tell apart; what a colour
-says is also said by a label, a hatch or a marker.
+The colours are those of Okabe and Ito (2008), which can be distinguished with any colour vision. What a
+colour means is also shown by a label, a hatch or a marker.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from evaluation.notebooks.context import NotebookContext
 from evaluation.notebooks.measures import rule_name
-from evaluation.notebooks.opened import Site
 from incidents.comparison import Comparison
 from incidents.intervals import exact_share
 from pipelines.suggestion.proposal import Suggestion
 from vision.frames import SECOND
 from zones.calibration import Calibration
 from zones.calibration.survey import ACCEPTED_SE_M, Survey
-from zones.facility import Camera, Facility, Line, Zone
+from zones.facility import Facility, Line, Zone
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, RED, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -38,7 +38,7 @@ _HALO = (patheffects.withStroke(linewidth=2.5, foreground="black"),)
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of time, microseconds UTC, in a timeline."""
+    """An interval of time, microseconds UTC, in a timeline."""
 
     start: int
     end: int
@@ -46,9 +46,9 @@ class Bar:
     marker: str = "|"
 
 
-def show_picture(axes: Axes, site: Site, title: str) -> None:
-    """The camera's picture with axes in shares of the frame, as zones are written."""
-    axes.imshow(site.picture, extent=(0, 1, 1, 0), aspect=site.size[1] / site.size[0])
+def show_picture(axes: Axes, context: NotebookContext, title: str) -> None:
+    """Show the camera's picture with axes in shares of the frame, as in zones."""
+    axes.imshow(context.picture, extent=(0, 1, 1, 0), aspect=context.size[1] / context.size[0])
     axes.set(
         xlim=(0, 1), ylim=(1, 0), title=title, xlabel="x, share of the width", ylabel="y, share of the height"
     )
@@ -57,19 +57,19 @@ def show_picture(axes: Axes, site: Site, title: str) -> None:
 def draw_parts(
     axes: Axes, parts: Sequence[Zone | Line], colour: str = YELLOW, style: str = "-", label: str | None = None
 ) -> None:
-    """Zones and lines with their names; an arrow says in which sense a line is walked."""
+    """Draw zones and lines with their names; an arrow shows the direction of a line."""
     for number, part in enumerate(parts):
-        told = label if number == 0 else None
+        legend = label if number == 0 else None
         if isinstance(part, Zone):
             axes.add_patch(
-                Polygon(part.polygon, closed=True, fill=False, edgecolor=colour, lw=2, ls=style, label=told)
+                Polygon(part.polygon, closed=True, fill=False, edgecolor=colour, lw=2, ls=style, label=legend)
             )
             x, y = np.mean(part.polygon, axis=0)
         else:
             start, end = part.points
             arrow = {"arrowstyle": "->", "color": colour, "lw": 2, "ls": style}
             axes.annotate("", end, start, arrowprops=arrow)
-            axes.plot([], [], color=colour, ls=style, lw=2, label=told)
+            axes.plot([], [], color=colour, ls=style, lw=2, label=legend)
             x, y = np.mean(part.points, axis=0)
         axes.text(
             *(min(max(x, 0.09), 0.91), y, f"{part.name or part.id}\n{part.type}"),
@@ -83,7 +83,7 @@ def draw_parts(
 
 
 def draw_heat(axes: Axes, suggestion: Suggestion, cells: int = 64) -> None:
-    """Person-seconds by cell of the picture, with a scale; cells where nobody was are left clear."""
+    """Draw person-seconds by cell of the picture, with a scale; cells without people are transparent."""
     samples, seconds = suggestion.trajectories.samples, suggestion.trajectories.duration_s
     rows = round(cells / suggestion.trajectories.ground.aspect)
     x, y = samples.foot.T
@@ -102,7 +102,7 @@ def draw_heat(axes: Axes, suggestion: Suggestion, cells: int = 64) -> None:
 
 
 def draw_dwells(axes: Axes, suggestion: Suggestion) -> None:
-    """Alarms that count as false against the dwell, zone by zone; dots mark what is suggested."""
+    """Draw the number of alarms that count as false by dwell, for each zone; markers show the suggestion."""
     colours = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
     markers = "osD^vPX"
     for number, dwell in enumerate(suggestion.dwells):
@@ -111,7 +111,7 @@ def draw_dwells(axes: Axes, suggestion: Suggestion) -> None:
         seconds = [trial.dwell_s for trial in dwell.trials]
         axes.step(seconds, against, where="post", color=colour, lw=2)
         chosen = dwell.chosen or dwell.now
-        # Apart by a little, or zones that never alarm would hide one another.
+        # Shifted a little, or the markers of zones without alarms would hide one another.
         axes.plot(
             *([chosen.dwell_s * 1.03**number], [chosen.counted_false], marker),
             ms=9,
@@ -140,9 +140,9 @@ def draw_dwells(axes: Axes, suggestion: Suggestion) -> None:
 def draw_timeline(
     axes: Axes, rows: Mapping[str, Sequence[Bar]], facility: Facility, title: str, window: tuple[int, int]
 ) -> None:
-    """Stretches of time, a row for each name; a short one still shows by its mark.
+    """Draw intervals of time, a row for each name, each with a marker so that short ones are visible.
 
-    Times stand in the facility's zone, the window (microseconds UTC) from edge to edge.
+    Times are in the facility's time zone; the window (microseconds UTC) fills the axis.
     """
     for number, bars in enumerate(rows.values()):
         for bar in bars:
@@ -159,33 +159,33 @@ def draw_timeline(
 
 
 def _moment(t: int, facility: Facility) -> float:
-    """Microseconds UTC as matplotlib counts days."""
+    """A time, microseconds UTC, as days of matplotlib."""
     return float(mdates.date2num(datetime.fromtimestamp(t / SECOND, facility.tz)))  # type: ignore[no-untyped-call]
 
 
 def draw_shares(
     axes: Axes, shares: Mapping[str, tuple[int, int]], title: str, unit: str, colour: str = BLUE
 ) -> None:
-    """Shares (part, whole) by name, with exact 95 % intervals and their counts."""
+    """Draw shares (part, whole) by name, with exact 95 % intervals and their counts."""
     for number, (part, whole) in enumerate(shares.values()):
         low, high = exact_share(part, whole)
         axes.plot([low, high], [number, number], color=colour, lw=2, ls="-" if whole else ":")
         if whole:
             axes.plot(part / whole, number, "o", color=colour, ms=8, mec="black", clip_on=False, zorder=5)
-        said = f"{part} of {whole}" if whole else "nothing decided"
-        axes.text(1.03, number, said, va="center", transform=axes.get_yaxis_transform())
+        counts = f"{part} of {whole}" if whole else "nothing decided"
+        axes.text(1.03, number, counts, va="center", transform=axes.get_yaxis_transform())
     axes.set_yticks(range(len(shares)), list(shares))
     axes.set(xlim=(0, 1), ylim=(max(len(shares), 1) - 0.5, -0.5), title=title, xlabel=unit)
     axes.grid(axis="x", color="0.9")
 
 
 def draw_metres(axes: Axes, plane: Calibration, step: float = 2.0, colour: str = SKY) -> None:
-    """A grid of the ground over the picture, a line each `step` m, labelled where it leaves the view."""
+    """Draw a grid of the ground, a line each `step` m, labelled where it leaves the picture."""
     view = np.stack(np.meshgrid(np.linspace(0, 1, 60), np.linspace(0, 1, 60)), axis=-1).reshape(-1, 2)
     ground = plane.ground(view)
-    stretch = np.abs(plane.ground(view + np.array([0, 1e-3])) - ground).max(axis=1)
-    # Under the horizon lines crowd: left out where a step is less than 2 % of the height.
-    near = ground[np.isfinite(ground).all(axis=1) & (stretch * 20 < step)]
+    m_per_height = np.abs(plane.ground(view + np.array([0, 1e-3])) - ground).max(axis=1) * 1000
+    # Lines near the horizon, where a step is less than 2 % of the picture's height, are left out.
+    near = ground[np.isfinite(ground).all(axis=1) & (m_per_height * 0.02 < step)]
     if not len(near):
         return
     labels: list[tuple[float, float]] = []
@@ -214,7 +214,7 @@ def draw_metres(axes: Axes, plane: Calibration, step: float = 2.0, colour: str =
 
 
 def draw_errors(axes: Axes, survey: Survey) -> None:
-    """Where a distance of 2 m is known how well; the line is where it is known to within ACCEPTED_SE_M."""
+    """Draw the standard error of a distance of 2 m; the thick line is at ACCEPTED_SE_M."""
     levels = np.array([0.5, 1.0, 2.0]) * ACCEPTED_SE_M
     image = axes.imshow(
         np.ma.masked_invalid(survey.distance_se),
@@ -237,23 +237,23 @@ def draw_errors(axes: Axes, survey: Survey) -> None:
 def draw_misses(
     axes: Axes, marked: npt.NDArray[np.float64], placed: npt.NDArray[np.float64], colour: str, label: str
 ) -> None:
-    """Marks (N, 2), normalised, and where the calibration puts them, joined."""
+    """Draw marks (N, 2), normalised, joined with where the calibration places them."""
     axes.add_collection(LineCollection([*np.stack([marked, placed], axis=1)], colors=colour, linewidths=2))
     axes.plot(*marked.T, "+", color=colour, ms=11, mew=2, label=label)
     axes.plot(*placed.T, ".", color=colour, ms=5)
 
 
 def draw_comparison(axes: Axes, comparison: Comparison) -> None:
-    """How many events of each rule and zone both files raise, and one of them alone."""
-    looks = (
+    """Draw the number of events of each rule and zone that both files raise, and that only one raises."""
+    groups = (
         ("raised by both, alike", comparison.same, "0.8", ""),
         ("by both, not alike", comparison.changed, SKY, "..."),
         ("by the new file alone", comparison.gained, BLUE, "///"),
         ("by the old file alone", comparison.lost, ORANGE, "xxx"),
     )
-    names = sorted({rule_name(c.incident.kind, c.incident.zone) for _, group, _, _ in looks for c in group})
+    names = sorted({rule_name(c.incident.kind, c.incident.zone) for _, group, _, _ in groups for c in group})
     left = np.zeros(len(names))
-    for label, group, colour, hatch in looks:
+    for label, group, colour, hatch in groups:
         counts = np.array(
             [sum(rule_name(c.incident.kind, c.incident.zone) == n for c in group) for n in names]
         )
@@ -266,30 +266,25 @@ def draw_comparison(axes: Axes, comparison: Comparison) -> None:
 
 
 def draw_scores(axes: Axes, groups: Mapping[str, Sequence[float]], xlabel: str, title: str) -> None:
-    """Scores 0..1 of groups, each value a mark, with the quarters and the middle of each group."""
-    looks = ((RED, "o"), (BLUE, "s"), (GREEN, "^"), ("0.6", "D"))
-    draw = np.random.default_rng(0)
+    """Draw scores 0..1, a row of markers for each group, with the quartiles and median of the group."""
+    styles = ((RED, "o"), (BLUE, "s"), (GREEN, "^"), ("0.6", "D"))
+    rng = np.random.default_rng(0)
     for number, (name, values) in enumerate(groups.items()):
-        colour, marker = looks[number % len(looks)]
-        at = number + draw.uniform(-0.18, 0.18, len(values))
+        colour, marker = styles[number % len(styles)]
+        at = number + rng.uniform(-0.18, 0.18, len(values))
         axes.plot(values, at, marker, color=colour, ms=7, alpha=0.8, mec="black", label=name)
         if len(values) >= 4:
             low, middle, high = np.percentile(values, [25, 50, 75])
             axes.plot([low, high], [number, number], color="black", lw=2)
             axes.plot(middle, number, "|", color="black", ms=18, mew=2)
-    told = [f"{name} ({len(values)})" for name, values in groups.items()]
-    axes.set_yticks(range(len(groups)), told)
+    labels = [f"{name} ({len(values)})" for name, values in groups.items()]
+    axes.set_yticks(range(len(groups)), labels)
     axes.set(xlim=(-0.02, 1.02), ylim=(max(len(groups), 1) - 0.5, -0.5), xlabel=xlabel, title=title)
     axes.grid(axis="x", color="0.9")
 
 
-def parts_of(camera: Camera) -> list[Zone | Line]:
-    """The zones, then the lines of a camera."""
-    return [part for _, part in camera.parts()]
-
-
 def explain_marks(axes: Axes, marks: Mapping[str, tuple[str, str]]) -> None:
-    """A legend of markers, name -> (marker, colour), beside the plot."""
+    """Add a legend of markers, name -> (marker, colour), beside the plot."""
     for name, (marker, colour) in marks.items():
         axes.plot([], [], marker, color=colour, mec="black", ms=9, label=name)
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -303,7 +298,7 @@ def draw_agreement(
     ylabel: str,
     title: str,
 ) -> None:
-    """Two measures of the same things against each other, with how far they lie apart."""
+    """Draw two measures of the same distances against each other, with their mean difference."""
     axes.plot(one, other, ".", color=BLUE, ms=4, alpha=0.4)
     most = float(max(one.max(initial=1.0), other.max(initial=1.0)))
     axes.plot([0, most], [0, most], color=BLACK, lw=1, ls="--", label="the same")

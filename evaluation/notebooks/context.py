@@ -1,4 +1,4 @@
-"""The site that a notebook looks at: home, ledger, facility, a camera, and a picture of it."""
+"""What a notebook works on: a home with its ledger, a facility, a camera, and a picture of that camera."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from vision.sources.files import open_source
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
-GREY = 90
-"""Of a picture that stands for one, where no clip shows the camera."""
+PLACEHOLDER_GREY = 90
+"""Grey value of the picture if there is no clip of the camera."""
 
 
 class NothingToShowError(LazarettoError):
-    """Why a notebook cannot go on; it shows as one sentence, and the rest does not run."""
+    """A notebook cannot go on. It is shown as one sentence, and the cells below do not run."""
 
     def _render_traceback_(self) -> Sequence[str]:
         # IPython asks an exception for this before it formats one itself.
@@ -31,12 +31,12 @@ class NothingToShowError(LazarettoError):
 
 
 @dataclass(frozen=True)
-class Site:
-    """What a notebook looks at.
+class NotebookContext:
+    """What a notebook works on.
 
     Attributes:
-        home, ledger, facility: of the site; the ledger is open.
-        camera: the camera looked at.
+        home, ledger, facility: the home folder, its open ledger, and the facility.
+        camera: the camera of the notebook.
         picture: (H, W, 3) RGB, uint8, from a clip of the camera; grey where there is none.
     """
 
@@ -52,16 +52,18 @@ class Site:
         return self.picture.shape[1], self.picture.shape[0]
 
 
-def open_site(home: str | Path, facility: str | Path | None = None, camera: str | None = None) -> Site:
-    """Open a site for a notebook.
+def open_context(
+    home: str | Path, facility: str | Path | None = None, camera: str | None = None
+) -> NotebookContext:
+    """Open the home of a notebook.
 
     Args:
         home: the folder that `analyze` wrote.
-        facility: a facility file; None = the one in force in the home.
-        camera: an id; None = the first of the facility of which the log holds something.
+        facility: a facility file; None = the version in force in the home.
+        camera: an id; None = the first camera of the facility that has observations.
 
     Raises:
-        NothingToShowError: there is none, with the reason.
+        NothingToShowError: the home, the facility or observations are missing; the message says which.
     """
     place = Home(Path(home))
     try:
@@ -75,15 +77,15 @@ def open_site(home: str | Path, facility: str | Path | None = None, camera: str 
         if found is None:
             raise LazarettoError(
                 f"expected observations of {camera or 'a camera of ' + loaded.code} in {place.path}, "
-                f"got those of {', '.join(held) or 'nobody'}"
+                f"got those of {', '.join(held) or 'no camera'}"
             )
-        return Site(place, ledger, loaded, found, _picture(place, ledger, found))
+        return NotebookContext(place, ledger, loaded, found, _picture(place, ledger, found))
     except LazarettoError as error:
         raise NothingToShowError(f"Nothing to show: {error}") from None
 
 
 def _picture(home: Home, ledger: Ledger, camera: Camera) -> npt.NDArray[np.uint8]:
-    """The first picture of a clip of the camera: clips, unlike key frames, carry no drawing."""
+    """The first picture of a clip of the camera: clips have no drawing on them, unlike key frames."""
     for incident in ledger.incidents.find(cameras=[camera.id]):
         clip = incident.evidence_of_kind("clip")
         if clip is not None and (home.path / clip.path).is_file():
@@ -94,4 +96,4 @@ def _picture(home: Home, ledger: Ledger, camera: Camera) -> npt.NDArray[np.uint8
     span = observations.span(home.path, camera.id)
     seen = observations.read(home.path, camera.id, *(span or (0, 1)))
     width, height = seen.select("width", "height").row(0)
-    return np.full((height, width, 3), GREY, dtype=np.uint8)
+    return np.full((height, width, 3), PLACEHOLDER_GREY, dtype=np.uint8)

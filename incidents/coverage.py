@@ -1,7 +1,7 @@
-"""Coverage: what a camera was doing in every second, and why. Pure functions over intervals.
+"""Coverage: the state of a camera in every second, and its cause. Pure functions over intervals.
 
 Every second of a camera is in exactly one interval. Intervals are half-open, [start, end), in whole
-microseconds, so that lengths add up exactly; a count of incidents means nothing without them.
+microseconds, so that lengths add up exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zones.errors import LazarettoError
 
 
 class CoverageError(LazarettoError):
-    """Intervals that cannot be true: empty, overlapping, or of several cameras."""
+    """Invalid intervals: empty, overlapping, or of several cameras."""
 
 
 class State(StrEnum):
@@ -37,7 +37,7 @@ class State(StrEnum):
 WATCHED = frozenset({State.ANALYSED, State.IDLE})
 """States in which the camera was supervised: a still scene that was checked for motion counts."""
 NO_RECORD = "no_record"
-"""Cause of time that nobody recorded anything about; it counts as offline, never as compliance."""
+"""Cause of time without a record; it counts as offline, never as compliance."""
 
 _RANK = {State.ANALYSED: 3, State.IDLE: 2, State.OFFLINE: 0, State.PLANNED: 0}
 _IMPAIRED = 1
@@ -48,7 +48,7 @@ class Interval:
     """One state of one camera over [start, end), microseconds UTC.
 
     Attributes:
-        cause: why, in a word or a sentence; "" = nothing to say.
+        cause: the reason, in a word or a sentence; "" = none.
 
     Raises:
         CoverageError: the interval is empty.
@@ -76,10 +76,10 @@ class Interval:
 
 
 def normalise(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Sort the intervals of one camera and merge neighbours that touch and say the same.
+    """Sort the intervals of one camera and merge neighbours that touch and have the same state and cause.
 
     Raises:
-        CoverageError: two intervals overlap (whatever they say), or there is more than one camera.
+        CoverageError: two intervals overlap (even with the same state), or there is more than one camera.
     """
     merged: list[Interval] = []
     for item in sorted(intervals):
@@ -104,8 +104,8 @@ def normalise(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 def wins(new: State, old: State) -> bool:
     """Whether a newer record replaces an older one of the same second.
 
-    What was looked at stays looked at: analysed > idle > the impaired states (frozen, covered, dark,
-    blurred, moved, undecodable) > offline and planned; within a rank the newer judgement wins. Only
+    Supervised time stays supervised: analysed > idle > the impaired states (frozen, covered, dark,
+    blurred, moved, undecodable) > offline and planned; within a rank the newer record wins. Only
     between offline and planned does the older one stay: maintenance announced beforehand explains an
     outage, maintenance declared afterwards must not hide one.
     """
@@ -124,33 +124,33 @@ def overlay(old: Iterable[Interval], new: Iterable[Interval]) -> tuple[Interval,
     """
     below, above = normalise(old), normalise(new)
     edges = sorted({edge for item in (*below, *above) for edge in (item.start, item.end)})
-    pieces = []
+    parts = []
     for (start, end), under, over in zip(
         pairwise(edges), _along(below, edges), _along(above, edges), strict=True
     ):
         if under is None or (over is not None and wins(over.state, under.state)):
             under = over
         if under is not None:
-            pieces.append(replace(under, start=start, end=end))
-    return normalise(pieces)
+            parts.append(replace(under, start=start, end=end))
+    return normalise(parts)
 
 
 def withdraw(old: Iterable[Interval], window: tuple[int, int], cause: str) -> tuple[Interval, ...]:
-    """What was watched within [start, end) of the window is lost again, and undecodable for that cause."""
+    """Turn supervised time within [start, end) of the window into undecodable time with that cause."""
     start, end = window
-    pieces = []
+    parts = []
     for item in old:
         edges = sorted({item.start, item.end, *(t for t in window if item.start < t < item.end)})
         for left, right in pairwise(edges):
             piece = replace(item, start=left, end=right)
             if item.state in WATCHED and start <= left < end:
                 piece = replace(piece, state=State.UNDECODABLE, cause=cause)
-            pieces.append(piece)
-    return normalise(pieces)
+            parts.append(piece)
+    return normalise(parts)
 
 
 def clip(intervals: Iterable[Interval], window: tuple[int, int]) -> tuple[Interval, ...]:
-    """What of the intervals lies within [start, end) of the window."""
+    """The parts of the intervals within [start, end) of the window."""
     start, end = window
     return tuple(
         replace(item, start=max(item.start, start), end=min(item.end, end))

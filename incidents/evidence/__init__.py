@@ -1,4 +1,4 @@
-"""Evidence of incidents: clip, key frame and boxes, each whole or absent."""
+"""Evidence of incidents: clip, key frame and boxes."""
 
 from incidents.evidence.evidence import ClipSource, Evidence, EvidenceError, clean_leftovers, write_evidence
 

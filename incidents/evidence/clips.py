@@ -1,8 +1,8 @@
-"""Cutting a clip out of recorded footage, so that it plays in any browser and shows what was recorded.
+"""Cut a clip out of recorded footage, as an MP4 file that plays in any browser.
 
-Where the footage allows it, its packets are copied: the clip then is the recording itself, bit for bit,
-from the key frame before the wanted moment. Otherwise the pictures are encoded anew as H.264. Sound is
-never taken.
+Where the footage allows it, its packets are copied: the clip then holds the same bits as the recording,
+from the key frame before the wanted moment. Otherwise the pictures are encoded again as H.264. Sound is
+never copied.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 
 LONGEST_LEAD = 5 * SECOND
-"""A copied clip may begin at a key frame at most this long before the wanted start; beyond that the clip is
-encoded. Project default (docs/defaults.md)."""
+"""How much earlier than wanted a copied clip may begin, at a key frame, in microseconds. Beyond that the clip
+is encoded. Project default (docs/defaults.md)."""
 QUALITY = {"preset": "veryfast", "crf": "23", "profile": "high", "forced-idr": "1", "bf": "0"}
-"""Settings of libx264: crf 23 is its own default, visually near the source. Without B-frames a picture is
-decoded when it is shown, so that players agree on where a clip of irregular pictures ends. Project default
-(docs/defaults.md)."""
-KEY_FRAME_EVERY = 2 * SECOND
-"""Longest time between key frames of an encoded clip, so that a reviewer can step back at once.
+"""Settings of libx264. crf 23 is its own default and looks close to the source. Without B-frames a picture is
+decoded when it is shown, so players agree on where a clip of irregular pictures ends.
 Project default (docs/defaults.md)."""
+KEY_FRAME_EVERY = 2 * SECOND
+"""Longest time between key frames of an encoded clip, in microseconds. It lets a reviewer step back without
+delay. Project default (docs/defaults.md)."""
 CLOCK = Fraction(1, 90_000)
 """Time base of encoded clips: exact for the common frame rates, and every player knows it."""
 NEAREST_WITHIN = 2 * SECOND
-"""How far from a wanted moment its picture may be. Project default (docs/defaults.md)."""
+"""Largest time between a wanted moment and its picture, in microseconds.
+Project default (docs/defaults.md)."""
 SMPTE_170M, LIMITED_RANGE = 6, 1
 """How encoded pictures are converted from BGR (ITU-T H.273), said in the clip lest players guess by size."""
 

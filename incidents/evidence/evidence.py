@@ -1,9 +1,9 @@
-"""The evidence of an incident: clip, key frame and boxes, written so that there is all of it or none.
+"""The evidence of an incident: clip, key frame and boxes, written together or not at all.
 
     <folder>/clip.mp4  keyframe.jpg  boxes.json      and, where a longer clip was cut later, <folder>/2/...
 
-Everything is made in a temporary folder beside, flushed to the disk, and takes its name in one step.
-What was written once is never written over, since its digests may be sealed in the ledger already.
+The files are made in a temporary folder, flushed to the disk, and the folder is renamed in one step. They
+are never overwritten, since the ledger may hold their digests already.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Evidence:
 
     Attributes:
         folder: where it is.
-        window: the stretch that was asked for, microseconds UTC.
+        window: the time that was asked for, microseconds UTC.
         clip: what the clip is.
         keyframe_t: stream time of the key frame, microseconds UTC.
         files: clip, key frame and boxes.
@@ -205,7 +205,7 @@ def boxes_track(observations: pl.DataFrame, clip: ClipInfo, about: dict[str, Any
     someone was seen have an entry.
 
     Args:
-        observations: rows of the observation log, any stretch of time; `role` is an optional column.
+        observations: rows of the observation log, of any time; `role` is an optional column.
         clip: the clip.
         about: further entries at the top level.
     """

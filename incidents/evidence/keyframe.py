@@ -1,4 +1,4 @@
-"""Drawing the key frame of an incident: who, where, and what is suspected, legible at a glance.
+"""Draw the key frame of an incident: boxes of the people, zones and lines, and a title.
 
 Sizes follow the height of the picture, so that a 576-line and a 1080-line frame read alike. OpenCV 5 draws
 Unicode, so Vietnamese names stand as they are written.
@@ -18,15 +18,15 @@ Colour = tuple[int, int, int]
 INVOLVED: Colour = (0, 0, 230)
 """BGR of the boxes of people in the incident."""
 OTHER: Colour = (200, 200, 200)
-"""BGR of everyone else."""
+"""BGR of the boxes of other people."""
 OUTLINE: Colour = (0, 200, 255)
 """BGR of zones and lines."""
 INK: Colour = (255, 255, 255)
 PAPER: Colour = (24, 24, 24)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 TEXT_SHARE = 1 / 34
-"""Text has this share of the height of the picture: 17 px at 576 lines, 32 px at 1080. Project default
-(docs/defaults.md)."""
+"""Height of the text as a share of the height of the picture: 17 px at 576 lines, 32 px at 1080.
+Project default (docs/defaults.md)."""
 SMALLEST_TEXT = 11
 """px: below this height the strokes of the letters run together."""
 JPEG_QUALITY = 90
@@ -34,7 +34,7 @@ JPEG_QUALITY = 90
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone in the picture.
+    """A person in the picture.
 
     Attributes:
         box: x1, y1, x2, y2 in px of the picture.
@@ -79,7 +79,7 @@ def draw(image: np.ndarray, people: Sequence[Person], outlines: Sequence[Outline
             canvas = cv2.addWeighted(veil, 0.15, canvas, 0.85, 0)
         cv2.polylines(canvas, [corners], outline.closed, OUTLINE, stroke, cv2.LINE_AA)
     bar = _bar(title, width, letters, stroke)
-    # Those in the incident last: nobody may hide them.
+    # The people of the incident are drawn last, so that no other box covers theirs.
     for person in sorted(people, key=lambda p: p.involved):
         colour = INVOLVED if person.involved else OTHER
         x1, y1, x2, y2 = (round(v) for v in person.box)

@@ -25,7 +25,7 @@ class Device:
         kind: cpu or cuda.
         index: the GPU's number.
         runtime: auto for the fastest verified form, or the name of one (see `runtimes.forms.Form`);
-            f32 runs unless another precision was verified (on a GPU: unless f16, which is the plain form).
+            f32 runs unless another precision was verified, or torch-f16 is named on a GPU.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""The appearance network on a device: OpenVINO in f32 on a CPU, torch in f16 on a GPU."""
+"""The appearance network on a device: OpenVINO on a CPU, torch on a GPU, in f32 unless torch-f16 is named."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.appearance.sizes import DIMENSION, HEIGHT, WIDTH
 from models.devices import Device
+from models.errors import ModelError
 from models.exports.selection import AUTO, plain_form
 from models.exports.store import made_once
 from models.registry import Weights
@@ -23,7 +24,6 @@ from models.runtimes.precision import forbid_tf32
 if TYPE_CHECKING:
     from models.appearance.network import AppearanceNet
 
-TORCH_F32 = Form("torch", "f32")
 _Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -31,15 +31,18 @@ class Embedder:
     """Crops in, unit vectors out."""
 
     def __init__(self, weights: Weights, device: Device) -> None:
-        """Load `weights` in the plain form of the device, or in torch-f32 if that is the device's runtime.
+        """Load `weights` in the plain form of the device, or in the torch form that is the device's runtime.
 
         No other form of this network can be verified, so another runtime of the device is not used here.
 
         Raises:
-            ModelError: they are not those of an appearance network, or the cache cannot be written.
+            ModelError: they are not those of an appearance network, the form does not run on the device, or
+                the cache cannot be written.
         """
         named = None if device.runtime == AUTO else Form.parse(device.runtime)
-        form = TORCH_F32 if named == TORCH_F32 else plain_form(str(device))
+        form = named if named is not None and named.format == "torch" else plain_form(str(device))
+        if (obstacle := form.obstacle(str(device))) is not None:
+            raise ModelError(f"expected a --runtime that works on {device}, got {form}: {obstacle}")
         self.weights = replace(weights, runtime=str(form))
         if form.format == "openvino":
             file = made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"

@@ -66,8 +66,8 @@ def select(weights: Weights, device: str, imgsz: int, wanted: str = AUTO) -> Run
 
 
 def plain_form(device: str) -> Form:
-    """The form that runs without a verified export: OpenVINO in f32 on a CPU, torch in f16 on a GPU."""
-    return store.PLAIN_FORM if device == "cpu" else Form("torch", "f16")
+    """The form that runs without a verified export, in f32: OpenVINO on a CPU, torch on a GPU."""
+    return store.PLAIN_FORM if device == "cpu" else Form("torch", "f32")
 
 
 def plain(weights: Weights, device: str) -> Runtime:
@@ -103,9 +103,10 @@ def _named(weights: Weights, device: str, imgsz: int, form: Form) -> Runtime:
             return _verified(export, device)
     if form == plain_form(device):
         return plain(weights, device)
-    if form == Form("torch", "f32"):
-        return Runtime(str(form), form, weights.path, device)
     obstacle = form.obstacle(device)
+    if form.format == "torch" and obstacle is None:
+        # torch-f16 needs no export: tools/gpu_check.py compares it with f32 on the GPU at hand.
+        return Runtime(str(form), form, weights.path, device)
     if obstacle is not None:
         raise ModelError(f"expected a --runtime that works on {device}, got {form}: {obstacle}")
     options = f"--format {form.format} --precision {form.precision} --imgsz {imgsz}"

@@ -125,15 +125,17 @@ def _in_order(first: Moment | None, last: Moment | None, name: str) -> None:
 
 
 class TrueEvent(Model):
-    """Something that happened."""
+    """A true event."""
 
-    kind: Kind = Field(title="Kind", description="What happened.")
-    zone: str | None = Field(default=None, title="Zone", description="Id of the zone or line; left out, any.")
-    start: AnyMoment = Field(title="Start", description="When it began.")
-    end: AnyMoment | None = Field(
-        default=None, title="End", description="When it ended; for people, the score does not ask."
+    kind: Kind = Field(title="Kind", description="Kind of the event.")
+    zone: str | None = Field(
+        default=None,
+        title="Zone",
+        description="Id of the zone or line; without it, any counts.",
     )
-    note: str = Field(default="", max_length=1000, title="Note", description="For people.")
+    start: AnyMoment = Field(title="Start", description="Start of the event.")
+    end: AnyMoment | None = Field(default=None, title="End", description="End of the event; not scored.")
+    note: str = Field(default="", max_length=1000, title="Note", description="Remark for readers.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -142,19 +144,21 @@ class TrueEvent(Model):
 
 
 class CameraEvents(Model):
-    """All that happened before one camera in a stretch of time."""
+    """All true events of one camera in a period of time."""
 
     camera: str = Field(min_length=1, title="Camera", description="Id in the facility file.")
     start: Start | None = Field(
         default=None,
         title="Start",
-        description="Time with offset from which seconds count; left out, the first frame of the video.",
+        description="Time with offset from which seconds count; without it, the first frame.",
     )
     first: AnyMoment | None = Field(
-        default=None, alias="from", title="From", description="Events were noted from here on."
+        default=None, alias="from", title="From", description="Start of the time in which events were noted."
     )
-    until: AnyMoment | None = Field(default=None, title="Until", description="Events were noted up to here.")
-    events: tuple[TrueEvent, ...] = Field(title="Events", description="Every one of them; may be none.")
+    until: AnyMoment | None = Field(
+        default=None, title="Until", description="End of the time in which events were noted."
+    )
+    events: tuple[TrueEvent, ...] = Field(title="Events", description="All events; the list may be empty.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -186,17 +190,19 @@ class EventsFile(Model):
 
 
 class PersonTruth(Model):
-    """Somebody whose mask is in a known state."""
+    """A person with a known mask state."""
 
-    state: State = Field(title="State", description="Of the mask.")
+    state: State = Field(title="State", description="Mask state.")
     first: AnyMoment | None = Field(
-        default=None, alias="from", title="From", description="The state holds from here on."
+        default=None, alias="from", title="From", description="Start of the time in which the state holds."
     )
-    until: AnyMoment | None = Field(default=None, title="Until", description="The state holds up to here.")
+    until: AnyMoment | None = Field(
+        default=None, title="Until", description="End of the time in which the state holds."
+    )
     box: Box | None = Field(
-        default=None, title="Box", description="x1, y1, x2, y2, shares of the frame: where the person is."
+        default=None, title="Box", description="Box: x1, y1, x2, y2, shares of the frame."
     )
-    note: str = Field(default="", max_length=1000, title="Note", description="For people.")
+    note: str = Field(default="", max_length=1000, title="Note", description="Remark for readers.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -208,14 +214,14 @@ class PersonTruth(Model):
 
 
 class ClipTruth(Model):
-    """Who is seen in a clip."""
+    """The people in a clip."""
 
     clip: str = Field(min_length=1, title="Clip", description="Name of the video file.")
     people: tuple[PersonTruth, ...] = Field(min_length=1, title="People")
 
 
 class MasksFile(Model):
-    """True states of masks in one or more clips."""
+    """True mask states in one or more clips."""
 
     schema_version: Literal[1] = Field(alias="schema", title="Schema", description="Version of this format.")
     clips: tuple[ClipTruth, ...] = Field(min_length=1, title="Clips")
@@ -242,7 +248,7 @@ def read_events(path: Path) -> EventsFile:
 
 
 def read_masks(path: Path) -> MasksFile:
-    """Read a file of true states of masks.
+    """Read a file of true mask states.
 
     Raises:
         TruthError: it cannot be read, or says something that cannot be.
@@ -251,7 +257,7 @@ def read_masks(path: Path) -> MasksFile:
 
 
 def json_schema(form: Literal["events", "masks"]) -> dict[str, Any]:
-    """The JSON Schema of one of the two files, for editors."""
+    """The JSON Schema of either truth file, for editors."""
     schema = (EventsFile if form == "events" else MasksFile).model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -281,7 +287,7 @@ def _read(path: Path, form: type[AnyFile]) -> AnyFile:
 
 
 class _TwiceError(Exception):
-    """A field that an object has twice."""
+    """An object has the same field twice."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -21,9 +22,11 @@ from incidents.coverage import WATCHED
 from incidents.ledger import Ledger
 from incidents.rules.engine import Finding, evaluate_rules
 from incidents.scoring import Alarm, Event, raised_at
-from pipelines.observe_footage import ObservedFootage, frame_times
 from vision.observations import SCHEMA
 from zones.facility import Camera, Facility
+
+if TYPE_CHECKING:
+    from pipelines.observe_footage import ObservedFootage
 
 KINDS_FROM_TRACKS = ("zone_crossing", "contact", "gathering")
 """Kinds of incidents that depend on people's places alone."""
@@ -77,6 +80,8 @@ def true_observations(tracks: Tracks, observed: ObservedFootage, camera: str) ->
     Raises:
         SourceError: the video has fewer frames than the tracks.
     """
+    from pipelines.observe_footage import frame_times  # late: a ledger is scored without the networks
+
     kept = ~tracks.ignored
     frame, boxes = tracks.frame[kept], tracks.boxes[kept]
     times = frame_times(observed.source, int(frame.max()) + 1 if len(frame) else 0)

@@ -113,7 +113,7 @@ def marks() -> str:
 
 def labels(home: Path) -> str:
     """Labels for three people of each of two roles, from boxes that the analysis of the yard found."""
-    seen = observations.read(home, "yard", *observations.ALWAYS)
+    seen = observations.read(home, "yard", *observations.ALL_TIME)
     large = seen.filter(pl.col("y2") - pl.col("y1") > 60).group_by("track").agg(pl.all().head(12))
     rows = ["video,frame,x1,y1,x2,y2,track,role"]
     for number, track in enumerate(large.sort("track").head(6).iter_rows(named=True)):

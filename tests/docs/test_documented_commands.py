@@ -23,7 +23,9 @@ from tests.running import ROOT, YARD, facts
 from vision import observations
 
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+FIRST = [README, *(ROOT / "docs" / name for name in ("operator.md", "reviewer.md", "engineer.md"))]
+"""In the order in which a facility meets them. Roles are taught last: they change how footage is analysed."""
+PAGES = [*FIRST, *sorted(set((ROOT / "docs").glob("*.md")) - set(FIRST))]
 NOT_RUN = {
     "make": "installs into the checkout; continuous integration runs it",
     "source": "the test puts the command on the path itself",

@@ -25,7 +25,7 @@ class AppearanceReader:
 
     Attributes:
         dimension: length of an embedding.
-        weights: in use.
+        weights: in use, with the form in which they run.
     """
 
     dimension = DIMENSION
@@ -36,9 +36,9 @@ class AppearanceReader:
         Raises:
             ModelError: they are not those of an appearance network.
         """
-        self.weights = weights
         self._batch = max(MIN_BATCH, device.batch)
         self._embed = Embedder(weights, device)
+        self.weights = self._embed.weights
 
     def read(self, people: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Embeddings (N, dimension), float32 unit vectors, of people, each an image and a box in it.

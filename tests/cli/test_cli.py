@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import FACILITY, YARD, lazaretto, one_sentence
+from tests.running import FACILITY, YARD, facts, lazaretto, one_sentence
 
 HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
 
@@ -136,3 +136,10 @@ def test_a_home_without_a_ledger_is_refused_and_none_is_made(tmp_path: Path) -> 
 def test_the_home_can_come_from_the_environment(analysed: tuple[Path, dict[str, Any]]) -> None:
     ran = lazaretto("incidents", "list", "--json", LAZARETTO_HOME=str(analysed[0]))
     assert ran.code == 0 and len(ran.json) > 0
+
+
+def test_every_record_names_the_form_of_every_network(analysed: tuple[Path, dict[str, Any]]) -> None:
+    for incident in facts(analysed[0]):
+        forms = {purpose: model["runtime"] for purpose, model in incident["models"].items()}
+        assert set(forms) == {"person", "face", "mask", "appearance"}
+        assert all(form.split()[0].endswith("-f32") for form in forms.values()), forms

@@ -60,6 +60,19 @@ def test_the_log_holds_no_embeddings(bundle: ModelBundle, yard: Camera, frames: 
     assert len(table) and all(not kind.is_nested() and str(kind) != "Binary" for kind in table.dtypes)
 
 
+def test_every_network_names_the_form_in_which_it_runs_and_the_form_is_part_of_the_fingerprint(
+    bundle: ModelBundle,
+) -> None:
+    from dataclasses import replace
+
+    weights = bundle.weights
+    known = bundle.settings.fingerprint(*weights.values())
+    for purpose, used in weights.items():
+        assert used.runtime.split()[0].endswith("-f32"), f"{purpose}: f32 unless another form was chosen"
+        other = {**weights, purpose: replace(used, runtime="openvino-bf16")}
+        assert bundle.settings.fingerprint(*other.values()) != known
+
+
 def test_the_weights_and_settings_of_tracking_are_part_of_the_fingerprint(bundle: ModelBundle) -> None:
     from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Writing a file so that it is whole or absent: what a crash leaves is never half an export."""
+"""Atomic writing of files: after a crash a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` so that `path` is afterwards all of it, or exactly what it was before.
+    """Write `data` to `path` atomically: afterwards `path` holds all of it, or what it held before.
 
-    The bytes go to a temporary file beside `path`, are flushed to the disk, and take its name in one
-    step; then the folder is flushed too, or a power cut could forget the new name. Missing parent
+    The bytes go to a temporary file beside `path`, are flushed to the disk, and the file is renamed in one
+    step. Then the folder is flushed too, since a power cut could undo the rename. Missing parent
     folders are created. The temporary name is random, so two writers never share one.
 
     Raises:
@@ -34,7 +34,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of names to the disk, so that a rename in it survives a power cut.
+    """Flush the entries of a folder to the disk, so that a rename in it survives a power cut.
 
     Raises:
         OSError: the folder cannot be opened or flushed.

@@ -1,4 +1,4 @@
-"""`lazaretto models`: which weights there are, how good they are, and how they came to be."""
+"""`lazaretto models`: list, export, train, measure and publish weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models import registry
 from models.errors import ModelError
 
 app = typer.Typer(
-    help="Look at weights, measure them, train them anew.", no_args_is_help=True, rich_markup_mode=None
+    help="List, export, train and measure weights.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Data = Annotated[
@@ -75,30 +75,31 @@ def export(
     calibration: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Videos, images or folders to calibrate int8 with, best of the cameras that it will see; "
+            help="Videos, images or folders to calibrate int8 with, preferably of the same cameras; "
             "may be repeated. Without it, the training images below --data."
         ),
     ] = None,
     frames: Annotated[int, typer.Option(help="Calibration frames, evenly sampled.", min=10)] = 200,
     data: Annotated[
-        Path | None, typer.Option(help="Folder with data/ and weights/, whose held-out images verify it.")
+        Path | None,
+        typer.Option(help="Folder with data/ and weights/; its held-out images verify the export."),
     ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled images of your own to verify it with; of a classifier, a folder per class."
+            help="Your labelled images to verify the export with; for a classifier, a folder per class."
         ),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="Their labels: YOLO text files of the same names.")
+        Path | None, typer.Option(help="Labels of --images: YOLO text files of the same names.")
     ] = None,
     imgsz: Annotated[
-        int | None, typer.Option(help="px at which it will run; the pipeline's own by default.")
+        int | None, typer.Option(help="Input size at which the export will run, px [the pipeline's].")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
-    """Export weights; kept, and used from then on if faster, when it loses at most 1 point of mAP50.
+    """Export weights; the export is kept if it loses at most 1 point of mAP50, and used if it is faster.
 
     The export is measured against its source on labelled images, by the same code. It is used at the
     size and on the kind of processor that it was measured on.
@@ -148,7 +149,7 @@ def train(
     data: Data,
     work: Work = Path("runs"),
 ) -> None:
-    """Train weights by their recipe; interrupted, the same command goes on from the last epoch."""
+    """Train weights by their recipe; after an interruption, the same command resumes from the last epoch."""
     from models.training import train as run_training
 
     print(run_training(name, data, work))
@@ -157,7 +158,7 @@ def train(
 @app.command()
 def evaluate(
     name: Annotated[
-        str, typer.Argument(help="person, face, mask or appearance: which held-out images to use")
+        str, typer.Argument(help="person, face, mask or appearance; selects the held-out images.")
     ],
     data: Data,
     weights: Annotated[
@@ -165,7 +166,7 @@ def evaluate(
     ] = None,
     imgsz: Annotated[int, typer.Option(help="Longer side, px.")] = 640,
 ) -> None:
-    """Measure weights on images they have not seen; prints JSON."""
+    """Measure weights on held-out images; prints JSON."""
     from models.evaluation import evaluate as measure
 
     print(json.dumps(asdict(measure(name, registry.resolve(weights or name), data, imgsz)), indent=1))

@@ -1,4 +1,4 @@
-"""Choosing the packets of an H.264 recording that make a clip without decoding anything."""
+"""Selects the packets of an H.264 recording that make a clip, so that a clip needs no decoding."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from vision.sources.container import (
 )
 from vision.sources.timeline import Timeline, index_time
 
-COPYABLE = frozenset({"yuv420p", "yuvj420p"})
+COPYABLE_PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p"})
 """Pixel formats that every browser plays in H.264: 4:2:0 with 8 bits."""
-COARSEST = 10_000
-"""Units per second that a clip's clock has at least."""
+MIN_CLOCK_HZ = 10_000
+"""Least units per second of the time base of a clip."""
 IDR, SPS, PPS = 5, 7, 8
-"""Types of NAL units (ITU-T H.264, table 7-1): picture to begin with, and the two kinds of parameter set."""
+"""Types of NAL units (ITU-T H.264, table 7-1): IDR picture, sequence parameter set, picture parameter set."""
 CLOCK = Fraction(1, 90_000)
 """Time base of clips whose times are given by a frame rate."""
 
@@ -56,11 +56,12 @@ class Packets:
 def packets_between(
     path: Path, source_start: int, fps: float | None, start: int, end: int, longest_lead: int
 ) -> Packets | None:
-    """The packets that show [start, end] (microseconds UTC), from the key frame before on.
+    """The packets that show [start, end] (microseconds UTC), from the last key frame before `start`.
 
     Returns:
-        None where a copy would not be sound: not H.264 in 4:2:0 with 8 bits, times or parameter sets
-        missing or changing, no clean key frame at most `longest_lead` before, or no picture in the window.
+        None where a copy would not play: the video is not H.264 in 4:2:0 with 8 bits, times or parameter sets
+        are missing or change, no IDR picture lies at most `longest_lead` before `start`, or the window holds
+        no picture.
 
     Raises:
         SourceError: the file cannot be opened.
@@ -71,7 +72,7 @@ def packets_between(
     with open_video(path) as (container, stream):
         timeline = timeline_of(path, container, stream, source_start, fps)
         context = stream.codec_context
-        if context.name != "h264" or context.pix_fmt not in COPYABLE or timeline.by_dts:
+        if context.name != "h264" or context.pix_fmt not in COPYABLE_PIXEL_FORMATS or timeline.by_dts:
             return None
         first_index = timeline.first_index(start) if fps is not None else 0
         wanted = timeline.at(start - source_start) if fps is None else stamp_of_index(path, first_index)
@@ -95,10 +96,10 @@ def _gather(
     first_index: int,
     end: int,
 ) -> list[Packet[VideoStream]]:
-    """Packets from the key frame at or before `wanted` to just past `end`; empty where one is unsound.
+    """Packets from the key frame at or before `wanted` to just past `end`; empty where a packet is damaged.
 
-    The cut is where no packet after it is shown before one that is kept: nothing is left out, and all
-    that a picture was predicted from is there.
+    The cut lies where no later packet is shown before a kept one: so no picture is left out, and every
+    picture that another was predicted from is kept.
     """
     limit = None if timeline.fps is not None else timeline.at(end - timeline.start)
     count = 0 if timeline.fps is None else timeline.first_index(end + 1) - first_index
@@ -142,8 +143,8 @@ def _timed(
     if len(set(shown)) < len(shown):
         return None
     if timeline.fps is None:
-        # Fine enough to tell apart the decoding times of pictures that are shown in one step.
-        fine = ceil(timeline.time_base * COARSEST)
+        # The time base separates the decoding times of pictures that are shown in one unit of the source.
+        fine = ceil(timeline.time_base * MIN_CLOCK_HZ)
         time_base = timeline.time_base / fine
         offsets = [(stamp - shown[0]) * fine for stamp in shown]
         moments = [timeline.start + timeline.elapsed(stamp) for stamp in shown]
@@ -157,8 +158,8 @@ def _timed(
         return None
     steps = [after - before for before, after in pairwise(offsets)]
     step = int(median(steps)) if steps else max(1, round(1 / (25 * time_base)))
-    # Decoding times are made anew, each as late as can be. Then the last packet is decoded when it is
-    # shown, and the length of the track by decoding is its length by showing, whichever a player reads.
+    # Decoding times are computed anew, each as late as possible. Then the last packet is decoded when it is
+    # shown, and decoding and showing give the same length of the track, whichever a player reads.
     rank = {stamp: n for n, stamp in enumerate(shown)}
     latest = length = offsets[-1] + step
     for packet in reversed(group):
@@ -179,7 +180,8 @@ def _stamp(packet: Packet[VideoStream]) -> int:
 def _self_contained(group: list[Packet[VideoStream]], extradata: bytes) -> bool:
     """Whether packets begin with an IDR picture and need no parameter sets but those of the header.
 
-    MP4 players read the header's only; and after another kind of key frame, decoders may wait.
+    MP4 players read only the header's parameter sets. After another kind of key frame, some decoders show
+    nothing until the next IDR picture.
     """
     if extradata[:1] == b"\1" and len(extradata) > 6:
         size = (extradata[4] & 3) + 1
@@ -212,7 +214,7 @@ def _header_units(extradata: bytes) -> Iterator[bytes]:
 
 
 def _units(data: bytes, size: int) -> Iterator[bytes]:
-    """NAL units of a packet: with lengths of `size` bytes before them, or, if 0, with start codes."""
+    """NAL units of a packet: each after a length of `size` bytes, or, if `size` is 0, after a start code."""
     if size:
         at = 0
         while at + size < len(data):

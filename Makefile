@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := demo-home
 SAMPLES := data/yard.mp4 data/built/lobby.mp4
-CORE := tests/zones tests/incidents/rules tests/incidents/ledger tests/vision/tracking tests/docs
+CORE := $(addprefix tests/zones/test_,facility.py loading.py schedule.py geometry.py checking.py migrating.py) \
+  $(addprefix tests/incidents/rules/test_,zone.py contact.py mask.py gathering.py episode.py one_way.py) \
+  tests/incidents/ledger tests/docs
 
 # opencv-python wants the libraries of a desktop, which a bare server does not have; the headless build is
 # the same cv2 without windows, and takes its place only where the other does not load.

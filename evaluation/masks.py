@@ -15,7 +15,7 @@ true person are counted as fragments, and people whom the truth does not name ar
 without one is not assessed.
 
 Accuracy is the share of correct decisions among assessed people; coverage is the share of assessed people
-among all true people. Both are needed: a system that assesses nobody makes no mistake.
+among all true people. Both are needed: a system that assesses no face makes no mistake.
 """
 
 from __future__ import annotations

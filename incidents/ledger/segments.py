@@ -27,7 +27,7 @@ class Segment:
         source: the file or URL of the stream, without credentials.
         start, end: [start, end), microseconds UTC.
         frames: number of analysed frames.
-        part: path of the log part relative to the home folder; "" = nobody was seen, so there is no part.
+        part: path of the log part relative to the home folder; "" = no person was seen, so there is no part.
         coverage: what the camera was doing.
         run_id: id of the run that analysed it.
     """

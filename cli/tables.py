@@ -140,7 +140,10 @@ def history_table(entries: Sequence[PublicationEntry]) -> Table:
     for entry in entries:
         item = entry.publication
         comparison = item.comparison
-        counts = [str(len(comparison[name])) if comparison else "-" for name in ("gained", "lost", "changed")]
+        counts = ["-"] * 3
+        if comparison is not None:
+            changes = (comparison.gained, comparison.lost, comparison.changed)
+            counts = [str(len(found)) for found in changes]
         published = local_iso(item.at, entry.timezone)[:16].replace("T", " ")
         table.add_row(item.facility, item.version[:12], published, item.author, *counts, item.note)
     return table

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from incidents.local_time import local_iso
+from incidents.comparison_payload import ChangePayload, FieldChangePayload, FieldValue, ScorePayload
+from incidents.local_time import local_datetime, local_iso
 from incidents.record import Incident, Status
 from vision.frames import SECOND
 
@@ -15,8 +16,6 @@ MAX_APART_US = 60 * SECOND
 within which episodes merge by default. Project default (docs/defaults.md)."""
 CONFIRMED = frozenset({Status.CONFIRMED, Status.REPORTED})
 
-FieldValue = str | float | list[str] | None
-"""Value of a compared field, as a reviewer sees it: times are local, tracks are ids with roles."""
 _COMPARED_FIELDS = ("zone", "subkind", "severity", "start", "end", "tracks", "mask_state", "distance_min")
 """Fields that are compared. Thresholds are not: they differ because the rules were edited."""
 
@@ -45,23 +44,23 @@ class Change:
         assert found is not None
         return found
 
-    def to_dict(self) -> dict[str, object]:
-        """The object for JSON."""
+    def to_payload(self) -> ChangePayload:
+        """The change as JSON shows it."""
         shown = self.incident
-        return {
-            "id": shown.id,
-            "old_id": self.old.id if self.old else None,
-            "new_id": self.new.id if self.new else None,
-            "recorded": self.recorded,
-            "camera": shown.camera,
-            "kind": shown.kind,
-            "zone": shown.zone,
-            "severity": shown.severity,
-            "start": local_iso(shown.start, shown.timezone),
-            "end": local_iso(shown.end, shown.timezone),
-            "verdict": self.verdict,
-            "differences": {name: {"old": old, "new": new} for name, old, new in self.differences},
-        }
+        return ChangePayload(
+            id=shown.id,
+            old_id=self.old.id if self.old else None,
+            new_id=self.new.id if self.new else None,
+            recorded=self.recorded,
+            camera=shown.camera,
+            kind=shown.kind,
+            zone=shown.zone,
+            severity=shown.severity,
+            start=local_datetime(shown.start, shown.timezone),
+            end=local_datetime(shown.end, shown.timezone),
+            verdict=self.verdict,
+            differences={name: FieldChangePayload(old=old, new=new) for name, old, new in self.differences},
+        )
 
 
 @dataclass(frozen=True)
@@ -98,20 +97,18 @@ class Score:
         """
         return self.confirmed, self.confirmed + self.missed
 
-    def to_dict(self) -> dict[str, object]:
-        """The score for JSON; a share with denominator zero is null."""
-        shares = {
-            name: part / whole if whole else None
-            for name, (part, whole) in (("precision", self.precision), ("recall", self.recall))
-        }
-        counts = {
-            "raised": self.raised,
-            "confirmed": self.confirmed,
-            "missed": self.missed,
-            "false_alarms": self.false_alarms,
-            "undecided": self.undecided,
-        }
-        return {**counts, **shares}
+    def to_payload(self) -> ScorePayload:
+        """The score as JSON shows it; a share with denominator zero is null."""
+        (right, decided), (found, confirmed) = self.precision, self.recall
+        return ScorePayload(
+            raised=self.raised,
+            confirmed=self.confirmed,
+            missed=self.missed,
+            false_alarms=self.false_alarms,
+            undecided=self.undecided,
+            precision=right / decided if decided else None,
+            recall=found / confirmed if confirmed else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -133,20 +130,6 @@ class Comparison:
     lost: tuple[Change, ...]
     missed: tuple[Incident, ...]
     scores: Mapping[tuple[str, str], tuple[Score, Score]]
-
-    def to_dict(self) -> dict[str, object]:
-        """The object for JSON."""
-        return {
-            "same": len(self.same),
-            "changed": [change.to_dict() for change in self.changed],
-            "gained": [change.to_dict() for change in self.gained],
-            "lost": [change.to_dict() for change in self.lost],
-            "confirmed_but_raised_by_neither": [incident.id for incident in self.missed],
-            "scores": [
-                {"kind": kind or None, "zone": zone or None, "old": old.to_dict(), "new": new.to_dict()}
-                for (kind, zone), (old, new) in self.scores.items()
-            ],
-        }
 
 
 def compare(

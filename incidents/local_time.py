@@ -1,4 +1,4 @@
-"""Times in the time zone of a facility."""
+"""Microseconds UTC as times in UTC or in the time zone of a facility."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def utc_datetime(t: int) -> datetime:
+    """Microseconds UTC as a time in UTC, exact to the microsecond."""
+    return _EPOCH + timedelta(microseconds=t)
+
+
 def local_datetime(t: int, timezone: str) -> datetime:
     """Microseconds UTC as a time in a time zone (IANA name), exact to the microsecond.
 
     Raises:
         ValueError: no such time zone.
     """
-    return (_EPOCH + timedelta(microseconds=t)).astimezone(zone_of(timezone))
+    return utc_datetime(t).astimezone(zone_of(timezone))
 
 
 def local_iso(t: int, timezone: str) -> str:

@@ -8,37 +8,17 @@ zone (+07:00), unless a field says UTC.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import Field
 
+from incidents.coverage import Interval, State
+from incidents.json_model import Payload, Time, UtcTime
 from incidents.ledger import ExposureEntry, HistoryEntry
 from incidents.ledger.history import Event
-from incidents.local_time import local_datetime
+from incidents.local_time import local_datetime, utc_datetime
 from incidents.record import Evidence, Incident, Status, Track
 from incidents.rule_record import EvidenceKind, Kind, Severity
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")
-
-
-Time = Annotated[
-    AwareDatetime,
-    PlainSerializer(_iso, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-
-
-class Payload(BaseModel):
-    """A frozen model of JSON that refuses unknown fields, NaN and infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The payload as JSON values, in the order of the fields."""
-        return self.model_dump(mode="json")
 
 
 class FacilityPayload(Payload):
@@ -275,4 +255,23 @@ class ExposurePayload(Payload):
             exceeded=entry.exceeded,
             tracks=[TrackPayload.of(track) for track in entry.tracks],
             run=entry.run,
+        )
+
+
+class CoveragePayload(Payload):
+    """An interval of a camera's coverage, start inclusive and end exclusive."""
+
+    start: UtcTime
+    end: UtcTime
+    state: State
+    cause: str = Field(description="Why the camera was not watched; empty where it was.")
+
+    @classmethod
+    def of(cls, interval: Interval) -> Self:
+        """The payload of an interval."""
+        return cls(
+            start=utc_datetime(interval.start),
+            end=utc_datetime(interval.end),
+            state=interval.state,
+            cause=interval.cause,
         )

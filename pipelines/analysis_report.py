@@ -4,15 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field
 
 from incidents.coverage import Interval, State, fill, share_analysed, summary
+from incidents.json_model import Payload, UtcTime
 from incidents.ledger import Ledger
-from incidents.payloads import IncidentPayload
+from incidents.local_time import utc_datetime
+from incidents.payloads import CoveragePayload, IncidentPayload
 from incidents.record import Incident
 from pipelines.analyze import AnalyzeResult, CameraResult
 from pipelines.home import Home
-from vision.frames import to_iso
+
+
+class CameraReportPayload(Payload):
+    """What an analysis did for one camera, and what the ledger holds of that time."""
+
+    camera: str
+    sources: int = Field(description="Sources whose footage is analysed, in this run or before.")
+    already_analysed: int = Field(description="Sources that an earlier run had analysed.")
+    frames: int = Field(description="Frames analysed in this run.")
+    added: int = Field(description="Incidents that this run added to the ledger.")
+    updated: int = Field(description="Incidents that this run changed in the ledger.")
+    exposures: int = Field(description="Entries of the exposure log.")
+    notices: list[str] = Field(description="Sentences about what was not evaluated, and why.")
+    start: UtcTime | None = Field(description="Of the footage; null = no footage was usable.")
+    end: UtcTime | None
+    analysed_share: float | None = Field(description="Share of the footage that was watched, 0..1.")
+    coverage: list[CoveragePayload] = Field(description="Intervals that fill the time of the footage.")
+    incidents: list[IncidentPayload]
+
+
+class AnalysisPayload(Payload):
+    """The report of one run as `analyze --json` prints it."""
+
+    run: str
+    home: str
+    cameras: list[CameraReportPayload]
+    warnings: list[str] = Field(description="What should be checked; the results stand.")
+    faults: list[str] = Field(description="What went wrong.")
+    roles: str = Field(description="Where roles come from.")
 
 
 @dataclass(frozen=True)
@@ -42,28 +73,25 @@ class CameraReport:
         window = self.result.window
         return None if window is None else share_analysed(self.coverage, window)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+    def to_payload(self) -> CameraReportPayload:
+        """The report as JSON shows it."""
         result, recording = self.result, self.result.recording
         start, end = result.window or (None, None)
-        return {
-            "camera": result.camera.id,
-            "sources": result.sources,
-            "already_analysed": result.already,
-            "frames": result.frames,
-            "added": recording.changes["added"],
-            "updated": recording.changes["updated"],
-            "exposures": recording.exposures,
-            "notices": recording.notices,
-            "start": None if start is None else to_iso(start),
-            "end": None if end is None else to_iso(end),
-            "analysed_share": self.analysed_share,
-            "coverage": [
-                {"start": to_iso(i.start), "end": to_iso(i.end), "state": i.state.value, "cause": i.cause}
-                for i in self.coverage
-            ],
-            "incidents": [IncidentPayload.of(incident).to_dict() for incident in self.incidents],
-        }
+        return CameraReportPayload(
+            camera=result.camera.id,
+            sources=result.sources,
+            already_analysed=result.already,
+            frames=result.frames,
+            added=recording.changes["added"],
+            updated=recording.changes["updated"],
+            exposures=recording.exposures,
+            notices=list(recording.notices),
+            start=None if start is None else utc_datetime(start),
+            end=None if end is None else utc_datetime(end),
+            analysed_share=self.analysed_share,
+            coverage=[CoveragePayload.of(interval) for interval in self.coverage],
+            incidents=[IncidentPayload.of(incident) for incident in self.incidents],
+        )
 
 
 @dataclass(frozen=True)
@@ -97,16 +125,16 @@ class AnalysisReport:
         """Whether the footage of at least one camera was usable."""
         return any(camera.result.window is not None for camera in self.cameras)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {
-            "run": self.run,
-            "home": str(self.home),
-            "cameras": [camera.to_dict() for camera in self.cameras],
-            "warnings": list(self.warnings),
-            "faults": list(self.faults),
-            "roles": self.role_source,
-        }
+    def to_payload(self) -> AnalysisPayload:
+        """The report as JSON shows it."""
+        return AnalysisPayload(
+            run=self.run,
+            home=str(self.home),
+            cameras=[camera.to_payload() for camera in self.cameras],
+            warnings=list(self.warnings),
+            faults=list(self.faults),
+            roles=self.role_source,
+        )
 
 
 def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_source: str) -> AnalysisReport:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from incidents.comparison import Comparison, compare
+from incidents.comparison_payload import ComparisonPayload, ScoresPayload
 from incidents.ledger import Ledger
+from incidents.local_time import utc_datetime
 from pipelines.home import Home
 from pipelines.replay import Replay, Window, replay
-from vision.frames import to_iso
 from zones.facility import Facility
 
 
@@ -33,18 +33,29 @@ class Difference:
         before = {text for camera in self.old.cameras for text in camera.notices}
         return tuple(text for text in self.new.all_notices if text not in before)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+    def to_payload(self) -> ComparisonPayload:
+        """The difference as `zones diff --json` prints it and a publication keeps it."""
         start, end = self.new.window
-        return {
-            "old": self.old.facility.version,
-            "new": self.new.facility.version,
-            "cameras": [camera.camera for camera in self.new.cameras],
-            "start": to_iso(start),
-            "end": to_iso(end),
-            "camera_hours": self.new.hours,
-            **self.comparison.to_dict(),
-        }
+        found = self.comparison
+        return ComparisonPayload(
+            old=self.old.facility.version,
+            new=self.new.facility.version,
+            cameras=[camera.camera for camera in self.new.cameras],
+            start=utc_datetime(start),
+            end=utc_datetime(end),
+            camera_hours=self.new.hours,
+            same=len(found.same),
+            changed=[change.to_payload() for change in found.changed],
+            gained=[change.to_payload() for change in found.gained],
+            lost=[change.to_payload() for change in found.lost],
+            confirmed_but_raised_by_neither=[incident.id for incident in found.missed],
+            scores=[
+                ScoresPayload(
+                    kind=kind or None, zone=zone or None, old=old.to_payload(), new=new.to_payload()
+                )
+                for (kind, zone), (old, new) in found.scores.items()
+            ],
+        )
 
 
 def difference(

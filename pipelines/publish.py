@@ -7,14 +7,17 @@ preview was made against, so that of two people who publish at once the second h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic import Field
+
+from incidents.comparison_payload import ComparisonPayload
+from incidents.json_model import Payload, UtcTime
 from incidents.ledger import Ledger, Publication
+from incidents.local_time import utc_datetime
 from pipelines.compare import Difference, difference
 from pipelines.facilities.choice import IN_FORCE, choose_facility, facility_of
 from pipelines.home import Home
 from pipelines.replay import NothingToReplay, Window
-from vision.frames import to_iso
 from zones.checking import Severity, check_facility
 from zones.checking.findings import Finding
 from zones.errors import LazarettoError
@@ -62,6 +65,18 @@ class PublishRequest:
     difference: Difference | None
 
 
+class PublicationPayload(Payload):
+    """A publication as `zones history --json` prints it."""
+
+    facility: str = Field(description="Code of the facility.")
+    version: str = Field(description="SHA-256 of the facility file.")
+    previous: str | None = Field(description="The version that it replaced; null = the first.")
+    author: str
+    note: str
+    comparison: ComparisonPayload | None = Field(description="null = there was nothing to compare.")
+    at: UtcTime
+
+
 @dataclass(frozen=True)
 class PublicationEntry:
     """A publication with the time zone of its facility (IANA name), in which its time is shown."""
@@ -69,18 +84,18 @@ class PublicationEntry:
     publication: Publication
     timezone: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; the time is UTC."""
+    def to_payload(self) -> PublicationPayload:
+        """The publication as JSON shows it; the time is UTC."""
         item = self.publication
-        return {
-            "facility": item.facility,
-            "version": item.version,
-            "previous": item.previous,
-            "author": item.author,
-            "note": item.note,
-            "comparison": item.comparison,
-            "at": to_iso(item.at),
-        }
+        return PublicationPayload(
+            facility=item.facility,
+            version=item.version,
+            previous=item.previous,
+            author=item.author,
+            note=item.note,
+            comparison=item.comparison,
+            at=utc_datetime(item.at),
+        )
 
 
 def preview_publication(
@@ -130,7 +145,7 @@ def publish(ledger: Ledger, request: PublishRequest) -> Publication:
         request.author,
         request.note,
         request.expected_version,
-        None if request.difference is None else request.difference.to_dict(),
+        None if request.difference is None else request.difference.to_payload(),
     )
 
 

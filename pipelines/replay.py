@@ -10,10 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field
 
 from incidents.evaluate_log import evaluate_log
+from incidents.json_model import Payload, UtcTime
 from incidents.ledger import Ledger
+from incidents.local_time import utc_datetime
 from incidents.payloads import IncidentPayload
 from incidents.record import Incident
 from pipelines.home import Home
@@ -37,6 +40,34 @@ Window = tuple[int | None, int | None]
 
 class NothingToReplay(LazarettoError):
     """The log holds no observation of the cameras in the time asked for."""
+
+
+class ReplayFacilityPayload(Payload):
+    """The facility file that was replayed."""
+
+    code: str
+    version: str = Field(description="SHA-256 of the facility file.")
+
+
+class ReplayCameraPayload(Payload):
+    """What was replayed of one camera."""
+
+    camera: str
+    start: UtcTime
+    end: UtcTime
+    observations: int = Field(description="Rows evaluated, one for each person and analysed frame.")
+    notices: list[str] = Field(description="Sentences about what was not evaluated, and why.")
+
+
+class ReplayPayload(Payload):
+    """A replay as `replay --json` prints it."""
+
+    facility: ReplayFacilityPayload
+    seconds: float = Field(description="Time that the replay took.")
+    camera_hours: int = Field(description="Hours of log that were evaluated, over all cameras.")
+    cameras: list[ReplayCameraPayload]
+    notices: list[str] = Field(description="Sentences that concern no single camera.")
+    incidents: list[IncidentPayload]
 
 
 @dataclass(frozen=True)
@@ -102,25 +133,25 @@ class Replay:
         """Notices of the facility, then those of its cameras."""
         return (*self.notices, *(notice for camera in self.cameras for notice in camera.notices))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {
-            "facility": {"code": self.facility.code, "version": self.facility.version},
-            "seconds": round(self.seconds, 3),
-            "camera_hours": self.hours,
-            "cameras": [
-                {
-                    "camera": item.camera,
-                    "start": to_iso(item.window[0]),
-                    "end": to_iso(item.window[1]),
-                    "observations": item.observations,
-                    "notices": list(item.notices),
-                }
+    def to_payload(self) -> ReplayPayload:
+        """The replay as JSON shows it."""
+        return ReplayPayload(
+            facility=ReplayFacilityPayload(code=self.facility.code, version=self.facility.version),
+            seconds=round(self.seconds, 3),
+            camera_hours=self.hours,
+            cameras=[
+                ReplayCameraPayload(
+                    camera=item.camera,
+                    start=utc_datetime(item.window[0]),
+                    end=utc_datetime(item.window[1]),
+                    observations=item.observations,
+                    notices=list(item.notices),
+                )
                 for item in self.cameras
             ],
-            "notices": list(self.notices),
-            "incidents": [IncidentPayload.of(incident).to_dict() for incident in self.incidents],
-        }
+            notices=list(self.notices),
+            incidents=[IncidentPayload.of(incident) for incident in self.incidents],
+        )
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def analyze(
         result.faults[:0] = faults
         report = report_analysis(ledger, folder, result, describe_role_source(role_weights))
     if as_json:
-        print_json(report.to_dict())
+        print_json(report.to_payload().to_dict())
     else:
         _print_report(report)
     for message in (*report.warnings, *report.faults):

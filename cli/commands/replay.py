@@ -35,7 +35,7 @@ def replay(
         found = run_replay(folder, ledger, choose_facility(facility, ledger), camera or None, window)
         share = count_recorded(ledger, found)
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.to_payload().to_dict())
         return
     Console().print(incident_table(found.incidents, with_clips=False))
     for notice in found.all_notices:

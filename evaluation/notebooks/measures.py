@@ -23,7 +23,7 @@ def scores_table(comparison: Comparison) -> pl.DataFrame:
     rows = []
     for (kind, zone), (old, new) in comparison.scores.items():
         for file, score in (("old", old), ("new", new)):
-            values = score.to_dict()
+            values = score.to_payload().to_dict()
             shown = ("raised", "confirmed", "missed", "false_alarms", "undecided", "precision", "recall")
             rows.append(
                 {"rule": rule_name(kind, zone) or "all", "file": file, **{n: values[n] for n in shown}}

@@ -11,25 +11,24 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from incidents.evidence.boxes import BoxesFile, KeyFrame, boxes_of
 from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
 from incidents.evidence.keyframe import Outline, Person, draw, to_jpeg
 from incidents.files import sync_folder
 from incidents.local_time import local_iso
 from incidents.record import Incident
 from incidents.rule_record import EvidenceKind
-from vision.frames import SECOND, to_iso
+from vision.frames import SECOND
 from zones.facility import Camera
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "Evidence",
     "EvidenceError",
     "EvidenceFile",
-    "boxes_track",
     "clean_leftovers",
     "cut_clip",
     "key_frame",
@@ -47,8 +45,6 @@ __all__ = [
     "write_evidence",
 ]
 
-SCHEMA_VERSION = 1
-"""Version of boxes.json."""
 NAMES: dict[EvidenceKind, str] = {"clip": "clip.mp4", "keyframe": "keyframe.jpg", "boxes": "boxes.json"}
 """Kind of evidence -> file name."""
 SHORT_BY = SECOND
@@ -132,9 +128,9 @@ def write_evidence(
                 return old
             moment = min(max(key_moment(observations, incident), clip.start_us), clip.end_us)
             moment, picture = key_frame(sources, moment, observations, camera, incident)
-            about = {"window": window, "keyframe": {"t": moment, "sha256": _digest(picture)}}
+            boxes = boxes_of(observations, clip, window, KeyFrame(t=moment, sha256=_digest(picture)))
             (temporary / NAMES["keyframe"]).write_bytes(picture)
-            (temporary / NAMES["boxes"]).write_bytes(boxes_track(observations, clip, about))
+            (temporary / NAMES["boxes"]).write_bytes(boxes.to_json())
             for name in NAMES.values():
                 _flush(temporary / name)
             sync_folder(temporary)
@@ -155,15 +151,14 @@ def read_evidence(folder: Path) -> Evidence | None:
     for number in range(_newest(folder), 0, -1):
         place = folder if number == 1 else folder / str(number)
         try:
-            about = json.loads((place / NAMES["boxes"]).read_bytes())
-            clip = ClipInfo(**about["clip"])
+            about = BoxesFile.model_validate_json((place / NAMES["boxes"]).read_bytes())
+            clip = about.clip
             files = tuple(
                 _file(kind, place / name, "" if number == 1 else f"{number}/") for kind, name in NAMES.items()
             )
-            start, end = about["window"]
-            found = Evidence(folder, (start, end), clip, about["keyframe"]["t"], files)
-            sealed = {"clip": clip.sha256, "keyframe": about["keyframe"]["sha256"]}
-        except (OSError, ValueError, KeyError, TypeError):
+            found = Evidence(folder, about.window, clip, about.keyframe.t, files)
+            sealed = {"clip": clip.sha256, "keyframe": about.keyframe.sha256}
+        except (OSError, ValueError):
             # Not there, or not what was written: an older revision, or new evidence, takes its place.
             continue
         if all(file.sha256 == sealed.get(file.kind, file.sha256) for file in files):
@@ -193,50 +188,6 @@ def clean_leftovers(root: Path) -> int:
             except OSError as error:
                 raise EvidenceError(f"{path}: the leftover cannot be removed: {error.strerror}") from error
     return removed
-
-
-def boxes_track(observations: pl.DataFrame, clip: ClipInfo, about: dict[str, Any] | None = None) -> bytes:
-    """Who is where in a clip, as JSON for a player that draws over it.
-
-    `{"schema", "start", "width", "height", "clip": {...}, "frames": [{"t", "people": [{"track", "box",
-    "role"?, "mask"?}]}]}`; `start` is ISO 8601 UTC; `t` is seconds from the clip's first picture; `box` is
-    x1, y1, x2, y2 in shares of the picture; `track` is 16 hexadecimal digits; `role` and `mask` (masked,
-    unmasked or incorrect, the likeliest) stand where they are known. Only analysed pictures in which
-    someone was seen have an entry.
-
-    Args:
-        observations: rows of the observation log, of any time; `role` is an optional column.
-        clip: the clip.
-        about: further entries at the top level.
-    """
-    moment = pl.col("t").dt.timestamp("us")
-    rows = observations.filter((moment >= clip.start_us) & (moment < clip.end_us)).sort("t", "track")
-    frames: dict[int, list[dict[str, Any]]] = {}
-    for row in rows.with_columns(moment.alias("t")).iter_rows(named=True):
-        width, height = row["width"], row["height"]
-        box = [row["x1"] / width, row["y1"] / height, row["x2"] / width, row["y2"] / height]
-        person: dict[str, Any] = {
-            "track": f"{row['track']:016x}",
-            "box": [round(min(max(value, 0.0), 1.0), 4) for value in box],
-        }
-        if row.get("role") is not None:
-            person["role"] = row["role"]
-        masks = {state: row[f"mask_{state}"] for state in ("masked", "unmasked", "incorrect")}
-        if all(value is not None for value in masks.values()):
-            person["mask"] = max(masks, key=lambda state: masks[state])
-        frames.setdefault(row["t"], []).append(person)
-    track = {
-        "schema": SCHEMA_VERSION,
-        "start": to_iso(clip.start_us),
-        "width": clip.width,
-        "height": clip.height,
-        **(about or {}),
-        "clip": asdict(clip),
-        "frames": [
-            {"t": round((t - clip.start_us) / SECOND, 4), "people": people} for t, people in frames.items()
-        ],
-    }
-    return json.dumps(track, separators=(",", ":")).encode()
 
 
 def key_moment(observations: pl.DataFrame, incident: Incident) -> int:

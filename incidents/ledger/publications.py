@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from incidents.comparison_payload import ComparisonPayload
 from incidents.ledger.facilities import FacilityTable
 from incidents.ledger.file import LedgerError, LedgerFile
 
@@ -26,8 +25,8 @@ class Publication:
         author: name of the person responsible.
         at: microseconds UTC.
         note: why.
-        comparison: incidents gained, lost and changed on the available log, in the form of
-            `zones diff --json`; None = there was nothing to compare.
+        comparison: incidents gained, lost and changed on the available log; None = there was nothing to
+            compare.
     """
 
     id: int
@@ -37,7 +36,7 @@ class Publication:
     author: str
     at: int
     note: str
-    comparison: Mapping[str, Any] | None
+    comparison: ComparisonPayload | None
 
 
 class PublicationTable:
@@ -53,7 +52,7 @@ class PublicationTable:
         author: str,
         note: str,
         previous: str | None,
-        comparison: Mapping[str, Any] | None,
+        comparison: ComparisonPayload | None,
     ) -> Publication:
         """Put a version of a facility file in force. Incidents in the ledger stay as they are.
 
@@ -97,7 +96,7 @@ class PublicationTable:
                     "author": author,
                     "at": moment,
                     "note": note,
-                    "comparison": None if comparison is None else json.dumps(comparison, ensure_ascii=False),
+                    "comparison": None if comparison is None else comparison.model_dump_json(),
                 },
             )
             return self.find(facility.code)[-1]
@@ -109,8 +108,11 @@ class PublicationTable:
             {"facility": facility},
         )
         return tuple(
-            Publication(**{**row, "comparison": json.loads(row["comparison"]) if row["comparison"] else None})
+            Publication(
+                **{**row, "comparison": ComparisonPayload.model_validate_json(text) if text else None}
+            )
             for row in rows
+            for text in (row["comparison"],)
         )
 
     def in_force(self, facility: str) -> Publication | None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from pipelines.analysis_report import AnalysisPayload
+from pipelines.replay import ReplayPayload
 from tests.running import FACILITY, YARD, facts, lazaretto, one_sentence
 
 HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
@@ -143,3 +146,11 @@ def test_every_record_names_the_form_of_every_network(analysed: tuple[Path, dict
         forms = {purpose: model["runtime"] for purpose, model in incident["models"].items()}
         assert set(forms) == {"person", "face", "mask", "appearance"}
         assert all(form.split()[0].endswith("-f32") for form in forms.values()), forms
+
+
+def test_the_printed_analysis_and_replay_fit_their_schemas(analysed: tuple[Path, dict[str, Any]]) -> None:
+    home, printed = analysed
+    Draft202012Validator(AnalysisPayload.model_json_schema()).validate(printed)
+    replayed = lazaretto("replay", "--facility", FACILITY, "--home", home, "--json").json
+    Draft202012Validator(ReplayPayload.model_json_schema()).validate(replayed)
+    assert [item["id"] for item in replayed["incidents"]] == [item["id"] for item in facts(home)]

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from incidents.comparison import MAX_APART_US, Score, compare
+from incidents.comparison_payload import ChangePayload
 from incidents.record import Incident, Status
 from tests.incidents.ledger.ledger_samples import T0, incident
 from vision.frames import SECOND
@@ -147,3 +149,35 @@ def test_every_incident_is_in_one_list_and_swapping_the_versions_swaps_the_lists
     back = compare(new, old)
     assert len(back.same) == len(found.same)
     assert compare(old, old).changed == compare(old, old).gained == ()
+
+
+def test_a_change_and_a_score_are_json_with_a_schema() -> None:
+    confirmed = decided(crossing(), Status.CONFIRMED)
+    found = compare([crossing()], [crossing(severity="low")], [confirmed])
+    [change] = found.changed
+    written = change.to_payload().to_dict()
+    Draft202012Validator(ChangePayload.model_json_schema()).validate(written)
+    assert written == {
+        "id": crossing().id,
+        "old_id": crossing().id,
+        "new_id": crossing().id,
+        "recorded": confirmed.id,
+        "camera": "yard",
+        "kind": "zone_crossing",
+        "zone": "lawn",
+        "severity": "low",
+        "start": "2026-11-24T15:00:00.000000+07:00",
+        "end": "2026-11-24T15:00:05.000000+07:00",
+        "verdict": "confirmed",
+        "differences": {"severity": {"old": "high", "new": "low"}},
+    }
+    assert list(found.scores[("", "")][1].to_payload().to_dict().items()) == [
+        ("raised", 1),
+        ("confirmed", 1),
+        ("missed", 0),
+        ("false_alarms", 0),
+        ("undecided", 0),
+        ("precision", 1.0),
+        ("recall", 1.0),
+    ]
+    assert Score().to_payload().precision is None

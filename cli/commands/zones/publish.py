@@ -52,7 +52,7 @@ def diff(
     with Ledger.open(folder.ledger, create=False) as ledger:
         found = compare_versions(folder, ledger, old, new, camera or None, window)
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.to_payload().to_dict())
     else:
         print_difference(found)
 
@@ -107,6 +107,6 @@ def history(
             return
         entries = publication_history(ledger)
     if as_json:
-        print_json([entry.to_dict() for entry in entries])
+        print_json([entry.to_payload().to_dict() for entry in entries])
     else:
         Console().print(history_table(entries))

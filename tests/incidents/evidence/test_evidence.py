@@ -17,11 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
+from incidents.evidence.boxes import BoxesFile, KeyFrame, boxes_of
 from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError
 from incidents.evidence.evidence import (
     Evidence,
-    boxes_track,
     clean_leftovers,
     key_moment,
     read_evidence,
@@ -46,6 +47,7 @@ from vision.frames import SECOND
 
 ROOT = Path(__file__).parents[3]
 CLIP = ClipInfo(SOURCE_START, SOURCE_START + 5 * SECOND, 50, 160, 120, "copied", "h264", 1000, "c" * 64)
+KEY_FRAME = KeyFrame(t=SOURCE_START + 4 * SECOND, sha256="d" * 64)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,11 @@ def test_the_key_moment() -> None:
 
 
 def test_boxes_are_in_shares_of_the_picture_and_seconds_of_the_clip() -> None:
-    track = json.loads(boxes_track(people(), replace(CLIP, start_us=SOURCE_START + 3 * SECOND)))
+    clip = replace(CLIP, start_us=SOURCE_START + 3 * SECOND)
+    written = boxes_of(people(), clip, WINDOW, KEY_FRAME).to_json()
+    track = json.loads(written)
+    Draft202012Validator(BoxesFile.model_json_schema(by_alias=True)).validate(track)
+    assert BoxesFile.model_validate_json(written).to_json() == written
 
     assert (track["schema"], track["width"], track["height"]) == (1, 160, 120)
     assert track["start"] == "2026-11-24T01:00:03.000000Z"
@@ -134,9 +140,9 @@ def test_boxes_are_in_shares_of_the_picture_and_seconds_of_the_clip() -> None:
     }
 
 
-def test_boxes_of_nobody() -> None:
-    assert json.loads(boxes_track(table(), CLIP))["frames"] == []
-    assert json.loads(boxes_track(table(row(0, STAFF)), CLIP))["frames"][0]["t"] == 0
+def test_pictures_without_people_have_no_boxes() -> None:
+    assert boxes_of(table(), CLIP, WINDOW, KEY_FRAME).frames == []
+    assert boxes_of(table(row(0, STAFF)), CLIP, WINDOW, KEY_FRAME).frames[0].t == 0
 
 
 def test_doing_it_again_changes_nothing(video: Path, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What is flagged and what becomes of it: rules, ledger, coverage and evidence."""
+"""Incidents: the rules that find them, the ledger, coverage, evidence and export."""

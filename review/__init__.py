@@ -1,1 +1,1 @@
-"""What people see in a browser."""
+"""Pages in a browser: today the page that teaches roles."""

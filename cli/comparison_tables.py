@@ -25,6 +25,8 @@ def print_difference(found: Difference) -> None:
         if changes:
             console.print(_changes_table(title, changes))
     console.print(_scores_table(comparison))
+    old, new = (item.facility.version[:12] for item in (found.old, found.new))
+    print_line(f"Old file: version {old}. New file: version {new}.")
     seconds = found.old.seconds + found.new.seconds
     print_line(
         f"{len(comparison.gained)} gained, {len(comparison.lost)} lost, {len(comparison.changed)} changed, "

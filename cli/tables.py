@@ -65,7 +65,7 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
     table = Table(
         title=f"{count or 'No'} contact{'s' if count != 1 else ''} in care, logged", title_justify="left"
     )
-    for column in ("id", "start", "held s", "where", "persons", "distance", ""):
+    for column in ("id", "start", "held s", "where", "persons", "distance", "allowed"):
         table.add_column(column, justify="right" if column == "held s" else "left")
     for entry in entries:
         table.add_row(
@@ -75,7 +75,7 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
             f"{entry.camera} {entry.zone}",
             ", ".join(f"{track.id[-6:]} {track.role}" for track in entry.tracks),
             f"at least {entry.distance_min:.1f} m, median {entry.distance_median:.1f} m",
-            "too long, see incidents" if entry.exceeded else "",
+            "no, see incidents" if entry.exceeded else "yes",
         )
     return table
 
@@ -84,10 +84,13 @@ def details_table(details: IncidentDetails, home: Path) -> Table:
     """One incident in full: its fields, its history, and the files of its evidence."""
     incident = details.incident
     table = Table(title=f"Suspected violation {incident.id}", title_justify="left", show_header=False)
+    table.add_column(overflow="fold", min_width=18)
+    table.add_column(overflow="fold")  # a digest or a path is wrapped, never cut
     for name, value in row_of(incident).items():
         table.add_row(name, "-" if value is None or value == "" else str(value))
     for entry in details.history:
-        text = " ".join(part for part in (entry.event, entry.by, entry.reason) if part)
+        subject = entry.to_status if entry.to_status is not None else getattr(entry.detail, "kind", None)
+        text = " ".join(str(part) for part in (entry.event, subject, entry.by, entry.reason) if part)
         table.add_row(f"history {local_iso(entry.at, incident.timezone)}", text)
     for item in incident.evidence:
         table.add_row(item.kind, str(home / item.path))

@@ -116,7 +116,7 @@ def export(
     """Write incidents to a CSV file for spreadsheets (UTF-8 with BOM), or to a JSON file."""
     found = _find(home, since, until, kind, camera, status)
     export_file(found, output)
-    print(f"{len(found)} incidents in {output}")
+    print(f"{len(found)} incident{'' if len(found) == 1 else 's'} in {output}")
 
 
 def _find(

@@ -61,10 +61,18 @@ def main() -> NoReturn:
     except (LazarettoError, ModelError) as error:
         print(f"lazaretto: {error}", file=sys.stderr)
         sys.exit(ExitCode.BAD_INPUT)
-    except KeyboardInterrupt:
-        print("lazaretto: interrupted; the same command continues from here", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.DONE)
+    except KeyboardInterrupt:  # while the modules of the command are imported
+        sys.exit(_interrupted())
+    except SystemExit as ended:
+        # Typer turns an interruption into this code, and a reader that closed the pipe into code 1.
+        if ended.code == ExitCode.INTERRUPTED:
+            sys.exit(_interrupted())
+        if isinstance(ended.__context__, BrokenPipeError):
+            sys.exit(ExitCode.DONE)
+        raise
     sys.exit(ExitCode.DONE)
+
+
+def _interrupted() -> ExitCode:
+    print("lazaretto: interrupted; the same command continues from here", file=sys.stderr)
+    return ExitCode.INTERRUPTED

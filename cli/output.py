@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from vision.frames import SECOND
 
@@ -33,10 +40,16 @@ def warn(message: object) -> None:
     print(f"lazaretto: {message}", file=sys.stderr)
 
 
+def _progress(*columns: ProgressColumn) -> Progress:
+    """Progress bars on standard error, on a terminal only: elsewhere they would leave blank lines."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 @contextmanager
 def count_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error; the result is called with done and total (0 = unknown)."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with _progress() as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
@@ -54,7 +67,7 @@ def footage_progress() -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.fields[footage]} of footage"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _progress(*columns) as bar:
         task = bar.add_task("starting", total=None, footage="")
 
         def update(camera: str, done: int, total: int) -> None:

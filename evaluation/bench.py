@@ -103,7 +103,8 @@ def time_workload(workload: str, request: BenchRequest) -> Timing:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         printed = done.stderr.strip().splitlines() or ["nothing"]
-        raise LazarettoError(f"bench {workload}: expected exit code 0, got {done.returncode}: {printed[-1]}")
+        reason = printed[-1].partition(": ")[2] or printed[-1]  # without the name of the exception
+        raise LazarettoError(f"bench {workload}: {reason}")
     return Timing(**json.loads(done.stdout.strip().splitlines()[-1]))
 
 

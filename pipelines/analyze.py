@@ -277,7 +277,8 @@ class _CameraJob:
             raise SourceError(
                 f"{stream.source.info.path}: expected footage of a time not yet analysed, got camera "
                 f"{self.camera.id} from {to_iso(overlap.start)} to {to_iso(overlap.end)} a second time, from "
-                "another file or with other settings or models: use another --home"
+                "another file, with other settings or models, or by another version of this program: use "
+                "another --home"
             )
 
     def _record(self, result: CameraResult, done: Sequence[Stream], streams: Sequence[Stream]) -> None:

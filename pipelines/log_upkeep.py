@@ -22,6 +22,8 @@ DAY = 24 * HOUR
 """Microseconds in a day."""
 MIN_PURGE_AGE_DAYS = 1
 """Youngest age that may be purged, days: the rules look 24 h back when new footage is evaluated."""
+MAX_PURGE_AGE_DAYS = 36_500
+"""Oldest age that may be asked for, days: a hundred years, which no log reaches."""
 PURGE_AGE_DAYS = 30
 """Age from which hours are purged, days. Project default (docs/defaults.md).
 
@@ -218,18 +220,19 @@ def purge_log(
 
     Args:
         home: the home.
-        older_than_days: age of an hour by the time of its footage; at least MIN_PURGE_AGE_DAYS.
+        older_than_days: age of an hour by the time of its footage; MIN_PURGE_AGE_DAYS to MAX_PURGE_AGE_DAYS.
         cameras: ids; None = all cameras of the log.
         dry_run: only count.
         now: microseconds UTC; None = the clock.
 
     Raises:
-        LazarettoError: as `choose_cameras`; the age is too low; a file cannot be removed; the home
+        LazarettoError: as `choose_cameras`; the age is out of range; a file cannot be removed; the home
             is in use.
     """
-    if older_than_days < MIN_PURGE_AGE_DAYS:
+    if not MIN_PURGE_AGE_DAYS <= older_than_days <= MAX_PURGE_AGE_DAYS:
         raise LazarettoError(
-            f"expected an age of at least {MIN_PURGE_AGE_DAYS} days to purge, got {older_than_days}"
+            f"expected an age of {MIN_PURGE_AGE_DAYS} to {MAX_PURGE_AGE_DAYS} days to purge, got "
+            f"{older_than_days}"
         )
     names = choose_cameras(home, cameras)
     before = (_clock() if now is None else now) - older_than_days * DAY

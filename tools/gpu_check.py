@@ -463,7 +463,11 @@ def read_frames(folder: Path) -> list[Image]:
         )
     frames = []
     for path in files:
-        image = np.load(path) if path.suffix.lower() == ".npy" else cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            array = path.suffix.lower() == ".npy"
+            image = np.load(path) if array else cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except (OSError, ValueError, EOFError):
+            image = None
         if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise CannotRunError(f"{path}: expected an image of H x W x 3 bytes, got something else")
         frames.append(np.ascontiguousarray(image))
@@ -480,7 +484,10 @@ def write_frames(videos: Sequence[Path], folder: Path, count: int) -> list[Path]
     from vision.sources.files import open_source
     from zones.errors import LazarettoError
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotRunError(f"expected a folder that can be written, got {folder}: {error}") from error
     written: list[Path] = []
     for video in videos:
         try:
@@ -491,7 +498,8 @@ def write_frames(videos: Sequence[Path], folder: Path, count: int) -> list[Path]
             raise CannotRunError(str(error)) from error
         for frame in found:
             path = folder / f"{video.stem}-{frame.index:06d}.png"
-            cv2.imwrite(str(path), frame.image)
+            if not cv2.imwrite(str(path), frame.image):
+                raise CannotRunError(f"expected a file that can be written, got {path}")
             written.append(path)
     return written
 
@@ -535,6 +543,44 @@ def device_name(text: str) -> str:
     return text
 
 
+def count_of_frames(text: str) -> int:
+    """The value of --count.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number of frames.
+    """
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"expected a number of frames from 1 to 999999, got {text!r}")
+    return int(text)
+
+
+def time_budget(text: str) -> float:
+    """The value of --seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no positive time.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a time above 0 s, got {text!r}")
+    return seconds
+
+
+def check_output(path: Path) -> None:
+    """See that the report can be written, before the check takes its time.
+
+    Raises:
+        CannotRunError: it cannot.
+    """
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise CannotRunError(f"expected a file that can be written, got {path}: {error.strerror}") from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -544,7 +590,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     frames = commands.add_parser("frames", help="write frames of videos as PNG files")
     frames.add_argument("videos", nargs="+", type=Path)
     frames.add_argument("--output", required=True, type=Path, help="folder for the frames")
-    frames.add_argument("--count", type=int, default=16, help="frames per video [16]")
+    frames.add_argument("--count", type=count_of_frames, default=16, help="frames per video [16]")
     check = commands.add_parser("run", help="compare a device with the CPU and measure its speed")
     check.add_argument("frames", type=Path, help="folder with the frames")
     check.add_argument(
@@ -553,7 +599,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=device_name,
         help="cuda, cuda:N, or cpu to try the check itself [cuda]",
     )
-    check.add_argument("--seconds", type=float, default=480, help="time that the check may take [480]")
+    check.add_argument("--seconds", type=time_budget, default=480, help="time that the check may take [480]")
     check.add_argument("--output", type=Path, help="file for the JSON [standard output]")
     given = parser.parse_args(arguments)
     if given.command == "frames":
@@ -564,6 +610,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return CANNOT_RUN
         print(f"{len(written)} frames in {given.output}")
         return AGREES
+    try:
+        if given.output is not None:
+            check_output(given.output)
+    except CannotRunError as error:
+        print(f"gpu_check: {error}", file=sys.stderr)
+        return CANNOT_RUN
     code, report = run(given.frames, given.device, given.seconds)
     text = json.dumps(report, indent=1)
     if given.output is None:

@@ -21,8 +21,10 @@ def bench(
     runtime: Annotated[
         str, typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ...")
     ] = "auto",
-    fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.")] = 5.0,
-    imgsz: Annotated[int, typer.Option(help="Longer side for person detection, px.")] = 416,
+    fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)] = 5.0,
+    imgsz: Annotated[
+        int, typer.Option(help="Longer side for person detection, px.", min=160, max=1920)
+    ] = 416,
     loop_imgsz: Annotated[
         int, typer.Option(help="Longer side in the loop of YOLO.track, px [640, ultralytics' default].")
     ] = 640,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.record import Track, track_id
+from vision.frames import to_iso
 
 if TYPE_CHECKING:
     from incidents.rules.exposure import Exposure
@@ -107,7 +108,7 @@ class ExposureTable:
             LedgerError: `since` is not before `until`.
         """
         if since is not None and until is not None and since >= until:
-            raise LedgerError(f"expected a time to begin with before {until}, got {since}")
+            raise LedgerError(f"expected a start before {to_iso(until)}, got {to_iso(since)}")
         rows = self._file.rows(
             "SELECT e.*, f.timezone FROM exposures e "
             "JOIN facility_versions v ON v.sha256 = e.facility_version "

@@ -14,6 +14,7 @@ from incidents.ledger.history import HistoryEntry, HistoryTable
 from incidents.ledger.runs import RunTable
 from incidents.record import Evidence, Incident, Status
 from incidents.rule_record import EVIDENCE_KINDS, KINDS, EvidenceKind, RuleRecord
+from vision.frames import to_iso
 
 
 class IncidentTable:
@@ -50,7 +51,7 @@ class IncidentTable:
             LedgerError: a filter that can never match, such as an unknown kind.
         """
         if since is not None and until is not None and since >= until:
-            raise LedgerError(f"expected a time to begin with before {until}, got {since}")
+            raise LedgerError(f"expected a start before {to_iso(until)}, got {to_iso(since)}")
         if limit is not None and limit < 0:
             raise LedgerError(f"expected a limit of 0 or more, got {limit}")
         conditions = {

@@ -39,17 +39,24 @@ def compile_model(model: openvino.Model | Path, precision: str) -> openvino.Comp
     """Compile a model (or the .xml file of one) for the CPU with the given precision (see `forms.Form`).
 
     Raises:
-        ModelError: the compiled model does not compute in that precision.
+        ModelError: OpenVINO cannot compile it for this CPU, or would compute in another precision.
     """
     import openvino
 
     hint = PRECISION_HINTS[precision]
     # Latency: each call comes alone and should have all cores.
-    compiled = openvino.Core().compile_model(
-        model if isinstance(model, openvino.Model) else str(model),
-        "CPU",
-        {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint},
-    )
+    try:
+        compiled = openvino.Core().compile_model(
+            model if isinstance(model, openvino.Model) else str(model),
+            "CPU",
+            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint},
+        )
+    except RuntimeError as error:  # OpenVINO raises nothing more precise
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(
+            f"expected OpenVINO to compile a network in {hint} for this CPU, got {reason!r}: choose "
+            "--runtime torch-f32"
+        ) from error
     actual = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if actual != hint:
         raise ModelError(

@@ -18,9 +18,9 @@ def write_facility(facility: Path, text: str) -> None:
     """
     path = facility.resolve()
     mode = None
-    with contextlib.suppress(FileNotFoundError):
-        mode = stat.S_IMODE(path.stat().st_mode)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            mode = stat.S_IMODE(path.stat().st_mode)
         write_atomic(path, text.encode())
         if mode is not None:
             path.chmod(mode)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from pipelines.analysis_report import AnalysisPayload
 from pipelines.replay import ReplayPayload
-from tests.running import FACILITY, YARD, facts, lazaretto, one_sentence
+from tests.running import FACILITY, ROOT, YARD, command, facts, lazaretto, one_sentence
 
 HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
 
@@ -154,3 +157,50 @@ def test_the_printed_analysis_and_replay_fit_their_schemas(analysed: tuple[Path,
     replayed = lazaretto("replay", "--facility", FACILITY, "--home", home, "--json").json
     Draft202012Validator(ReplayPayload.model_json_schema()).validate(replayed)
     assert [item["id"] for item in replayed["incidents"]] == [item["id"] for item in facts(home)]
+
+
+def test_an_interruption_says_that_the_same_command_continues(tmp_path: Path) -> None:
+    words = command("analyze", f"yard={YARD}", "--facility", FACILITY, "--home", tmp_path / "home")
+    running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not (tmp_path / "home" / "ledger.db").exists():
+        assert time.monotonic() < end and running.poll() is None
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert err == "lazaretto: interrupted; the same command continues from here\n"
+
+
+def test_a_reader_that_closes_the_pipe_is_no_fault(analysed: tuple[Path, dict[str, Any]]) -> None:
+    words = command("incidents", "list", "--json", "--home", analysed[0])
+    running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    assert (running.stderr.read(), running.wait(timeout=60)) == (b"", 0)
+
+
+WRONG_WAY_ROUND = ["--since", "2026-11-25T00:00:00Z", "--until", "2026-11-24T00:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["observations", "purge", "--older-than", "99999999999999", "--dry-run"], "1 to 36500 days"),
+        (
+            ["incidents", "list", "--since", "2026-11-25T00:00:00Z", "--until", "2026-11-24T00:00:00Z"],
+            "2026-11-25",
+        ),
+        (
+            ["incidents", "exposures", "--since", "2026-11-25T00:00:00Z", "--until", "2026-11-24T00:00:00Z"],
+            "Z",
+        ),
+        (["facility", "schema", "--output", str(FACILITY / "schema.json")], "can be written"),
+    ],
+)
+def test_impossible_values_are_one_sentence(
+    arguments: list[str], message: str, analysed: tuple[Path, dict[str, Any]]
+) -> None:
+    home = [] if arguments[0] == "facility" else ["--home", str(analysed[0])]
+    ran = lazaretto(*arguments, *home)
+    assert ran.code == 2 and message in one_sentence(ran)

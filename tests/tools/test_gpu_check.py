@@ -119,3 +119,28 @@ def test_what_does_not_fit_the_time_is_listed() -> None:
     late = check.Check([image], "cpu", check.Budget(0.0))
     late._speed("person", "torch-f32", StubNetworks(), [image])
     assert late.speeds == [] and late.skipped[0].what.startswith("person in torch-f32: speed at batch 1, 2")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frames", str(YARD), "--output", "OUT", "--count", "0"],
+        ["frames", str(YARD), "--output", "FILE"],
+        ["run", "OUT", "--device", "cpu", "--seconds", "nan"],
+        ["run", "OUT", "--device", "cpu", "--seconds", "-1"],
+        ["run", "OUT", "--device", "cpu"],
+        ["run", "BROKEN", "--device", "cpu"],
+        ["run", "BROKEN", "--device", "cpu", "--output", "FILE/report.json"],
+        ["run", "BROKEN", "--device", "cpu", "--output", "OUT"],
+    ],
+)
+def test_what_cannot_run_is_one_sentence_and_exit_code_2(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "OUT").mkdir()
+    (tmp_path / "FILE").write_text("a file")
+    (tmp_path / "BROKEN").mkdir()
+    (tmp_path / "BROKEN" / "0.npy").write_bytes(b"")
+    ran = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr, ran.stderr
+    assert "expected" in ran.stderr.strip().splitlines()[-1]

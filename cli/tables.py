@@ -10,9 +10,9 @@ from rich.table import Table
 
 from incidents.coverage import WATCHED
 from incidents.export import row_of
-from incidents.ledger import ExposureEntry
+from incidents.ledger import ExposureEntry, HistoryEntry
 from incidents.local_time import local_iso
-from incidents.record import Incident
+from incidents.record import DECIDED, Incident, Status
 from pipelines.incident_review import IncidentDetails
 from pipelines.log_upkeep import LogSummary
 from pipelines.publish import PublicationEntry
@@ -26,14 +26,18 @@ if TYPE_CHECKING:
 def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
     """Incidents as rows, with times in the zone of the facility; always called suspected violations.
 
+    Faults of cameras are counted apart: they are no violation.
+
     Args:
         incidents: by start.
         with_clips: whether a row says that its clip is missing.
     """
-    count = len(incidents)
-    table = Table(
-        title=f"{count or 'No'} suspected violation{'s' if count != 1 else ''}", title_justify="left"
-    )
+    faults = sum(incident.kind == "camera_health" for incident in incidents)
+    count = len(incidents) - faults
+    title = f"{count or 'No'} suspected violation{'s' if count != 1 else ''}"
+    if faults:
+        title += f", {faults} camera fault{'s' if faults != 1 else ''}"
+    table = Table(title=title, title_justify="left")
     table.add_column("id", no_wrap=True)
     table.add_column("start", no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
@@ -41,12 +45,16 @@ def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Ta
         table.add_column(column)
     for incident in incidents:
         clip = incident.evidence_of_kind("clip")
+        no_clip = with_clips and clip is None and incident.kind != "camera_health"
         roles = ", ".join(dict.fromkeys(track.role for track in incident.tracks))
         words = [
             incident.kind.replace("_", " "),
             incident.subkind.replace("_", " "),
             roles,
             _measurements(incident),
+            ongoing_text(incident),
+            "second look due" if incident.second_look is not None else "",
+            "withdrawn" if incident.status is Status.WITHDRAWN else "",
         ]
         table.add_row(
             incident.id[:6],
@@ -54,7 +62,7 @@ def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Ta
             f"{incident.duration_s:.0f}",
             f"{incident.camera} {incident.zone or ''}".strip(),
             ", ".join(part for part in words if part),
-            f"{incident.severity}{'' if clip or not with_clips else ', no clip'}",
+            f"{incident.severity}{', no clip' if no_clip else ''}",
         )
     return table
 
@@ -83,18 +91,41 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
 def details_table(details: IncidentDetails, home: Path) -> Table:
     """One incident in full: its fields, its history, and the files of its evidence."""
     incident = details.incident
-    table = Table(title=f"Suspected violation {incident.id}", title_justify="left", show_header=False)
+    what = "Camera fault" if incident.kind == "camera_health" else "Suspected violation"
+    table = Table(title=f"{what} {incident.id}", title_justify="left", show_header=False)
     table.add_column(overflow="fold", min_width=18)
     table.add_column(overflow="fold")  # a digest or a path is wrapped, never cut
-    for name, value in row_of(incident).items():
+    shown = {**row_of(incident), "ongoing": ongoing_text(incident) or "no"}
+    for name, value in shown.items():
         table.add_row(name, "-" if value is None or value == "" else str(value))
     for entry in details.history:
-        subject = entry.to_status if entry.to_status is not None else getattr(entry.detail, "kind", None)
-        text = " ".join(str(part) for part in (entry.event, subject, entry.by, entry.reason) if part)
-        table.add_row(f"history {local_iso(entry.at, incident.timezone)}", text)
+        table.add_row(
+            f"history {local_iso(entry.at, incident.timezone)}", _entry_text(entry, incident.timezone)
+        )
     for item in incident.evidence:
         table.add_row(item.kind, str(home / item.path))
     return table
+
+
+def ongoing_text(incident: Incident) -> str:
+    """Whether an incident still goes on, in words; empty where it does not.
+
+    A record stays as it was decided on, so that of a decided one says nothing about the present.
+    """
+    if not incident.ongoing:
+        return ""
+    if incident.status in DECIDED:
+        return "going on when it was decided"
+    return "still going on at the end of the footage"
+
+
+def _entry_text(entry: HistoryEntry, timezone: str) -> str:
+    """What happened, at what stream time, to what, by whom, and why."""
+    subject = entry.to_status if entry.to_status is not None else getattr(entry.detail, "kind", None)
+    if entry.t is not None:
+        subject = f"at {local_iso(entry.t, timezone)}"
+    parts = [str(part) for part in (entry.event, subject, entry.by, entry.reason) if part]
+    return " ".join(parts) + (f", replaced by {entry.replaced_by}" if entry.replaced_by else "")
 
 
 def _measurements(incident: Incident) -> str:

@@ -12,18 +12,21 @@ from typing import TextIO
 from incidents.files import write_atomic
 from incidents.local_time import local_iso
 from incidents.payloads import IncidentPayload
-from incidents.record import Incident
+from incidents.record import Incident, Track
+from incidents.rules.events import Basis, Measure
 from zones.errors import LazarettoError
 
 COLUMNS = (
     *("id", "schema_version", "status", "facility_code", "facility_name", "managing_body"),
-    *("camera", "zone", "facility_version", "start", "end", "duration_s", "alerts"),
-    *("kind", "subkind", "severity", "tracks"),
+    *("camera", "zone", "facility_version", "start", "end", "duration_s"),
+    *("opened", "ongoing", "alerts", "measure"),
+    *("kind", "subkind", "severity", "cause", "tracks"),
     *("distance_min_m", "distance_median_m", "distance_se_m", "cumulative_s"),
     *("mask_state", "assessable_share"),
     *("detector_confidence", "rule_confidence", "models", "models_sha256", "rule_pack", "thresholds"),
     *("coverage_share", "clip_uri", "clip_sha256", "keyframe_uri", "keyframe_sha256"),
     *("reviewer", "decision", "reason", "decided_at", "facility_action", "report_number"),
+    *("second_look", "withdrawn_reason", "replaced_by", "replaces"),
 )
 """Columns of a row: every field that the Department of Health requires of a record."""
 _BOM = "\ufeff"
@@ -41,18 +44,20 @@ def row_of(incident: Incident) -> dict[str, str | int | float | None]:
     """
     one = incident
     clip, keyframe = one.evidence_of_kind("clip"), one.evidence_of_kind("keyframe")
-    people = "; ".join(f"{t.id} {t.role} {_short(t.confidence)}" for t in one.tracks)
+    people = "; ".join(f"{track.id} {belief_text(track)}" for track in one.tracks)
     names = "; ".join(f"{purpose}: {model.get('name', '')}" for purpose, model in one.models.items())
     digests = "; ".join(f"{purpose}: {model.get('sha256', '')}" for purpose, model in one.models.items())
     limits = "; ".join(f"{name}={value}" for name, value in one.thresholds.items())
     start, end = local_iso(one.start, one.timezone), local_iso(one.end, one.timezone)
+    opened = None if one.opened is None else local_iso(one.opened, one.timezone)
     decided = None if one.decided_at is None else local_iso(one.decided_at, one.timezone)
     alerts = "; ".join(local_iso(moment, one.timezone) for moment in one.alerts)
     values: tuple[str | int | float | None, ...] = (
         *(one.id, one.schema_version, one.status.value),
         *(one.facility_code, one.facility_name, one.managing_body),
-        *(one.camera, one.zone, one.facility_version, start, end, one.duration_s, alerts),
-        *(one.kind, one.subkind, one.severity, people),
+        *(one.camera, one.zone, one.facility_version, start, end, one.duration_s),
+        *(opened, "yes" if one.ongoing else "no", alerts, measure_text(one.measure)),
+        *(one.kind, one.subkind, one.severity, one.cause, people),
         *(one.distance_min, one.distance_median, one.distance_se, one.cumulative_s),
         *(one.mask_state, one.assessable_share),
         *(one.detector_confidence, one.rule_confidence, names, digests, one.rule_pack, limits),
@@ -61,8 +66,31 @@ def row_of(incident: Incident) -> dict[str, str | int | float | None]:
         *((keyframe.path, keyframe.sha256) if keyframe else (None, None)),
         *(one.reviewer, one.decision, one.reason, decided),
         *(one.facility_action, one.report_number),
+        *(one.second_look, one.withdrawn_reason, one.replaced_by, "; ".join(one.replaces)),
     )
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def belief_text(track: Track) -> str:
+    """A role with what it rests on: "staff_ppe 0.93 (clothes)", "resident (camera default)"."""
+    if track.basis == Basis.NONE:
+        return track.role if track.confidence is None else f"{track.role} {track.confidence:.2f}"
+    if not track.basis:
+        return f"{track.role} {_short(track.confidence)}"
+    sure = "" if track.confidence is None else f" {track.confidence:.2f}"
+    return f"{track.role}{sure} ({track.basis})"
+
+
+def measure_text(measure: Measure | None) -> str:
+    """A measure in words: "held 2.4 s, threshold 2.0 s"; empty where there is none."""
+    if measure is None:
+        return ""
+    name, value, threshold = measure.name, measure.value, measure.threshold
+    if name.endswith("_s"):
+        return f"{name[:-2].replace('_', ' ')} {value:.1f} s, threshold {threshold:.1f} s"
+    if name.endswith("_share"):
+        return f"{name.replace('_', ' ')} {value:.0%}, threshold {threshold:.0%}"
+    return f"{name.replace('_', ' ')} {value:g}, threshold {threshold:g}"
 
 
 def export_file(incidents: Iterable[Incident], path: Path) -> None:

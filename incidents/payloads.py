@@ -19,6 +19,7 @@ from incidents.ledger.history import Event
 from incidents.local_time import local_datetime, utc_datetime
 from incidents.record import Evidence, Incident, Status, Track
 from incidents.rule_record import EvidenceKind, Kind, Severity
+from incidents.rules.events import Measure
 
 
 class FacilityPayload(Payload):
@@ -41,6 +42,33 @@ class TrackPayload(Payload):
     def of(cls, track: Track) -> Self:
         """The payload of a track."""
         return cls(id=track.id, role=track.role, confidence=track.confidence)
+
+
+class BeliefPayload(TrackPayload):
+    """One person of an incident, with what the belief about the role rests on."""
+
+    basis: str | None = Field(
+        description="clothes, zone of origin, camera default (the statement of the engineer who set up the "
+        "camera) or none; null = the record does not say."
+    )
+
+    @classmethod
+    def of(cls, track: Track) -> Self:
+        """The payload of a track."""
+        return cls(id=track.id, role=track.role, confidence=track.confidence, basis=track.basis or None)
+
+
+class MeasurePayload(Payload):
+    """The value by which the rule was met, with its threshold: the margin of an incident."""
+
+    name: str = Field(description="held_s, agreeing_share, lasted_s and others.")
+    value: float
+    threshold: float = Field(description="The value at which the rule is met.")
+
+    @classmethod
+    def of(cls, measure: Measure) -> Self:
+        """The payload of a measure."""
+        return cls(name=measure.name, value=measure.value, threshold=measure.threshold)
 
 
 class DistancePayload(Payload):
@@ -107,11 +135,17 @@ class IncidentPayload(Payload):
     start: Time
     end: Time = Field(description="Inclusive.")
     duration_s: float
+    opened: Time | None = Field(description="When the rule was met; null = the record does not say.")
+    ongoing: bool = Field(description="Whether it still goes on at the end of what was analysed.")
     alerts: list[Time] = Field(description="Times of its alerts: the first when the rule is met.")
+    measure: MeasurePayload | None = Field(
+        description="Why it was raised, and with what margin; null = the record does not say."
+    )
     kind: Kind
     subkind: str
     severity: Severity
-    tracks: list[TrackPayload]
+    cause: str = Field(description="Of camera_health: the cause of the camera's state; else empty.")
+    tracks: list[BeliefPayload]
     distance_m: DistancePayload
     cumulative_s: float | None = Field(
         description="Of a contact: the larger of the two persons' total contact times, seconds."
@@ -131,6 +165,12 @@ class IncidentPayload(Payload):
     review: ReviewPayload
     facility_action: str | None
     report_number: str | None
+    second_look: str | None = Field(
+        description="Why a person should decide on it again; null = no second look is due."
+    )
+    withdrawn_reason: str | None = Field(description="Why the rules withdrew it; null = they did not.")
+    replaced_by: str | None = Field(description="Id of the incident that continues or replaces it.")
+    replaces: list[str] = Field(description="Ids of the incidents that it continues or replaces.")
 
     @classmethod
     def of(cls, incident: Incident) -> Self:
@@ -152,11 +192,15 @@ class IncidentPayload(Payload):
             start=local_datetime(incident.start, zone),
             end=local_datetime(incident.end, zone),
             duration_s=incident.duration_s,
+            opened=None if incident.opened is None else local_datetime(incident.opened, zone),
+            ongoing=incident.ongoing,
             alerts=[local_datetime(moment, zone) for moment in incident.alerts],
+            measure=None if incident.measure is None else MeasurePayload.of(incident.measure),
             kind=incident.kind,
             subkind=incident.subkind,
             severity=incident.severity,
-            tracks=[TrackPayload.of(track) for track in incident.tracks],
+            cause=incident.cause,
+            tracks=[BeliefPayload.of(track) for track in incident.tracks],
             distance_m=DistancePayload(
                 minimum=incident.distance_min,
                 median=incident.distance_median,
@@ -181,17 +225,23 @@ class IncidentPayload(Payload):
             ),
             facility_action=incident.facility_action,
             report_number=incident.report_number,
+            second_look=incident.second_look,
+            withdrawn_reason=incident.withdrawn_reason,
+            replaced_by=incident.replaced_by,
+            replaces=list(incident.replaces),
         )
 
 
 class HistoryPayload(Payload):
     """One entry of an incident's history."""
 
-    time: Time
+    time: Time = Field(description="When it was recorded.")
     event: Event
+    stream_time: Time | None = Field(description="Of an event of the rules: when it happened.")
     by: str | None
     reason: str | None
     run: str | None
+    replaced_by: str | None = Field(description="Of withdrawn: id of the incident that replaces it.")
 
     @classmethod
     def of(cls, entry: HistoryEntry, timezone: str) -> Self:
@@ -199,9 +249,11 @@ class HistoryPayload(Payload):
         return cls(
             time=local_datetime(entry.at, timezone),
             event=entry.event,
+            stream_time=None if entry.t is None else local_datetime(entry.t, timezone),
             by=entry.by,
             reason=entry.reason,
             run=entry.run,
+            replaced_by=entry.replaced_by,
         )
 
 

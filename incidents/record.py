@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
 
@@ -22,11 +22,12 @@ from incidents.rule_record import (
     RuleRecord,
     Severity,
 )
+from incidents.rules.events import Event, Measure
 from vision.frames import SECOND
 from zones.errors import LazarettoError
 
 if TYPE_CHECKING:
-    from incidents.rules.episode import Finding
+    from incidents.rules import episode, events
     from zones.facility import Camera, Facility
 
 
@@ -44,6 +45,8 @@ class Status(StrEnum):
     INCONCLUSIVE = "inconclusive"
     REPORTED = "reported"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+    """The rules took it back before a person decided on it. Lists and counts leave it out unless asked."""
 
     @property
     def words(self) -> str:
@@ -61,9 +64,13 @@ NEXT: Mapping[Status, frozenset[Status]] = {
     Status.INCONCLUSIVE: frozenset({Status.CLOSED}),
     Status.REPORTED: frozenset({Status.CLOSED}),
     Status.CLOSED: frozenset(),
+    Status.WITHDRAWN: frozenset(),
 }
-"""The workflow: which statuses can follow a status. Only a confirmed incident can be reported, and it must
-be reported before it is closed."""
+"""The workflow: which statuses a person can give after a status. Only a confirmed incident can be reported,
+and it must be reported before it is closed. `Incident.next_statuses` adds the second look; only the rules
+withdraw an incident and reopen it."""
+DECIDED = VERDICTS | {Status.REPORTED, Status.CLOSED}
+"""The statuses of an incident on which a person has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,14 @@ class Track:
         id: 16 hexadecimal digits.
         role: resident, staff_ppe, staff_no_ppe, outsider or unknown.
         confidence: of the role, 0..1; None = not known.
+        basis: what the role rests on: clothes, zone of origin, camera default, none; "" in records of schema
+            versions 1 and 2, which do not say.
     """
 
     id: str
     role: str
     confidence: float | None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +120,17 @@ class Incident:
         facility_version: SHA-256 of the facility file whose rules found it.
         timezone: IANA name; people see times in it.
         camera, zone: ids in the facility file; zone None = the kind has none.
-        kind, subkind, severity: see `KINDS` and `SEVERITIES`.
+        kind, subkind, severity: see `KINDS` and `SEVERITIES`. An incident of kind camera_health has as its
+            subkind the state of the camera (offline, frozen, covered, dark, blurred, moved, undecodable,
+            clock), and neither tracks nor a detector confidence.
         start, end: microseconds UTC, both inclusive.
+        opened: moment at which the rule was met, microseconds UTC. This and `measure` are None in records of
+            schema versions 1 and 2.
+        ongoing: whether it is not closed: it still goes on at the end of what was analysed.
         alerts: times of its alerts, microseconds UTC: the first when the rule is met, then repeated while
             the incident lasts. Records of schema version 1 have none.
+        measure: why it was raised, and with what margin: name, value, threshold.
+        cause: of camera_health, the cause of the state; else "".
         tracks: the people in it.
         distance_min, distance_median: metres on the ground; None = not measured.
         distance_se: standard error of the smallest distance, of foot points and calibration, metres.
@@ -128,6 +145,10 @@ class Incident:
         run: id of the run that evaluated the rules last.
         status: the follow-up, with reviewer, decision, reason, decided_at (microseconds UTC),
             facility_action, report_number; evidence: its sealed files.
+        second_look: why a person should decide on it again: what the rules found after the decision. None =
+            no second look is due.
+        withdrawn_reason: why the rules withdrew it; None = they did not.
+        replaced_by: id of the incident that continues or replaces it; replaces: ids of those it replaces.
 
     A number that is NaN or infinite becomes None: the value is not known, and JSON has no NaN.
 
@@ -160,7 +181,11 @@ class Incident:
     rule_pack: str
     thresholds: Mapping[str, float | str | None] = field(hash=False)
     coverage_share: float | None
+    opened: int | None = None
+    ongoing: bool = False
     alerts: tuple[int, ...] = ()
+    measure: Measure | None = None
+    cause: str = ""
     cumulative_s: float | None = None
     schema_version: int = SCHEMA_VERSION
     run: str = ""
@@ -172,6 +197,10 @@ class Incident:
     facility_action: str | None = None
     report_number: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    second_look: str | None = None
+    withdrawn_reason: str | None = None
+    replaced_by: str | None = None
+    replaces: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse impossible values; turn unknown numbers into None."""
@@ -193,13 +222,22 @@ class Incident:
             object.__setattr__(self, name, known(getattr(self, name)))
         object.__setattr__(self, "thresholds", {k: _plain(v) for k, v in self.thresholds.items()})
         object.__setattr__(self, "models", {k: dict(v) for k, v in self.models.items()})
-        tracks = tuple(Track(track.id, track.role, known(track.confidence)) for track in self.tracks)
+        tracks = tuple(replace(track, confidence=known(track.confidence)) for track in self.tracks)
         object.__setattr__(self, "tracks", tracks)
+        measure = self.measure
+        if measure is not None and None in (known(measure.value), known(measure.threshold)):
+            object.__setattr__(self, "measure", None)
 
     @property
     def duration_s(self) -> float:
         """Seconds from start to end."""
         return (self.end - self.start) / SECOND
+
+    @property
+    def next_statuses(self) -> frozenset[Status]:
+        """The statuses that a person can give it now: those of `NEXT`, and in_review for a second look."""
+        again = self.second_look is not None and self.status in DECIDED
+        return NEXT[self.status] | ({Status.IN_REVIEW} if again else frozenset())
 
     def evidence_of_kind(self, kind: EvidenceKind) -> Evidence | None:
         """The clip, keyframe or boxes file of this incident, or None."""
@@ -209,7 +247,8 @@ class Incident:
         """What the rules recorded, without run and follow-up."""
         return RuleRecord(
             **{name: getattr(self, name) for name in _SHARED_FIELDS},
-            tracks=tuple((track.id, track.role, track.confidence) for track in self.tracks),
+            tracks=tuple((track.id, track.role, track.confidence, track.basis) for track in self.tracks),
+            measure=None if self.measure is None else astuple(self.measure),
         )
 
     @classmethod
@@ -218,6 +257,7 @@ class Incident:
         return cls(
             **{name: getattr(record, name) for name in _SHARED_FIELDS},
             tracks=tuple(Track(*track) for track in record.tracks),
+            measure=None if record.measure is None else Measure(*record.measure),
             **follow_up,
         )
 
@@ -234,9 +274,13 @@ class FollowUp(TypedDict, total=False):
     facility_action: str | None
     report_number: str | None
     evidence: tuple[Evidence, ...]
+    second_look: str | None
+    withdrawn_reason: str | None
+    replaced_by: str | None
+    replaces: tuple[str, ...]
 
 
-_SHARED_FIELDS = tuple(name for name in RuleRecord.model_fields if name != "tracks")
+_SHARED_FIELDS = tuple(name for name in RuleRecord.model_fields if name not in ("tracks", "measure"))
 _NUMBERS = (
     *("distance_min", "distance_median", "distance_se", "cumulative_s", "assessable_share"),
     *("detector_confidence", "rule_confidence", "coverage_share"),
@@ -244,7 +288,7 @@ _NUMBERS = (
 
 
 def from_finding(
-    finding: Finding,
+    finding: episode.Finding,
     *,
     facility: Facility,
     camera: Camera,
@@ -284,6 +328,73 @@ def from_finding(
         tracks=tuple(
             Track(track_id(track), str(role), confidence)
             for track, (role, confidence) in zip(finding.tracks, finding.roles, strict=True)
+        ),
+        distance_min=finding.distance_min,
+        distance_median=finding.distance_median,
+        distance_se=finding.distance_se,
+        cumulative_s=finding.cumulative_s,
+        mask_state=finding.mask_state,
+        assessable_share=finding.assessable_share,
+        detector_confidence=finding.detector_confidence,
+        rule_confidence=finding.rule_confidence,
+        models=models,
+        rule_pack=str(facility.rules.pack),
+        thresholds=finding.thresholds,
+        coverage_share=coverage_share,
+        run=run,
+    )
+
+
+def incident_from(
+    source: events.Event | events.Finding,
+    *,
+    facility: Facility,
+    camera: Camera,
+    run: str,
+    models: Mapping[str, Mapping[str, str]],
+    coverage_share: float | None,
+    ongoing: bool,
+) -> Incident:
+    """Make the record of an incident as the rules knew it at the moment of an event.
+
+    Args:
+        source: the event, or its finding.
+        facility: the facility whose rules were evaluated.
+        camera: the camera of the finding.
+        run: id of the run, from the ledger.
+        models: purpose -> {"name", "sha256"} of the weights that made the observations.
+        coverage_share: share of that hour in which the camera was analysed, 0..1; None = not known.
+        ongoing: whether it is neither closed nor withdrawn.
+
+    Raises:
+        RecordError: the finding has impossible values, or is of another camera.
+    """
+    finding = source.finding if isinstance(source, Event) else source
+    if finding.camera != camera.id:
+        raise RecordError(f"incident {finding.id}: expected camera {finding.camera}, got {camera.id}")
+    return Incident(
+        id=finding.id,
+        facility_code=facility.code,
+        facility_name=facility.name,
+        managing_body=facility.managing_body,
+        facility_version=facility.version,
+        timezone=str(facility.timezone),
+        camera=camera.id,
+        zone=finding.zone,
+        # `Incident` refuses a kind or severity that is unknown.
+        kind=cast(Kind, str(finding.kind)),
+        subkind=str(finding.subkind),
+        severity=cast(Severity, str(finding.severity)),
+        start=int(finding.start),
+        end=int(finding.end),
+        opened=int(finding.opened),
+        ongoing=ongoing,
+        alerts=tuple(map(int, finding.alerts)),
+        measure=finding.measure,
+        cause=str(finding.cause),
+        tracks=tuple(
+            Track(track_id(person.track), str(person.role), person.confidence, str(person.basis))
+            for person in finding.people
         ),
         distance_min=finding.distance_min,
         distance_median=finding.distance_median,

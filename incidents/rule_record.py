@@ -7,14 +7,16 @@ text. That is how the ledger knows whether anything changed.
 from __future__ import annotations
 
 import json
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
-SCHEMA_VERSION = 2
-"""Version of the record's fields; a reader of exports checks it. 2 added `alerts` and `cumulative_s`."""
+SCHEMA_VERSION = 3
+"""Version of the record's fields; a reader of exports checks it. 2 added `alerts` and `cumulative_s`; 3 added
+the kind camera_health, `opened`, `measure`, `ongoing`, `cause` and the basis of each role."""
 
-Kind = Literal["mask_absent", "mask_incorrect", "zone_crossing", "contact", "gathering"]
+Kind = Literal["mask_absent", "mask_incorrect", "zone_crossing", "contact", "gathering", "camera_health"]
 Severity = Literal["critical", "high", "medium", "low"]
 EvidenceKind = Literal["clip", "keyframe", "boxes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -25,7 +27,8 @@ EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
 class RuleRecord(BaseModel):
     """What the rules recorded of an incident; `incidents.record.Incident` documents the fields.
 
-    A track is (id, role, confidence of the role).
+    A track is (id, role, confidence of the role, basis of the role); a measure is (name, value, threshold).
+    Records of schema versions 1 and 2 are read with the defaults below.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -44,9 +47,12 @@ class RuleRecord(BaseModel):
     severity: Severity
     start: int
     end: int
-    # Records of schema version 1 have neither alerts nor cumulative_s.
+    opened: int | None = None
+    ongoing: bool = False
     alerts: tuple[int, ...] = ()
-    tracks: tuple[tuple[str, str, float | None], ...]
+    measure: tuple[str, float, float] | None = None
+    cause: str = ""
+    tracks: tuple[tuple[str, str, float | None, str], ...]
     distance_min: float | None
     distance_median: float | None
     distance_se: float | None
@@ -59,6 +65,12 @@ class RuleRecord(BaseModel):
     rule_pack: str
     thresholds: dict[str, float | str | None]
     coverage_share: float | None
+
+    @field_validator("tracks", mode="before")
+    @classmethod
+    def _tracks_without_basis(cls, tracks: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Before schema version 3, a track had no basis."""
+        return [(*track, "") if len(track) == 3 else tuple(track) for track in tracks]
 
     def to_json(self) -> str:
         """Canonical JSON text: equal records give equal text, with the keys in alphabetical order."""

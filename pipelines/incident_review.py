@@ -20,7 +20,8 @@ class IncidentFilter:
         until: incidents that start before this time, microseconds UTC.
         kinds: names of kinds.
         cameras: ids of cameras.
-        statuses: values of `Status`.
+        statuses: values of `Status`; None = all but withdrawn.
+        second_look: whether a second look is due.
     """
 
     since: int | None = None
@@ -28,6 +29,7 @@ class IncidentFilter:
     kinds: Sequence[str] | None = None
     cameras: Sequence[str] | None = None
     statuses: Sequence[str] | None = None
+    second_look: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:
         kinds=wanted.kinds,
         cameras=wanted.cameras,
         statuses=wanted.statuses,
+        second_look=wanted.second_look,
     )
     return list(found)
 
@@ -73,9 +76,10 @@ def incident_details(ledger: Ledger, incident_id: str) -> IncidentDetails:
 
 
 def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str) -> Incident:
-    """Enter the verdict of a reviewer. A verdict cannot be taken back.
+    """Enter the verdict of a reviewer. It cannot be taken back, unless the rules ask for a second look.
 
-    An incident that is still new is first put in review, in the same transaction.
+    An incident that is still new, or marked for a second look, is first put in review, in the same
+    transaction.
 
     Args:
         ledger: of the home.
@@ -85,12 +89,13 @@ def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str)
         reason: why.
 
     Raises:
-        LazarettoError: there is no such verdict or incident, or it was decided before.
+        LazarettoError: there is no such verdict or incident, it was decided before and no second look is
+            due, or the rules withdrew it.
     """
     verdicts = sorted(status.value for status in VERDICTS)
     if verdict not in verdicts:
         raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
     with ledger.transaction():
-        if ledger.incidents.get(incident_id).status is Status.NEW:
+        if Status.IN_REVIEW in ledger.incidents.get(incident_id).next_statuses:
             ledger.workflow.transition(incident_id, Status.IN_REVIEW, by, None, now())
         return ledger.workflow.transition(incident_id, verdict, by, reason, now())

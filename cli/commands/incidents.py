@@ -32,7 +32,13 @@ KindsOption = Annotated[
 ]
 StatusesOption = Annotated[
     list[str] | None,
-    typer.Option("--status", help="new, confirmed and others; repeatable [all statuses]."),
+    typer.Option("--status", help="new, confirmed and others; repeatable [all but withdrawn]."),
+]
+SecondLookOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--second-look/--no-second-look", help="Only incidents that are, or are not, due for a second look."
+    ),
 ]
 IncidentArgument = Annotated[str, typer.Argument(help="Id of the incident, or its unique first digits.")]
 
@@ -45,10 +51,11 @@ def list_(
     kind: KindsOption = None,
     camera: CamerasOption = None,
     status: StatusesOption = None,
+    second_look: SecondLookOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List incidents, oldest first."""
-    found = _find(home, since, until, kind, camera, status)
+    found = _find(home, since, until, kind, camera, status, second_look)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
     else:
@@ -97,7 +104,7 @@ def decide(
     reason: Annotated[str, typer.Option(help="Reason for the verdict.")],
     home: HomeOption = None,
 ) -> None:
-    """Enter a reviewer's verdict on an incident. It cannot be taken back."""
+    """Enter a reviewer's verdict on an incident. It cannot be taken back, unless a second look is due."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         decided = incident_review.decide(ledger, incident, verdict, by, reason)
     print(f"{decided.id} {decided.status}, decided by {by}")
@@ -112,9 +119,10 @@ def export(
     kind: KindsOption = None,
     camera: CamerasOption = None,
     status: StatusesOption = None,
+    second_look: SecondLookOption = None,
 ) -> None:
     """Write incidents to a CSV file for spreadsheets (UTF-8 with BOM), or to a JSON file."""
-    found = _find(home, since, until, kind, camera, status)
+    found = _find(home, since, until, kind, camera, status, second_look)
     export_file(found, output)
     print(f"{len(found)} incident{'' if len(found) == 1 else 's'} in {output}")
 
@@ -126,7 +134,10 @@ def _find(
     kinds: list[str] | None,
     cameras: list[str] | None,
     statuses: list[str] | None,
+    second_look: bool | None,
 ) -> list[Incident]:
-    wanted = IncidentFilter(*read_window(since, until), kinds or None, cameras or None, statuses or None)
+    wanted = IncidentFilter(
+        *read_window(since, until), kinds or None, cameras or None, statuses or None, second_look
+    )
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         return find_incidents(ledger, wanted)

@@ -11,7 +11,9 @@ from incidents.ledger.file import LedgerFile
 from incidents.record import Evidence, Status
 from incidents.rule_record import RuleRecord
 
-Event = Literal["added", "updated", "rejudged", "evidence", "status"]
+RuleEvent = Literal["opened", "alerted", "extended", "corrected", "closed", "withdrawn"]
+"""Entries of the events that the rules emit (`incidents.rules.events.EventType`)."""
+Event = Literal["added", "updated", "rejudged", "evidence", "status", "reopened"] | RuleEvent
 
 
 class ReportDetail(BaseModel):
@@ -31,13 +33,16 @@ class HistoryEntry:
         id: grows with every entry of the ledger.
         incident: full id of the incident.
         at: microseconds UTC.
-        event: added, updated, rejudged (the rules gave another result after review began), evidence, or
-            status.
+        event: added, updated, rejudged (the rules gave another result after review began), an event of the
+            rules, reopened (the rules raise again what they had withdrawn), evidence, or status.
         from_status, to_status: before and after a change of status.
-        by, reason: who changed the status, and why.
+        by: who changed the status; None = the rules.
+        reason: why the status changed, or the reason that the event of the rules gives.
         run: id of the run whose rules gave the result.
-        detail: of added, updated and rejudged the rule record; of evidence the sealed file; of status
-            the report number and facility action, if they were given with it.
+        detail: of added, updated, rejudged and events of the rules the rule record; of evidence the sealed
+            file; of status the report number and facility action, if they were given with it.
+        t: stream time of an event of the rules, microseconds UTC.
+        replaced_by: of withdrawn: id of the incident that continues or replaces it.
     """
 
     id: int
@@ -50,6 +55,8 @@ class HistoryEntry:
     reason: str | None
     run: str | None
     detail: RuleRecord | Evidence | ReportDetail | None
+    t: int | None = None
+    replaced_by: str | None = None
 
 
 class HistoryTable:
@@ -80,10 +87,37 @@ class HistoryTable:
         """The rule record that was entered last for an incident, as JSON text; None = no entry."""
         row = self._file.row(
             "SELECT detail FROM incident_history WHERE incident = :id "
-            "AND event IN ('added', 'updated', 'rejudged') ORDER BY id DESC LIMIT 1",
+            "AND event NOT IN ('evidence', 'status', 'reopened') ORDER BY id DESC LIMIT 1",
             {"id": incident_id},
         )
         return None if row is None else row["detail"]
+
+    def holds(self, incident_id: str, event: RuleEvent, t: int, record: RuleRecord) -> bool:
+        """Whether an event of the rules was entered before, with its record.
+
+        The coverage in the record does not count: it is that of the moment of recording, and grows within the
+        hour. An entry that was followed by results of another facility file does not count either: when an
+        edit of the rules is taken back, the events from before the edit are new again.
+        """
+        rows = self._file.rows(
+            "SELECT id, detail FROM incident_history "
+            "WHERE incident = :incident AND event = :event AND t = :t",
+            {"incident": incident_id, "event": event, "t": t},
+        )
+        return any(
+            _without_coverage(RuleRecord.model_validate_json(row["detail"])) == _without_coverage(record)
+            and not self._followed_by_other_rules(incident_id, row["id"], record.facility_version)
+            for row in rows
+        )
+
+    def _followed_by_other_rules(self, incident_id: str, entry: int, facility_version: str) -> bool:
+        row = self._file.row(
+            "SELECT 1 FROM incident_history WHERE incident = :incident AND id > :entry "
+            "AND event NOT IN ('evidence', 'status', 'reopened') "
+            "AND json_extract(detail, '$.facility_version') <> :version LIMIT 1",
+            {"incident": incident_id, "entry": entry, "version": facility_version},
+        )
+        return row is not None
 
     def add(
         self,
@@ -97,12 +131,15 @@ class HistoryTable:
         reason: str | None = None,
         run: str | None = None,
         detail: str | None = None,
+        t: int | None = None,
+        replaced_by: str | None = None,
     ) -> None:
         """Add an entry, within a transaction; the fields are those of `HistoryEntry`, `detail` JSON text."""
         self._file.execute(
             "INSERT INTO incident_history "
-            "(incident, at, event, from_status, to_status, by, reason, run, detail) "
-            "VALUES (:incident, :at, :event, :from_status, :to_status, :by, :reason, :run, :detail)",
+            "(incident, at, event, from_status, to_status, by, reason, run, detail, t, replaced_by) "
+            "VALUES (:incident, :at, :event, :from_status, :to_status, :by, :reason, :run, :detail, :t, "
+            ":replaced_by)",
             {
                 "incident": incident_id,
                 "at": at,
@@ -113,8 +150,14 @@ class HistoryTable:
                 "reason": reason,
                 "run": run,
                 "detail": detail,
+                "t": t,
+                "replaced_by": replaced_by,
             },
         )
+
+
+def _without_coverage(record: RuleRecord) -> RuleRecord:
+    return record.model_copy(update={"coverage_share": None})
 
 
 _EVIDENCE = TypeAdapter(Evidence)

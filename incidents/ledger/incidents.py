@@ -11,9 +11,11 @@ from typing import Any, Literal
 from incidents.ledger.facilities import FacilityTable
 from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.ledger.history import HistoryEntry, HistoryTable
+from incidents.ledger.rule_results import Change, EventChange, RuleResults
 from incidents.ledger.runs import RunTable
 from incidents.record import Evidence, Incident, Status
 from incidents.rule_record import EVIDENCE_KINDS, KINDS, EvidenceKind, RuleRecord
+from incidents.rules.events import Event
 from vision.frames import to_iso
 
 
@@ -24,7 +26,8 @@ class IncidentTable:
         self, file: LedgerFile, runs: RunTable, facilities: FacilityTable, history: HistoryTable
     ) -> None:
         """Read and write an open file."""
-        self._file, self._runs, self._facilities, self._history = file, runs, facilities, history
+        self._file, self._history = file, history
+        self._results = RuleResults(file, runs, facilities, history)
 
     def find(
         self,
@@ -35,6 +38,7 @@ class IncidentTable:
         statuses: Collection[str] | None = None,
         limit: int | None = None,
         newest_first: bool = False,
+        second_look: bool | None = None,
     ) -> tuple[Incident, ...]:
         """Incidents that satisfy every filter, by start and id.
 
@@ -43,9 +47,10 @@ class IncidentTable:
             until: microseconds UTC; incidents that start before it.
             kinds: any of these; None = all, empty = none.
             cameras: ids, any of these; None = all, empty = none (a user may have access to no camera).
-            statuses: any of these; None = all, empty = none.
+            statuses: any of these; None = all but withdrawn, empty = none.
             limit: the largest number of incidents; the first in the order asked for are returned.
             newest_first: latest start first.
+            second_look: whether a second look is due; None = both.
 
         Raises:
             LedgerError: a filter that can never match, such as an unknown kind.
@@ -54,22 +59,24 @@ class IncidentTable:
             raise LedgerError(f"expected a start before {to_iso(until)}, got {to_iso(since)}")
         if limit is not None and limit < 0:
             raise LedgerError(f"expected a limit of 0 or more, got {limit}")
+        if statuses is None:
+            statuses = [status for status in Status if status is not Status.WITHDRAWN]
         conditions = {
             "ended >= :since": since,
             "started < :until": until,
             "kind IN (SELECT value FROM json_each(:kinds))": _choice("kind", kinds, KINDS),
             "camera IN (SELECT value FROM json_each(:cameras))": _choice("camera", cameras, None),
             "status IN (SELECT value FROM json_each(:statuses))": _choice("status", statuses, list(Status)),
+            "(second_look IS NOT NULL) = :second_look": second_look,
         }
         where = " AND ".join(text for text, value in conditions.items() if value is not None) or "TRUE"
         order = "started DESC, id DESC" if newest_first else "started, id"
-        names = ("since", "until", "kinds", "cameras", "statuses")
+        names = ("since", "until", "kinds", "cameras", "statuses", "second_look")
         values = dict(zip(names, conditions.values(), strict=True))
         sql = f"SELECT * FROM incidents WHERE {where} ORDER BY {order} LIMIT :limit"
         with self._file.reading():
             rows = self._file.rows(sql, {**values, "limit": -1 if limit is None else limit})
-            evidence = self._evidence([row["id"] for row in rows])
-        return tuple(_incident(row, evidence.get(row["id"], ())) for row in rows)
+            return self._incidents(rows)
 
     def get(self, incident_id: str) -> Incident:
         """The incident of an id, or of the first digits of an id when no other begins so.
@@ -79,9 +86,7 @@ class IncidentTable:
         """
         with self._file.reading():
             full = self.resolve(incident_id)
-            row = self._file.rows("SELECT * FROM incidents WHERE id = :id", {"id": full})[0]
-            evidence = self._evidence([full])
-        return _incident(row, evidence.get(full, ()))
+            return self._incidents(self._file.rows("SELECT * FROM incidents WHERE id = :id", {"id": full}))[0]
 
     def resolve(self, incident_id: str) -> str:
         """The full id for an id or its first digits.
@@ -106,48 +111,49 @@ class IncidentTable:
         with self._file.reading():
             return self._history.of(self.resolve(incident_id))
 
-    def record(self, incident: Incident, run_id: str) -> Literal["added", "updated", "unchanged"]:
-        """Record what the rules found. Recording the same finding again changes nothing.
+    def record(self, incident: Incident, run_id: str) -> Change:
+        """Record the state of an incident, such as that of an ongoing one at the end of the footage.
 
-        While the status is new, a later result of the rules updates the incident: the episode went on, or
-        the rules were edited. From the start of the review on, the incident stays as the reviewer saw it.
-        Then a different result is added to the history as "rejudged" (once), and "unchanged" is returned.
-        Follow-up fields of `incident` (status, review, evidence) are ignored.
+        Recording the same state again changes nothing, nor does an ongoing state of which the ledger has
+        already seen the continuation under the same facility file. While the status is new, another state
+        updates the incident: it went on, or the rules were edited. From the start of the review on, the
+        incident stays as the reviewer saw it, but an ongoing state still moves the end of one in review.
+        Another state is then added to the history as "rejudged" (once). Follow-up fields of `incident`
+        (status, review, evidence) are ignored.
 
         Raises:
             LedgerError: the run is unknown, or the facility's version was never used by a run.
         """
-        record, moment = incident.rule_record().to_json(), self._file.clock()
-        with self._file.writing():
-            self._runs.require(run_id)
-            self._facilities.text(incident.facility_version)
-            row = self._file.row(
-                "SELECT rule_record, status FROM incidents WHERE id = :id", {"id": incident.id}
-            )
-            if row is None:
-                self._insert(incident, record, run_id, moment)
-                self._history.add(incident.id, moment, "added", run=run_id, detail=record)
-                return "added"
-            if row["rule_record"] == record:
-                return "unchanged"
-            if row["status"] != Status.NEW:
-                if self._history.last_rule_record(incident.id) != record:
-                    self._history.add(incident.id, moment, "rejudged", run=run_id, detail=record)
-                return "unchanged"
-            self._file.execute(
-                "UPDATE incidents SET facility_version = :version, severity = :severity, ended = :end, "
-                "rule_record = :record, run = :run WHERE id = :id",
-                {
-                    "version": incident.facility_version,
-                    "severity": incident.severity,
-                    "end": incident.end,
-                    "record": record,
-                    "run": run_id,
-                    "id": incident.id,
-                },
-            )
-            self._history.add(incident.id, moment, "updated", run=run_id, detail=record)
-            return "updated"
+        return self._results.record(incident, run_id)
+
+    def record_event(self, event: Event, incident: Incident, run_id: str) -> EventChange:
+        """Record an event of the rules. Recording it again with the same time and record changes nothing.
+
+        Every event is added to the history, with its stream time and its record. `opened` adds the incident.
+        What else an event does depends on the status:
+
+        - new: the incident becomes as the event says; `withdrawn` gives it the status withdrawn.
+        - in review: it stays as the reviewer sees it. `extended`, `alerted` and `closed` still move its end;
+          `corrected` marks it for a second look; `withdrawn` withdraws it.
+        - decided (from the first verdict on): it stays as it is. `corrected`, if people or severity are not
+          those that were decided on, and `withdrawn` mark it for a second look.
+        - withdrawn: any further event, such as `opened` under edited rules, reopens it as new.
+
+        Args:
+            event: what happened.
+            incident: the record of its finding (`incidents.record.incident_from`); `ongoing` is taken from
+                the event.
+            run_id: id of the run whose rules emitted it.
+
+        Returns:
+            What became of the incident: added, updated, withdrawn, reopened, marked for a second look; or
+            unchanged, if the event was recorded before or only the history grew.
+
+        Raises:
+            LedgerError: the run is unknown, the facility's version was never used by a run, the record is of
+                another incident, or the incident was not opened.
+        """
+        return self._results.record_event(event, incident, run_id)
 
     def attach_evidence(
         self,
@@ -202,26 +208,22 @@ class IncidentTable:
             self._history.add(incident.id, self._file.clock(), "evidence", detail=json.dumps(values))
         return "added" if old is None else "replaced"
 
-    def _insert(self, incident: Incident, record: str, run_id: str, moment: int) -> None:
-        self._file.execute(
-            "INSERT INTO incidents (id, facility, facility_version, camera, kind, severity, started, ended, "
-            "rule_record, run, added, status) VALUES (:id, :facility, :version, :camera, :kind, :severity, "
-            ":start, :end, :record, :run, :added, :status)",
-            {
-                "id": incident.id,
-                "facility": incident.facility_code,
-                "version": incident.facility_version,
-                "camera": incident.camera,
-                "kind": incident.kind,
-                "severity": incident.severity,
-                "start": incident.start,
-                "end": incident.end,
-                "record": record,
-                "run": run_id,
-                "added": moment,
-                "status": Status.NEW.value,
-            },
+    def _incidents(self, rows: list[dict[str, Any]]) -> tuple[Incident, ...]:
+        """The incidents of rows, with what other tables and rows say of them."""
+        ids = [row["id"] for row in rows]
+        evidence, replaces = self._evidence(ids), self._replaces(ids)
+        return tuple(_incident(row, evidence.get(row["id"], ()), replaces.get(row["id"], ())) for row in rows)
+
+    def _replaces(self, ids: list[str]) -> dict[str, tuple[str, ...]]:
+        rows = self._file.rows(
+            "SELECT id, replaced_by FROM incidents WHERE replaced_by IN (SELECT value FROM json_each(:ids)) "
+            "ORDER BY started, id",
+            {"ids": json.dumps(ids)},
         )
+        found: dict[str, tuple[str, ...]] = {}
+        for row in rows:
+            found[row["replaced_by"]] = (*found.get(row["replaced_by"], ()), row["id"])
+        return found
 
     def _evidence(self, ids: list[str]) -> dict[str, tuple[Evidence, ...]]:
         rows = self._file.rows(
@@ -236,7 +238,7 @@ class IncidentTable:
         return found
 
 
-def _incident(row: dict[str, Any], evidence: tuple[Evidence, ...]) -> Incident:
+def _incident(row: dict[str, Any], evidence: tuple[Evidence, ...], replaces: tuple[str, ...]) -> Incident:
     return Incident.from_rule_record(
         RuleRecord.model_validate_json(row["rule_record"]),
         run=row["run"],
@@ -248,6 +250,10 @@ def _incident(row: dict[str, Any], evidence: tuple[Evidence, ...]) -> Incident:
         facility_action=row["facility_action"],
         report_number=row["report_number"],
         evidence=evidence,
+        second_look=row["second_look"],
+        withdrawn_reason=row["withdrawn_reason"],
+        replaced_by=row["replaced_by"],
+        replaces=replaces,
     )
 
 

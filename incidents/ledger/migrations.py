@@ -237,6 +237,24 @@ def rule_record(db: Database) -> None:
     db.execute("ALTER TABLE incidents RENAME COLUMN judgement TO rule_record")
 
 
+@MIGRATIONS(name="006_incident_events")
+def incident_events(db: Database) -> None:
+    """Withdrawal, replacement and second look of incidents, and the stream time of events in their history.
+
+    `replaced_by` may name an incident that is recorded a moment later, in the same chunk of events.
+    """
+    db.executescript(
+        """
+        ALTER TABLE incidents ADD COLUMN second_look TEXT;
+        ALTER TABLE incidents ADD COLUMN withdrawn_reason TEXT;
+        ALTER TABLE incidents ADD COLUMN replaced_by TEXT;
+        CREATE INDEX incidents_by_replacement ON incidents (replaced_by) WHERE replaced_by IS NOT NULL;
+        ALTER TABLE incident_history ADD COLUMN t INTEGER;
+        ALTER TABLE incident_history ADD COLUMN replaced_by TEXT;
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

@@ -1,4 +1,4 @@
-"""The review of incidents: steps of the workflow (`record.NEXT`), with who took them, when and why."""
+"""The review of incidents: steps of the workflow (`Incident.next_statuses`), by whom, when and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.ledger.history import HistoryTable
 from incidents.ledger.incidents import IncidentTable
-from incidents.record import NEXT, VERDICTS, Incident, Status
+from incidents.record import VERDICTS, Incident, Status
 
 
 class Workflow:
@@ -87,19 +87,26 @@ class Workflow:
         self, incident: Incident, to: Status, by: str, reason: str | None, when: int, given: dict[str, str]
     ) -> None:
         changes: dict[str, str | int | None] = {"status": to.value, **given}
-        if to is Status.IN_REVIEW:
+        if to is Status.IN_REVIEW and incident.decision is None:
             changes["reviewer"] = by
         if to in VERDICTS:
             changes |= {"reviewer": by, "decision": to.value, "reason": reason, "decided": when}
+            changes["second_look"] = None
         # Column names are those written above and in `transition`, never a caller's.
         columns = ", ".join(f"{name} = :{name}" for name in changes)
         self._file.execute(f"UPDATE incidents SET {columns} WHERE id = :id", {**changes, "id": incident.id})
 
 
 def _check_step(incident: Incident, to: Status) -> None:
-    if to in NEXT[incident.status]:
+    if to in incident.next_statuses:
         return
-    expected = " or ".join(status.words for status in Status if status in NEXT[incident.status])
+    if incident.status is Status.WITHDRAWN:
+        instead = f", and is replaced by {incident.replaced_by}" if incident.replaced_by else ""
+        raise LedgerError(
+            f"incident {incident.id} was withdrawn by the rules ({incident.withdrawn_reason}){instead}: "
+            f"it cannot be moved to {to.words}"
+        )
+    expected = " or ".join(status.words for status in Status if status in incident.next_statuses)
     raise LedgerError(
         f"incident {incident.id} is {incident.status.words}: "
         f"expected a step to {expected or 'nothing more'}, got {to.words}"

@@ -12,14 +12,22 @@ from jsonschema import Draft202012Validator, ValidationError
 from incidents.export import to_json
 from incidents.ledger import Ledger
 from incidents.payloads import ExposurePayload, IncidentPayload, IncidentWithHistoryPayload
-from incidents.record import Evidence, Incident, Status
+from incidents.record import Evidence, Incident, Status, Track
 from incidents.rule_record import RuleRecord
+from incidents.rules.events import Measure
 from tests.incidents.ledger.ledger_samples import T0, facility, incident
 from vision.frames import SECOND
 
 CLIP = Evidence("clip", "evidence/yard/clip.mp4", "c" * 64, 1000, T0 + 1)
 REVIEWED = replace(
     incident(alerts=(T0 + 10 * SECOND,), cumulative_s=12.5),
+    opened=T0 + 10 * SECOND,
+    ongoing=True,
+    measure=Measure("held_s", 12.0, 10.0),
+    tracks=(
+        Track("00000000000004d2", "resident", None, "camera default"),
+        Track("7fffffffffffffff", "staff_ppe", 0.75, "clothes"),
+    ),
     run="1f",
     status=Status.CLOSED,
     reviewer="an",
@@ -29,10 +37,13 @@ REVIEWED = replace(
     facility_action="staff reminded",
     report_number="12/BC",
     evidence=(CLIP,),
+    second_look="withdrawn: one person",
+    replaced_by="0123456789abcdef",
+    replaces=("fedcba9876543210",),
 )
 REVIEWED_JSON = {
     "id": "e7c2326741ee0017",
-    "schema_version": 2,
+    "schema_version": 3,
     "status": "closed",
     "facility": {
         "code": "LC-01",
@@ -45,13 +56,17 @@ REVIEWED_JSON = {
     "start": "2026-11-24T15:00:00.000000+07:00",
     "end": "2026-11-24T15:00:12.000000+07:00",
     "duration_s": 12.0,
+    "opened": "2026-11-24T15:00:10.000000+07:00",
+    "ongoing": True,
     "alerts": ["2026-11-24T15:00:10.000000+07:00"],
+    "measure": {"name": "held_s", "value": 12.0, "threshold": 10.0},
     "kind": "contact",
     "subkind": "staff_resident",
     "severity": "high",
+    "cause": "",
     "tracks": [
-        {"id": "00000000000004d2", "role": "resident", "confidence": 0.9},
-        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75},
+        {"id": "00000000000004d2", "role": "resident", "confidence": None, "basis": "camera default"},
+        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75, "basis": "clothes"},
     ],
     "distance_m": {"minimum": 0.9, "median": 1.4, "standard_error": 0.2},
     "cumulative_s": 12.5,
@@ -81,22 +96,29 @@ REVIEWED_JSON = {
     },
     "facility_action": "staff reminded",
     "report_number": "12/BC",
+    "second_look": "withdrawn: one person",
+    "withdrawn_reason": None,
+    "replaced_by": "0123456789abcdef",
+    "replaces": ["fedcba9876543210"],
 }
-"""The record of schema version 2, field by field."""
+"""The record of schema version 3, field by field."""
 
 # What ledgers hold of `REVIEWED`: any other text would make every incident look changed by the rules.
 RULE_RECORD_TEXT = (
-    '{"alerts": [1795507210000000], "assessable_share": 0.5, "camera": "yard", "coverage_share": 0.75, '
+    '{"alerts": [1795507210000000], "assessable_share": 0.5, "camera": "yard", "cause": "", '
+    '"coverage_share": 0.75, '
     '"cumulative_s": 12.5, "detector_confidence": 0.8, "distance_median": 1.4, "distance_min": 0.9, '
     '"distance_se": 0.2, "end": 1795507212000000, "facility_code": "LC-01", '
     '"facility_name": "Cơ sở cách ly Nậm Loỏng", "facility_version": "VERSION", '
     '"id": "e7c2326741ee0017", "kind": "contact", "managing_body": "UBND thành phố Lai Châu", '
-    '"mask_state": "masked", "models": {"mask": {"name": "face-mask", "sha256": "MASK"}, '
-    '"person": {"name": "yolo11n", "sha256": "PERSON"}}, "rule_confidence": 0.7, "rule_pack": "2026.1", '
-    '"schema_version": 2, "severity": "high", "start": 1795507200000000, "subkind": "staff_resident", '
+    '"mask_state": "masked", "measure": ["held_s", 12.0, 10.0], "models": '
+    '{"mask": {"name": "face-mask", "sha256": "MASK"}, '
+    '"person": {"name": "yolo11n", "sha256": "PERSON"}}, "ongoing": true, "opened": 1795507210000000, '
+    '"rule_confidence": 0.7, "rule_pack": "2026.1", "schema_version": 3, "severity": "high", '
+    '"start": 1795507200000000, "subkind": "staff_resident", '
     '"thresholds": {"distance_m": 2.0, "pair": "staff_resident"}, "timezone": "Asia/Ho_Chi_Minh", '
-    '"tracks": [["00000000000004d2", "resident", 0.9], ["7fffffffffffffff", "staff_ppe", 0.75]], '
-    '"zone": null}'
+    '"tracks": [["00000000000004d2", "resident", null, "camera default"], '
+    '["7fffffffffffffff", "staff_ppe", 0.75, "clothes"]], "zone": null}'
 )
 for word, digest in (("VERSION", facility().version), ("MASK", "b" * 64), ("PERSON", "a" * 64)):
     RULE_RECORD_TEXT = RULE_RECORD_TEXT.replace(word, digest)
@@ -177,16 +199,20 @@ def test_history_and_exposures_have_schemas(tmp_path: Path) -> None:
         {
             "time": "2026-11-24T15:00:00.000000+07:00",
             "event": "added",
+            "stream_time": None,
             "by": None,
             "reason": None,
             "run": run,
+            "replaced_by": None,
         },
         {
             "time": "2026-11-24T15:00:01.000000+07:00",
             "event": "status",
+            "stream_time": None,
             "by": "an",
             "reason": None,
             "run": None,
+            "replaced_by": None,
         },
     ]
     assert shown == IncidentPayload.of(found).to_dict()

@@ -11,16 +11,21 @@ from hypothesis import strategies as st
 from incidents.export import COLUMNS, row_of
 from incidents.payloads import IncidentPayload
 from incidents.record import (
+    DECIDED,
     NEXT,
     VERDICTS,
     Evidence,
     Incident,
     RecordError,
     Status,
+    Track,
     from_finding,
+    incident_from,
     track_id,
 )
 from incidents.rule_record import RuleRecord
+from incidents.rules.events import Basis, Measure, Person
+from tests.incidents.ledger.event_samples import FINDING, NURSE, RESIDENT, event, record_of
 from tests.incidents.ledger.ledger_samples import MODELS, T0, facility, finding, incident
 from vision.frames import SECOND, from_iso
 
@@ -41,7 +46,7 @@ def test_holds_everything_the_department_of_health_asks_for() -> None:
             evidence=(CLIP, replace(CLIP, kind="keyframe", path="evidence/yard/key.jpg")),
         )
     ).to_dict()
-    assert record["schema_version"] == 2
+    assert record["schema_version"] == 3
     assert record["facility"] == {
         "code": "LC-01",
         "name": "Cơ sở cách ly Nậm Loỏng",
@@ -56,8 +61,8 @@ def test_holds_everything_the_department_of_health_asks_for() -> None:
     assert record["cumulative_s"] == 12.5
     assert (record["kind"], record["subkind"], record["severity"]) == ("contact", "staff_resident", "high")
     assert record["tracks"] == [
-        {"id": "00000000000004d2", "role": "resident", "confidence": 0.9},
-        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75},
+        {"id": "00000000000004d2", "role": "resident", "confidence": 0.9, "basis": None},
+        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75, "basis": None},
     ]
     assert record["distance_m"] == {"minimum": 0.9, "median": 1.4, "standard_error": 0.2}
     assert record["mask"] == {"state": "masked", "assessable_share": 0.5}
@@ -82,7 +87,7 @@ def test_has_no_field_for_a_name_a_face_or_an_embedding_of_the_people_seen() -> 
     names = {item.name for item in fields(Incident)} | set(COLUMNS)
     assert not {name for name in names if "face" in name or "embedding" in name or "person" in name}
     assert {name for name in names if "name" in name} == {"facility_name"}
-    assert set(IncidentPayload.of(incident()).to_dict()["tracks"][0]) == {"id", "role", "confidence"}
+    assert set(IncidentPayload.of(incident()).to_dict()["tracks"][0]) == {"id", "role", "confidence", "basis"}
 
 
 def test_the_same_footage_gives_the_same_id_and_another_key_another() -> None:
@@ -189,11 +194,95 @@ def test_roles_and_tracks_must_be_aligned() -> None:
 
 def test_workflow_reaches_closed_from_everywhere_and_reports_only_what_was_confirmed() -> None:
     assert [status for status in Status if Status.REPORTED in NEXT[status]] == [Status.CONFIRMED]
-    assert NEXT[Status.CLOSED] == frozenset()
-    for status in Status:
+    assert NEXT[Status.CLOSED] == NEXT[Status.WITHDRAWN] == frozenset()
+    for status in set(Status) - {Status.WITHDRAWN}:
         reached = {status}
         for _ in Status:
             reached |= {after for before in reached for after in NEXT[before]}
         assert Status.CLOSED in reached
     assert {status for status in Status if Status.IN_REVIEW in NEXT[status]} == {Status.NEW}
     assert NEXT[Status.IN_REVIEW] == VERDICTS
+
+
+def test_the_record_of_an_event_has_what_the_finding_has() -> None:
+    happened = event("closed", 60, people=(RESIDENT, replace(NURSE, track=7)), cause="", alerts=(T0 + 5,))
+    record = record_of(happened)
+    finding = happened.finding
+    assert record.id == finding.id == happened.incident
+    assert (record.start, record.end, record.opened, record.alerts) == (
+        *(finding.start, finding.end, finding.opened),
+        (T0 + 5,),
+    )
+    assert record.tracks == (
+        Track("00000000000004d2", "resident", None, "camera default"),
+        Track("0000000000000007", "staff_ppe", 0.93, "clothes"),
+    )
+    assert (record.measure, record.ongoing, record.schema_version) == (Measure("held_s", 2.4, 2.0), False, 3)
+    assert (record.facility_version, record.rule_pack) == (facility().version, facility().rules.pack)
+    made = incident_from(
+        finding,
+        facility=facility(),
+        camera=facility().camera("yard"),
+        run="",
+        models=MODELS,
+        coverage_share=0.75,
+        ongoing=True,
+    )
+    assert made == replace(record, ongoing=True)
+    stored = RuleRecord.model_validate_json(record.rule_record().to_json())
+    assert Incident.from_rule_record(stored) == record
+
+
+def test_the_record_of_an_event_is_of_its_camera() -> None:
+    with pytest.raises(RecordError, match=f"incident {FINDING.id}: expected camera yard, got gate"):
+        incident_from(
+            FINDING,
+            facility=facility(),
+            camera=facility().camera("gate"),
+            run="",
+            models={},
+            coverage_share=None,
+            ongoing=True,
+        )
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_measure_that_is_not_known_is_none(wrong: float) -> None:
+    for measure in (Measure("held_s", wrong, 2.0), Measure("held_s", 2.0, wrong)):
+        assert replace(incident(), measure=measure).measure is None
+
+
+@pytest.mark.parametrize(
+    ("person", "text"),
+    [
+        (RESIDENT, "resident (camera default)"),
+        (NURSE, "staff_ppe 0.93 (clothes)"),
+        (Person(0x4D2, "outsider", 0.8, Basis.ORIGIN), "outsider 0.80 (zone of origin)"),
+        (Person(0x4D2, "unknown", None, Basis.NONE), "unknown"),
+        (Person(0x4D2, "unknown", 0.41, Basis.NONE), "unknown 0.41"),
+    ],
+)
+def test_a_row_says_what_a_role_rests_on(person: Person, text: str) -> None:
+    row = row_of(record_of(event("opened", 2, people=(person,))))
+    assert row["tracks"] == f"00000000000004d2 {text}"
+
+
+@pytest.mark.parametrize(
+    ("measure", "text"),
+    [
+        (Measure("held_s", 2.4, 2.0), "held 2.4 s, threshold 2.0 s"),
+        (Measure("agreeing_share", 0.75, 0.6), "agreeing share 75%, threshold 60%"),
+        (Measure("lasted_s", 61.0, 60.0), "lasted 61.0 s, threshold 60.0 s"),
+        (Measure("people", 4.0, 3.0), "people 4, threshold 3"),
+    ],
+)
+def test_a_row_says_why_the_incident_was_raised_and_with_what_margin(measure: Measure, text: str) -> None:
+    assert row_of(record_of(event("opened", 2, measure=measure)))["measure"] == text
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_second_look_is_for_what_a_person_has_decided_on(status: Status) -> None:
+    marked = replace(incident(), status=status, second_look="withdrawn: one person")
+    extra = marked.next_statuses - NEXT[status]
+    assert extra == ({Status.IN_REVIEW} if marked.status in DECIDED else set())
+    assert replace(marked, second_look=None).next_statuses == NEXT[status]

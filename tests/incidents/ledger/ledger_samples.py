@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from incidents.record import Incident, from_finding
@@ -43,6 +44,7 @@ FINDING = Finding(
 )
 
 
+@cache
 def facility(extra: str = "") -> Facility:
     """A facility of two cameras; `extra` YAML text makes another version of its file."""
     return parse_facility(YAML + extra)

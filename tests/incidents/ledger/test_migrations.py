@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from event_samples import event, record_of
 from ledger_samples import MODELS, T0, facility, incident
 from sqlite_utils import Database, Migrations
 
@@ -22,10 +23,22 @@ from vision.frames import SECOND
 PLACE = facility()
 END = T0 + 60 * SECOND
 RECORDED = incident(alerts=(T0 + 10 * SECOND,))
+WITHDRAWN = event(
+    "withdrawn",
+    30,
+    reason="one person",
+    kind="contact",
+    subkind="staff_resident",
+    zone=None,
+    identity=(0x4D2, 0x7FFFFFFFFFFFFFFF),
+)
 
 
 def test_the_steps_are_named_in_order() -> None:
-    assert STEPS == ("001_ledger", "002_publications", "003_exposures", "004_segments", "005_rule_record")
+    assert (
+        *("001_ledger", "002_publications", "003_exposures", "004_segments", "005_rule_record"),
+        "006_incident_events",
+    ) == STEPS
 
 
 @contextmanager
@@ -49,8 +62,8 @@ def insert(database: Database, table: str, row: Mapping[str, str | int | None]) 
     database.execute(f"INSERT INTO {table} ({columns}) VALUES ({values})", dict(row))
 
 
-def fill(database: Database, segments: str, rule_record: str) -> None:
-    """One row in each table of a ledger, as versions up to 004 wrote them."""
+def fill(database: Database, segments: str, rule_record: str, column: str = "judgement") -> None:
+    """One row in each table of a ledger, as versions up to 005 wrote them."""
     insert(
         database,
         "facilities",
@@ -124,7 +137,7 @@ def fill(database: Database, segments: str, rule_record: str) -> None:
             "severity": RECORDED.severity,
             "started": RECORDED.start,
             "ended": RECORDED.end,
-            "judgement": rule_record,
+            column: rule_record,
             "run": "run",
             "added": END,
             "status": "new",
@@ -168,10 +181,65 @@ def test_a_ledger_of_an_earlier_version_reads_as_before_and_takes_entries(
         assert len(ledger.segments.of_stream("s")) == 2
 
 
+def test_reviewed_incidents_of_the_schema_before_events_are_kept_and_take_events(tmp_path: Path) -> None:
+    """Up to 005 records were of schema version 2: no moment of opening, no measure, no basis of a role."""
+    old = json.loads(RECORDED.rule_record().to_json())
+    for name in ("opened", "ongoing", "measure", "cause"):
+        del old[name]
+    old["tracks"] = [track[:3] for track in old["tracks"]]
+    old["schema_version"] = 2
+    text = json.dumps(old, sort_keys=True, ensure_ascii=False)
+    path = tmp_path / "ledger.db"
+    with database_of(path, "005_rule_record") as database:
+        fill(database, "segments", text, column="rule_record")
+        database.execute(
+            "UPDATE incidents SET status = 'confirmed', reviewer = 'an', decision = 'confirmed', "
+            "reason = 'seen'"
+        )
+        insert(
+            database,
+            "incident_history",
+            {
+                "incident": RECORDED.id,
+                "at": END,
+                "event": "status",
+                "from_status": "in_review",
+                "to_status": "confirmed",
+                "by": "an",
+                "reason": "seen",
+            },
+        )
+    with Ledger.open(path, create=False) as ledger:
+        (found,) = ledger.incidents.find()
+        assert found == replace(
+            RECORDED, schema_version=2, run="run", status=Status.CONFIRMED, reviewer="an",
+            decision="confirmed", reason="seen",
+        )  # fmt: skip
+        assert (found.opened, found.measure, found.ongoing, found.cause) == (None, None, False, "")
+        assert {track.basis for track in found.tracks} == {""}
+        assert (found.second_look, found.withdrawn_reason, found.replaced_by) == (None, None, None)
+        entries = ledger.incidents.history(found.id)
+        assert [(entry.event, entry.t, entry.replaced_by) for entry in entries] == [
+            ("added", None, None),
+            ("status", None, None),
+        ]
+        assert entries[0].detail == found.rule_record()
+
+        run = ledger.runs.start(PLACE, MODELS, {})
+        assert WITHDRAWN.incident == found.id
+        assert ledger.incidents.record_event(WITHDRAWN, record_of(WITHDRAWN), run) == "second_look"
+        marked = ledger.incidents.get(found.id)
+        assert marked == replace(found, second_look="withdrawn: one person")
+        assert ledger.incidents.history(found.id)[:2] == entries
+        assert ledger.faults() == ()
+
+
 def test_an_incident_without_alerts_is_read_and_updated(tmp_path: Path) -> None:
     """Records of schema version 1 have neither `alerts` nor `cumulative_s`."""
     old = json.loads(RECORDED.rule_record().to_json())
-    del old["alerts"], old["cumulative_s"]
+    for name in ("alerts", "cumulative_s", "opened", "ongoing", "measure", "cause"):
+        del old[name]
+    old["tracks"] = [track[:3] for track in old["tracks"]]
     old["schema_version"] = 1
     path = tmp_path / "ledger.db"
     with database_of(path, "002_publications") as database:

@@ -1,14 +1,21 @@
-"""Run the command line in a process of its own, on small real footage."""
+"""Run the command line, in a process of its own or in this one, on small real footage."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from cli.main import main
 
 ROOT = Path(__file__).parents[1]
 YARD = ROOT / "data" / "yard.mp4"
@@ -44,6 +51,20 @@ def lazaretto(*arguments: str | Path, **environment: str) -> Ran:
         timeout=300,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def lazaretto_here(*arguments: str | Path) -> Ran:
+    """Run the entry point of the program in this process: starting another takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["lazaretto", *map(str, arguments)]),
+        patch.dict("os.environ", COLUMNS="200"),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def one_sentence(ran: Ran) -> str:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import polars as pl
 import pytest
 
-from cli.main import main
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from incidents.rules.engine import evaluate_rules
 from tests.incidents.rules.rule_scenes import NOON, box_zone, long_log, scene
 from tests.observing import rows
-from tests.running import Ran, one_sentence
+from tests.running import lazaretto_here as lazaretto
+from tests.running import one_sentence
 from vision.frames import SECOND, to_iso
 from vision.observations import ALL_TIME, HOUR, read, write_part
 from vision.observations.log import HOUR_FILE, hour_folder
@@ -27,20 +23,6 @@ from zones.facility import ZoneType
 
 MINUTE = 60 * SECOND
 FACILITY = scene(box_zone("store", ZoneType.STAFF_ONLY, 2, 2, 9, 9))
-
-
-def lazaretto(*arguments: str | Path) -> Ran:
-    """Run the entry point of the program in this process: starting another takes seconds."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        patch.object(sys, "argv", ["lazaretto", *map(str, arguments)]),
-        patch.dict("os.environ", COLUMNS="200"),
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def minutes_of(home: Path, minutes: int = 6) -> None:

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from incidents.evidence import ClipSource, clean_leftovers
+from incidents.evidence import clean_leftovers
 from incidents.ledger import Ledger
 from pipelines import checkpoint
 from pipelines.assignment import Footage
+from pipelines.footage import clip_sources
 from pipelines.home import Home
 from pipelines.publish import not_in_force_warning
 from pipelines.record_incidents import RecordingResult, record_incidents
@@ -23,6 +24,7 @@ from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
 from vision.perception import ModelBundle, Perception
+from vision.sources import fingerprint
 from vision.sources.files import open_source
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
@@ -34,6 +36,9 @@ MAX_GAP_WITHIN_STREAM_US = 2 * SECOND
 Project default (docs/defaults.md).
 """
 MAX_SOURCE_FPS = 1000.0
+EVIDENCE_BEFORE_US, EVIDENCE_AFTER_US = 24 * observations.HOUR, observations.HOUR
+"""How far before and after a window its evidence can reach, microseconds: an incident that ends in the window
+may have begun up to a day before it, and its clip goes on for some seconds after it."""
 
 Progress = Callable[[str, int, int], None]
 """Called during an analysis with the camera, the microseconds of footage done, and those in all."""
@@ -175,6 +180,7 @@ def _open_streams(request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeR
     keys = set()
     for item in request.footage:
         try:
+            size_and_date = fingerprint.size_and_date(item.path)
             source = open_source(
                 item.path, item.camera.id, request.start, request.source_fps, request.facility.timezone
             )
@@ -191,7 +197,7 @@ def _open_streams(request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeR
         key = hashlib.sha256(identity.encode()).hexdigest()[:16]
         if key not in keys:
             keys.add(key)
-            yield Stream(source, key)
+            yield Stream(source, key, size_and_date)
 
 
 class _ProgressMeter:
@@ -257,7 +263,7 @@ class _CameraJob:
             done.append(stream)
             self._extend_window(result, stream)
         if done and result.window is not None:
-            self._record(result, done, streams)
+            self._record(result, done)
         return result
 
     def _extend_window(self, result: CameraResult, stream: Stream) -> None:
@@ -265,6 +271,8 @@ class _CameraJob:
         if segments:
             low, high = result.window or (segments[0].start, segments[-1].end)
             result.window = (min(low, segments[0].start), max(high, segments[-1].end))
+            # Homes of earlier versions have no index: their recordings are entered as they are met.
+            self.ledger.recordings.enter(stream.recording(segments[-1].end))
 
     def _refuse_overlap(self, stream: Stream) -> None:
         start, end = stream.start, stream.start + max(stream.duration, 1)
@@ -281,13 +289,14 @@ class _CameraJob:
                 "another --home"
             )
 
-    def _record(self, result: CameraResult, done: Sequence[Stream], streams: Sequence[Stream]) -> None:
-        """Record the incidents of the streams analysed in this run; clips may be cut from all `streams`."""
+    def _record(self, result: CameraResult, done: Sequence[Stream]) -> None:
+        """Record the incidents of the streams analysed in this run."""
         segments = [item for stream in done for item in self.ledger.segments.of_stream(stream.key)]
         if not segments:
             return
-        footage = [ClipSource(s.source.info.path, s.start, s.source.fps) for s in streams]
         window = min(item.start for item in segments), max(item.end for item in segments)
+        begin, end = window[0] - EVIDENCE_BEFORE_US, window[1] + EVIDENCE_AFTER_US
+        footage = clip_sources(self.ledger, self.camera.id, begin, end)
         result.recording = record_incidents(
             self.request.home,
             self.ledger,

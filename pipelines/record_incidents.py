@@ -84,6 +84,7 @@ def record_incidents(
                 result.faults.append(evidence)
             else:
                 _seal(home, ledger, incident, evidence)
+                result.notices += [text for text in evidence.missing if text not in result.notices]
     return result
 
 

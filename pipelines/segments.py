@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from incidents.coverage import Interval, State
-from incidents.ledger import Ledger
+from incidents.ledger import Ledger, Recording
 from pipelines import checkpoint
 from vision import observations
 from vision.frames import SECOND, SEGMENT, Frame
 from vision.perception import ModelBundle, Perception, Row, TrackerInput
 from vision.sources.files import FileSource
+from vision.sources.fingerprint import FileMark
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.prefetch import Prefetch
 
@@ -27,10 +28,17 @@ ASSUMED_FPS = 1.0
 
 @dataclass(frozen=True)
 class Stream:
-    """One opened source, with the key under which the ledger keeps its progress."""
+    """One opened source.
+
+    Attributes:
+        source: the source.
+        key: the key under which the ledger keeps its progress.
+        size_and_date: of the file before it was opened: bytes, and microseconds UTC.
+    """
 
     source: FileSource
     key: str
+    size_and_date: tuple[int, int]
 
     @property
     def start(self) -> int:
@@ -41,6 +49,14 @@ class Stream:
     def duration(self) -> int:
         """Microseconds according to the container; 0 where it gives none."""
         return self.source.info.duration_us or 0
+
+    def recording(self, end: int) -> Recording:
+        """The entry of its file in the ledger, once it is analysed up to `end`, microseconds UTC."""
+        info = self.source.info
+        mark = FileMark(*self.size_and_date, info.fingerprint)
+        return Recording(
+            self.key, self.source.camera, info.path.absolute(), self.start, end, self.source.fps, mark
+        )
 
 
 @dataclass(frozen=True)
@@ -203,16 +219,18 @@ class StreamAnalysis:
             table = self._perception.tabulate(segment.rows)
             first = segment.tracker_inputs[0].t
             part = observations.write_part(sink.home, table, self._camera, first).as_posix()
-        sink.ledger.segments.commit(
-            stream_key=key,
-            camera=self._camera,
-            seq=self._seq,
-            source=str(self._stream.source.info.path),
-            start=segment.intervals[0].start,
-            end=self.reached,
-            frames=len(segment.tracker_inputs),
-            part=part,
-            coverage=segment.intervals,
-            run_id=sink.run,
-        )
+        with sink.ledger.transaction():
+            sink.ledger.segments.commit(
+                stream_key=key,
+                camera=self._camera,
+                seq=self._seq,
+                source=str(self._stream.source.info.path),
+                start=segment.intervals[0].start,
+                end=self.reached,
+                frames=len(segment.tracker_inputs),
+                part=part,
+                coverage=segment.intervals,
+                run_id=sink.run,
+            )
+            sink.ledger.recordings.enter(self._stream.recording(self.reached))
         self._seq += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -20,11 +20,14 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import PictureType
+from av.video.reformatter import VideoReformatter
 
+from incidents.evidence.footage import ClipSource, footage_in
 from incidents.evidence.remux import Packets, packets_between
 from vision.frames import SECOND, to_iso
 from vision.sources.container import open_video
-from vision.sources.files import images_between, source_span
+from vision.sources.decoding import DecodedFrame
+from vision.sources.files import images_between
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 
@@ -40,30 +43,12 @@ KEY_FRAME_EVERY = 2 * SECOND
 delay. Project default (docs/defaults.md)."""
 CLOCK = Fraction(1, 90_000)
 """Time base of encoded clips: exact for the common frame rates, and every player knows it."""
-NEAREST_WITHIN = 2 * SECOND
-"""Largest time between a wanted moment and its picture, in microseconds.
-Project default (docs/defaults.md)."""
 SMPTE_170M, LIMITED_RANGE = 6, 1
 """How encoded pictures are converted from BGR (ITU-T H.273), said in the clip lest players guess by size."""
 
 
 class EvidenceError(LazarettoError):
     """Evidence cannot be cut, drawn, written or read."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClipSource:
-    """Footage to cut from.
-
-    Attributes:
-        path: a video file or an image sequence.
-        start_us: stream time of its first picture, microseconds UTC.
-        fps: rate that replaces the file's timestamps, or None.
-    """
-
-    path: Path
-    start_us: int
-    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +78,37 @@ class ClipInfo:
     sha256: str
 
 
-def cut_clip(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> ClipInfo:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a clip.
+
+    Attributes:
+        t: its stream time, microseconds UTC.
+        image: height x width x 3, uint8, BGR, upright.
+    """
+
+    t: int
+    image: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A clip that was cut.
+
+    Attributes:
+        info: what it is.
+        picture: the picture nearest to the moment asked for, as recorded: it was never encoded again.
+        missing: a sentence for each recording of that time that is gone or was replaced.
+    """
+
+    info: ClipInfo
+    picture: Picture
+    missing: tuple[str, ...] = ()
+
+
+def cut_clip(
+    sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int | None = None
+) -> Cut:
     """Write the footage of [start, end] (microseconds UTC) to `out`, an MP4 file with its index in front.
 
     Copied when one H.264 file in 4:2:0 with 8 bits holds it all, has a key frame at most `LONGEST_LEAD`
@@ -101,25 +116,31 @@ def cut_clip(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> 
     files, with time kept: where there is no footage, the last picture stays. The window is clipped to
     what there is. A clip's time is stream time: t seconds into it is `start_us` + t.
 
+    Args:
+        sources: the camera's footage; only what overlaps the window is opened, if its end is known.
+        start: of the window.
+        end: of the window.
+        out: path of the clip.
+        moment: of the picture that is returned; None = `start`.
+
     Raises:
         EvidenceError: the window is empty, no source has footage in it, a source cannot be read, or the
             disk refuses the clip. Then `out` does not exist.
     """
     if end < start:
         raise EvidenceError(f"expected a clip that ends after {to_iso(start)}, got {to_iso(end)}")
+    moment = start if moment is None else moment
     try:
-        used = _overlapping(sources, start, end)
-        picked = None
-        if len(used) == 1:
-            picked = packets_between(used[0].path, used[0].start_us, used[0].fps, start, end, LONGEST_LEAD)
-        if picked is not None and _copied(picked, out):
-            return _info(out, picked.start_us, picked.end_us, "copied")
-        shown = _encoded(used, start, end, out)
-        if shown is None:
+        footage = footage_in(sources, start, end)
+        if not footage.sources and footage.missing:
+            raise SourceError("; ".join(footage.missing))
+        cut = _cut_copied(footage.sources, start, end, out, moment)
+        cut = cut or _cut_encoded(footage.sources, start, end, out, moment)
+        if cut is None:
             raise EvidenceError(
                 f"expected footage from {to_iso(start)} to {to_iso(end)}, got none in {_names(sources)}"
             )
-        return _info(out, *shown, "encoded")
+        return replace(cut, missing=footage.missing)
     except BaseException as error:
         with contextlib.suppress(OSError):
             out.unlink(missing_ok=True)
@@ -130,38 +151,37 @@ def cut_clip(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> 
         raise
 
 
-def nearest_picture(sources: Sequence[ClipSource], t: int) -> tuple[int, np.ndarray]:
-    """The picture nearest to a moment (microseconds UTC): its stream time, and the BGR image.
-
-    Raises:
-        EvidenceError: no source has a picture within `NEAREST_WITHIN`, or one cannot be read.
-    """
-    best: tuple[int, np.ndarray] | None = None
-    try:
-        for source in _overlapping(sources, t - NEAREST_WITHIN, t + NEAREST_WITHIN):
-            for moment, image in images_between(
-                source.path, source.start_us, source.fps, t - NEAREST_WITHIN, t + NEAREST_WITHIN
-            ):
-                if best is None or abs(moment - t) < abs(best[0] - t):
-                    best = (moment, image)
-                if moment >= t:
-                    break
-    except SourceError as error:
-        raise EvidenceError(f"no picture of {to_iso(t)}: {error}") from error
-    if best is None:
-        raise EvidenceError(f"expected footage of {to_iso(t)}, got none in {_names(sources)}")
-    return best
+def _cut_copied(sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int) -> Cut | None:
+    if len(sources) != 1:
+        return None
+    path, begin, fps = sources[0].path, sources[0].start_us, sources[0].fps
+    with packets_between(path, begin, fps, start, end, LONGEST_LEAD) as picked:
+        picture = None if picked is None else _copied(picked, out, moment)
+        if picked is None or picture is None:
+            return None
+        return Cut(_info(out, picked.moments[0], picked.end_us, "copied"), picture)
 
 
-def _overlapping(sources: Sequence[ClipSource], start: int, end: int) -> list[ClipSource]:
-    """The sources that may have footage in the window, in order of time."""
-    found = []
-    for source in sorted(sources, key=lambda s: (s.start_us, str(s.path))):
-        span = source_span(source.path, source.fps) if source.start_us <= end else 0
-        # A second more: containers round what they state.
-        if source.start_us <= end and (span is None or source.start_us + span + SECOND >= start):
-            found.append(source)
-    return found
+def _cut_encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int) -> Cut | None:
+    pictures = _Nearest(_pictures(sources, start, end), moment)
+    shown = _encoded(pictures, out)
+    if shown is None or pictures.best is None:
+        return None
+    return Cut(_info(out, *shown, "encoded"), pictures.best)
+
+
+class _Nearest(Iterator[Picture]):
+    """Passes pictures on, and keeps the one nearest to a moment; of two as near, the earlier one."""
+
+    def __init__(self, pictures: Iterator[Picture], moment: int) -> None:
+        self._pictures, self._moment = pictures, moment
+        self.best: Picture | None = None
+
+    def __next__(self) -> Picture:
+        picture = next(self._pictures)
+        if self.best is None or abs(picture.t - self._moment) < abs(self.best.t - self._moment):
+            self.best = picture
+        return picture
 
 
 def _names(sources: Sequence[ClipSource]) -> str:
@@ -177,33 +197,42 @@ def _target(out: Path, start: int) -> Iterator[OutputContainer]:
         yield container
 
 
-def _copied(picked: Packets, out: Path) -> bool:
-    """Write packets as they are; False where what comes out does not decode, and must be encoded."""
-    with open_video(picked.path) as (_, template), _target(out, picked.start_us) as container:
-        track = container.add_stream_from_template(template, opaque=True)
+def _copied(picked: Packets, out: Path, moment: int) -> Picture | None:
+    """Write packets as they are, and decode what comes out.
+
+    Returns:
+        The picture nearest to `moment`; None where the clip does not decode, and must be encoded.
+    """
+    with _target(out, picked.moments[0]) as container:
+        track = container.add_stream_from_template(picked.stream, opaque=True)
         track.time_base = picked.time_base
         for packet in picked.packets:
             packet.stream = track
             container.mux(packet)
-    frames = 0
+    nearest = min(range(len(picked.moments)), key=lambda n: abs(picked.moments[n] - moment))
+    frames, image = 0, None
     try:
         with open_video(out) as (clip, stream):
             for frame in clip.decode(stream):
                 if frame.is_corrupt or (frames == 0 and frame.pts != 0):
-                    return False
+                    return None
+                if frames == nearest:
+                    shown = DecodedFrame(nearest, picked.moments[nearest], frame, VideoReformatter())
+                    image = shown.bgr()
                 frames += 1
     except (av.FFmpegError, SourceError):
-        return False
-    return frames == len(picked.packets)
+        return None
+    if image is None or frames != len(picked.packets):
+        return None
+    return Picture(picked.moments[nearest], image)
 
 
-def _encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> tuple[int, int] | None:
-    """Encode the pictures of the window; returns when the first begins and the last ends, None if none is."""
-    pictures = _pictures(sources, start, end)
+def _encoded(pictures: Iterator[Picture], out: Path) -> tuple[int, int] | None:
+    """Encode pictures; returns when the first begins and the last ends, None if there is none."""
     first = next(pictures, None)
     if first is None:
         return None
-    begin, image = first
+    begin, image = first.t, first.image
     # 4:2:0 needs even sides. Scaled, not cropped: boxes in shares of the frame stay where they are.
     width, height = (max(2, side + side % 2) for side in (image.shape[1], image.shape[0]))
     last, step, next_key = begin, SECOND // 25, begin
@@ -213,18 +242,18 @@ def _encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> 
         context = stream.codec_context
         context.time_base = CLOCK
         context.colorspace, context.color_range = SMPTE_170M, LIMITED_RANGE
-        for t, picture in chain([first], pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(
+        for picture in chain([first], pictures):
+            frame = av.VideoFrame.from_ndarray(picture.image, format="bgr24").reformat(
                 width, height, "yuv420p", dst_colorspace="SMPTE170M", dst_color_range="MPEG", threads=1
             )
             frame.time_base = CLOCK
-            frame.pts = round(Fraction(t - begin, SECOND) / CLOCK)
-            if t >= next_key:
+            frame.pts = round(Fraction(picture.t - begin, SECOND) / CLOCK)
+            if picture.t >= next_key:
                 # By time, not by count: footage may have any rate, or none that is constant.
-                frame.pict_type, next_key = PictureType.I, t + KEY_FRAME_EVERY
+                frame.pict_type, next_key = PictureType.I, picture.t + KEY_FRAME_EVERY
             container.mux(stream.encode(frame))
-            if t > last:
-                step, last = min(t - last, SECOND), t
+            if picture.t > last:
+                step, last = min(picture.t - last, SECOND), picture.t
         for packet in stream.encode():
             # The encoder knows a nominal rate only, and with it would end the last picture too early.
             packet.duration = round(Fraction(step, SECOND) / CLOCK)
@@ -232,14 +261,14 @@ def _encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path) -> 
     return begin, last + step
 
 
-def _pictures(sources: Sequence[ClipSource], start: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
+def _pictures(sources: Sequence[ClipSource], start: int, end: int) -> Iterator[Picture]:
     last: int | None = None
     for source in sources:
         for t, image in images_between(source.path, source.start_us, source.fps, start, end):
             # Where files overlap, the earlier one is shown to its end.
             if last is None or t > last:
                 last = t
-                yield t, image
+                yield Picture(t, image)
 
 
 def _info(out: Path, start: int, end: int, mode: Literal["copied", "encoded"]) -> ClipInfo:

@@ -16,13 +16,14 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from incidents.evidence.boxes import BoxesFile, KeyFrame, boxes_of
-from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from incidents.evidence.clips import ClipInfo, EvidenceError, Picture, cut_clip
+from incidents.evidence.footage import ClipSource
 from incidents.evidence.keyframe import Outline, Person, draw, to_jpeg
 from incidents.files import sync_folder
 from incidents.local_time import local_iso
@@ -82,6 +83,8 @@ class Evidence:
         clip: what the clip is.
         keyframe_t: stream time of the key frame, microseconds UTC.
         files: clip, key frame and boxes.
+        missing: of evidence just written, a sentence for each recording of that time that is gone or was
+            replaced; the clip was cut from the others.
     """
 
     folder: Path
@@ -89,6 +92,7 @@ class Evidence:
     clip: ClipInfo
     keyframe_t: int
     files: tuple[EvidenceFile, ...]
+    missing: tuple[str, ...] = ()
 
 
 def write_evidence(
@@ -123,12 +127,13 @@ def write_evidence(
     try:
         final = folder if not folder.exists() else folder / str(_newest(folder) + 1)
         with _temporary(final) as temporary:
-            clip = cut_clip(sources, *window, temporary / NAMES["clip"])
+            wanted = key_moment(observations, incident)
+            cut = cut_clip(sources, *window, temporary / NAMES["clip"], wanted)
+            clip = cut.info
             if old is not None and old.window == window and old.clip.sha256 == clip.sha256:
                 return old
-            moment = min(max(key_moment(observations, incident), clip.start_us), clip.end_us)
-            moment, picture = key_frame(sources, moment, observations, camera, incident)
-            boxes = boxes_of(observations, clip, window, KeyFrame(t=moment, sha256=_digest(picture)))
+            picture = key_frame(cut.picture, observations, camera, incident)
+            boxes = boxes_of(observations, clip, window, KeyFrame(t=cut.picture.t, sha256=_digest(picture)))
             (temporary / NAMES["keyframe"]).write_bytes(picture)
             (temporary / NAMES["boxes"]).write_bytes(boxes.to_json())
             for name in NAMES.values():
@@ -141,7 +146,7 @@ def write_evidence(
     written = read_evidence(folder)
     if written is None:
         raise EvidenceError(f"{folder}: expected the evidence just written, got files that differ from it")
-    return written
+    return replace(written, missing=cut.missing)
 
 
 def read_evidence(folder: Path) -> Evidence | None:
@@ -208,21 +213,13 @@ def key_moment(observations: pl.DataFrame, incident: Incident) -> int:
     return int(seen["moment"][0]) if len(seen) else incident.start
 
 
-def key_frame(
-    sources: Sequence[ClipSource], t: int, observations: pl.DataFrame, camera: Camera, incident: Incident
-) -> tuple[int, bytes]:
-    """The picture nearest to `t` (microseconds UTC) with what is suspected drawn over it.
+def key_frame(picture: Picture, observations: pl.DataFrame, camera: Camera, incident: Incident) -> bytes:
+    """A picture as JPEG with what is suspected drawn over it.
 
     Drawn are the people seen nearest to that picture, those of the incident in another colour, and the
     zone or line of the incident, or all of them where it has none.
-
-    Returns:
-        Stream time of the picture, and the picture as JPEG.
-
-    Raises:
-        EvidenceError: there is no picture near.
     """
-    shown, image = nearest_picture(sources, t)
+    shown, image = picture.t, picture.image
     height, width = image.shape[:2]
     involved = {track.id for track in incident.tracks}
     people = []
@@ -246,7 +243,7 @@ def key_frame(
         f"Suspected violation: {kind.replace('_', ' ')}, {incident.severity} - {camera.name or camera.id} - "
         f"{time[:10]} {time[11:19]} {time[26:]}"
     )
-    return shown, to_jpeg(draw(image, people, outlines, title))
+    return to_jpeg(draw(image, people, outlines, title))
 
 
 @contextlib.contextmanager

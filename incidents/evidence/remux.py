@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -39,26 +40,29 @@ class Packets:
     """Packets of one file that make a clip, their times counted from its first picture.
 
     Attributes:
-        path: the file.
+        stream: the stream of the open file that they belong to.
         packets: in decoding order, the first one a key frame; timestamps are in `time_base`.
         time_base: seconds per unit.
-        start_us: stream time of the first picture, microseconds UTC.
+        moments: stream times of the pictures, microseconds UTC, in the order in which they are shown.
         end_us: when the last picture stops being shown.
     """
 
-    path: Path
+    stream: VideoStream
     packets: list[Packet[VideoStream]]
     time_base: Fraction
-    start_us: int
+    moments: list[int]
     end_us: int
 
 
+@contextmanager
 def packets_between(
     path: Path, source_start: int, fps: float | None, start: int, end: int, longest_lead: int
-) -> Packets | None:
+) -> Iterator[Packets | None]:
     """The packets that show [start, end] (microseconds UTC), from the last key frame before `start`.
 
-    Returns:
+    The file is open as long as the context lasts.
+
+    Yields:
         None where a copy would not play: the video is not H.264 in 4:2:0 with 8 bits, times or parameter sets
         are missing or change, no IDR picture lies at most `longest_lead` before `start`, or the window holds
         no picture.
@@ -66,26 +70,36 @@ def packets_between(
     Raises:
         SourceError: the file cannot be opened.
     """
+    with ExitStack() as stack:
+        yield _picked(stack, path, source_start, fps, max(start, source_start), end, longest_lead)
+
+
+def _picked(
+    stack: ExitStack,
+    path: Path,
+    source_start: int,
+    fps: float | None,
+    start: int,
+    end: int,
+    longest_lead: int,
+) -> Packets | None:
     if path.is_dir() or not path.is_file():
         return None
-    start = max(start, source_start)
-    with open_video(path) as (container, stream):
-        timeline = timeline_of(path, container, stream, source_start, fps)
-        context = stream.codec_context
-        if context.name != "h264" or context.pix_fmt not in COPYABLE_PIXEL_FORMATS or timeline.by_dts:
-            return None
-        first_index = timeline.first_index(start) if fps is not None else 0
-        wanted = timeline.at(start - source_start) if fps is None else stamp_of_index(path, first_index)
-        if wanted is None:
-            return None
-        if seek_before(container, stream, timeline, wanted, keys=1):
-            group = _gather(container, stream, timeline, wanted, first_index, end)
-        else:
-            with open_video(path) as (again, anew):
-                group = _gather(again, anew, timeline, wanted, first_index, end)
-        if not group or not _self_contained(group, context.extradata or b""):
-            return None
-        return _timed(path, group, timeline, wanted, first_index, (start, end), longest_lead)
+    container, stream = stack.enter_context(open_video(path))
+    timeline = timeline_of(path, container, stream, source_start, fps)
+    context = stream.codec_context
+    if context.name != "h264" or context.pix_fmt not in COPYABLE_PIXEL_FORMATS or timeline.by_dts:
+        return None
+    first_index = timeline.first_index(start) if fps is not None else 0
+    wanted = timeline.at(start - source_start) if fps is None else stamp_of_index(path, first_index)
+    if wanted is None:
+        return None
+    if not seek_before(container, stream, timeline, wanted, keys=1):
+        container, stream = stack.enter_context(open_video(path))
+    group = _gather(container, stream, timeline, wanted, first_index, end)
+    if not group or not _self_contained(group, context.extradata or b""):
+        return None
+    return _timed(stream, group, timeline, wanted, first_index, (start, end), longest_lead)
 
 
 def _gather(
@@ -130,7 +144,7 @@ def _gather(
 
 
 def _timed(
-    path: Path,
+    stream: VideoStream,
     group: list[Packet[VideoStream]],
     timeline: Timeline,
     wanted: int,
@@ -168,7 +182,7 @@ def _timed(
         packet.duration = latest - packet.dts
         packet.time_base = time_base
         latest = packet.dts
-    return Packets(path, group, time_base, moments[0], moments[0] + int(length * time_base * SECOND))
+    return Packets(stream, group, time_base, moments, moments[0] + int(length * time_base * SECOND))
 
 
 def _stamp(packet: Packet[VideoStream]) -> int:

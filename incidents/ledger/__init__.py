@@ -6,6 +6,7 @@ from incidents.ledger.file import LedgerError, now
 from incidents.ledger.history import HistoryEntry
 from incidents.ledger.ledger import Ledger
 from incidents.ledger.publications import Publication
+from incidents.ledger.recordings import Recording
 from incidents.ledger.runs import Run
 from incidents.ledger.segments import Segment
 
@@ -16,6 +17,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "Publication",
+    "Recording",
     "Run",
     "Segment",
     "now",

@@ -19,6 +19,7 @@ from incidents.ledger.file import LedgerFile, now
 from incidents.ledger.history import HistoryTable
 from incidents.ledger.incidents import IncidentTable
 from incidents.ledger.publications import PublicationTable
+from incidents.ledger.recordings import RecordingTable
 from incidents.ledger.runs import RunTable
 from incidents.ledger.segments import SegmentTable
 from incidents.ledger.workflow import Workflow
@@ -33,6 +34,7 @@ class Ledger:
         facilities: versions of facility files, and the cameras in them.
         runs: runs of an analysis.
         segments: segments of streams that were analysed, and streams that are complete.
+        recordings: which file recorded a camera when.
         coverage: what each camera was doing in every second.
         incidents: incidents with their evidence and history.
         workflow: the review of incidents.
@@ -47,6 +49,7 @@ class Ledger:
         self.runs = RunTable(file, self.facilities)
         self.coverage = CoverageTable(file)
         self.segments = SegmentTable(file, self.runs, self.coverage)
+        self.recordings = RecordingTable(file)
         history = HistoryTable(file)
         self.incidents = IncidentTable(file, self.runs, self.facilities, history)
         self.workflow = Workflow(file, self.incidents, history)

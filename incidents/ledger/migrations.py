@@ -255,6 +255,30 @@ def incident_events(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="007_recordings")
+def recordings(db: Database) -> None:
+    """Which file recorded a camera when, so that evidence opens no other files. Paths are absolute."""
+    db.executescript(
+        """
+        CREATE TABLE recordings (
+            stream TEXT NOT NULL REFERENCES streams(key),
+            started INTEGER NOT NULL,
+            ended INTEGER NOT NULL CHECK (ended > started),
+            camera TEXT NOT NULL,
+            path TEXT NOT NULL,
+            fps REAL,
+            bytes INTEGER NOT NULL CHECK (bytes >= 0),
+            modified INTEGER NOT NULL,
+            fingerprint TEXT NOT NULL,
+            PRIMARY KEY (stream, started)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX recordings_by_time ON recordings (camera, started);
+        -- The longest recording bounds how early one that overlaps a window can have started.
+        CREATE INDEX recordings_by_length ON recordings (camera, (ended - started));
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

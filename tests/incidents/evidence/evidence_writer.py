@@ -9,8 +9,7 @@ import resource
 import sys
 from pathlib import Path
 
-from incidents.evidence import EvidenceError, write_evidence
-from incidents.evidence.clips import ClipSource
+from incidents.evidence import ClipSource, EvidenceError, write_evidence
 from tests.incidents.evidence.evidence_samples import CAMERA, INCIDENT, SOURCE_START, WINDOW, people
 
 if __name__ == "__main__":

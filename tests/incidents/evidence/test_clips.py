@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError, cut_clip, nearest_picture
+from incidents.evidence.clips import ClipInfo, EvidenceError, Picture, cut_clip
+from incidents.evidence.footage import ClipSource
 from tests.footage import atoms, damage, number_of, picture, write_video
 from vision.frames import SECOND
 
@@ -96,7 +97,7 @@ def test_copies_from_the_key_frame_before(videos: Path, tmp_path: Path, name: st
     times = times_of(COPIED[name], fps)
     start, end = times[40] + 1000, times[80]
 
-    clip = cut_clip([ClipSource(videos / name, START, fps)], start, end, tmp_path / "clip.mp4")
+    clip = cut_clip([ClipSource(videos / name, START, fps)], start, end, tmp_path / "clip.mp4").info
 
     numbers = check(tmp_path / "clip.mp4", clip, times)
     assert clip.mode == "copied"
@@ -117,7 +118,7 @@ def test_encodes_what_cannot_be_copied(videos: Path, tmp_path: Path, name: str, 
 
     clip = cut_clip(
         [ClipSource(videos / name, START, fps)], times[70] - 1000, times[100], tmp_path / "clip.mp4"
-    )
+    ).info
 
     assert clip.mode == "encoded"
     assert check(tmp_path / "clip.mp4", clip, times) == list(range(70, 101))
@@ -142,7 +143,7 @@ def test_any_window_shows_all_of_its_pictures(
             cut_clip([ClipSource(videos / name, START)], start, end, out)
         assert not out.exists()
         return
-    clip = cut_clip([ClipSource(videos / name, START)], start, end, out)
+    clip = cut_clip([ClipSource(videos / name, START)], start, end, out).info
 
     numbers = check(out, clip, times)
     assert set(wanted) <= set(numbers)
@@ -155,7 +156,7 @@ def test_a_window_is_clipped_to_the_footage(videos: Path, tmp_path: Path) -> Non
         START - 60 * SECOND,
         START + 90 * SECOND,
         tmp_path / "c.mp4",
-    )
+    ).info
 
     assert (clip.start_us, clip.end_us, clip.frames) == (START, START + 15 * SECOND, FRAMES)
 
@@ -166,7 +167,7 @@ def test_a_window_over_two_files_shows_both_in_their_own_time(tmp_path: Path) ->
     # The second file begins 0.7 s after the first has ended.
     sources = [ClipSource(two, START + 4_700_000), ClipSource(one, START)]
 
-    clip = cut_clip(sources, START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
+    clip = cut_clip(sources, START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4").info
 
     shown = play(tmp_path / "c.mp4")
     assert clip.mode == "encoded"
@@ -195,7 +196,9 @@ def test_where_files_overlap_time_never_goes_back(tmp_path: Path) -> None:
 def test_a_damaged_recording_is_encoded_without_the_damage(tmp_path: Path, lightly: bool) -> None:
     path = damage(write_video(tmp_path / "a.mp4", 100), [45], lightly=lightly)
 
-    clip = cut_clip([ClipSource(path, START)], START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4")
+    clip = cut_clip(
+        [ClipSource(path, START)], START + 3 * SECOND, START + 6 * SECOND, tmp_path / "c.mp4"
+    ).info
 
     assert clip.mode == "encoded"
     assert [number_of(image) for _, image in play(tmp_path / "c.mp4")] == [*range(30, 45), *range(48, 61)]
@@ -224,7 +227,7 @@ def test_parameter_sets_that_change_are_not_copied(tmp_path: Path) -> None:
             START + 2 * SECOND,
             START + end * SECOND,
             tmp_path / "c.mp4",
-        )
+        ).info
 
         assert clip.mode == mode
         shown = [number_of(image) for _, image in play(tmp_path / "c.mp4")]
@@ -235,7 +238,7 @@ def test_parameter_sets_that_change_are_not_copied(tmp_path: Path) -> None:
 def test_a_turned_recording_gives_an_upright_clip(tmp_path: Path, codec: str) -> None:
     path = write_video(tmp_path / "turned.mp4", 40, rotation=90, codec=codec)
 
-    clip = cut_clip([ClipSource(path, START)], START, START + 2 * SECOND, tmp_path / "c.mp4")
+    clip = cut_clip([ClipSource(path, START)], START, START + 2 * SECOND, tmp_path / "c.mp4").info
 
     assert (clip.width, clip.height) == (120, 160)
     with av.open(str(tmp_path / "c.mp4")) as container:
@@ -247,7 +250,7 @@ def test_a_turned_recording_gives_an_upright_clip(tmp_path: Path, codec: str) ->
 def test_the_shape_of_pixels_is_kept(tmp_path: Path) -> None:
     path = write_video(tmp_path / "wide.mp4", 40, options={"x264-params": "sar=12/11"})
 
-    clip = cut_clip([ClipSource(path, START)], START, START + 2 * SECOND, tmp_path / "c.mp4")
+    clip = cut_clip([ClipSource(path, START)], START, START + 2 * SECOND, tmp_path / "c.mp4").info
 
     with av.open(str(tmp_path / "c.mp4")) as container:
         assert clip.mode == "copied"
@@ -269,7 +272,7 @@ def test_sound_is_never_taken(tmp_path: Path) -> None:
 
     for out, window in (("copied", 1), ("encoded", 2)):
         sources = [ClipSource(tmp_path / "talk.mp4", START)] * window
-        clip = cut_clip(sources, START + SECOND, START + 2 * SECOND, tmp_path / "c.mp4")
+        clip = cut_clip(sources, START + SECOND, START + 2 * SECOND, tmp_path / "c.mp4").info
 
         assert clip.mode == out
         with av.open(str(tmp_path / "c.mp4")) as container:
@@ -281,7 +284,7 @@ def test_irregular_footage_is_found_to_its_very_end(tmp_path: Path) -> None:
     times = [*range(0, 3000, 100), 6000, 6100]
     path = write_video(tmp_path / "a.mp4", 32, times_ms=times, b_frames=2, gop=250)
 
-    clip = cut_clip([ClipSource(path, START)], START + 6_050_000, START + 9 * SECOND, tmp_path / "c.mp4")
+    clip = cut_clip([ClipSource(path, START)], START + 6_050_000, START + 9 * SECOND, tmp_path / "c.mp4").info
 
     assert [number_of(image) for _, image in play(tmp_path / "c.mp4")][-1] == 31
     assert clip.start_us >= START
@@ -297,7 +300,7 @@ def test_images_make_a_clip(tmp_path: Path) -> None:
         START + 5 * SECOND,
         START + 8 * SECOND,
         tmp_path / "c.mp4",
-    )
+    ).info
 
     shown = play(tmp_path / "c.mp4")
     assert [(number_of(image), t) for t, image in shown] == [(n, (n - 10) / 2) for n in range(10, 17)]
@@ -309,7 +312,7 @@ def test_the_same_footage_gives_the_same_file(videos: Path, tmp_path: Path) -> N
         digests = {
             cut_clip(
                 [ClipSource(videos / name, START)], START + SECOND, START + 2 * SECOND, tmp_path / f"{n}.mp4"
-            ).sha256
+            ).info.sha256
             for n in range(2)
         }
         assert len(digests) == 1
@@ -355,26 +358,26 @@ def test_says_what_cannot_be_read_or_written(videos: Path, tmp_path: Path) -> No
             cut_clip([ClipSource(videos / name, START)], START, START + SECOND, tmp_path / "no" / "c.mp4")
 
 
+def nearest(sources: list[ClipSource], t: int, out: Path) -> Picture:
+    return cut_clip(sources, START, START + 20 * SECOND, out, START + t).picture
+
+
 @pytest.mark.parametrize(
     ("t", "number"), [(0, 0), (3_040_000, 30), (3_060_000, 31), (14_900_000, 149), (16_000_000, 149)]
 )
 @pytest.mark.parametrize("name", ["plain.mp4", "old.avi", "plain.ts"])
-def test_finds_the_nearest_picture(videos: Path, name: str, t: int, number: int) -> None:
-    moment, image = nearest_picture([ClipSource(videos / name, START)], START + t)
+def test_gives_the_nearest_picture(videos: Path, tmp_path: Path, name: str, t: int, number: int) -> None:
+    found = nearest([ClipSource(videos / name, START)], t, tmp_path / "c.mp4")
 
-    assert number_of(image) == number
-    assert moment == START + number * 100_000
+    assert found.t == START + number * 100_000
+    # The picture is that of the recording, bit for bit, whether the clip was copied or encoded.
+    assert np.array_equal(found.image, dict(enumerate(image for _, image in play(videos / name)))[number])
 
 
-def test_finds_the_nearest_picture_of_two_files(tmp_path: Path) -> None:
+def test_gives_the_nearest_picture_of_two_files(tmp_path: Path) -> None:
     one = write_video(tmp_path / "one.mp4", 10)
     two = write_video(tmp_path / "two.mp4", 10, first=10)
     sources = [ClipSource(one, START), ClipSource(two, START + 2 * SECOND)]
 
-    assert number_of(nearest_picture(sources, START + 1_300_000)[1]) == 9
-    assert number_of(nearest_picture(sources, START + 1_600_000)[1]) == 10
-
-
-def test_a_moment_without_footage_has_no_picture(videos: Path) -> None:
-    with pytest.raises(EvidenceError, match="expected footage of"):
-        nearest_picture([ClipSource(videos / "plain.mp4", START)], START + 30 * SECOND)
+    assert number_of(nearest(sources, 1_300_000, tmp_path / "c.mp4").image) == 9
+    assert number_of(nearest(sources, 1_600_000, tmp_path / "c.mp4").image) == 10

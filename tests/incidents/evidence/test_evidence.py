@@ -20,7 +20,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from incidents.evidence.boxes import BoxesFile, KeyFrame, boxes_of
-from incidents.evidence.clips import ClipInfo, ClipSource, EvidenceError
+from incidents.evidence.clips import ClipInfo, EvidenceError
 from incidents.evidence.evidence import (
     Evidence,
     clean_leftovers,
@@ -28,6 +28,7 @@ from incidents.evidence.evidence import (
     read_evidence,
     write_evidence,
 )
+from incidents.evidence.footage import ClipSource
 from tests.footage import picture, write_video
 from tests.incidents.evidence.evidence_samples import (
     CAMERA,

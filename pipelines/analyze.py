@@ -247,7 +247,11 @@ class _CameraJob:
                     perception = Perception(self.bundle, self.camera, stream.key)
                     reached = None
                 sink = SegmentSink(
-                    self.request.home.path, self.ledger, self.run_result.run, self.meter.reached
+                    self.request.home.path,
+                    self.ledger,
+                    self.run_result.run,
+                    self.meter.reached,
+                    self.run_result.warnings.append,
                 )
                 analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached)
                 analysis.run()

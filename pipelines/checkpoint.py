@@ -1,85 +1,134 @@
-"""Checkpoints: what an interrupted analysis needs to resume, written once for each segment of a stream.
+"""Checkpoints: what an interrupted analysis needs to resume. Each stream has one, of its last segment.
 
-The state of a tracker has many parts, but it follows from the tracker's input, which is small. Resuming
-gives that input to a new tracker, which takes milliseconds a frame and decodes no footage. The files hold
-embeddings of people, which are written nowhere else. They are removed once the footage is analysed to its
-end.
+A checkpoint holds the state of perception and the position in the source. So resuming takes no longer, and a
+checkpoint is no larger, after a month than after a minute.
+
+It is written before its segment is entered in the ledger, and the one before is removed after. So a kill
+between the two leaves both, and the ledger says which of them is valid. A checkpoint holds embeddings of
+people, which are written nowhere else. It is removed once the footage is analysed to its end.
+
+The file begins with a line: a magic text, the version of the format and the SHA-256 of all that follows. An
+npz archive follows, with the state, and in `checkpoint` a text in JSON that says what it is of.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import shutil
-from collections.abc import Sequence
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
-import supervision as sv
 
-from vision.observations import ObservationError, write_parquet
-from vision.perception import TrackerInput
-from vision.tracking import frame_size, person_detections, scores
+from vision.observations.files import write_atomically
+from vision.sources.gaps import ResumePoint
+from vision.state import State, as_part, part_of, text_array, text_of
+from zones.errors import LazarettoError
 
-SCHEMA = {
-    "t": pl.Int64(),
-    "index": pl.Int64(),
-    "size": pl.Array(pl.Int32, 2),
-    "people": pl.List(pl.Array(pl.Float32, 5)),
-    "embedded": pl.List(pl.Int32),
-    "embeddings": pl.Binary(),
-}
-"""One row for each analysed frame; see `TrackerInput`. Of `people`, x1, y1, x2, y2 (px) and score."""
-EMBEDDING_DTYPE = np.dtype("<f2")
-"""Half precision (fp16), little-endian: the embeddings of the people that were embedded, row by row."""
+MAGIC = b"lazaretto-checkpoint"
+VERSION = 2
+"""Version of the format, and of the meaning of every array in the state. Version 1 held the input of the
+tracker since the start of the stream, in one Parquet file for each segment."""
 
 
-def write(home: Path, stream: str, seq: int, tracker_inputs: Sequence[TrackerInput]) -> None:
-    """Write the tracker inputs of one segment.
+class CheckpointError(LazarettoError):
+    """A checkpoint cannot be used."""
 
-    Args:
-        home: the home folder.
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What an interrupted analysis needs to resume after a segment.
+
+    Attributes:
         stream: key of the stream.
         seq: number of the segment in the stream, from 0.
-        tracker_inputs: one for each analysed frame.
+        after: the last analysed frame; None = the stream has had none yet.
+        state: of `Perception` after that frame.
+    """
+
+    stream: str
+    seq: int
+    after: ResumePoint | None
+    state: State
+
+
+def write(home: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically; those of other segments stay.
 
     Raises:
         ObservationError: the file cannot be written.
     """
-    rows = [
-        (
-            item.t,
-            item.index,
-            list(frame_size(item.detections)),
-            _people(item.detections).tolist(),
-            list(item.embedded),
-            item.embeddings.astype(EMBEDDING_DTYPE).tobytes(),
-        )
-        for item in tracker_inputs
-    ]
-    write_parquet(_path(home, stream, seq), pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    point = checkpoint.after
+    about = {
+        "stream": checkpoint.stream,
+        "seq": checkpoint.seq,
+        "after": None if point is None else [point.index, point.t],
+    }
+    body = io.BytesIO()
+    arrays = {"checkpoint": text_array(json.dumps(about)), **as_part("state", checkpoint.state)}
+    np.savez(body, allow_pickle=False, **arrays)
+    data = body.getvalue()
+    write_atomically(_path(home, checkpoint.stream, checkpoint.seq), _first_line(data) + data)
 
 
-def read(home: Path, stream: str, seq: int) -> list[TrackerInput]:
-    """Read the tracker inputs of one segment, exactly as they were written.
+def read(home: Path, stream: str, seq: int) -> Checkpoint:
+    """Read the checkpoint of a segment, exactly as it was written.
 
     Raises:
-        ObservationError: the file is missing or torn.
+        CheckpointError: it is missing, torn, of another version or of another segment.
     """
     path = _path(home, stream, seq)
     try:
-        table = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ObservationError(f"{path}: expected the detections of a segment, got {error}") from error
-    return [
-        TrackerInput(
-            t,
-            index,
-            person_detections(np.array(people, dtype=np.float32).reshape(-1, 5), (size[0], size[1])),
-            tuple(embedded),
-            _embeddings(embeddings, len(embedded)),
+        line, _, body = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        older = path.with_suffix(".parquet").exists()
+        found = "one that an earlier version of this program wrote" if older else "none"
+        raise CheckpointError(f"{path}: expected a checkpoint of version {VERSION}, found {found}") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot read the checkpoint: {error.strerror or error}") from error
+    if not line.startswith(MAGIC + b" "):
+        raise CheckpointError(f"{path}: expected a checkpoint, got another file")
+    version = line.split(b" ")[1].decode("ascii", "replace")
+    if version != str(VERSION):
+        raise CheckpointError(f"{path}: expected a checkpoint of version {VERSION}, got version {version}")
+    if line + b"\n" != _first_line(body):
+        raise CheckpointError(f"{path}: expected a whole checkpoint, got one that is torn")
+    try:
+        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+            arrays: State = dict(archive)
+        about = json.loads(text_of(arrays["checkpoint"]))
+        after = None if about["after"] is None else ResumePoint(*about["after"])
+        found_of = about["stream"], about["seq"]
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: expected the arrays of a checkpoint, got {error!r}") from error
+    if found_of != (stream, seq):
+        raise CheckpointError(
+            f"{path}: expected the checkpoint of segment {seq} of stream {stream}, got that of segment "
+            f"{found_of[1]} of stream {found_of[0]}"
         )
-        for t, index, size, people, embedded, embeddings in table.iter_rows()
-    ]
+    return Checkpoint(stream, seq, after, part_of(arrays, "state"))
+
+
+def keep_only(home: Path, stream: str, seq: int) -> None:
+    """Remove the other checkpoints of a stream, now that this segment is in the ledger.
+
+    Those that an earlier version wrote are removed too.
+
+    Raises:
+        CheckpointError: one cannot be removed.
+    """
+    kept = _path(home, stream, seq)
+    for path in kept.parent.iterdir():
+        if path == kept:
+            continue
+        try:
+            path.unlink()
+        except OSError as error:
+            message = f"{path}: cannot remove the checkpoint: {error.strerror or error}"
+            raise CheckpointError(message) from error
 
 
 def remove(home: Path, stream: str) -> None:
@@ -87,15 +136,9 @@ def remove(home: Path, stream: str) -> None:
     shutil.rmtree(_path(home, stream, 0).parent, ignore_errors=True)
 
 
-def _people(detections: sv.Detections) -> np.ndarray:
-    return np.column_stack([detections.xyxy, scores(detections)])
-
-
-def _embeddings(stored: bytes, count: int) -> np.ndarray:
-    if not count:
-        return np.zeros((0, 0), EMBEDDING_DTYPE)
-    return np.frombuffer(stored, EMBEDDING_DTYPE).reshape(count, -1)
+def _first_line(body: bytes) -> bytes:
+    return b"%s %d %s\n" % (MAGIC, VERSION, hashlib.sha256(body).hexdigest().encode())
 
 
 def _path(home: Path, stream: str, seq: int) -> Path:
-    return home / "resume" / stream / f"{seq:06d}.parquet"
+    return home / "resume" / stream / f"{seq:06d}.checkpoint"

@@ -1,8 +1,8 @@
 """Analyse one source and write it segment by segment, so that a kill loses little and doubles nothing.
 
-A segment ends at a whole minute of stream time. First its checkpoint and its observations are written, and
-last one transaction of the ledger enters it. After a kill, whatever lies beyond the last such transaction is
-analysed and written again, with the same result.
+A segment ends at a whole minute of stream time. Its checkpoint and its observations are written, then one
+transaction of the ledger enters it, and last the checkpoint before is removed. After a kill, whatever lies
+beyond the last such transaction is analysed and written again, with the same result.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from pathlib import Path
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger, Recording
 from pipelines import checkpoint
+from pipelines.checkpoint import Checkpoint, CheckpointError
 from vision import observations
-from vision.frames import SECOND, SEGMENT, Frame
-from vision.perception import ModelBundle, Perception, Row, TrackerInput
+from vision.frames import SECOND, SEGMENT, Frame, to_iso
+from vision.perception import ModelBundle, Perception, Row
 from vision.sources.files import FileSource
 from vision.sources.fingerprint import FileMark
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.prefetch import Prefetch
+from vision.state import StateError
 
 ASSUMED_FPS = 1.0
 """Frame rate that gives the last frame its duration, where neither the user nor the file gives one."""
@@ -68,12 +70,14 @@ class SegmentSink:
         ledger: the open ledger of that home.
         run: id of the run.
         progress: called with the stream and the time reached, microseconds UTC.
+        warn: called with a sentence about what should be checked; the results stand.
     """
 
     home: Path
     ledger: Ledger
     run: str
     progress: Callable[[Stream, int], None]
+    warn: Callable[[str], None]
 
 
 @dataclass
@@ -82,13 +86,13 @@ class _PendingSegment:
 
     Attributes:
         start: stream time of its first frame, microseconds UTC; None = it has no frame yet.
-        tracker_inputs: what the tracker was given of each analysed frame.
+        frames: the analysed frames.
         rows: the observations.
         intervals: the coverage.
     """
 
     start: int | None = None
-    tracker_inputs: list[TrackerInput] = field(default_factory=list)
+    frames: list[ResumePoint] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
 
@@ -152,22 +156,33 @@ class StreamAnalysis:
                 elif item.t >= earliest:  # The file before may overlap this one; those frames are dropped.
                     self._add_frame(item, batch)
         self._analyze_pending()
-        if self._segment.tracker_inputs:
+        if self._segment.frames:
             rate = self._stream.source.fps or self._stream.source.info.average_rate or ASSUMED_FPS
-            self._cover_until(self._segment.tracker_inputs[-1].t + max(1, round(SECOND / rate)))
+            self._cover_until(self._segment.frames[-1].t + max(1, round(SECOND / rate)))
         self._commit()
 
     def _resume(self) -> None:
-        """Bring the tracker and the position to the end of the last segment in the ledger."""
-        sink = self._sink
-        for segment in sink.ledger.segments.of_stream(self._stream.key):
-            tracker_inputs = checkpoint.read(sink.home, self._stream.key, segment.seq)
-            observed = observations.read(sink.home, self._camera, segment.start, segment.end)
-            self._perception.restore(tracker_inputs, observed)
-            if tracker_inputs:
-                self._resume_after = ResumePoint(index=tracker_inputs[-1].index, t=tracker_inputs[-1].t)
-            self._seq = segment.seq + 1
-            self.reached = segment.end
+        """Bring the perception and the position to the end of the last segment in the ledger.
+
+        Without its checkpoint, the source is read from its start, and frames before that end are dropped.
+        """
+        sink, key = self._sink, self._stream.key
+        segment = sink.ledger.segments.last_of_stream(key)
+        if segment is None:
+            return
+        self._seq, self.reached = segment.seq + 1, segment.end
+        try:
+            saved = checkpoint.read(sink.home, key, segment.seq)
+            self._perception.restore(saved.state)
+            self._resume_after = saved.after
+        except (CheckpointError, StateError) as error:
+            # Another name, because tracks of the stream's own name are in the log already.
+            self._perception.begin_again(f"{key}|{segment.seq}")
+            sink.warn(
+                f"{error}; the analysis of {self._stream.source.info.path} continues at "
+                f"{to_iso(segment.end)} all the same: what was recorded before stays, and people in view at "
+                "that moment count as new"
+            )
 
     def _add_frame(self, frame: Frame, batch: int) -> None:
         if self._segment.ends_before(frame.t):
@@ -190,7 +205,9 @@ class StreamAnalysis:
         if not frames:
             return
         detections = self._perception.detect(frames)
-        self._segment.rows += self._perception.observe(frames, detections, self._segment.tracker_inputs)
+        self._segment.rows += self._perception.observe(frames, detections)
+        self._segment.frames += [ResumePoint(frame.index, frame.t) for frame in frames]
+        self._resume_after = self._segment.frames[-1]
         self.frames += len(frames)
         self._sink.progress(self._stream, frames[-1].t)
 
@@ -208,16 +225,17 @@ class StreamAnalysis:
             self.reached = t
 
     def _commit(self) -> None:
-        """Write the segment: checkpoint, observations, and last the entry in the ledger."""
+        """Write the segment: checkpoint, observations, and the entry in the ledger that makes both valid."""
         segment, self._segment = self._segment, _PendingSegment()
         if not segment.intervals:
             return
         sink, key = self._sink, self._stream.key
-        checkpoint.write(sink.home, key, self._seq, segment.tracker_inputs)
+        state = self._perception.state()
+        checkpoint.write(sink.home, Checkpoint(key, self._seq, self._resume_after, state))
         part = ""
         if segment.rows:
             table = self._perception.tabulate(segment.rows)
-            first = segment.tracker_inputs[0].t
+            first = segment.frames[0].t
             part = observations.write_part(sink.home, table, self._camera, first).as_posix()
         with sink.ledger.transaction():
             sink.ledger.segments.commit(
@@ -227,10 +245,11 @@ class StreamAnalysis:
                 source=str(self._stream.source.info.path),
                 start=segment.intervals[0].start,
                 end=self.reached,
-                frames=len(segment.tracker_inputs),
+                frames=len(segment.frames),
                 part=part,
                 coverage=segment.intervals,
                 run_id=sink.run,
             )
             sink.ledger.recordings.enter(self._stream.recording(self.reached))
+        checkpoint.keep_only(sink.home, key, self._seq)
         self._seq += 1

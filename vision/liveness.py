@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from vision.frames import SECOND, SEGMENT
+from vision.state import State
 
 MAX_GAP_US = 3 * SECOND
 """Longest time between two pictures that are compared, microseconds: over a longer time the light changes or
@@ -44,8 +45,7 @@ class Liveness:
     def __init__(self, max_gap_us: int = MAX_GAP_US) -> None:
         """Compare pictures that are at most `max_gap_us` microseconds apart.
 
-        Pictures of different segments are never compared. So an analysis that resumes at the start of a
-        segment gives the same result as an uninterrupted one.
+        Pictures of different segments are never compared.
         """
         self._max_gap_us = max_gap_us
         self._last: dict[int, _FacePicture] = {}
@@ -83,6 +83,27 @@ class Liveness:
     def drop_before(self, t: int) -> None:
         """Drop pictures that are too old to be compared at `t`, so that memory does not grow with time."""
         self._last = {track: kept for track, kept in self._last.items() if t - kept.t <= self._max_gap_us}
+
+    def state(self) -> State:
+        """The kept pictures: `tracks` (N,), `times` (N,), `places` (N, 4) and `pictures` (N, side, side).
+
+        300 bytes of each face that was checked in the last `max_gap_us` microseconds.
+        """
+        kept, side = self._last.values(), PICTURE_SIDE_PX
+        return {
+            "tracks": np.array(list(self._last), np.int64),
+            "times": np.array([face.t for face in kept], np.int64),
+            "places": np.array([face.place for face in kept], np.int64).reshape(-1, 4),
+            # Grey levels are whole numbers.
+            "pictures": np.array([face.picture for face in kept], np.uint8).reshape(-1, side, side),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take over the pictures of `state`."""
+        places = [(x1, y1, x2, y2) for x1, y1, x2, y2 in state["places"].tolist()]
+        pictures = state["pictures"].astype(np.float32)
+        faces = map(_FacePicture, state["times"].tolist(), places, pictures)
+        self._last = dict(zip(state["tracks"].tolist(), faces, strict=True))
 
 
 def _place(face: np.ndarray, image: np.ndarray) -> tuple[int, int, int, int] | None:

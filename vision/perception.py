@@ -17,13 +17,15 @@ from models.devices import Device
 from models.registry import Weights, resolve
 from vision import observations
 from vision.appearance import AppearanceReader
+from vision.check_times import CheckTimes
 from vision.detection import PersonDetector
-from vision.frames import DUE_SHARE, SECOND, Frame
+from vision.frames import SECOND, Frame
 from vision.ground import locate
 from vision.liveness import Liveness
 from vision.masks import MaskReader, MaskReading
 from vision.roles.model import ROLE_COLUMNS, read_model
 from vision.roles.reading import RoleReader, clothes_visible
+from vision.state import State, StateError, as_part, part_of
 from vision.tracking import TrackerSettings, choose_tracker, scores, tracker_ids
 from zones.facility import Camera
 from zones.thresholds import MASK_CHECK_HZ
@@ -161,63 +163,25 @@ class ModelBundle:
             self.roles.read([(blank, box)])
 
 
-@dataclass(frozen=True)
-class TrackerInput:
-    """What the tracker was given of one analysed frame: enough to track again without its pixels.
-
-    Attributes:
-        t: stream time, microseconds.
-        index: of the frame in its source.
-        detections: people found in the frame, with its size; see `vision.tracking.person_detections`.
-        embedded: row numbers of the detections whose embeddings the tracker asked for.
-        embeddings: (len(embedded), D) float16.
-    """
-
-    t: int
-    index: int
-    detections: sv.Detections
-    embedded: tuple[int, ...]
-    embeddings: np.ndarray
-
-    def embed(self, numbers: Sequence[int]) -> np.ndarray:
-        """The recorded embeddings (N, D) of detections, float32."""
-        assert tuple(numbers) == self.embedded, "the tracker asks for the same embeddings of the same frames"
-        return self.embeddings.astype(np.float32)
-
-
 class _EmbeddingSource:
-    """Gives the tracker embeddings of detections in the current frame: computed, or recorded earlier.
+    """Gives the tracker embeddings of detections in the current frame.
 
-    Computed embeddings are rounded to half precision (fp16), in which they are recorded. So the tracker gets
-    the same values when the record is replayed.
+    They are rounded to half precision (fp16), in which a checkpoint holds them without loss.
     """
 
     def __init__(self, reader: AppearanceReader) -> None:
         self._reader = reader
         self._frame: Frame | None = None
         self._boxes: npt.NDArray[np.number] = np.zeros((0, 4), np.float32)
-        self._replayed: TrackerInput | None = None
-        self.embedded: tuple[int, ...] = ()
-        self.embeddings = np.zeros((0, reader.dimension), np.float16)
 
     def begin(self, frame: Frame, detections: sv.Detections) -> None:
         """Compute the embeddings of detections in this frame from now on."""
-        self._frame, self._boxes, self._replayed = frame, detections.xyxy, None
-        self.embedded = ()
-        self.embeddings = np.zeros((0, self._reader.dimension), np.float16)
-
-    def replay(self, tracker_input: TrackerInput) -> None:
-        """Give the recorded embeddings of this frame from now on."""
-        self._frame, self._replayed = None, tracker_input
+        self._frame, self._boxes = frame, detections.xyxy
 
     def __call__(self, numbers: Sequence[int]) -> np.ndarray:
-        if self._replayed is not None:
-            return self._replayed.embed(numbers)
         assert self._frame is not None, "a frame was begun"
-        self.embedded = tuple(numbers)
         people = [(self._frame.image, self._boxes[number]) for number in numbers]
-        self.embeddings = self._reader.read(people).astype(np.float16)
-        return self.embeddings.astype(np.float32)
+        return self._reader.read(people).astype(np.float16).astype(np.float32)
 
 
 class Perception:
@@ -228,12 +192,16 @@ class Perception:
         self._bundle = bundle
         self._camera = camera
         self._embeddings = _EmbeddingSource(bundle.appearance)
-        settings = bundle.settings
+        self.begin_again(stream)
+
+    def begin_again(self, stream: str) -> None:
+        """Forget all that was seen, and go on with new tracks, whose ids are those of `stream`."""
+        settings = self._bundle.settings
         self._tracker = choose_tracker(
-            stream, settings.tracker, settings.fps, camera.calibration, self._embeddings
+            stream, settings.tracker, settings.fps, self._camera.calibration, self._embeddings
         )
-        self._last_mask_check: dict[int, int] = {}
-        self._last_role_check: dict[int, int] = {}
+        self._mask_checks = CheckTimes(settings.mask_check_hz)
+        self._role_checks = CheckTimes(settings.role_check_hz)
         self._liveness = Liveness()
 
     def detect(self, frames: Sequence[Frame]) -> list[sv.Detections]:
@@ -244,45 +212,32 @@ class Perception:
             found += self._bundle.detector(frames[first : first + batch])
         return found
 
-    def track(
-        self, frame: Frame, detections: sv.Detections, record: list[TrackerInput] | None = None
-    ) -> sv.Detections:
+    def track(self, frame: Frame, detections: sv.Detections) -> sv.Detections:
         """Track the people of the next frame.
 
         Args:
             frame: after those before.
             detections: what `detect` found in it.
-            record: the tracker's input is appended to it, for `restore`.
 
         Returns:
             The detections of confirmed tracks, with `tracker_id`.
         """
         self._embeddings.begin(frame, detections)
-        tracked = self._tracker.update(detections, timestamp=frame.t / SECOND)
-        if record is not None:
-            source = self._embeddings
-            record.append(TrackerInput(frame.t, frame.index, detections, source.embedded, source.embeddings))
-        return tracked
+        return self._tracker.update(detections, timestamp=frame.t / SECOND)
 
-    def observe(
-        self,
-        frames: Sequence[Frame],
-        detections: Sequence[sv.Detections],
-        record: list[TrackerInput] | None = None,
-    ) -> list[Row]:
+    def observe(self, frames: Sequence[Frame], detections: Sequence[sv.Detections]) -> list[Row]:
         """Track people over frames, given what `detect` found in them; check faces and clothes where due.
 
         Args:
             frames: in order of time.
             detections: what `detect` found in each.
-            record: the tracker's input of each frame is appended to it, for `restore`.
 
         Returns:
             Rows for `tabulate`. A table for each frame would take longer than tracking.
         """
         rows: list[Row] = []
         for frame, found in zip(frames, detections, strict=True):
-            tracked = self.track(frame, found, record)
+            tracked = self.track(frame, found)
             boxes, tracks = tracked.xyxy, tracker_ids(tracked).tolist()
             roles = self._check_roles(frame, boxes, tracks)
             rows += _rows(frame, tracked, self._check_masks(frame, boxes, tracks), roles)
@@ -297,20 +252,32 @@ class Perception:
         logged = observations.rounded(table.with_columns(empty).select(list(observations.SCHEMA)))
         return locate(logged, self._camera).select(list(observations.SCHEMA))
 
-    def restore(self, tracker_inputs: Sequence[TrackerInput], seen: pl.DataFrame) -> None:
-        """Restore the state in which an interrupted analysis was, from what it has written.
+    def state(self) -> State:
+        """All that decides what the next frames give: tracks, times of checks, and the faces last checked.
 
-        Args:
-            tracker_inputs: recorded by `observe`, of every analysed frame since the stream began.
-            seen: the observations made of these frames.
+        It holds embeddings of the people in view and of those who can still be re-identified, and small
+        grey pictures of the faces checked in the last seconds. Its size does not grow with time.
         """
-        for tracker_input in tracker_inputs:
-            self._embeddings.replay(tracker_input)
-            self._tracker.update(tracker_input.detections, timestamp=tracker_input.t / SECOND)
-        reason = pl.col("mask_reason")
-        self._last_mask_check |= _last_times(seen.filter(reason.is_null() | (reason != MASK_NOT_CHECKED)))
-        with_roles = pl.any_horizontal(pl.col(name).is_not_null() for name in ROLE_COLUMNS)
-        self._last_role_check |= _last_times(seen.filter(with_roles))
+        return {
+            **as_part("tracker", self._tracker.state()),
+            **as_part("mask_checks", self._mask_checks.state()),
+            **as_part("role_checks", self._role_checks.state()),
+            **as_part("liveness", self._liveness.state()),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take over a state, in place of what was seen: the frames that followed it give the same rows again.
+
+        Raises:
+            StateError: the state cannot be restored.
+        """
+        try:
+            self._tracker.restore(part_of(state, "tracker"))
+            self._mask_checks.restore(part_of(state, "mask_checks"))
+            self._role_checks.restore(part_of(state, "role_checks"))
+            self._liveness.restore(part_of(state, "liveness"))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StateError(f"expected a state of this version, got another ({error!r})") from error
 
     def _check_roles(self, frame: Frame, boxes: np.ndarray, tracks: Sequence[int]) -> list[RoleShares]:
         """Role probabilities of the people whose clothes are visible and due; None for the others."""
@@ -318,34 +285,24 @@ class Perception:
         if self._bundle.roles is None or not tracks:
             return shares
         visible = np.flatnonzero(clothes_visible(boxes)).tolist()
-        due = self._due(visible, tracks, frame.t, self._last_role_check, self._bundle.settings.role_check_hz)
+        due = self._role_checks.due(visible, tracks, frame.t)
         read = self._bundle.roles.read([(frame.image, boxes[n]) for n in due])
         for n, row in zip(due, read.tolist(), strict=True):
             shares[n] = tuple(None if np.isnan(share) else share for share in row)
-            self._last_role_check[tracks[n]] = frame.t
+            self._role_checks.checked(tracks[n], frame.t)
         return shares
 
     def _check_masks(self, frame: Frame, boxes: np.ndarray, tracks: Sequence[int]) -> list[MaskReading]:
         """Mask readings of the people whose faces are due; MASK_NOT_CHECKED for the others."""
-        rows = range(len(tracks))
-        rate = self._bundle.settings.mask_check_hz
-        due = self._due(rows, tracks, frame.t, self._last_mask_check, rate)
+        due = self._mask_checks.due(range(len(tracks)), tracks, frame.t)
         readings = [MaskReading(None, MASK_NOT_CHECKED, None)] * len(tracks)
         read = self._bundle.masks.read([(frame.image, boxes[n]) for n in due])
         for n, reading in zip(due, read, strict=True):
             change = self._liveness.change(tracks[n], frame.t, frame.image, reading.face)
             readings[n] = replace(reading, change=change)
-            self._last_mask_check[tracks[n]] = frame.t
+            self._mask_checks.checked(tracks[n], frame.t)
         self._liveness.drop_before(frame.t)
         return readings
-
-    @staticmethod
-    def _due(
-        numbers: Sequence[int], tracks: Sequence[int], t: int, last: dict[int, int], rate: float
-    ) -> list[int]:
-        """Those of the row numbers whose tracks are due for a check at `t`, given the `rate` in Hz."""
-        interval = round(DUE_SHARE * SECOND / rate)
-        return [n for n in numbers if tracks[n] not in last or t - last[tracks[n]] >= interval]
 
 
 Row = tuple[object, ...]
@@ -356,11 +313,6 @@ RoleShares = tuple[float | None, ...]
 
 _LATER = ("ground_x", "ground_y", "ground_se")
 _ROW_SCHEMA = {n: kind for n, kind in observations.SCHEMA.items() if n not in _LATER} | {"t": pl.Int64()}
-
-
-def _last_times(rows: pl.DataFrame) -> dict[int, int]:
-    """Of each track, the time of its last row, microseconds."""
-    return dict(rows.group_by("track").agg(pl.col("t").max().dt.timestamp("us")).iter_rows())
 
 
 def _rows(

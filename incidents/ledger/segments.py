@@ -125,6 +125,13 @@ class SegmentTable:
         rows = self._file.rows("SELECT * FROM segments WHERE stream = :key ORDER BY seq", {"key": stream_key})
         return tuple(_segment(row) for row in rows)
 
+    def last_of_stream(self, stream_key: str) -> Segment | None:
+        """The committed segment of a stream with the highest number; None before the first."""
+        row = self._file.row(
+            "SELECT * FROM segments WHERE stream = :key ORDER BY seq DESC LIMIT 1", {"key": stream_key}
+        )
+        return None if row is None else _segment(row)
+
     def within(self, camera: str, start: int, end: int) -> tuple[Segment, ...]:
         """The committed segments of a camera that overlap [start, end), by start."""
         rows = self._file.rows(

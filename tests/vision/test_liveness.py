@@ -74,3 +74,17 @@ def test_without_contrast_or_outside_the_frame_no_change_is_measured() -> None:
     outside = np.array([400.0, 10.0, 440.0, 60.0])
     assert [liveness.change(1, t, grey, FACE) for t in (0, 1)] == [None, None]
     assert [liveness.change(1, t, picture(), outside) for t in (2, 3)] == [None, None]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 100), st.integers(0, 1000))
+def test_a_restored_state_gives_the_same_changes(seed: int, later: int) -> None:
+    liveness, restored = Liveness(), Liveness()
+    for track in range(3):
+        liveness.change(track, track, noisy(picture(seed), 5, track), FACE + track)
+    restored.restore(liveness.state())
+    image = noisy(picture(seed), 8, later)
+    for track in range(4):
+        change = liveness.change(track, SECOND, image, FACE)
+        assert restored.change(track, SECOND, image, FACE) == change
+        assert (change is None) is (track == 3)

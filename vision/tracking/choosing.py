@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vision.tracking.package_trackers import StreamTracker, package_tracker
-from vision.tracking.protocol import Embed, Tracker
+from vision.tracking.protocol import Embed, ResumableTracker
 from vision.tracking.settings import OUR_TRACKER, TrackerSettings
 from vision.tracking.tracker import PersonTracker
 from zones.facility import CalibrationSpec
@@ -15,7 +15,7 @@ def choose_tracker(
     frame_rate: float,
     calibration: CalibrationSpec | None = None,
     embed: Embed | None = None,
-) -> Tracker:
+) -> ResumableTracker:
     """Begin a stream with the tracker that the settings name.
 
     Args:

@@ -28,6 +28,11 @@ class Gallery:
         return len(self._embeddings)
 
     @property
+    def embeddings(self) -> tuple[np.ndarray, ...]:
+        """The embeddings (D,), oldest first."""
+        return tuple(self._embeddings)
+
+    @property
     def mean(self) -> np.ndarray | None:
         """The normalised mean (D,) of the embeddings; None without any."""
         return self._mean
@@ -40,7 +45,7 @@ class Gallery:
 
     def extend(self, other: Gallery) -> None:
         """Add the embeddings of another gallery."""
-        for embedding in other._embeddings:
+        for embedding in other.embeddings:
             self.add(embedding)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
+from vision.state import State
 from vision.tracking.boxes import Size
 
 PERSON_CLASS = 0
@@ -43,6 +44,22 @@ class Tracker(Protocol):
 
         Returns:
             Detections with `tracker_id`. Negative ids mark detections without a confirmed track.
+        """
+        ...
+
+
+class ResumableTracker(Tracker, Protocol):
+    """A tracker of one stream whose state can be saved and restored."""
+
+    def state(self) -> State:
+        """The state after the last frame; its size does not grow with time."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Take over a state: the frames that followed it then give the same tracks again.
+
+        Raises:
+            StateError: the state cannot be restored.
         """
         ...
 

@@ -20,6 +20,7 @@ import supervision as sv
 from scipy.optimize import linear_sum_assignment
 
 from vision.frames import DUE_SHARE, SECOND
+from vision.state import State, as_part, part_of, text_array, text_of
 from vision.tracking import id_swaps, motion
 from vision.tracking.boxes import cut_off_edges, near_exit, unoccluded
 from vision.tracking.floor import Floor
@@ -32,6 +33,7 @@ from vision.tracking.reidentification import (
     find_lost_track,
     new_person_log_odds,
 )
+from vision.tracking.saved_tracks import NONE, or_none, pack, unpack
 from vision.tracking.settings import TrackerSettings
 from vision.tracking.track import Track, stream_id
 from zones.facility import CalibrationSpec
@@ -63,7 +65,7 @@ SCORE_RANGE = (0.02, 0.98)
 class PersonTracker:
     """Tracks the people of one stream; ids are the same whenever the same stream is analysed.
 
-    Implements `Tracker`.
+    Implements `ResumableTracker`.
     """
 
     def __init__(
@@ -149,6 +151,29 @@ class PersonTracker:
         self._retire(t)
         self._last_frame = t
         return self._report(matched, confidence)
+
+    def state(self) -> State:
+        """The state after the last frame; see `ResumableTracker.state`.
+
+        It holds the current tracks and the lost ones that can still be re-identified, at most
+        MAX_LOST_TRACKS: 800 bytes of each, and its embeddings, 256 bytes each (128 numbers in half
+        precision). Of these there are at most 8, or 16 while it crosses others.
+        """
+        ambiguity = NONE if self._last_ambiguity is None else self._last_ambiguity
+        numbers = [len(self._tracks), self._tracks_begun, self._identities, ambiguity, self._last_frame]
+        return {
+            "stream": text_array(self._stream),
+            "numbers": np.array(numbers, np.int64),
+            **as_part("tracks", pack([*self._tracks, *self._lost])),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take over a state; see `ResumableTracker.restore`."""
+        self._stream = text_of(state["stream"])
+        current, self._tracks_begun, self._identities, ambiguity, self._last_frame = state["numbers"].tolist()
+        self._last_ambiguity = or_none(ambiguity)
+        tracks = unpack(part_of(state, "tracks"))
+        self._tracks, self._lost = tracks[:current], tracks[current:]
 
     def _predict(self, t: int) -> None:
         if not self._tracks:

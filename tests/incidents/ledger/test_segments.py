@@ -61,6 +61,8 @@ def test_a_segment_comes_back_and_the_second_time_changes_nothing(ledger: Ledger
     assert first.coverage == tuple(told)
     assert second.seq == 1
     assert ledger.segments.of_stream("other") == ()
+    assert ledger.segments.last_of_stream("s") == second
+    assert ledger.segments.last_of_stream("other") is None
     assert ledger.coverage.of("yard", T0, T0 + 20) == (*told, span(10, 20))
 
 

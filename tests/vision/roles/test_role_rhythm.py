@@ -12,7 +12,7 @@ import pytest
 
 from vision.frames import SECOND, Frame
 from vision.masks import MaskReading
-from vision.perception import ModelBundle, Perception, PerceptionSettings, TrackerInput
+from vision.perception import ModelBundle, Perception, PerceptionSettings
 from vision.tracking import person_detections
 from zones.facility import Camera
 
@@ -53,10 +53,8 @@ def frames(count: int = 60, fps: int = 5) -> list[Frame]:
     return [Frame(IMAGE, 10**15 + n * SECOND // fps, n, "yard") for n in range(count)]
 
 
-def observe(
-    perception: Perception, part: Sequence[Frame], record: list[TrackerInput] | None = None
-) -> pl.DataFrame:
-    rows: list[Any] = perception.observe(part, [PEOPLE] * len(part), record)
+def observe(perception: Perception, part: Sequence[Frame]) -> pl.DataFrame:
+    rows: list[Any] = perception.observe(part, [PEOPLE] * len(part))
     return perception.tabulate(rows)
 
 
@@ -79,11 +77,11 @@ def test_without_a_role_model_no_probability_is_written() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 17, 31, 59])
-@pytest.mark.parametrize("answer", [SHARES, [0.0] * 4])
+@pytest.mark.parametrize("answer", [SHARES, [0.0] * 4, [float("nan")] * 4])
 def test_resuming_after_an_interruption_keeps_the_reading_times(cut: int, answer: list[float]) -> None:
     whole = observe(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames())
-    record: list[TrackerInput] = []
-    before = observe(Perception(bundle(Reader(answer)), CAMERA, "stream"), frames()[:cut], record)
+    first = Perception(bundle(Reader(answer)), CAMERA, "stream")
+    before = observe(first, frames()[:cut])
     later = Perception(bundle(Reader(answer)), CAMERA, "stream")
-    later.restore(record, before)
+    later.restore(first.state())
     assert pl.concat([before, observe(later, frames()[cut:])]).equals(whole)

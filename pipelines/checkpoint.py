@@ -1,7 +1,10 @@
 """Checkpoints: what an interrupted analysis needs to resume. Each stream has one, of its last segment.
 
 A checkpoint holds the state of perception and the position in the source. So resuming takes no longer, and a
-checkpoint is no larger, after a month than after a minute.
+checkpoint is no larger, after a month than after a minute. With our tracker it takes 3 kB for each person in
+view and for each lost in the last minute, of whom it keeps at most 200; 5 kB while people cross. Measured:
+60 kB with 20 people in view for 20 s; 30 kB with 20 people in view for 0.6 s, also after 100,000 tracks in a
+simulated month; 0.29 MB with 200 more such people lost.
 
 It is written before its segment is entered in the ledger, and the one before is removed after. So a kill
 between the two leaves both, and the ledger says which of them is valid. A checkpoint holds embeddings of

@@ -179,9 +179,8 @@ class StreamAnalysis:
             # Another name, because tracks of the stream's own name are in the log already.
             self._perception.begin_again(f"{key}|{segment.seq}")
             sink.warn(
-                f"{error}; the analysis of {self._stream.source.info.path} continues at "
-                f"{to_iso(segment.end)} all the same: what was recorded before stays, and people in view at "
-                "that moment count as new"
+                f"{error}; the analysis of camera {self._camera} continues at {to_iso(segment.end)} all the "
+                "same: what was recorded before stays, and people in view at that moment count as new"
             )
 
     def _add_frame(self, frame: Frame, batch: int) -> None:

@@ -81,5 +81,7 @@ def simulated_source(frames: Sequence[Frame], name: str = "yard.mp4") -> FileSou
     def give(after: ResumePoint | None, interval: int) -> Iterator[Frame]:
         yield from (frame for frame in frames if after is None or frame.index > after.index)
 
-    info = SimpleNamespace(path=Path(name), start_us=frames[0].t, duration_us=None, average_rate=5.0)
+    info = SimpleNamespace(
+        path=Path(name), fingerprint="made", start_us=frames[0].t, duration_us=None, average_rate=5.0
+    )
     return cast(FileSource, SimpleNamespace(info=info, camera=CAMERA.id, fps=None, frames=give))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,9 @@ FPS = 1.0
 START = 29_000_000 * SEGMENT + SEGMENT // 3
 FACILITY = Path(__file__).parents[2] / "data" / "facility.yaml"
 KEY = "stream"
+ONE_FILE = ((KEY, 0, 201),)
+TWO_FILES = ((KEY, 0, 90), ("later", 90, 201))
+"""Key of the stream, number of its first view, and number of the first view after it."""
 
 
 @cache
@@ -37,16 +41,25 @@ def views() -> tuple[View, ...]:
     return tuple(crowd.views(200, FPS))
 
 
-def analyse(home: Path, warn: Callable[[str], None] = lambda _: None) -> int:
+def analyse(
+    home: Path,
+    warn: Callable[[str], None] = lambda _: None,
+    files: Sequence[tuple[str, int, int]] = ONE_FILE,
+) -> int:
     """Analyse the stream, or the rest of it; returns the number of frames analysed now."""
     bundle = simulated_bundle(views(), fps=FPS)
-    stream = Stream(simulated_source(frames_of(views(), START)), KEY)
+    perception, reached, analysed = Perception(bundle, CAMERA, KEY), None, 0
     with Ledger.open(home / "ledger.db") as ledger:
         run = ledger.runs.start(load_facility(FACILITY), MODELS, {})
         sink = SegmentSink(home, ledger, run, lambda *_: None, warn)
-        analysis = StreamAnalysis(sink, stream, Perception(bundle, CAMERA, KEY), bundle, None)
-        analysis.run()
-    return analysis.frames
+        for key, first, end in files:
+            part = frames_of(views(), START)[first:end]
+            frames = [replace(frame, index=n) for n, frame in enumerate(part)]
+            stream = Stream(simulated_source(frames), key, (0, 0))
+            analysis = StreamAnalysis(sink, stream, perception, bundle, reached)
+            analysis.run()
+            reached, analysed = analysis.reached, analysed + analysis.frames
+    return analysed
 
 
 def main(home: Path, moment: str, seq: str) -> None:

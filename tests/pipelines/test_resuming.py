@@ -17,7 +17,7 @@ from incidents.ledger import Ledger
 from pipelines import checkpoint
 from pipelines.checkpoint import Checkpoint
 from tests.pipelines.simulated import CAMERA
-from tests.pipelines.simulated_run import FPS, KEY, START, analyse, views
+from tests.pipelines.simulated_run import FPS, KEY, START, TWO_FILES, analyse, views
 from vision import observations
 from vision.frames import SECOND, SEGMENT
 from vision.observations import ALL_TIME
@@ -117,7 +117,7 @@ def test_without_a_usable_checkpoint_the_analysis_goes_on_with_new_tracks_and_sa
 
     [warning] = warnings
     assert says in warning and "people in view at that moment count as new" in warning
-    assert "\n" not in warning and "yard.mp4 continues at 2025-02-19T21:22:00" in warning
+    assert "\n" not in warning and "camera yard continues at 2025-02-19T21:22:00" in warning
     assert segments(home)[: len(recorded)] == recorded
     assert [item[:4] for item in segments(home)] == [item[:4] for item in segments(whole)]
     at = pl.lit(recorded[-1][2]).cast(pl.Datetime("us", "UTC"))
@@ -127,6 +127,30 @@ def test_without_a_usable_checkpoint_the_analysis_goes_on_with_new_tracks_and_sa
     assert before and after and not before & after, "no two people have one id"
     assert checkpoints(home) == checkpoints(whole)
     assert analyse(home, warnings.append) == 0 and len(warnings) == 1
+
+
+@pytest.mark.parametrize(("key", "seq"), [(KEY, 1), ("later", 0), ("later", 1)])
+def test_people_keep_their_track_into_the_next_file_also_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, seq: int
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert analyse(one, files=TWO_FILES) == len(views())
+    expected = observed(one)
+    at = pl.lit(START + TWO_FILES[1][1] * SECOND).cast(pl.Datetime("us", "UTC"))
+    before, after = (set(expected.filter(part)["track"]) for part in (pl.col("t") < at, pl.col("t") >= at))
+    assert before & after
+
+    def fail(home: Path, item: Checkpoint) -> None:
+        if (item.stream, item.seq) == (key, seq):
+            raise KeyboardInterrupt
+        write(home, item)
+
+    write = checkpoint.write
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoint, "write", fail)
+        analyse(two, files=TWO_FILES)
+    assert 0 < analyse(two, files=TWO_FILES) < len(views())
+    assert observed(two).equals(expected)
 
 
 def test_the_stream_has_people_in_view_where_segments_meet(whole: Path) -> None:

@@ -45,7 +45,7 @@ class Liveness:
     def __init__(self, max_gap_us: int = MAX_GAP_US) -> None:
         """Compare pictures that are at most `max_gap_us` microseconds apart.
 
-        Pictures of different segments are never compared.
+        Pictures of different segments are never compared, as in every log so far.
         """
         self._max_gap_us = max_gap_us
         self._last: dict[int, _FacePicture] = {}

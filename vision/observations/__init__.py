@@ -3,8 +3,18 @@
 Everything before the log is expensive and depends on models. Everything after it is cheap and repeatable.
 """
 
+from vision.observations.append_log import AppendLog
 from vision.observations.files import write_parquet
-from vision.observations.log import cameras, part_path, read, read_hours, span, stored_hours, write_part
+from vision.observations.log import (
+    cameras,
+    known_until,
+    part_path,
+    read,
+    read_hours,
+    span,
+    stored_hours,
+    write_part,
+)
 from vision.observations.packing import rounded
 from vision.observations.schema import ALL_TIME, HOUR, LOG_FOLDER, SCHEMA, ObservationError, TornError, empty
 
@@ -13,10 +23,12 @@ __all__ = [
     "HOUR",
     "LOG_FOLDER",
     "SCHEMA",
+    "AppendLog",
     "ObservationError",
     "TornError",
     "cameras",
     "empty",
+    "known_until",
     "part_path",
     "read",
     "read_hours",

@@ -32,6 +32,8 @@ from vision.observations.schema import SCHEMA, ObservationError, TornError
 FORMAT_VERSION = 1
 METADATA_KEY = "lazaretto"
 BLANK_CRC = "0" * 8
+MAX_READ_ATTEMPTS = 10
+"""Attempts to read files that change meanwhile, because another process writes or merges them."""
 PART_COLUMN = "part"
 """Column of a merged file: index of the row's part in `LogFile.parts`."""
 

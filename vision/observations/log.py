@@ -1,10 +1,15 @@
 """Reading and writing the observation log of a home folder.
 
 On disk, the rows of a camera and hour lie in `observations/<camera>/<YYYY-MM-DD>T<HH>/`. Each segment of
-footage is written to a part of its own, `<start>.parquet`; a part never crosses an hour. When no more parts
-are to come, `vision.observations.upkeep` merges those of an hour into `hour.parquet`. Every file is written
-atomically. If a part and the hour file merged from it both exist (a merge was interrupted, or the segment was
-written again), readers use the part. So readers see each row once, at any instant.
+footage is written to a part of its own, `<start>.parquet`; a part never crosses an hour. Live rows are
+appended to a file, `<start>.log` (`vision.observations.append_log`), which is a part too. When no more rows
+are to come, `vision.observations.upkeep` merges the parts of an hour into `hour.parquet`. Every file is
+written atomically, except that append logs grow at their end. If a part and the hour file merged from it both
+exist (a merge was interrupted, or the segment was written again), readers use the part. So readers see each
+row once, at any instant.
+
+When the last append log of a camera is merged, the name of an empty file, `<time>.until` in the folder of the
+camera, keeps the stream time up to which it was known.
 """
 
 from __future__ import annotations
@@ -17,14 +22,25 @@ from pathlib import Path
 
 import polars as pl
 
-from vision.frames import SECOND, from_iso, to_iso
-from vision.observations.files import PART_COLUMN, LogFile, encode, read_file, write_atomically
-from vision.observations.schema import HOUR, LOG_FOLDER, SCHEMA, ObservationError, empty
+from vision.frames import SECOND, from_iso
+from vision.observations import append_file
+from vision.observations.append_file import APPEND_SUFFIX, append_paths
+from vision.observations.files import (
+    MAX_READ_ATTEMPTS,
+    PART_COLUMN,
+    FileSummary,
+    LogFile,
+    encode,
+    read_file,
+    read_summary,
+    write_atomically,
+)
+from vision.observations.schema import HOUR, LOG_FOLDER, ObservationError, check_rows, empty, stamp
 
 HOUR_FILE = "hour.parquet"
 """Name of the file into which the parts of an hour are merged."""
-MAX_READ_ATTEMPTS = 10
-"""Attempts to read an hour whose files change meanwhile, because another process merges them."""
+UNTIL_SUFFIX = ".until"
+"""Suffix of the file whose name keeps the time up to which the append log of a camera was known."""
 _HOUR_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d")
 
 
@@ -43,8 +59,7 @@ def hour_of(folder: Path) -> int | None:
 
 def part_path(camera: str, start: int) -> Path:
     """Path below the home folder of the part of a camera that begins at `start` (microseconds UTC)."""
-    stamp = re.sub(r"[-:]", "", to_iso(start))
-    return hour_folder(Path(), camera, start) / f"{stamp}.parquet"
+    return hour_folder(Path(), camera, start) / f"{stamp(start)}.parquet"
 
 
 def write_part(home: Path, observations: pl.DataFrame, camera: str, start: int) -> Path:
@@ -60,10 +75,7 @@ def write_part(home: Path, observations: pl.DataFrame, camera: str, start: int) 
         ObservationError: the rows do not have the log's schema or are of another camera, or a part cannot
             be written.
     """
-    if observations.schema != pl.Schema(SCHEMA):
-        raise ObservationError(f"expected the columns {list(SCHEMA)}, got {observations.columns}")
-    if others := set(observations["camera"].unique().to_list()) - {camera}:
-        raise ObservationError(f"expected observations of camera {camera!r}, got some of {others.pop()!r}")
+    check_rows(observations, camera)
     relative = part_path(camera, start)
     first_hour = start // HOUR * HOUR
     hour = (pl.col("t").dt.timestamp("us") // HOUR * HOUR).fill_null(first_hour)
@@ -111,12 +123,12 @@ def hour_files(folder: Path) -> dict[str, LogFile]:
         ObservationError: the files kept changing while they were read.
     """
     for _ in range(MAX_READ_ATTEMPTS):
-        names = _file_names(folder)
+        paths = file_paths(folder)
         try:
-            files = {name: read_file(folder / name) for name in names}
+            files = {path.name: read_stored(path) for path in paths}
         except FileNotFoundError:
             continue
-        if _file_names(folder) != names:
+        if file_paths(folder) != paths:
             continue
         merged = files.get(HOUR_FILE)
         if merged is not None and merged.parts:
@@ -128,6 +140,31 @@ def hour_files(folder: Path) -> dict[str, LogFile]:
     raise ObservationError(
         f"{folder}: expected to read it within {MAX_READ_ATTEMPTS} attempts, but its files kept changing"
     )
+
+
+def read_stored(path: Path) -> LogFile:
+    """Read a file of the log of either kind, Parquet or append log.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TornError: the file is torn.
+        ObservationError: the file cannot be read, or a later version wrote it.
+    """
+    return append_file.read(path) if path.suffix == APPEND_SUFFIX else read_file(path)
+
+
+def summarise_stored(path: Path) -> FileSummary:
+    """Read how much a file of the log holds, of either kind.
+
+    Raises:
+        FileNotFoundError, TornError, ObservationError: see `read_stored`.
+    """
+    return append_file.read_summary(path) if path.suffix == APPEND_SUFFIX else read_summary(path)
+
+
+def file_paths(folder: Path) -> list[Path]:
+    """The files of the log in the folder of an hour, sorted by name."""
+    return sorted([*folder.glob("[!.]*.parquet"), *append_paths(folder)])
 
 
 def merged_rows(files: Mapping[str, LogFile]) -> pl.DataFrame:
@@ -153,13 +190,13 @@ def cameras(home: Path) -> tuple[str, ...]:
     return tuple(
         name
         for name in camera_folders(home)
-        if any(_file_names(folder) for _, folder in hour_folders(home, name))
+        if any(file_paths(folder) for _, folder in hour_folders(home, name))
     )
 
 
 def stored_hours(home: Path, camera: str) -> tuple[int, ...]:
     """Starts of the hours (microseconds UTC) for which the log has files of a camera; reads no file."""
-    return tuple(hour for hour, folder in hour_folders(home, camera) if _file_names(folder))
+    return tuple(hour for hour, folder in hour_folders(home, camera) if file_paths(folder))
 
 
 def camera_folders(home: Path) -> list[str]:
@@ -173,6 +210,46 @@ def hour_folders(home: Path, camera: str) -> list[tuple[int, Path]]:
     folder = home / LOG_FOLDER / camera
     found = [(hour_of(entry), entry) for entry in folder.iterdir()] if folder.is_dir() else []
     return sorted((hour, entry) for hour, entry in found if hour is not None)
+
+
+def append_log_files(home: Path, camera: str) -> list[Path]:
+    """The files of a camera's append log, in order of time; rows may be appended to the last one."""
+    return [path for _, folder in hour_folders(home, camera) for path in append_paths(folder)]
+
+
+def newest_append_file(home: Path, camera: str) -> Path | None:
+    """The last of `append_log_files`; looks at the newest hours first."""
+    folders = reversed(hour_folders(home, camera))
+    return next((paths[-1] for _, folder in folders if (paths := append_paths(folder))), None)
+
+
+def known_until(home: Path, camera: str) -> int | None:
+    """The stream time up to which the live rows of a camera are in the log, microseconds UTC.
+
+    None: no live rows were ever appended. A row before that time will not be added any more.
+
+    Raises:
+        TornError: the head of the newest append log is damaged.
+        ObservationError: the files kept changing while they were read.
+    """
+    for _ in range(MAX_READ_ATTEMPTS):
+        path = newest_append_file(home, camera)
+        marks = until_marks(home, camera)
+        try:
+            times = [] if path is None else [append_file.scan(path).until]
+        except FileNotFoundError:
+            continue  # It was merged meanwhile.
+        return max([*times, *marks.values()], default=None)
+    raise ObservationError(
+        f"{home / LOG_FOLDER / camera}: expected to read it within {MAX_READ_ATTEMPTS} attempts, but its "
+        "files kept changing"
+    )
+
+
+def until_marks(home: Path, camera: str) -> dict[Path, int]:
+    """The files whose names keep the time up to which a camera's append log was known, with that time."""
+    found = (home / LOG_FOLDER / camera).glob(f"[!.]*{UNTIL_SUFFIX}")
+    return {path: from_iso(path.name.removesuffix(UNTIL_SUFFIX)) for path in found}
 
 
 def span(home: Path, camera: str) -> tuple[int, int] | None:
@@ -194,7 +271,3 @@ def span(home: Path, camera: str) -> tuple[int, int] | None:
 
 def _hour_rows(home: Path, camera: str, hour: int) -> Iterator[pl.DataFrame]:
     return (rows for _, rows in read_hours(home, camera, hour, hour + HOUR))
-
-
-def _file_names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("[!.]*.parquet"))

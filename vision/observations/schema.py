@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
 
-from vision.frames import SECOND
+from vision.frames import SECOND, to_iso
 from zones.errors import LazarettoError
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -68,6 +69,23 @@ class TornError(ObservationError):
             "`lazaretto observations recover` sets it aside and says what is lost"
         )
         self.path, self.why = path, why
+
+
+def stamp(t: int) -> str:
+    """A time (microseconds UTC) as file names of the log give it; such names sort by time."""
+    return re.sub(r"[-:]", "", to_iso(t))
+
+
+def check_rows(rows: pl.DataFrame, camera: str) -> None:
+    """Refuse rows that are not observations of that camera.
+
+    Raises:
+        ObservationError: the rows do not have the log's schema or are of another camera.
+    """
+    if rows.columns != list(SCHEMA) or rows.dtypes != list(SCHEMA.values()):
+        raise ObservationError(f"expected the columns {list(SCHEMA)}, got {rows.columns}")
+    if others := set(rows["camera"].to_list()) - {camera}:
+        raise ObservationError(f"expected observations of camera {camera!r}, got some of {others.pop()!r}")
 
 
 def empty() -> pl.DataFrame:

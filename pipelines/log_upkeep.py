@@ -38,10 +38,12 @@ class LogSummary:
     Attributes:
         camera: id of the camera.
         hours: the hours that it holds, in order of time; at least one.
+        known_until: stream time up to which live rows were appended, microseconds UTC; None = none ever were.
     """
 
     camera: str
     hours: tuple[upkeep.HourSummary, ...]
+    known_until: int | None
 
     @property
     def start(self) -> int:
@@ -62,6 +64,11 @@ class LogSummary:
     def rows(self) -> int:
         """Number of observations."""
         return sum(item.rows for item in self.hours)
+
+    @property
+    def append_logs(self) -> int:
+        """Number of these files that are append logs of live rows."""
+        return sum(item.append_logs for item in self.hours)
 
     @property
     def person_seconds(self) -> float:
@@ -87,6 +94,8 @@ class LogSummary:
             "end": to_iso(self.end),
             "hour_count": len(self.hours),
             "files": self.files,
+            "append_logs": self.append_logs,
+            "known_until": None if self.known_until is None else to_iso(self.known_until),
             "rows": self.rows,
             "person_seconds": round(self.person_seconds, 3),
             "bytes": self.bytes,
@@ -96,6 +105,7 @@ class LogSummary:
                     "hour": to_iso(item.hour),
                     "files": item.files,
                     "old_format_files": item.old_format_files,
+                    "append_logs": item.append_logs,
                     "rows": item.rows,
                     "seconds": item.seconds,
                     "bytes": item.bytes,
@@ -173,7 +183,14 @@ def summarise_log(home: Home, cameras: Sequence[str] | None = None) -> list[LogS
         LazarettoError: as `choose_cameras`.
     """
     names = choose_cameras(home, cameras)
-    found = [LogSummary(name, tuple(upkeep.hour_summaries(home.path, name))) for name in names]
+    found = [
+        LogSummary(
+            name,
+            tuple(upkeep.hour_summaries(home.path, name)),
+            observations.known_until(home.path, name),
+        )
+        for name in names
+    ]
     return [item for item in found if item.hours]
 
 

@@ -38,11 +38,17 @@ def show(
         print_json([item.to_dict() for item in found])
     else:
         Console().print(log_table(found))
+        for item in found:
+            if item.known_until is not None:
+                print(
+                    f"{item.camera}: live rows until {to_iso(item.known_until)[:19]}Z, "
+                    f"{item.append_logs or 'no'} append log{'s' if item.append_logs != 1 else ''}"
+                )
 
 
 @app.command()
 def compact(home: HomeOption = None, camera: CamerasOption = None, dry_run: DryRunOption = False) -> None:
-    """Merge the files of each hour into one, without loss. The current hour is left alone."""
+    """Merge the files of each hour, append logs too, without loss. The current hour is left alone."""
     done = compact_log(Home.choose(home), camera, dry_run)
     if dry_run:
         print(f"{done.parts} parts of {done.hours} hours would be merged")
@@ -72,10 +78,10 @@ def purge(
 
 @app.command()
 def recover(home: HomeOption = None, camera: CamerasOption = None) -> None:
-    """Set torn files aside and enter the lost minutes in the coverage."""
+    """Set torn files, and torn ends of append logs, aside and enter the lost time in the coverage."""
     losses = recover_log(Home.choose(home), camera)
     for loss in losses:
-        print(f"{loss.path}: torn ({loss.reason}), set aside as {loss.aside.name}")
+        print(f"{loss.path}: torn ({loss.reason}), {loss.bytes:,} bytes set aside as {loss.aside.name}")
         for start, end in loss.intervals:
             print(
                 f"  lost: {loss.camera} {to_iso(start)[:19]}Z to {to_iso(end)[:19]}Z "

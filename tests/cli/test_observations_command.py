@@ -17,8 +17,9 @@ from tests.observing import rows
 from tests.running import lazaretto_here as lazaretto
 from tests.running import one_sentence
 from vision.frames import SECOND, to_iso
-from vision.observations import ALL_TIME, HOUR, read, write_part
-from vision.observations.log import HOUR_FILE, hour_folder
+from vision.observations import ALL_TIME, HOUR, AppendLog, known_until, read, rounded, write_part
+from vision.observations.append_file import RECORD_BYTES, scan
+from vision.observations.log import HOUR_FILE, append_log_files, hour_folder
 from zones.facility import ZoneType
 
 MINUTE = 60 * SECOND
@@ -176,6 +177,88 @@ def test_a_torn_part_that_an_hour_holds_as_well_costs_nothing(home: Path) -> Non
     assert "lost: nothing" in ran.out, ran.out + ran.err
     assert states(home) == [("analysed", 55, 61, "")]
     assert read(home, "cam-1", *ALL_TIME).equals(before)
+
+
+def live_minutes(home: Path, minutes: int = 6) -> pl.DataFrame:
+    """Append a log second by second, from 12:55 on, and enter its time in the coverage; returns its rows."""
+    start = NOON + 55 * MINUTE
+    seen = rounded(long_log(minutes / 60)).with_columns(t=pl.col("t") + pl.duration(minutes=55))
+    moment = pl.col("t").dt.timestamp("us")
+    with AppendLog(home, "cam-1", sync_every_s=60) as log:
+        for end in range(start + 20 * SECOND, start + minutes * MINUTE + 1, 20 * SECOND):
+            log.append(seen.filter((moment >= end - 20 * SECOND) & (moment < end)), end)
+    with Ledger.open(home / "ledger.db") as ledger:
+        interval = Interval("cam-1", start, start + minutes * MINUTE, State.ANALYSED)
+        ledger.coverage.record("cam-1", [interval])
+    return seen
+
+
+def test_an_append_log_is_shown_and_compacted_like_parts(tmp_path: Path) -> None:
+    rows_of_log = live_minutes(tmp_path)
+    about = shown(tmp_path)
+    assert (about["append_logs"], about["files"], about["rows"]) == (1, 2, len(rows_of_log))
+    assert about["known_until"] == to_iso(NOON + 61 * MINUTE)
+    table = lazaretto("observations", "show", "--home", tmp_path)
+    assert "cam-1: live rows until 2026-11-26T06:01:00Z, 1 append log\n" in table.out
+    tried = lazaretto("observations", "compact", "--home", tmp_path, "--dry-run")
+    assert "1 parts of 1 hours would be merged" in tried.out
+    ran = lazaretto("observations", "compact", "--home", tmp_path)
+    assert ran.code == 0 and "1 parts of 1 hours merged" in ran.out, ran.err
+    assert read(tmp_path, "cam-1", *ALL_TIME).equals(rows_of_log)
+    table = lazaretto("observations", "show", "--home", tmp_path)
+    assert "cam-1: live rows until 2026-11-26T06:01:00Z, no append logs\n" in table.out
+    purged = lazaretto("observations", "purge", "--home", tmp_path, "--older-than", "1")
+    assert "hours from before" in purged.out and purged.code == 0
+
+
+def test_a_torn_append_log_stops_reading_and_recovery_keeps_what_is_before_the_tear(tmp_path: Path) -> None:
+    rows_of_log = live_minutes(tmp_path, 4)
+    [path] = append_log_files(tmp_path, "cam-1")
+    until = NOON + 57 * MINUTE
+    found = scan(path)
+    size = found.size - sum(RECORD_BYTES + len(payload) for payload in found.payloads[6:])
+    path.write_bytes(path.read_bytes()[:size] + b"no record" * 99)
+    assert known_until(tmp_path, "cam-1") == until
+    stopped = lazaretto("observations", "show", "--home", tmp_path)
+    assert stopped.code == 2 and path.name in one_sentence(stopped)
+    ran = lazaretto("observations", "recover", "--home", tmp_path)
+    assert ran.code == 0, ran.err
+    assert f"891 bytes set aside as {path.name}.{size}-" in ran.out and "1 torn file" in ran.out
+    assert f"lost: cam-1 {to_iso(until)[:19]}Z to {to_iso(until + 2 * MINUTE)[:19]}Z" in ran.out
+    assert states(tmp_path)[:2] == [
+        ("analysed", 55, 57, ""),
+        ("undecodable", 57, 59, "observation log torn"),
+    ]
+    moment = pl.col("t").dt.timestamp("us")
+    assert read(tmp_path, "cam-1", *ALL_TIME).equals(rows_of_log.filter(moment < until))
+    assert "no torn files" in lazaretto("observations", "recover", "--home", tmp_path).out
+
+
+def test_an_append_log_with_a_torn_head_loses_its_hour_but_not_the_segments_beside_it(tmp_path: Path) -> None:
+    minutes_of(tmp_path, 2)
+    with AppendLog(tmp_path, "cam-1") as log:
+        log.append(rows([NOON + 58 * MINUTE], "cam-1"), NOON + 59 * MINUTE)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        live = Interval("cam-1", NOON + 58 * MINUTE, NOON + 61 * MINUTE, State.ANALYSED)
+        ledger.coverage.record("cam-1", [live])
+    [path] = append_log_files(tmp_path, "cam-1")
+    path.write_bytes(b"torn")
+    ran = lazaretto("observations", "recover", "--home", tmp_path)
+    assert f"4 bytes set aside as {path.name}.torn" in ran.out, ran.out + ran.err
+    assert [state[:3] for state in states(tmp_path)] == [
+        ("analysed", 55, 57),
+        ("offline", 57, 58),
+        ("undecodable", 58, 60),
+        ("analysed", 60, 61),
+    ]
+
+
+def test_a_torn_hour_loses_its_live_rows_too(tmp_path: Path) -> None:
+    live_minutes(tmp_path)
+    hour = hour_folder(tmp_path, "cam-1", NOON) / HOUR_FILE
+    hour.write_bytes(hour.read_bytes()[:-9])
+    lazaretto("observations", "recover", "--home", tmp_path)
+    assert [state[:3] for state in states(tmp_path)] == [("undecodable", 55, 60), ("analysed", 60, 61)]
 
 
 @pytest.mark.parametrize("verb", ["show", "compact", "purge", "recover"])

@@ -6,9 +6,10 @@ in segments, so that nothing is lost or done twice; `pipelines.segments` describ
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from incidents.evidence import clean_leftovers
@@ -17,6 +18,7 @@ from pipelines import checkpoint
 from pipelines.assignment import Footage
 from pipelines.footage import clip_sources
 from pipelines.home import Home
+from pipelines.locks import HourLock, InUseError, Use
 from pipelines.publish import not_in_force_warning
 from pipelines.record_incidents import RecordingResult, record_incidents
 from pipelines.segments import SegmentSink, Stream, StreamAnalysis
@@ -36,9 +38,11 @@ MAX_GAP_WITHIN_STREAM_US = 2 * SECOND
 Project default (docs/defaults.md).
 """
 MAX_SOURCE_FPS = 1000.0
-EVIDENCE_BEFORE_US, EVIDENCE_AFTER_US = 24 * observations.HOUR, observations.HOUR
-"""How far before and after a window its evidence can reach, microseconds: an incident that ends in the window
-may have begun up to a day before it, and its clip goes on for some seconds after it."""
+LOOK_BACK_US = 24 * observations.HOUR
+"""How far before its footage an analysis reads the log, microseconds: an incident that ends in it may have
+begun up to a day before it."""
+EVIDENCE_AFTER_US = observations.HOUR
+"""How far after the footage its evidence can reach, microseconds; a clip goes on for some seconds only."""
 
 Progress = Callable[[str, int, int], None]
 """Called during an analysis with the camera, the microseconds of footage done, and those in all."""
@@ -125,19 +129,14 @@ def analyze(
 
     A source that cannot be read is a fault of the result and does not stop the others. A source that was
     analysed to its end before is skipped. Footage is a fault when its camera has already been analysed for
-    that time, from another source or with other settings.
+    that time, from another source or with other settings; so is a camera of which another process uses the
+    same hours.
 
     Raises:
-        LazarettoError: the log or the ledger cannot be written, or another analysis uses the home.
+        LazarettoError: the log or the ledger cannot be written.
     """
-    with request.home.exclusive():
-        clean_leftovers(request.home.evidence)
-        return _analyze(request, ledger, bundle, progress)
-
-
-def _analyze(
-    request: AnalyzeRequest, ledger: Ledger, bundle: ModelBundle, progress: Progress
-) -> AnalyzeResult:
+    request.home.prepare()
+    clean_leftovers(request.home.evidence)
     models = {
         purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime}
         for purpose, w in bundle.weights.items()
@@ -157,12 +156,14 @@ def _analyze(
         by_camera: dict[str, list[Stream]] = {}
         for stream in _open_streams(request, bundle, result):
             by_camera.setdefault(stream.source.camera, []).append(stream)
-        total = sum(stream.duration for streams in by_camera.values() for stream in streams)
-        meter = _ProgressMeter(progress, total)
-        for name, streams in by_camera.items():
-            camera = request.facility.camera(name)
-            job = _CameraJob(request, ledger, bundle, camera, result, meter)
-            result.cameras.append(job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path)))))
+        with _locked(request.home, by_camera, result) as locks:
+            total = sum(stream.duration for name in locks for stream in by_camera[name])
+            meter = _ProgressMeter(progress, total)
+            for name, lock in locks.items():
+                job = _CameraJob(request, ledger, bundle, request.facility.camera(name), result, meter)
+                streams = sorted(by_camera[name], key=lambda s: (s.start, str(s.source.info.path)))
+                result.cameras.append(job.run(streams))
+                lock.release()
         status = "failed" if result.faults else "complete"
     except LazarettoError:
         status = "failed"
@@ -198,6 +199,24 @@ def _open_streams(request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeR
         if key not in keys:
             keys.add(key)
             yield Stream(source, key, size_and_date)
+
+
+@contextlib.contextmanager
+def _locked(
+    home: Home, by_camera: Mapping[str, Sequence[Stream]], result: AnalyzeResult
+) -> Iterator[dict[str, HourLock]]:
+    """Hold the hours of the footage of each camera; of a camera that is in use, enter a fault."""
+    with contextlib.ExitStack() as stack:
+        locks: dict[str, HourLock] = {}
+        for name, streams in by_camera.items():
+            ends = [s.start + s.duration if s.duration else observations.ALL_TIME[1] for s in streams]
+            start = min(s.start for s in streams)
+            use = Use(name, "analysis", start, max(ends), reads_from=start - LOOK_BACK_US)
+            try:
+                locks |= stack.enter_context(home.lock(use))
+            except InUseError as error:
+                result.faults.append(error)
+        yield locks
 
 
 class _ProgressMeter:
@@ -299,7 +318,7 @@ class _CameraJob:
         if not segments:
             return
         window = min(item.start for item in segments), max(item.end for item in segments)
-        begin, end = window[0] - EVIDENCE_BEFORE_US, window[1] + EVIDENCE_AFTER_US
+        begin, end = window[0] - LOOK_BACK_US, window[1] + EVIDENCE_AFTER_US
         footage = clip_sources(self.ledger, self.camera.id, begin, end)
         result.recording = record_incidents(
             self.request.home,

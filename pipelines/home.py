@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.locks import HourLock, Use, hold
 from zones.errors import LazarettoError
 
 HOME_VARIABLE = "LAZARETTO_HOME"
@@ -23,7 +22,8 @@ class Home:
 
     Attributes:
         path: the folder. `ledger.db` is the record. `observations/` and `evidence/` can be rebuilt or
-            purged. `resume/` holds the checkpoints of interrupted analyses.
+            purged. `resume/` holds the checkpoints of interrupted analyses, `locks/` says which process
+            writes what.
     """
 
     path: Path
@@ -59,19 +59,11 @@ class Home:
                 f"expected a home folder that can be written, got {self.path}: {error.strerror or error}"
             ) from error
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Lock the home for one analysis. The lock ends with the process, even if it is killed.
+    def lock(self, *uses: Use) -> AbstractContextManager[dict[str, HourLock]]:
+        """Hold hours of cameras while something is written to them; see `pipelines.locks.hold`.
 
         Raises:
-            LazarettoError: another analysis holds the lock, or the folder cannot be written.
+            InUseError: another process uses some of the hours.
+            LazarettoError: the folder cannot be written.
         """
-        self.prepare()
-        with (self.path / ".analysis.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise LazarettoError(
-                    f"expected to be the only analysis that writes to {self.path}, got another at work there"
-                ) from error
-            yield
+        return hold(self.path / "locks", uses)

@@ -1,17 +1,20 @@
 """Look after the observation log of a home: summarise it, compact its hours, purge old hours.
 
-Compacting and purging hold the home, so no analysis runs at the same time. The recovery of torn files is in
+Compacting holds one hour of a camera at a time, purging the hours that it removes: so an analysis or a watch
+goes on beside them, unless it uses the same hours. The recovery of torn files is in
 `pipelines.recover_observations`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.home import Home
+from pipelines.locks import InUseError, Use
 from vision import observations
 from vision.frames import to_iso
 from vision.observations import HOUR, upkeep
@@ -123,12 +126,14 @@ class Compaction:
         parts: files merged.
         hours: hours that they belong to.
         bytes_before, bytes_after: size of the log of the cameras.
+        in_use: a sentence for each hour that was left alone because another process uses it.
     """
 
     parts: int
     hours: int
     bytes_before: int
     bytes_after: int
+    in_use: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,8 @@ def compact_log(
 ) -> Compaction:
     """Merge the files of each hour into one, without loss. The current hour is left alone.
 
+    So is an hour that another process uses; the result says which.
+
     Args:
         home: the home.
         cameras: ids; None = all cameras of the log.
@@ -206,24 +213,28 @@ def compact_log(
         now: microseconds UTC; None = the clock.
 
     Raises:
-        LazarettoError: as `choose_cameras`; a file is torn or cannot be written; the home is
-            in use.
+        LazarettoError: as `choose_cameras`; a file is torn or cannot be written.
     """
     names = choose_cameras(home, cameras)
     now = _clock() if now is None else now
     parts = hours = 0
-    with home.exclusive():
-        before = _size(home, names)
-        for name in names:
-            if not dry_run:
-                upkeep.clean_leftovers(home.path, name)
-            for hour in observations.stored_hours(home.path, name):
-                if hour <= now < hour + HOUR:
-                    continue
-                merge = upkeep.parts_to_compact if dry_run else upkeep.compact
-                count = merge(home.path, name, hour)
-                parts, hours = parts + count, hours + (count > 0)
-        return Compaction(parts, hours, before, _size(home, names))
+    in_use: list[str] = []
+    before = _size(home, names)
+    for name in names:
+        if not dry_run:
+            upkeep.clean_leftovers(home.path, name)
+        for hour in observations.stored_hours(home.path, name):
+            if hour <= now < hour + HOUR or not (count := upkeep.parts_to_compact(home.path, name, hour)):
+                continue
+            try:
+                if not dry_run:
+                    with home.lock(Use(name, "compaction", hour, hour + HOUR)):
+                        count = upkeep.compact(home.path, name, hour)
+            except InUseError as error:
+                in_use.append(f"{to_iso(hour)[:13]}Z: {error}")
+                continue
+            parts, hours = parts + count, hours + (count > 0)
+    return Compaction(parts, hours, before, _size(home, names), tuple(in_use))
 
 
 def purge_log(
@@ -243,8 +254,8 @@ def purge_log(
         now: microseconds UTC; None = the clock.
 
     Raises:
-        LazarettoError: as `choose_cameras`; the age is out of range; a file cannot be removed; the home
-            is in use.
+        InUseError: another process uses some of the hours. Then none is removed.
+        LazarettoError: as `choose_cameras`; the age is out of range; a file cannot be removed.
     """
     if not MIN_PURGE_AGE_DAYS <= older_than_days <= MAX_PURGE_AGE_DAYS:
         raise LazarettoError(
@@ -254,19 +265,26 @@ def purge_log(
     names = choose_cameras(home, cameras)
     before = (_clock() if now is None else now) - older_than_days * DAY
     purged: list[PurgedDay] = []
-    with home.exclusive():
-        for name in names:
+    old = {
+        name: found
+        for name in names
+        if (found := [pair for pair in hour_folders(home.path, name) if pair[0] + HOUR <= before])
+    }
+    uses = [Use(name, "purge", found[0][0], found[-1][0] + HOUR, removes=True) for name, found in old.items()]
+    with contextlib.nullcontext() if dry_run else home.lock(*uses):
+        for name, found in old.items():
             sizes: dict[str, list[int]] = {}
-            for hour, folder in hour_folders(home.path, name):
-                if hour + HOUR > before:
-                    continue
+            for hour, folder in found:
+                if not folder.is_dir():
+                    continue  # Another purge was faster.
                 size = sum(path.stat().st_size for path in folder.iterdir())
                 if not dry_run:
                     upkeep.remove_hour(home.path, name, hour)
                 sizes.setdefault(to_iso(hour)[:10], []).append(size)
-            purged += [PurgedDay(name, day, len(found), sum(found)) for day, found in sizes.items()]
-            if not dry_run:
-                upkeep.clean_leftovers(home.path, name)
+            purged += [PurgedDay(name, day, len(each), sum(each)) for day, each in sizes.items()]
+    if not dry_run:
+        for name in names:
+            upkeep.clean_leftovers(home.path, name)
     return Purge(before, tuple(purged))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from incidents.coverage import WATCHED, clip
 from incidents.ledger import Ledger
 from pipelines.home import Home
+from pipelines.locks import Use
 from pipelines.log_upkeep import choose_cameras
 from vision.observations import LOG_FOLDER, TornError, log, upkeep
 from vision.observations.append_file import APPEND_SUFFIX, append_paths, scan, start_of
@@ -44,28 +45,31 @@ class Loss:
 def recover_log(home: Home, cameras: Sequence[str] | None = None) -> list[Loss]:
     """Set the torn files of the log aside, and enter in the ledger that their time is no longer watched.
 
-    It is safe to repeat after a kill.
+    It is safe to repeat after a kill. Only the hours with torn files are held while they are recovered: an
+    analysis or a watch of other hours goes on.
 
     Args:
         home: the home.
         cameras: ids; None = all cameras of the log.
 
     Raises:
-        LazarettoError: there is no log or no such camera; the log or the ledger cannot be written; the home
-            is in use.
+        InUseError: another process writes to an hour with a torn file.
+        LazarettoError: there is no log or no such camera; the log or the ledger cannot be written.
     """
     names = choose_cameras(home, cameras)
     losses: list[Loss] = []
-    with home.exclusive(), Ledger.open(home.ledger, create=False) as ledger:
+    with Ledger.open(home.ledger, create=False) as ledger:
         for name in names:
             upkeep.clean_leftovers(home.path, name)
-            losses += _recover_camera(home.path, ledger, name)
+            for hour in dict.fromkeys(hour for hour, _ in upkeep.torn_files(home.path, name)):
+                with home.lock(Use(name, "recovery", hour, hour + HOUR)):
+                    losses += _recover_hour(home.path, ledger, name, hour)
     return losses
 
 
-def _recover_camera(home: Path, ledger: Ledger, camera: str) -> list[Loss]:
+def _recover_hour(home: Path, ledger: Ledger, camera: str, hour: int) -> list[Loss]:
     losses = []
-    for hour, error in list(upkeep.torn_files(home, camera)):
+    for error in list(upkeep.torn_files_of_hour(home, camera, hour)):
         path = error.path
         is_append_log = path.suffix == APPEND_SUFFIX
         kept = upkeep.intact_parts(path.parent)

@@ -50,6 +50,8 @@ def show(
 def compact(home: HomeOption = None, camera: CamerasOption = None, dry_run: DryRunOption = False) -> None:
     """Merge the files of each hour, append logs too, without loss. The current hour is left alone."""
     done = compact_log(Home.choose(home), camera, dry_run)
+    for sentence in done.in_use:
+        print(f"left as it is: {sentence}")
     if dry_run:
         print(f"{done.parts} parts of {done.hours} hours would be merged")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +33,8 @@ class LedgerFile:
     """A connection to the ledger's database, to be used by the thread that opened it.
 
     The write-ahead log (WAL) lets reviewers read while an analysis writes. With synchronous=FULL a
-    committed transaction survives a power cut.
+    committed transaction survives a power cut. A ledger that cannot be written, such as one on a read-only
+    disk, is opened for reading, and no file is created beside it.
 
     Attributes:
         path: the file.
@@ -43,13 +45,14 @@ class LedgerFile:
         """Open, and bring the schema up to date; see `incidents.ledger.Ledger.open`."""
         self.path, self.clock = path, clock
         _prepare_folder(path, create)
+        read_only = path.exists() and not _can_write(path)
         with translated(path):
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}", uri=True, timeout=BUSY_S
-            )
-            self.db = Database(connection)
+            if not read_only:
+                self.db = Database(_connect(path, f"mode={'rwc' if create else 'rw'}"))
+            else:
+                self.db = Database(_connect_to_read(path))
             try:
-                self._prepare(create)
+                self._prepare(create, read_only)
             except BaseException:
                 self.db.close()
                 raise
@@ -124,8 +127,18 @@ class LedgerFile:
         with translated(self.path):
             self.db.execute(sql, dict(values))
 
-    def _prepare(self, create: bool) -> None:
+    def _prepare(self, create: bool, read_only: bool) -> None:
         self._check_schema(create)
+        if read_only:
+            if MIGRATIONS.pending(self.db):
+                # Of an older schema, a copy in memory is brought up to date.
+                memory = sqlite3.connect(":memory:")
+                self.db.conn.backup(memory)
+                self.db.close()
+                self.db = Database(memory)
+                MIGRATIONS.apply(self.db)
+            self.db.execute("PRAGMA query_only = ON")
+            return
         self.db.execute("PRAGMA foreign_keys = ON")
         self.db.execute("PRAGMA synchronous = FULL")
         self._enable_wal()
@@ -158,6 +171,45 @@ class LedgerFile:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
+
+
+def _can_write(path: Path) -> bool:
+    """Whether this process may write a ledger, which needs files beside it too (`-wal`, `-shm`)."""
+    effective = os.access in os.supports_effective_ids
+    # The administrator (root) is refused by a read-only file system alone.
+    return all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.parent))
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=BUSY_S)
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Connect to a ledger that cannot be written, without writing anything.
+
+    In WAL mode, SQLite needs the shared-memory file `-shm` beside the ledger. While another process has the
+    ledger open, it is there. Else it cannot be created; but then, if nothing is left in the `-wal` file, the
+    ledger itself is complete and nothing changes it: SQLite calls that immutable, and needs no other file
+    (https://www.sqlite.org/wal.html, "Read-Only Databases").
+
+    Raises:
+        LedgerError: changes wait in the `-wal` file, which cannot be read without `-shm`.
+    """
+    connection = _connect(path, "mode=ro")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return connection
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise LedgerError(
+            f"{path}: expected a read-only ledger that was closed, got one with changes in {log.name} that "
+            "were not yet entered: open it once where it can be written"
+        )
+    return _connect(path, "mode=ro&immutable=1")
 
 
 @contextmanager

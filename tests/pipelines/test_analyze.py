@@ -148,7 +148,7 @@ def test_an_analysis_killed_twice_gives_the_same_result(analysed: Analysed, tmp_
     ]
 
 
-def test_a_second_analysis_of_the_same_home_is_refused(tmp_path: Path) -> None:
+def test_a_second_analysis_of_the_same_cameras_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     first = subprocess.Popen(
         command("analyze", *BOTH, "--home", home),
@@ -164,7 +164,9 @@ def test_a_second_analysis_of_the_same_home_is_refused(tmp_path: Path) -> None:
         first.kill()
         first.wait()
     assert second.code == 2
-    assert "expected to be the only analysis" in second.err
+    for camera in ("yard", "lobby"):
+        assert f"camera {camera}: expected no other process at work on the hours of this" in second.err
+    assert f"got the analysis of process {first.pid} (__main__.py analyze yard=" in second.err
 
 
 @pytest.fixture

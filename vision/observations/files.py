@@ -15,13 +15,14 @@ Files without this entry are in the old format: rows as they were given, neither
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import BinaryIO, NotRequired, TypedDict, cast
 
 import polars as pl
 
@@ -187,16 +188,43 @@ def write_atomically(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with _open_locked(temporary) as file:
+            file.truncate(0)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise ObservationError(f"cannot write {path.name} below {path.parent}: {error}") from error
+
+
+def remove_leftover(temporary: Path) -> bool:
+    """Remove a temporary file of `write_atomically`, unless its process is still at work; whether it did."""
+    try:
+        with temporary.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
+
+
+def _open_locked(temporary: Path) -> BinaryIO:
+    """Open a temporary file and hold it; the system lets go of it when the process ends, however it ends."""
+    while True:
+        file = temporary.open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if temporary.exists() and os.path.samestat(os.fstat(file.fileno()), temporary.stat()):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        # Between opening and holding it, another process took it for a leftover, or finished the same file.
+        file.close()
 
 
 _TORN_FILE_ERRORS = (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException)

@@ -1,7 +1,8 @@
 """Upkeep of the observation log: merging parts into hour files, removing old hours, finding torn files.
 
-Nothing here may run at the same time as an analysis that writes to the same home folder, except that the
-writer of an append log merges the hours that it has finished. Readers may read at any time.
+No other process may write to the hours that are merged, removed or recovered: `pipelines.locks` sees to that.
+The writer of an append log merges the hours that it has finished. Readers may read at any time, but what they
+have yet to read of an hour that is removed is gone.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from vision.observations.files import (
     decode,
     encode,
     read_file,
+    remove_leftover,
     write_atomically,
 )
 from vision.observations.log import (
@@ -167,33 +169,42 @@ def remove_hour(home: Path, camera: str, hour: int) -> None:
     try:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
-        shutil.rmtree(doomed)
+        with contextlib.suppress(FileNotFoundError):  # `clean_leftovers` of another process helps.
+            shutil.rmtree(doomed)
     except OSError as error:
         raise ObservationError(f"cannot remove {folder}: {error.strerror or error}") from error
 
 
 def clean_leftovers(home: Path, camera: str) -> int:
-    """Remove what killed processes left half written or half removed; returns the number of entries."""
+    """Remove what killed processes left half written or half removed; returns the number of entries.
+
+    What another process is still writing stays.
+    """
     folder = home / LOG_FOLDER / camera
     files = [*folder.glob("*/.*.tmp"), *folder.glob(".*.tmp")]
+    removed = sum(remove_leftover(path) for path in files)
     folders = list(folder.glob(f".*{PURGED_SUFFIX}"))
-    for path in files:
-        path.unlink(missing_ok=True)
     for path in folders:
         shutil.rmtree(path, ignore_errors=True)
-    return len(files) + len(folders)
+    return removed + len(folders)
 
 
 def torn_files(home: Path, camera: str) -> Iterator[tuple[int, TornError]]:
     """Read all files of a camera's log; yields the hour and the error of every file that is torn."""
     for hour in stored_hours(home, camera):
-        for path in file_paths(hour_folder(home, camera, hour)):
-            try:
-                read_stored(path)
-            except TornError as error:
-                yield hour, error
-            except FileNotFoundError:
-                continue  # It was merged meanwhile, by the writer of an append log.
+        for error in torn_files_of_hour(home, camera, hour):
+            yield hour, error
+
+
+def torn_files_of_hour(home: Path, camera: str, hour: int) -> Iterator[TornError]:
+    """Read all files of a camera and hour; yields the error of every file that is torn."""
+    for path in file_paths(hour_folder(home, camera, hour)):
+        try:
+            read_stored(path)
+        except TornError as error:
+            yield error
+        except FileNotFoundError:
+            continue  # It was merged meanwhile, by the writer of an append log.
 
 
 def intact_parts(folder: Path) -> set[str]:

@@ -104,6 +104,8 @@ def details_table(details: IncidentDetails, home: Path) -> Table:
         )
     for item in incident.evidence:
         table.add_row(item.kind, str(home / item.path))
+    for item in incident.viewing:
+        table.add_row(f"{item.kind} for viewing", str(home / item.path))
     return table
 
 

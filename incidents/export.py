@@ -27,6 +27,7 @@ COLUMNS = (
     *("coverage_share", "clip_uri", "clip_sha256", "keyframe_uri", "keyframe_sha256"),
     *("reviewer", "decision", "reason", "decided_at", "facility_action", "report_number"),
     *("second_look", "withdrawn_reason", "replaced_by", "replaces"),
+    *("viewing_clip_uri", "viewing_clip_sha256"),
 )
 """Columns of a row: every field that the Department of Health requires of a record."""
 _BOM = "\ufeff"
@@ -44,6 +45,7 @@ def row_of(incident: Incident) -> dict[str, str | int | float | None]:
     """
     one = incident
     clip, keyframe = one.evidence_of_kind("clip"), one.evidence_of_kind("keyframe")
+    viewing = next((item for item in one.viewing if item.kind == "clip"), None)
     people = "; ".join(f"{track.id} {belief_text(track)}" for track in one.tracks)
     names = "; ".join(f"{purpose}: {model.get('name', '')}" for purpose, model in one.models.items())
     digests = "; ".join(f"{purpose}: {model.get('sha256', '')}" for purpose, model in one.models.items())
@@ -67,6 +69,7 @@ def row_of(incident: Incident) -> dict[str, str | int | float | None]:
         *(one.reviewer, one.decision, one.reason, decided),
         *(one.facility_action, one.report_number),
         *(one.second_look, one.withdrawn_reason, one.replaced_by, "; ".join(one.replaces)),
+        *((viewing.path, viewing.sha256) if viewing else (None, None)),
     )
     return dict(zip(COLUMNS, values, strict=True))
 

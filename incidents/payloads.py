@@ -18,7 +18,7 @@ from incidents.ledger import ExposureEntry, HistoryEntry
 from incidents.ledger.history import Event
 from incidents.local_time import local_datetime, utc_datetime
 from incidents.record import Evidence, Incident, Status, Track
-from incidents.rule_record import EvidenceKind, Kind, Severity
+from incidents.rule_record import EvidenceForm, EvidenceKind, Kind, Severity
 from incidents.rules.events import Measure
 
 
@@ -102,6 +102,10 @@ class EvidencePayload(Payload):
     sha256: str = Field(description="SHA-256 of the file, 64 hexadecimal digits.")
     bytes: int = Field(description="Length of the file.")
     created: Time
+    form: EvidenceForm = Field(
+        description="original = sealed as it was cut from the recording; viewing = a copy made to be shown."
+    )
+    revision: int = Field(description="Number among the files of this kind and form, from 1.")
 
     @classmethod
     def of(cls, item: Evidence, timezone: str) -> Self:
@@ -111,6 +115,8 @@ class EvidencePayload(Payload):
             sha256=item.sha256,
             bytes=item.bytes,
             created=local_datetime(item.created, timezone),
+            form=item.form,
+            revision=item.revision,
         )
 
 
@@ -161,7 +167,10 @@ class IncidentPayload(Payload):
         description="Share of that hour in which the camera was analysed, 0..1; null = not known."
     )
     run: str = Field(description="Id of the run that evaluated the rules last.")
-    evidence: dict[EvidenceKind, EvidencePayload]
+    evidence: dict[EvidenceKind, EvidencePayload] = Field(description="The sealed originals.")
+    viewing: dict[EvidenceKind, EvidencePayload] = Field(
+        description="The newest copies to be shown in place of the originals; empty where there are none."
+    )
     review: ReviewPayload
     facility_action: str | None
     report_number: str | None
@@ -217,6 +226,7 @@ class IncidentPayload(Payload):
             coverage_share=incident.coverage_share,
             run=incident.run,
             evidence={item.kind: EvidencePayload.of(item, zone) for item in incident.evidence},
+            viewing={item.kind: EvidencePayload.of(item, zone) for item in incident.viewing},
             review=ReviewPayload(
                 reviewer=incident.reviewer,
                 decision=incident.decision,

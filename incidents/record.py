@@ -17,6 +17,7 @@ from incidents.rule_record import (
     KINDS,
     SCHEMA_VERSION,
     SEVERITIES,
+    EvidenceForm,
     EvidenceKind,
     Kind,
     RuleRecord,
@@ -101,6 +102,8 @@ class Evidence:
         sha256: of the file, 64 hexadecimal digits.
         bytes: length of the file.
         created: microseconds UTC.
+        form: original, or viewing (a copy to be shown); see `EvidenceForm`.
+        revision: number among the files of this kind and form, from 1; the newest one counts.
     """
 
     kind: EvidenceKind
@@ -108,6 +111,8 @@ class Evidence:
     sha256: str
     bytes: int
     created: int
+    form: EvidenceForm = "original"
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,9 @@ class Incident:
         coverage_share: share of that hour in which the camera was analysed, 0..1.
         run: id of the run that evaluated the rules last.
         status: the follow-up, with reviewer, decision, reason, decided_at (microseconds UTC),
-            facility_action, report_number; evidence: its sealed files.
+            facility_action, report_number.
+        evidence: its sealed originals, the newest revision of each kind.
+        viewing: the newest copies for viewing, at most one of each kind.
         second_look: why a person should decide on it again: what the rules found after the decision. None =
             no second look is due.
         withdrawn_reason: why the rules withdrew it; None = they did not.
@@ -197,6 +204,7 @@ class Incident:
     facility_action: str | None = None
     report_number: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    viewing: tuple[Evidence, ...] = ()
     second_look: str | None = None
     withdrawn_reason: str | None = None
     replaced_by: str | None = None
@@ -240,8 +248,12 @@ class Incident:
         return NEXT[self.status] | ({Status.IN_REVIEW} if again else frozenset())
 
     def evidence_of_kind(self, kind: EvidenceKind) -> Evidence | None:
-        """The clip, keyframe or boxes file of this incident, or None."""
+        """The original clip, keyframe or boxes file of this incident, or None."""
         return next((item for item in self.evidence if item.kind == kind), None)
+
+    def evidence_to_show(self, kind: EvidenceKind) -> Evidence | None:
+        """The newest copy for viewing, else the original, or None."""
+        return next((item for item in (*self.viewing, *self.evidence) if item.kind == kind), None)
 
     def rule_record(self) -> RuleRecord:
         """What the rules recorded, without run and follow-up."""
@@ -274,6 +286,7 @@ class FollowUp(TypedDict, total=False):
     facility_action: str | None
     report_number: str | None
     evidence: tuple[Evidence, ...]
+    viewing: tuple[Evidence, ...]
     second_look: str | None
     withdrawn_reason: str | None
     replaced_by: str | None

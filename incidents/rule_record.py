@@ -22,6 +22,11 @@ EvidenceKind = Literal["clip", "keyframe", "boxes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+EvidenceForm = Literal["original", "viewing"]
+"""original = as it was cut from the recording and sealed; a clip is encoded again only where the recording
+could not be copied, and `boxes.json` says which (`clip.mode`). viewing = a copy made from an original to be
+shown, such as one that every browser plays, or one in which people are blurred."""
+EVIDENCE_FORMS: tuple[EvidenceForm, ...] = get_args(EvidenceForm)
 
 
 class RuleRecord(BaseModel):

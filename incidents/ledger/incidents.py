@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from incidents.ledger.evidence import EvidenceTable
 from incidents.ledger.facilities import FacilityTable
 from incidents.ledger.file import LedgerError, LedgerFile
 from incidents.ledger.history import HistoryEntry, HistoryTable
 from incidents.ledger.rule_results import Change, EventChange, RuleResults
 from incidents.ledger.runs import RunTable
 from incidents.record import Evidence, Incident, Status
-from incidents.rule_record import EVIDENCE_KINDS, KINDS, EvidenceKind, RuleRecord
+from incidents.rule_record import KINDS, EvidenceForm, EvidenceKind, RuleRecord
 from incidents.rules.events import Event
 from vision.frames import to_iso
 
@@ -27,6 +27,7 @@ class IncidentTable:
     ) -> None:
         """Read and write an open file."""
         self._file, self._history = file, history
+        self._evidence = EvidenceTable(file, history)
         self._results = RuleResults(file, runs, facilities, history)
 
     def find(
@@ -163,11 +164,13 @@ class IncidentTable:
         sha256: str,
         bytes: int,
         created: int,
+        form: EvidenceForm = "original",
     ) -> Literal["added", "replaced", "unchanged"]:
-        """Add a sealed file to an incident. An incident has at most one file of each kind.
+        """Add a file to an incident: a sealed original, or a copy of one for viewing.
 
-        While the incident is new, a longer clip may replace a shorter one; the history keeps the digests
-        of both. Once the review has begun, a file is not replaced.
+        Of each kind and form the newest revision counts; earlier ones stay in `evidence_revisions`. An
+        original can get a newer revision while the incident is new, such as a longer clip; once the review
+        has begun it is never replaced. A copy for viewing can be made at any time.
 
         Args:
             incident_id: the full id, or its first digits.
@@ -176,42 +179,30 @@ class IncidentTable:
             sha256: of the file, 64 hexadecimal digits.
             bytes: length of the file.
             created: microseconds UTC.
+            form: original or viewing.
 
         Raises:
-            LedgerError: the incident or kind is unknown, the path is outside the home folder, the digest is
-                not a SHA-256, or the incident is under review and has another file of that kind.
+            LedgerError: the incident, kind or form is unknown, the path is outside the home folder, the
+                digest is not a SHA-256, the incident is under review and has another original of that kind,
+                or there is no original to make a copy of.
         """
-        where = PurePosixPath(path)
-        if kind not in EVIDENCE_KINDS:
-            raise LedgerError(f"expected evidence among {', '.join(EVIDENCE_KINDS)}, got {kind!r}")
-        if where.is_absolute() or ".." in where.parts or not where.parts:
-            raise LedgerError(f"expected a path of evidence below the home folder, got '{path}'")
-        if re.fullmatch("[0-9a-f]{64}", sha256) is None or bytes < 0:
-            raise LedgerError(f"{where}: expected a SHA-256 and a length, got {sha256!r} and {bytes}")
-        item = Evidence(kind, str(where), sha256, bytes, created)
+        item = Evidence(kind, str(PurePosixPath(path)), sha256, bytes, created, form)
         with self._file.writing():
-            incident = self.get(incident_id)
-            old = incident.evidence_of_kind(kind)
-            if old is not None and (old.path, old.sha256) == (item.path, sha256):
-                return "unchanged"
-            if old is not None and incident.status is not Status.NEW:
-                raise LedgerError(
-                    f"incident {incident.id} is {incident.status.words}: its {kind} cannot be replaced"
-                )
-            values = {name: getattr(item, name) for name in ("kind", "path", "sha256", "bytes", "created")}
-            self._file.execute(
-                "INSERT INTO evidence (incident, kind, path, sha256, bytes, created) "
-                "VALUES (:incident, :kind, :path, :sha256, :bytes, :created) ON CONFLICT (incident, kind) "
-                "DO UPDATE SET path = :path, sha256 = :sha256, bytes = :bytes, created = :created",
-                {"incident": incident.id, **values},
-            )
-            self._history.add(incident.id, self._file.clock(), "evidence", detail=json.dumps(values))
-        return "added" if old is None else "replaced"
+            return self._evidence.attach(self.get(incident_id), item)
+
+    def evidence_revisions(self, incident_id: str) -> tuple[Evidence, ...]:
+        """Every file that ever belonged to an incident, by kind, form and revision.
+
+        Raises:
+            LedgerError: the incident is unknown, or the digits fit several.
+        """
+        with self._file.reading():
+            return self._evidence.revisions(self.resolve(incident_id))
 
     def _incidents(self, rows: list[dict[str, Any]]) -> tuple[Incident, ...]:
         """The incidents of rows, with what other tables and rows say of them."""
         ids = [row["id"] for row in rows]
-        evidence, replaces = self._evidence(ids), self._replaces(ids)
+        evidence, replaces = self._evidence.newest(ids), self._replaces(ids)
         return tuple(_incident(row, evidence.get(row["id"], ()), replaces.get(row["id"], ())) for row in rows)
 
     def _replaces(self, ids: list[str]) -> dict[str, tuple[str, ...]]:
@@ -223,18 +214,6 @@ class IncidentTable:
         found: dict[str, tuple[str, ...]] = {}
         for row in rows:
             found[row["replaced_by"]] = (*found.get(row["replaced_by"], ()), row["id"])
-        return found
-
-    def _evidence(self, ids: list[str]) -> dict[str, tuple[Evidence, ...]]:
-        rows = self._file.rows(
-            "SELECT * FROM evidence WHERE incident IN (SELECT value FROM json_each(:ids)) "
-            "ORDER BY incident, kind",
-            {"ids": json.dumps(ids)},
-        )
-        found: dict[str, tuple[Evidence, ...]] = {}
-        for row in rows:
-            incident = row.pop("incident")
-            found[incident] = (*found.get(incident, ()), Evidence(**row))
         return found
 
 
@@ -249,7 +228,8 @@ def _incident(row: dict[str, Any], evidence: tuple[Evidence, ...], replaces: tup
         decided_at=row["decided"],
         facility_action=row["facility_action"],
         report_number=row["report_number"],
-        evidence=evidence,
+        evidence=tuple(item for item in evidence if item.form == "original"),
+        viewing=tuple(item for item in evidence if item.form == "viewing"),
         second_look=row["second_look"],
         withdrawn_reason=row["withdrawn_reason"],
         replaced_by=row["replaced_by"],

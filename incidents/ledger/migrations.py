@@ -279,6 +279,63 @@ def recordings(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="008_evidence_forms")
+def evidence_forms(db: Database) -> None:
+    """Originals and copies for viewing, in revisions. What there was is original.
+
+    The history names every file that was ever attached, also those that a longer clip has replaced since.
+    """
+    db.executescript(
+        """
+        ALTER TABLE evidence RENAME TO evidence_before;
+        CREATE TABLE evidence (
+            incident TEXT NOT NULL REFERENCES incidents(id),
+            kind TEXT NOT NULL,
+            form TEXT NOT NULL CHECK (form IN ('original', 'viewing')),
+            revision INTEGER NOT NULL CHECK (revision >= 1),
+            path TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            bytes INTEGER NOT NULL CHECK (bytes >= 0),
+            created INTEGER NOT NULL,
+            PRIMARY KEY (incident, kind, form, revision)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO evidence (incident, kind, form, revision, path, sha256, bytes, created)
+        SELECT incident, json_extract(detail, '$.kind'), 'original',
+            row_number() OVER (PARTITION BY incident, json_extract(detail, '$.kind') ORDER BY id),
+            json_extract(detail, '$.path'), json_extract(detail, '$.sha256'),
+            json_extract(detail, '$.bytes'), json_extract(detail, '$.created')
+        FROM incident_history WHERE event = 'evidence' AND detail IS NOT NULL;
+        INSERT INTO evidence (incident, kind, form, revision, path, sha256, bytes, created)
+        SELECT incident, kind, 'original',
+            1 + (SELECT count(*) FROM evidence AS e WHERE e.incident = b.incident AND e.kind = b.kind),
+            path, sha256, bytes, created
+        FROM evidence_before AS b
+        WHERE (path, sha256) IS NOT (
+            SELECT path, sha256 FROM evidence AS e WHERE e.incident = b.incident AND e.kind = b.kind
+            ORDER BY revision DESC LIMIT 1
+        );
+        DROP TABLE evidence_before;
+        CREATE TRIGGER evidence_not_changed BEFORE UPDATE ON evidence
+        BEGIN
+            SELECT RAISE(ABORT, 'a file of evidence is followed by a revision, never changed');
+        END;
+        CREATE TRIGGER evidence_not_deleted BEFORE DELETE ON evidence
+        BEGIN
+            SELECT RAISE(ABORT, 'a file of evidence is followed by a revision, never deleted');
+        END;
+        -- INSERT OR REPLACE deletes without firing delete triggers unless a connection asks for it.
+        CREATE TRIGGER evidence_not_replaced BEFORE INSERT ON evidence
+        WHEN EXISTS (
+            SELECT 1 FROM evidence WHERE incident = NEW.incident AND kind = NEW.kind AND form = NEW.form
+            AND revision = NEW.revision
+        )
+        BEGIN
+            SELECT RAISE(ABORT, 'a file of evidence is followed by a revision, never replaced');
+        END;
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

@@ -86,8 +86,11 @@ REVIEWED_JSON = {
             "sha256": "c" * 64,
             "bytes": 1000,
             "created": "2026-11-24T15:00:00.000001+07:00",
+            "form": "original",
+            "revision": 1,
         }
     },
+    "viewing": {},
     "review": {
         "reviewer": "an",
         "decision": "confirmed",

@@ -145,6 +145,11 @@ def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:
     assert row["models_sha256"] == f"person: {'a' * 64}; mask: {'b' * 64}"
     assert row["thresholds"] == "distance_m=2.0; pair=staff_resident"
     assert (row["clip_uri"], row["keyframe_uri"]) == ("evidence/yard/clip.mp4", None)
+    assert row["viewing_clip_uri"] is None
+    blurred = replace(CLIP, form="viewing", path="evidence/yard/blurred.mp4", sha256="e" * 64)
+    row = row_of(replace(incident(), evidence=(CLIP,), viewing=(blurred,)))
+    assert (row["clip_uri"], row["viewing_clip_uri"]) == (CLIP.path, blurred.path)
+    assert (row["clip_sha256"], row["viewing_clip_sha256"]) == ("c" * 64, "e" * 64)
 
 
 def test_judgement_is_what_the_rules_said_and_nothing_else() -> None:

@@ -17,7 +17,7 @@ from sqlite_utils import Database, Migrations
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from incidents.ledger.migrations import MIGRATIONS, STEPS
-from incidents.record import Status
+from incidents.record import Evidence, Status
 from vision.frames import SECOND
 
 PLACE = facility()
@@ -38,7 +38,7 @@ def test_the_steps_are_named_in_order() -> None:
     assert (
         *("001_ledger", "002_publications", "003_exposures", "004_segments", "005_rule_record"),
         "006_incident_events",
-        "007_recordings",
+        *("007_recordings", "008_evidence_forms"),
     ) == STEPS
 
 
@@ -232,6 +232,41 @@ def test_reviewed_incidents_of_the_schema_before_events_are_kept_and_take_events
         marked = ledger.incidents.get(found.id)
         assert marked == replace(found, second_look="withdrawn: one person")
         assert ledger.incidents.history(found.id)[:2] == entries
+        assert ledger.faults() == ()
+
+
+def test_evidence_of_the_schema_before_forms_is_original_with_its_revisions(tmp_path: Path) -> None:
+    clips = [
+        {"kind": "clip", "path": f"e/{n}.mp4", "sha256": f"{n}" * 64, "bytes": n, "created": END + n}
+        for n in (1, 2)
+    ]
+    boxes = {**clips[0], "kind": "boxes", "path": "e/boxes.json"}
+    unnamed = {**clips[0], "kind": "keyframe", "path": "e/key.jpg"}
+    path = tmp_path / "ledger.db"
+    with database_of(path, "007_recordings") as database:
+        fill(database, "segments", RECORDED.rule_record().to_json(), column="rule_record")
+        for item in (*clips, boxes):
+            insert(
+                database,
+                "incident_history",
+                {"incident": RECORDED.id, "at": END, "event": "evidence", "detail": json.dumps(item)},
+            )
+        for item in (clips[1], boxes, unnamed):  # The history has lost the key frame.
+            insert(database, "evidence", {"incident": RECORDED.id, **item})
+    with Ledger.open(path, create=False) as ledger:
+        found = ledger.incidents.get(RECORDED.id)
+        assert found.evidence == (
+            Evidence(**boxes),
+            Evidence(**clips[1], revision=2),
+            Evidence(**unnamed),
+        )
+        assert found.viewing == ()
+        assert ledger.incidents.evidence_revisions(RECORDED.id)[1:3] == (
+            Evidence(**clips[0]),
+            Evidence(**clips[1], revision=2),
+        )
+        details = [entry.detail for entry in ledger.incidents.history(found.id)[1:]]
+        assert details == [Evidence(**item) for item in (*clips, boxes)]
         assert ledger.faults() == ()
 
 

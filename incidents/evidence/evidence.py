@@ -250,15 +250,25 @@ def key_frame(picture: Picture, observations: pl.DataFrame, camera: Camera, inci
 def _temporary(final: Path) -> Iterator[Path]:
     """A folder beside `final`, locked while in use; gone afterwards unless it was renamed."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
-    temporary.mkdir()
-    try:
-        with _lock(temporary):
+    with contextlib.ExitStack() as stack:
+        temporary = _made_and_locked(final, stack)
+        try:
             yield temporary
-    finally:
-        if temporary.exists():
-            with contextlib.suppress(OSError):
-                shutil.rmtree(temporary)
+        finally:
+            if temporary.exists():
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(temporary)
+
+
+def _made_and_locked(final: Path, stack: contextlib.ExitStack) -> Path:
+    while True:
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
+        temporary.mkdir()
+        # Before it is locked, another process may take it for a leftover and remove it.
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            stack.enter_context(_lock(temporary))
+            if temporary.exists():
+                return temporary
 
 
 @contextlib.contextmanager

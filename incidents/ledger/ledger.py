@@ -60,6 +60,9 @@ class Ledger:
     def open(cls, path: str | Path, create: bool = True, clock: Callable[[], int] = now) -> Self:
         """Open the ledger at `path`, bringing an older schema up to date.
 
+        A ledger that this process cannot write is opened for reading: nothing is written, and no file is
+        created. One of an older schema is then brought up to date in memory.
+
         Args:
             path: the file; missing folders are created.
             create: make a new ledger where there is none.
@@ -68,7 +71,7 @@ class Ledger:
         Raises:
             LedgerError: there is no ledger (`create` False), the folder cannot be written, the file is not
                 a database or is damaged, it belongs to another program, it was written by a newer version,
-                or the disk is full.
+                the disk is full, or the ledger can only be read and was not closed (`-wal` has changes).
         """
         return cls(LedgerFile(Path(path), create, clock))
 

@@ -343,6 +343,23 @@ def test_what_a_live_writer_is_working_on_is_left_alone(
     assert removed == [0, 0]
 
 
+def test_a_folder_removed_before_it_is_locked_is_made_again(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may clean at any instant, also between making the folder and locking it."""
+    make, cleaned = Path.mkdir, list[int]()
+
+    def making(path: Path, *arguments: Any, **options: Any) -> None:
+        make(path, *arguments, **options)
+        if path.name.endswith(".partial") and len(cleaned) < 3:
+            cleaned.append(clean_leftovers(tmp_path))
+
+    monkeypatch.setattr(Path, "mkdir", making)
+
+    assert write(tmp_path / "e", video).files
+    assert cleaned == [1, 1, 1] and names(tmp_path / "e") == {"clip.mp4", "keyframe.jpg", "boxes.json"}
+
+
 def test_evidence_survives_being_moved(video: Path, tmp_path: Path) -> None:
     evidence = write(tmp_path / "e", video)
     os.rename(tmp_path / "e", tmp_path / "moved")

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from vision.clock import Stop
 from vision.frames import SECOND
 from vision.sources.timeline import SourceError, Timeline, exact_rate
 
@@ -103,9 +104,14 @@ def timeline_of(
 
 
 def seek_before(
-    container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int
+    container: InputContainer,
+    stream: VideoStream,
+    timeline: Timeline,
+    stamp: int,
+    keys: int,
+    stop: Stop | None = None,
 ) -> bool:
-    """Seek so that at least `keys` key frames at or before `stamp` follow.
+    """Seek so that at least `keys` key frames at or before `stamp` follow, unless `stop` is set before.
 
     A seek may land on any packet (MPEG-TS has no index). So the landing position is checked, and the
     target is moved back until enough key frames follow.
@@ -114,13 +120,14 @@ def seek_before(
         False if the start of the file was reached first, or the file does not allow seeking: the caller
         must open the file again and read from its start.
     """
+    stop = stop or Stop()
     wanted = timeline.elapsed(stamp)
     back_off = 0
-    while wanted > back_off:
+    while wanted > back_off and not stop.is_set():
         target = timeline.at(wanted - back_off)
         try:
             container.seek(target, stream=stream)
-            if _keys_before(container, stream, timeline, stamp, keys):
+            if _keys_before(container, stream, timeline, stamp, keys, stop):
                 container.seek(target, stream=stream)
                 return True
         except (av.FFmpegError, OSError):
@@ -130,9 +137,11 @@ def seek_before(
 
 
 def _keys_before(
-    container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int
+    container: InputContainer, stream: VideoStream, timeline: Timeline, stamp: int, keys: int, stop: Stop
 ) -> bool:
     for packet in container.demux(stream):
+        if stop.is_set():
+            return False
         shown = timeline.stamp(packet)
         decoded = packet.dts if packet.dts is not None else shown
         if decoded is None:
@@ -146,13 +155,13 @@ def _keys_before(
     return False
 
 
-def stamp_of_index(path: Path, index: int) -> int | None:
+def stamp_of_index(path: Path, index: int, stop: Stop | None = None) -> int | None:
     """Timestamp of frame number `index`, found by reading all packets before it without decoding them.
 
     Returns:
         None if the timestamps do not identify the frame: they are missing or go back, the video is
         interlaced (a packet may be half a frame), or it has fewer frames. Then only decoding from the
-        start of the file finds the frame.
+        start of the file finds the frame. None too if `stop` is set before it is found.
     """
     with open_video(path) as (container, stream):
         if _interlaced(container, stream):
@@ -162,6 +171,8 @@ def stamp_of_index(path: Path, index: int) -> int | None:
         before = 0
         try:
             for stamp in _stamps(container, stream, timeline_of(path, container, stream, 0, None)):
+                if stop is not None and stop.is_set():
+                    return None
                 # A frame's index is known once all frames that may be shown before it have been read.
                 heapq.heappush(waiting, stamp)
                 if len(waiting) > MAX_REORDERED_FRAMES:

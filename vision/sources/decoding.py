@@ -23,6 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from vision.clock import Stop
 from vision.frames import SECOND
 from vision.sources.container import (
     nominal_rate,
@@ -33,6 +34,7 @@ from vision.sources.container import (
     timeline_of,
 )
 from vision.sources.gaps import Gap, GapKind, ResumePoint
+from vision.sources.opening import error_text
 from vision.sources.timeline import DisplayOrder, Timeline
 
 MIN_GAP_US = 2 * SECOND
@@ -95,7 +97,13 @@ class _PassStart:
 
 
 def decode_frames(
-    path: Path, start: int, fps: float | None, *, after: ResumePoint | None = None, since: int | None = None
+    path: Path,
+    start: int,
+    fps: float | None,
+    *,
+    after: ResumePoint | None = None,
+    since: int | None = None,
+    stop: Stop | None = None,
 ) -> Iterator[DecodedFrame | Gap]:
     """Decode a video file whose first frame is at `start` (microseconds UTC).
 
@@ -107,10 +115,12 @@ def decode_frames(
             begins at a key frame before it, or at the start of the file if timestamps do not identify it.
         since: begin with the first frame at or after this time. Unless `fps` is given, indexes are then
             counted from this frame, so that a cut from the end of a long file need not read all of it.
+        stop: once it is set, reading ends, and no gap is given for the rest of the file.
 
     Raises:
         SourceError: the file cannot be opened.
     """
+    stop = stop or Stop()
     with open_video(path) as (container, stream):
         timeline = timeline_of(path, container, stream, start, fps)
         # With decoding times only, the display time of a reordered frame follows from counting all frames.
@@ -123,7 +133,7 @@ def decode_frames(
     stamp: int | None = None
     if after is not None:
         from_start = _PassStart(0, after.t, skip_index=after.index)
-        stamp = timeline.at(after.t - start) if fps is None else stamp_of_index(path, after.index)
+        stamp = timeline.at(after.t - start) if fps is None else stamp_of_index(path, after.index, stop)
     elif since is not None:
         from_start = _PassStart(0, since - 1, skip_elapsed=since - 1 - start)
         stamp = timeline.at(since - 1 - start)
@@ -133,16 +143,16 @@ def decode_frames(
         index = after.index + 1 if after is not None else 0
         for keys in SEEK_KEY_FRAMES:
             with open_video(path) as (container, stream):
-                if not seek_before(container, stream, timeline, stamp, keys):
+                if not seek_before(container, stream, timeline, stamp, keys, stop):
                     break
                 at_target = _PassStart(index, last_t, skip_elapsed=elapsed, after_seek=True)
                 try:
-                    yield from _Pass(container, stream, timeline, at_target).read()
+                    yield from _Pass(container, stream, timeline, at_target, stop).read()
                     return
                 except _SeekTooLateError:
                     continue
     with open_video(path) as (container, stream):
-        yield from _Pass(container, stream, timeline, from_start).read()
+        yield from _Pass(container, stream, timeline, from_start, stop).read()
 
 
 class _SeekTooLateError(Exception):
@@ -153,11 +163,17 @@ class _Pass:
     """One pass over an open file, from its start or a seek target to its end."""
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, timeline: Timeline, pass_start: _PassStart
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        timeline: Timeline,
+        pass_start: _PassStart,
+        stop: Stop,
     ) -> None:
         self._container = container
         self._stream = stream
         self._timeline = timeline
+        self._stop = stop
         self._order = DisplayOrder()
         self._reformatter = VideoReformatter()
         # The position: index of the next frame, and the last frame that was yielded.
@@ -191,7 +207,8 @@ class _Pass:
                 self._note_damage(item)
             else:
                 yield from self._handle_frame(item)
-        yield from self._end_of_file()
+        if not self._stop.is_set():
+            yield from self._end_of_file()
 
     def _packets(self) -> Iterator[Packet[VideoStream] | str]:
         """Packets in decoding order; the error text where the container reports an error."""
@@ -199,6 +216,8 @@ class _Pass:
         while failures <= MAX_READ_ERRORS:
             try:
                 for packet in self._container.demux(self._stream):
+                    if self._stop.is_set():
+                        return
                     # The decoder would take an empty packet for the end of the stream.
                     if not packet.size or (self._await_key and not packet.is_keyframe):
                         continue
@@ -208,7 +227,7 @@ class _Pass:
                 return
             except (av.FFmpegError, OSError) as error:
                 failures += 1
-                yield _error_text(error)
+                yield error_text(error)
 
     def _decoded(self) -> Iterator[VideoFrame | str]:
         """Frames in display order; the error text where the decoder or the container reports an error."""
@@ -226,11 +245,13 @@ class _Pass:
                 if (self._timeline.by_dts or stamp is None) and self._skip_elapsed is None:
                     self._index += 1
                     self._lost += 1
-                yield _error_text(error)
+                yield error_text(error)
+        if self._stop.is_set():
+            return
         try:
             yield from self._stream.decode(None)
         except av.FFmpegError as error:
-            yield _error_text(error)
+            yield error_text(error)
 
     def _register(self, packet: Packet[VideoStream], stamp: int | None) -> None:
         if self._starts_without_key is None:
@@ -368,7 +389,3 @@ class _Pass:
         if self._timeline.fps is not None and rate is not None:
             missing = int(missing * rate / self._timeline.fps)
         return missing, f"the file states {stated / SECOND:.1f} s and ends after {read / SECOND:.1f} s"
-
-
-def _error_text(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

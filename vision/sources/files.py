@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import av
@@ -14,6 +15,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vision.clock import Stop
 from vision.frames import Frame
 from vision.sources.container import last_frame_time, nominal_rate, open_video, stated_duration, timeline_of
 from vision.sources.decoding import decode_frames
@@ -58,19 +60,58 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A video file or an image sequence that can be read any number of times.
+    """A video file or an image sequence that can be read any number of times; a `Source`.
 
     Attributes:
         info: its properties.
         camera: id of the camera that recorded it.
         fps: frame rate that replaces the file's timestamps, or None.
+        ends: it does.
     """
 
     info: SourceInfo
     camera: str
     fps: float | None = None
+    ends: ClassVar[bool] = True
 
-    def frames(self, after: ResumePoint | None = None, min_interval_us: int = 0) -> Iterator[Frame | Gap]:
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.info.path)
+
+    @property
+    def start_us(self) -> int:
+        """Stream time of the first frame, microseconds UTC."""
+        return self.info.start_us
+
+    @property
+    def duration_us(self) -> int | None:
+        """Duration as stated by the container, microseconds, or None."""
+        return self.info.duration_us
+
+    @property
+    def rate(self) -> float | None:
+        """Frames per second: as given, else as stated by the container, else None."""
+        return self.fps or self.info.average_rate
+
+    def open(
+        self, stop: Stop, after: ResumePoint | None = None, min_interval_us: int = 0
+    ) -> Iterator[Frame | Gap]:
+        """Open the source and read its frames; the arguments are those of `frames`.
+
+        Raises:
+            SourceError: the source can no longer be opened. Reading raises it too, if the file changes.
+        """
+        if is_image_sequence(self.info.path):
+            image_files(self.info.path)
+        else:
+            with open_video(self.info.path):
+                pass
+        return self.frames(after, min_interval_us, stop)
+
+    def frames(
+        self, after: ResumePoint | None = None, min_interval_us: int = 0, stop: Stop | None = None
+    ) -> Iterator[Frame | Gap]:
         """Read sampled frames and all gaps, in order of time.
 
         A frame is sampled if it comes at least `min_interval_us` after the last sampled frame, with a
@@ -81,6 +122,7 @@ class FileSource:
             after: resume after this frame, the last one that an earlier pass yielded. The frames are bit
                 for bit those of an uninterrupted pass.
             min_interval_us: minimum interval between sampled frames, microseconds; 0 = every frame.
+            stop: once it is set, reading ends, and no gap is given for what was not read.
 
         Raises:
             SourceError: the source can no longer be opened.
@@ -94,10 +136,11 @@ class FileSource:
                 _required_rate(self.info.path, self.fps),
                 after=after,
                 min_interval_us=step,
+                stop=stop,
             )
             return
         last = None if after is None else after.t
-        for item in decode_frames(self.info.path, self.info.start_us, self.fps, after=after):
+        for item in decode_frames(self.info.path, self.info.start_us, self.fps, after=after, stop=stop):
             if isinstance(item, Gap):
                 yield item
             elif last is None or item.t - last >= step:

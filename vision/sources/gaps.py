@@ -10,12 +10,13 @@ class GapKind(StrEnum):
     """Why frames are missing.
 
     MISSING: the source holds none for this time. UNDECODABLE: they cannot be decoded. DISORDER: their
-    timestamps are missing or go back.
+    timestamps are missing or go back. OFFLINE: the source is not connected.
     """
 
     MISSING = "gap"
     UNDECODABLE = "undecodable"
     DISORDER = "disorder"
+    OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Gap:
         kind: why there are none.
         start: time of the last usable frame before the gap, or start of the source; microseconds UTC.
         end: time of the first usable frame after the gap, or the time at which the source should end.
-        frames: number of frames known to be lost; 0 for `GapKind.MISSING`.
+        frames: number of frames known to be lost; 0 for `GapKind.MISSING` and `GapKind.OFFLINE`.
         cause: the cause as half a sentence, for messages and the coverage.
     """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from vision.clock import Stop
 from vision.frames import Frame
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.timeline import SourceError, exact_rate, index_time
@@ -75,6 +76,7 @@ def image_frames(
     after: ResumePoint | None = None,
     since: int | None = None,
     min_interval_us: int = 0,
+    stop: Stop | None = None,
 ) -> Iterator[Frame | Gap]:
     """Read an image sequence: image n is at start + n / fps. Images that are not sampled are not opened.
 
@@ -86,11 +88,13 @@ def image_frames(
         after: resume after this image.
         since: begin with the first image at or after this time.
         min_interval_us: minimum interval between sampled images, microseconds.
+        stop: once it is set, reading ends.
 
     Raises:
         SourceError: the rate is not a positive number.
     """
     rate = exact_rate(fps)
+    stop = stop or Stop()
     sampled = after.t if after is not None else None
     last_good = start if after is None else after.t
     unreadable = 0
@@ -98,6 +102,8 @@ def image_frames(
         t = index_time(start, index, rate)
         if (since is not None and t < since) or (sampled is not None and t - sampled < min_interval_us):
             continue
+        if stop.is_set():
+            return
         sampled = t
         image = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
         if image is None:

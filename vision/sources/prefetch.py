@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from vision.clock import Stop
+
 T = TypeVar("T")
+
+CLOSE_WAIT_S = 30.0
+"""Seconds for which closing waits for a read that is blocked, before it leaves the thread behind; longer than
+a network address may be silent. Project default (docs/defaults.md)."""
 
 
 class _Shared(Generic[T]):
@@ -18,8 +24,12 @@ class _Shared(Generic[T]):
         self.changed = threading.Condition()
         self.items: deque[T] = deque()
         self.finished = False
-        self.stopped = False
+        self.closed = False
         self.error: BaseException | None = None
+
+    def wake(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
 
 
 class Prefetch(Generic[T]):
@@ -28,14 +38,26 @@ class Prefetch(Generic[T]):
     An exception of the iterable is raised in the consumer, after the items that came before it. The thread
     ends with the items, on `close`, at the end of a `with` block, and when the iterator is garbage-collected.
     A generator is closed in the thread, so that its files are closed too.
+
+    When `stop` is set from outside, the consumer still gets the items that wait in the queue, and then the
+    iteration ends at once, even if the thread is blocked in a read.
     """
 
-    def __init__(self, items: Iterable[T], depth: int = 8) -> None:
+    def __init__(
+        self,
+        items: Iterable[T],
+        depth: int = 8,
+        *,
+        stop: Stop | None = None,
+        close_wait_s: float = CLOSE_WAIT_S,
+    ) -> None:
         """Start the thread.
 
         Args:
             items: the iterable; from now on, only the thread may use it.
             depth: maximum number of items in the queue; one more may be in the making.
+            stop: ends a blocked read of `items`, and of these items alone: `close` sets it.
+            close_wait_s: see `CLOSE_WAIT_S`.
 
         Raises:
             ValueError: depth is below 1.
@@ -43,8 +65,11 @@ class Prefetch(Generic[T]):
         if depth < 1:
             raise ValueError(f"expected a depth of at least 1, got {depth}")
         self._shared: _Shared[T] = _Shared()
+        self._stop = stop or Stop()
+        self._close_wait_s = close_wait_s
+        # A daemon, so that a read that nothing can interrupt does not keep the process alive.
         self._thread = threading.Thread(
-            target=_fetch, args=(items, depth, self._shared), name="prefetch", daemon=True
+            target=_fetch, args=(items, depth, self._shared, self._stop), name="prefetch", daemon=True
         )
         self._thread.start()
 
@@ -54,10 +79,10 @@ class Prefetch(Generic[T]):
 
     def __next__(self) -> T:
         """Return the next item, and wait for it if necessary."""
-        shared = self._shared
+        shared, stop = self._shared, self._stop
         with shared.changed:
-            shared.changed.wait_for(lambda: shared.items or shared.finished or shared.stopped)
-            if shared.items and not shared.stopped:
+            shared.changed.wait_for(lambda: shared.items or shared.finished or stop.is_set())
+            if shared.items and not shared.closed:
                 item = shared.items.popleft()
                 shared.changed.notify_all()
                 return item
@@ -66,14 +91,21 @@ class Prefetch(Generic[T]):
             raise error
         raise StopIteration
 
-    def close(self) -> None:
-        """Stop the thread and wait until it ends, after its current item. May be called twice."""
+    def close(self) -> bool:
+        """Set the stop, and wait until the thread ends, after its current item. May be called twice.
+
+        Returns:
+            False if the thread is blocked in a read that did not end in time. It then goes on by itself: it
+            ends, and closes what it reads, when the read ends.
+        """
         with self._shared.changed:
-            self._shared.stopped = True
+            self._shared.closed = True
             self._shared.items.clear()
-            self._shared.changed.notify_all()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        self._stop.set()
+        if self._thread is threading.current_thread():
+            return False
+        self._thread.join(self._close_wait_s)
+        return not self._thread.is_alive()
 
     def __enter__(self) -> Self:
         """Enter a `with` block, at whose end the thread ends."""
@@ -90,28 +122,27 @@ class Prefetch(Generic[T]):
 
     def __del__(self) -> None:
         """End the thread of a consumer that stopped early and dropped the iterator."""
-        shared = getattr(self, "_shared", None)
-        if shared is not None:
-            with shared.changed:
-                shared.stopped = True
-                shared.changed.notify_all()
+        stop = getattr(self, "_stop", None)
+        if stop is not None:
+            stop.set()
 
 
-def _fetch(items: Iterable[T], depth: int, shared: _Shared[T]) -> None:
+def _fetch(items: Iterable[T], depth: int, shared: _Shared[T], stop: Stop) -> None:
     try:
-        iterator = iter(items)
-        try:
-            for item in iterator:
-                with shared.changed:
-                    shared.changed.wait_for(lambda: len(shared.items) < depth or shared.stopped)
-                    if shared.stopped:
-                        break
-                    shared.items.append(item)
-                    shared.changed.notify_all()
-        finally:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
+        with stop.calling(shared.wake):
+            iterator = iter(items)
+            try:
+                for item in iterator:
+                    with shared.changed:
+                        shared.changed.wait_for(lambda: len(shared.items) < depth or stop.is_set())
+                        if stop.is_set():
+                            break
+                        shared.items.append(item)
+                        shared.changed.notify_all()
+            finally:
+                close = getattr(iterator, "close", None)
+                if close is not None:
+                    close()
     except BaseException as error:
         # Every exception is passed to the consumer; without it, the footage would seem to have ended.
         shared.error = error

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.footage import number_of, write_video
+from vision.clock import Stop
 from vision.frames import Frame
 from vision.sources.files import open_source
 from vision.sources.prefetch import Prefetch
@@ -129,3 +130,75 @@ def test_decodes_in_the_background(tmp_path: Path) -> None:
         shown = [number_of(item.image) for item in ahead if isinstance(item, Frame)]
 
     assert shown == list(range(40))
+
+
+def test_a_stop_from_outside_gives_what_waits_and_ends_while_the_thread_is_blocked() -> None:
+    stop, release = Stop(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        release.wait(TIMEOUT_S)
+
+    ahead = Prefetch(items(), depth=8, stop=stop)
+    assert next(ahead) == 0
+    found: list[int] = []
+    consumer = threading.Thread(target=lambda: found.extend(ahead), daemon=True)
+    consumer.start()
+    while len(found) < 2:
+        time.sleep(0.001)
+    stop.set()
+    consumer.join(TIMEOUT_S)
+
+    assert not consumer.is_alive() and found == [1, 2]
+    release.set()
+    assert ahead.close()
+
+
+def test_closing_sets_the_stop_and_so_ends_a_read_that_waits_for_it() -> None:
+    stop = Stop()
+
+    def items() -> Iterator[int]:
+        yield 1
+        stop.wait(TIMEOUT_S)
+
+    with Prefetch(items(), stop=stop) as ahead:
+        assert next(ahead) == 1
+    assert stop.is_set() and threads() == []
+
+
+def test_closing_one_that_is_blocked_takes_a_bounded_time_and_delays_no_other() -> None:
+    release = threading.Event()
+
+    def blocked() -> Iterator[int]:
+        release.wait(TIMEOUT_S)
+        yield 1
+
+    stuck = Prefetch(blocked(), close_wait_s=0.05)
+    closer = threading.Thread(target=stuck.close, daemon=True)
+    closer.start()
+    assert list(Prefetch(range(100), depth=2)) == list(range(100))
+    closer.join(TIMEOUT_S)
+    assert not closer.is_alive() and stuck.close() is False
+    with pytest.raises(StopIteration):
+        next(stuck)
+
+    release.set()
+    deadline = time.monotonic() + TIMEOUT_S
+    while not stuck.close() and time.monotonic() < deadline:
+        pass
+    assert stuck.close() is True
+
+
+def test_setting_the_stop_at_any_moment_loses_nothing_before_it_and_never_hangs() -> None:
+    for after in range(60):
+        stop = Stop()
+        ahead = Prefetch(iter(range(10_000)), depth=1 + after % 5, stop=stop)
+        stopper = threading.Thread(target=stop.set, daemon=True)
+        found = []
+        for item in ahead:
+            found.append(item)
+            if item == after:
+                stopper.start()
+        stopper.join(TIMEOUT_S)
+        assert found == list(range(len(found))) and len(found) > after
+        assert ahead.close()

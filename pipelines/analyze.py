@@ -21,13 +21,14 @@ from pipelines.home import Home
 from pipelines.locks import HourLock, InUseError, Use
 from pipelines.publish import not_in_force_warning
 from pipelines.record_incidents import RecordingResult, record_incidents
-from pipelines.segments import SegmentSink, Stream, StreamAnalysis
+from pipelines.segments import FileStream, SegmentSink, Stream, StreamAnalysis
 from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
 from vision.perception import ModelBundle, Perception
 from vision.sources import fingerprint
 from vision.sources.files import open_source
+from vision.sources.protocol import Source
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
@@ -153,7 +154,7 @@ def analyze(
     result = AnalyzeResult(ledger.runs.start(request.facility, models, settings))
     status = "interrupted"
     try:
-        by_camera: dict[str, list[Stream]] = {}
+        by_camera: dict[str, list[FileStream]] = {}
         for stream in _open_streams(request, bundle, result):
             by_camera.setdefault(stream.source.camera, []).append(stream)
         with _locked(request.home, by_camera, result) as locks:
@@ -175,7 +176,9 @@ def analyze(
     return result
 
 
-def _open_streams(request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeResult) -> Iterator[Stream]:
+def _open_streams(
+    request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeResult
+) -> Iterator[FileStream]:
     """Open the sources, each once; the key of a stream identifies its footage, its time and the settings."""
     settings = bundle.settings.fingerprint(*bundle.weights.values())
     keys = set()
@@ -198,12 +201,12 @@ def _open_streams(request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeR
         key = hashlib.sha256(identity.encode()).hexdigest()[:16]
         if key not in keys:
             keys.add(key)
-            yield Stream(source, key, size_and_date)
+            yield FileStream(source, key, size_and_date)
 
 
 @contextlib.contextmanager
 def _locked(
-    home: Home, by_camera: Mapping[str, Sequence[Stream]], result: AnalyzeResult
+    home: Home, by_camera: Mapping[str, Sequence[FileStream]], result: AnalyzeResult
 ) -> Iterator[dict[str, HourLock]]:
     """Hold the hours of the footage of each camera; of a camera that is in use, enter a fault."""
     with contextlib.ExitStack() as stack:
@@ -225,12 +228,12 @@ class _ProgressMeter:
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self._before = progress, total, 0
 
-    def reached(self, stream: Stream, t: int) -> None:
+    def reached(self, stream: Stream[Source], t: int) -> None:
         """Report that the analysis of a stream has reached `t`, microseconds UTC."""
         done = min(max(0, t - stream.start), stream.duration)
         self._progress(stream.source.camera, self._before + done, self._total)
 
-    def finished(self, stream: Stream) -> None:
+    def finished(self, stream: Stream[Source]) -> None:
         """Report that a stream is done, or given up."""
         self._before += stream.duration
         self._progress(stream.source.camera, self._before, self._total)
@@ -247,9 +250,9 @@ class _CameraJob:
     run_result: AnalyzeResult
     meter: _ProgressMeter
 
-    def run(self, streams: Sequence[Stream]) -> CameraResult:
+    def run(self, streams: Sequence[FileStream]) -> CameraResult:
         result = CameraResult(self.camera)
-        done: list[Stream] = []
+        done: list[FileStream] = []
         perception: Perception | None = None
         reached: int | None = None
         for stream in streams:
@@ -289,7 +292,7 @@ class _CameraJob:
             self._record(result, done)
         return result
 
-    def _extend_window(self, result: CameraResult, stream: Stream) -> None:
+    def _extend_window(self, result: CameraResult, stream: FileStream) -> None:
         segments = self.ledger.segments.of_stream(stream.key)
         if segments:
             low, high = result.window or (segments[0].start, segments[-1].end)
@@ -297,7 +300,7 @@ class _CameraJob:
             # Homes of earlier versions have no index: their recordings are entered as they are met.
             self.ledger.recordings.enter(stream.recording(segments[-1].end))
 
-    def _refuse_overlap(self, stream: Stream) -> None:
+    def _refuse_overlap(self, stream: FileStream) -> None:
         start, end = stream.start, stream.start + max(stream.duration, 1)
         # Recorders overlap consecutive files by a moment. Those frames are dropped, not refused.
         slack = min(MAX_GAP_WITHIN_STREAM_US, (end - start) // 4)
@@ -312,7 +315,7 @@ class _CameraJob:
                 "another --home"
             )
 
-    def _record(self, result: CameraResult, done: Sequence[Stream]) -> None:
+    def _record(self, result: CameraResult, done: Sequence[FileStream]) -> None:
         """Record the incidents of the streams analysed in this run."""
         segments = [item for stream in done for item in self.ledger.segments.of_stream(stream.key)]
         if not segments:

@@ -10,47 +10,65 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger, Recording
 from pipelines import checkpoint
 from pipelines.checkpoint import Checkpoint, CheckpointError
 from vision import observations
+from vision.clock import Stop
 from vision.frames import SECOND, SEGMENT, Frame, to_iso
 from vision.perception import ModelBundle, Perception, Row
 from vision.sources.files import FileSource
 from vision.sources.fingerprint import FileMark
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.prefetch import Prefetch
+from vision.sources.protocol import Heartbeat, Source, SourceItem, read
 from vision.state import StateError
+
+SourceT = TypeVar("SourceT", bound=Source, covariant=True)
 
 ASSUMED_FPS = 1.0
 """Frame rate that gives the last frame its duration, where neither the user nor the file gives one."""
 
 
 @dataclass(frozen=True)
-class Stream:
-    """One opened source.
+class Stream(Generic[SourceT]):
+    """One source.
 
     Attributes:
         source: the source.
         key: the key under which the ledger keeps its progress.
-        size_and_date: of the file before it was opened: bytes, and microseconds UTC.
     """
 
-    source: FileSource
+    source: SourceT
     key: str
-    size_and_date: tuple[int, int]
 
     @property
     def start(self) -> int:
-        """Stream time of its first frame, microseconds UTC."""
-        return self.source.info.start_us
+        """Stream time of its first frame, microseconds UTC; 0 where only reading can tell."""
+        return self.source.start_us or 0
 
     @property
     def duration(self) -> int:
-        """Microseconds according to the container; 0 where it gives none."""
-        return self.source.info.duration_us or 0
+        """Microseconds as stated by the source; 0 where it states none."""
+        return self.source.duration_us or 0
+
+    def recording(self, end: int) -> Recording | None:
+        """The entry of its file in the ledger, see `FileStream`; None for a source that is no file."""
+        return None
+
+
+@dataclass(frozen=True)
+class FileStream(Stream[FileSource]):
+    """One opened file or image sequence.
+
+    Attributes:
+        size_and_date: of the file before it was opened: bytes, and microseconds UTC.
+    """
+
+    size_and_date: tuple[int, int]
 
     def recording(self, end: int) -> Recording:
         """The entry of its file in the ledger, once it is analysed up to `end`, microseconds UTC."""
@@ -76,7 +94,7 @@ class SegmentSink:
     home: Path
     ledger: Ledger
     run: str
-    progress: Callable[[Stream, int], None]
+    progress: Callable[[Stream[Source], int], None]
     warn: Callable[[str], None]
 
 
@@ -102,20 +120,22 @@ class _PendingSegment:
 
 
 class StreamAnalysis:
-    """The analysis of one source, from where an earlier run stopped to its end.
+    """The analysis of one source, from where an earlier run stopped until it ends or is stopped.
 
     Attributes:
         frames: number of frames analysed by this object.
         reached: end of the coverage so far, microseconds UTC.
+        ended: the source ended by itself; after a stop, the same analysis can be resumed.
     """
 
     def __init__(
         self,
         sink: SegmentSink,
-        stream: Stream,
+        stream: Stream[Source],
         perception: Perception,
         bundle: ModelBundle,
         previous_end: int | None,
+        stop: Stop | None = None,
     ) -> None:
         """Prepare the analysis.
 
@@ -126,6 +146,7 @@ class StreamAnalysis:
             bundle: the networks.
             previous_end: end of the file before, microseconds UTC, when people keep their track across the
                 two files; else None.
+            stop: ends the analysis early. What was read by then is committed.
         """
         self._sink, self._stream, self._perception, self._bundle = sink, stream, perception, bundle
         self._camera = stream.source.camera
@@ -133,33 +154,54 @@ class StreamAnalysis:
         self._pending_frames: list[Frame] = []
         self._seq = 0
         self._resume_after: ResumePoint | None = None
+        self._stop = stop or Stop()
+        self._begun = previous_end is not None or stream.source.start_us is not None
         self.reached = stream.start if previous_end is None else previous_end
         self.frames = 0
+        self.ended = False
 
     def run(self) -> None:
-        """Analyse the rest of the source.
+        """Analyse the rest of the source, up to the stop.
 
         Raises:
-            SourceError: the source can no longer be opened.
+            SourceError: the source cannot be opened or read.
             LazarettoError: the log or the ledger cannot be written.
         """
         self._resume()
         earliest = self.reached
         batch = self._bundle.detector.batch
         interval = round(SECOND / self._bundle.settings.fps)
-        items = self._stream.source.frames(self._resume_after, interval)
-        with Prefetch(items, depth=2 * batch + 2) as ahead:
+        reading = Stop()  # of this source alone
+        items = read(self._stream.source, reading, self._resume_after, interval)
+        with (
+            self._stop.calling(reading.set),
+            Prefetch(items, depth=2 * batch + 2, stop=reading) as ahead,
+        ):
             for item in ahead:
+                self._begin(item)
                 if isinstance(item, Gap):
                     self._analyze_pending()
                     self._record_gap(item)
+                elif isinstance(item, Heartbeat):
+                    self._record_heartbeat(item)
                 elif item.t >= earliest:  # The file before may overlap this one; those frames are dropped.
                     self._add_frame(item, batch)
         self._analyze_pending()
-        if self._segment.frames:
-            rate = self._stream.source.fps or self._stream.source.info.average_rate or ASSUMED_FPS
-            self._cover_until(self._segment.frames[-1].t + max(1, round(SECOND / rate)))
+        self.ended = not self._stop.is_set()
+        self._cover_last_frame()
         self._commit()
+
+    def _begin(self, item: SourceItem) -> None:
+        """Begin the coverage with the first item, if the source could not tell its start before."""
+        if not self._begun and self._seq == 0:
+            self._begun, self.reached = True, item.start if isinstance(item, Gap) else item.t
+
+    def _cover_last_frame(self) -> None:
+        if self._resume_after is not None:
+            # After a stop, the next frame may follow at any time. It must not fall into time that is covered.
+            rate = self._stream.source.rate or ASSUMED_FPS
+            lasts = max(1, round(SECOND / rate)) if self.ended else 1
+            self._cover_until(self._resume_after.t + lasts)
 
     def _resume(self) -> None:
         """Bring the perception and the position to the end of the last segment in the ledger.
@@ -192,7 +234,8 @@ class StreamAnalysis:
             self._analyze_pending()
         if self._segment.start is None:
             self._segment.start = frame.t
-            if not self._segment.intervals:
+            # The coverage of a recording begins with its first frame, not with its nominal start.
+            if not self._segment.intervals and self._seq == 0 and self._stream.source.start_us is not None:
                 self.reached = max(self.reached, frame.t)
         self._pending_frames.append(frame)
         if len(self._pending_frames) >= batch:
@@ -214,9 +257,18 @@ class StreamAnalysis:
         """Enter missing footage, or footage that cannot be decoded, in the coverage."""
         self._cover_until(gap.start)
         if gap.end > self.reached:
-            state = State.OFFLINE if gap.kind is GapKind.MISSING else State.UNDECODABLE
+            offline = gap.kind in (GapKind.MISSING, GapKind.OFFLINE)
+            state = State.OFFLINE if offline else State.UNDECODABLE
             self._segment.intervals.append(Interval(self._camera, self.reached, gap.end, state, gap.cause))
             self.reached = gap.end
+
+    def _record_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Time passed without a frame or a fault: the time up to the heartbeat is covered."""
+        self._analyze_pending()
+        self._cover_until(heartbeat.t)
+        intervals = self._segment.intervals
+        if intervals and heartbeat.t // SEGMENT != intervals[0].start // SEGMENT:
+            self._commit()
 
     def _cover_until(self, t: int) -> None:
         if t > self.reached:
@@ -241,7 +293,7 @@ class StreamAnalysis:
                 stream_key=key,
                 camera=self._camera,
                 seq=self._seq,
-                source=str(self._stream.source.info.path),
+                source=self._stream.source.name,
                 start=segment.intervals[0].start,
                 end=self.reached,
                 frames=len(segment.frames),
@@ -249,6 +301,7 @@ class StreamAnalysis:
                 coverage=segment.intervals,
                 run_id=sink.run,
             )
-            sink.ledger.recordings.enter(self._stream.recording(self.reached))
+            if (recording := self._stream.recording(self.reached)) is not None:
+                sink.ledger.recordings.enter(recording)
         checkpoint.keep_only(sink.home, key, self._seq)
         self._seq += 1

@@ -11,6 +11,7 @@ import numpy as np
 import supervision as sv
 
 from tests.vision.tracking.crowd import DIMENSION, HEIGHT, WIDTH, Crowd, Post, View, Walker
+from vision.clock import Stop
 from vision.frames import Frame
 from vision.masks import MaskReading
 from vision.perception import ModelBundle, PerceptionSettings
@@ -78,10 +79,9 @@ class AppearanceOf:
 def simulated_source(frames: Sequence[Frame], name: str = "yard.mp4") -> FileSource:
     """A source that gives these frames, after a resume point those behind it."""
 
-    def give(after: ResumePoint | None, interval: int) -> Iterator[Frame]:
+    def give(stop: Stop, after: ResumePoint | None, interval: int) -> Iterator[Frame]:
         yield from (frame for frame in frames if after is None or frame.index > after.index)
 
-    info = SimpleNamespace(
-        path=Path(name), fingerprint="made", start_us=frames[0].t, duration_us=None, average_rate=5.0
-    )
-    return cast(FileSource, SimpleNamespace(info=info, camera=CAMERA.id, fps=None, frames=give))
+    info = SimpleNamespace(path=Path(name), fingerprint="made")
+    stated = {"start_us": frames[0].t, "duration_us": None, "rate": 5.0, "fps": None}
+    return cast(FileSource, SimpleNamespace(info=info, name=name, camera=CAMERA.id, open=give, **stated))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from incidents.ledger import Ledger
 from pipelines import checkpoint
-from pipelines.segments import SegmentSink, Stream, StreamAnalysis
+from pipelines.segments import FileStream, SegmentSink, StreamAnalysis
 from tests.logs import MODELS
 from tests.pipelines.simulated import CAMERA, frames_of, simulated_bundle, simulated_source
 from tests.vision.tracking.crowd import Crowd, Post, View, wanderers
@@ -55,7 +55,7 @@ def analyse(
         for key, first, end in files:
             part = frames_of(views(), START)[first:end]
             frames = [replace(frame, index=n) for n, frame in enumerate(part)]
-            stream = Stream(simulated_source(frames), key, (0, 0))
+            stream = FileStream(simulated_source(frames), key, (0, 0))
             analysis = StreamAnalysis(sink, stream, perception, bundle, reached)
             analysis.run()
             reached, analysed = analysis.reached, analysed + analysis.frames

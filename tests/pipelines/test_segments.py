@@ -1,0 +1,219 @@
+"""The analysis of sources that fail, fall silent and are stopped; people and networks are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pytest
+import supervision as sv
+
+from incidents.coverage import NO_RECORD, State
+from incidents.ledger import Ledger
+from pipelines.segments import SegmentSink, Stream, StreamAnalysis
+from tests.faults import FakeClock, ListSource, ScriptedConnect, Step
+from tests.running import FACILITY
+from vision import observations
+from vision.clock import Stop
+from vision.frames import SECOND, SEGMENT, Frame
+from vision.masks import MaskReading
+from vision.perception import ModelBundle, Perception, PerceptionSettings
+from vision.sources.gaps import Gap, GapKind
+from vision.sources.protocol import Heartbeat, Source, SourceItem
+from vision.sources.reopening import ReopeningSource
+from vision.sources.timeline import SourceError
+from vision.tracking import person_detections
+from zones.facility import Camera, load_facility
+
+CAMERA = Camera.model_validate({"id": "yard", "places": ["yard"]})
+MINUTE = 27_295_200 * 60 * SECOND
+"""A whole minute, and a whole hour, of stream time."""
+IMAGE = np.full((240, 320, 3), 128, np.uint8)
+
+
+class People:
+    """Two people who walk: found in every frame, by its time."""
+
+    batch = 3
+
+    def __call__(self, frames: Sequence[Frame]) -> list[sv.Detections]:
+        return [self._at((frame.t - MINUTE) / SECOND) for frame in frames]
+
+    def _at(self, seconds: float) -> sv.Detections:
+        x = 20 + seconds % 40 * 2
+        boxes = [[x, 40, x + 40, 160, 0.9], [280 - x, 30, 325 - x, 180, 0.9]]
+        return person_detections(np.array(boxes, np.float32), (320, 240))
+
+
+def bundle() -> ModelBundle:
+    embed = np.array([1, 0, 0, 0], np.float32)
+    parts = {
+        "settings": PerceptionSettings(),
+        "detector": People(),
+        "masks": SimpleNamespace(read=lambda heads: [MaskReading(None, "no_face", None)] * len(heads)),
+        "appearance": SimpleNamespace(dimension=4, read=lambda people: np.tile(embed, (len(people), 1))),
+        "roles": None,
+    }
+    return cast(ModelBundle, SimpleNamespace(**parts))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., tuple[StreamAnalysis, Ledger]]]:
+    """Analyse a source in a home of the given name, as one process does from its start to its end."""
+
+    def analyse(
+        source: Source, home: str = "home", stop: Stop | None = None
+    ) -> tuple[StreamAnalysis, Ledger]:
+        path = tmp_path / home
+        path.mkdir(exist_ok=True)
+        ledger = ledgers.enter_context(Ledger.open(path / "ledger.db"))
+        number = ledger.runs.start(load_facility(FACILITY), {}, {})
+        sink = SegmentSink(path, ledger, number, lambda *_: None, pytest.fail)
+        networks = bundle()
+        perception = Perception(networks, CAMERA, "stream")
+        analysis = StreamAnalysis(sink, Stream(source, "stream"), perception, networks, None, stop)
+        analysis.run()
+        return analysis, ledger
+
+    with ExitStack() as ledgers:
+        yield analyse
+
+
+def frames(*offsets: float) -> list[SourceItem]:
+    return [Frame(IMAGE, MINUTE + round(s * SECOND), n, "yard") for n, s in enumerate(offsets)]
+
+
+def covered(ledger: Ledger) -> list[tuple[float, float, State, str]]:
+    """What the ledger holds of the hour, in seconds from its start."""
+    found = [i for i in ledger.coverage.of("yard", MINUTE, MINUTE + 3600 * SECOND) if i.cause != NO_RECORD]
+    return [((i.start - MINUTE) / SECOND, (i.end - MINUTE) / SECOND, i.state, i.cause) for i in found]
+
+
+def logged(analysis_home: Path) -> pl.DataFrame:
+    return observations.read(analysis_home, "yard", MINUTE, MINUTE + 3600 * SECOND)
+
+
+def steady(start: int, end: int) -> list[SourceItem]:
+    """Five frames a second."""
+    return frames(*[n / 5 for n in range(start * 5, end * 5)])
+
+
+def test_a_stop_commits_what_was_read_and_the_rest_can_be_analysed_later(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]], tmp_path: Path
+) -> None:
+    items = steady(55, 65)
+    whole, expected = run(ListSource(items, MINUTE), "whole")
+    assert whole.ended and whole.frames == 50
+    for cut in (0, 12, 25, 49):  # frame 25 begins a minute
+        home, stop = f"cut-{cut}", Stop()
+
+        first, ledger = run(ListSource(items, MINUTE, stop, cut), home, stop)
+        assert not first.ended and first.frames == cut + 1
+        # Every frame that was read is committed.
+        assert covered(ledger) == [(55, (55 * SECOND + cut * 200_000 + 1) / SECOND, State.ANALYSED, "")]
+
+        second, ledger = run(ListSource(items, MINUTE), home)
+        assert second.ended and first.frames + second.frames == whole.frames
+        assert covered(ledger) == covered(expected) == [(55, 65, State.ANALYSED, "")]
+        assert logged(tmp_path / home).equals(logged(tmp_path / "whole")), f"cut behind frame {cut}"
+
+
+def test_a_stop_before_the_first_frame_writes_nothing(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    stop = Stop()
+    stop.set()
+    analysis, ledger = run(ListSource(steady(0, 3), MINUTE), stop=stop)
+    assert analysis.frames == 0 and not analysis.ended
+    assert ledger.segments.of_stream("stream") == () and covered(ledger) == []
+
+
+def test_a_stop_within_a_gap_gives_the_gap_once_when_it_goes_on(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    gap = Gap(GapKind.UNDECODABLE, MINUTE + 2 * SECOND, MINUTE + 5 * SECOND, 15, "damage")
+    items: list[SourceItem] = [*frames(0, 1, 2), gap, *frames(5, 6)]
+    stop = Stop()
+    run(ListSource(items, MINUTE, stop, 3, rate=1), stop=stop)
+    _, ledger = run(ListSource(items, MINUTE, rate=1))
+    assert covered(ledger) == [
+        (0, 2, State.ANALYSED, ""),
+        (2, 5, State.UNDECODABLE, "damage"),
+        (5, 7, State.ANALYSED, ""),
+    ]
+
+
+def test_heartbeats_cover_time_without_frames_and_commit_it_by_the_minute(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    beats: list[SourceItem] = [Heartbeat(MINUTE + n * 10 * SECOND) for n in range(1, 20)]
+    analysis, ledger = run(ListSource([*frames(5), *beats[1:], *frames(195)], rate=1))
+    assert covered(ledger) == [(5, 196, State.ANALYSED, "")]
+    ends = [(segment.end - MINUTE) / SECOND for segment in ledger.segments.of_stream("stream")]
+    assert ends == [60, 120, 180, 196] and analysis.frames == 2
+
+
+def test_a_source_that_cannot_tell_its_start_is_covered_from_its_first_item(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    for home, first in (("frame", frames(7)[0]), ("beat", Heartbeat(MINUTE + 7 * SECOND))):
+        _, ledger = run(ListSource([first, *frames(8, 9)], rate=1), home)
+        assert covered(ledger) == [(7, 10, State.ANALYSED, "")]
+
+
+def test_a_camera_that_fails_is_offline_meanwhile_and_is_analysed_until_it_is_stopped(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    clock, stop = FakeClock(MINUTE), Stop()
+    refused = SourceError("yard: expected a stream that can be opened, got Connection refused")
+    offsets = [n / 5 for n in range(201)]
+    script = [
+        Step([Frame(IMAGE, round(s * SECOND), n, "yard") for n, s in enumerate(offsets)]),
+        *[Step(error=refused)] * 8,
+        Step([Frame(IMAGE, round(s * SECOND), n, "yard") for n, s in enumerate(offsets)], hangs=True),
+    ]
+    connect = ScriptedConnect(clock, script)
+
+    # The stop comes from outside, once the last connection hangs.
+    with connect.hanging.calling(stop.set):
+        analysis, ledger = run(ReopeningSource("yard", "yard", connect, clock, rate=5), stop=stop)
+
+    assert analysis.frames == 402 and not analysis.ended and connect.open == 0
+    # Waits of 1, 2, 5, 10, 20, 30, 60, 60 and 60 s.
+    intervals = covered(ledger)
+    assert all(left[1] == right[0] for left, right in pairwise(intervals))
+    states = [(start, end, state) for start, end, state, _ in intervals]
+    offline = [(start, end) for start, end, state in states if state is State.OFFLINE]
+    begin, back = offline[0][0], offline[-1][1]
+    assert states[0] == (0, 40, State.ANALYSED) and begin == 40
+    assert back == 40 + 248
+    assert states[-1] == (back, back + 40 + 1e-6, State.ANALYSED)
+    assert {cause for *_, state, cause in intervals if state is State.OFFLINE} == {
+        "the stream ended",
+        str(refused),
+    }
+    # While it was offline, the ledger knew it no later than a minute after.
+    ends = [segment.end for segment in ledger.segments.of_stream("stream")]
+    assert all(later - earlier <= SEGMENT + 10 * SECOND for earlier, later in pairwise(ends))
+
+
+def test_an_error_of_the_source_leaves_only_whole_segments(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]], tmp_path: Path
+) -> None:
+    class Breaking(ListSource):
+        def _read(self, stop, after):  # type: ignore[no-untyped-def]
+            yield from super()._read(stop, after)
+            raise SourceError("the drive is gone")
+
+    with pytest.raises(SourceError, match="the drive is gone"):
+        run(Breaking(steady(55, 65), MINUTE))
+    with Ledger.open(tmp_path / "home" / "ledger.db") as ledger:
+        assert covered(ledger) == [(55, 60, State.ANALYSED, "")]
+    _, ledger = run(ListSource(steady(55, 65), MINUTE))
+    assert covered(ledger) == [(55, 65, State.ANALYSED, "")]

@@ -118,7 +118,7 @@ def ongoing_text(incident: Incident) -> str:
         return ""
     if incident.status in DECIDED:
         return "going on when it was decided"
-    return "still going on at the end of the footage"
+    return "open at the end of the footage"
 
 
 def _entry_text(entry: HistoryEntry, timezone: str) -> str:

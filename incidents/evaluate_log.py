@@ -1,188 +1,177 @@
-"""From the observation log to incident records, for batch analysis, live analysis and replay.
+"""From the observation log to events of incidents, for batch analysis and replay.
 
-A long log is evaluated in chunks, so that memory does not grow with its length. The log is cut where no
-person was in view for so long that no rule can connect what came before with what came after. Where there is
-no such gap, chunks overlap: the later chunk starts LOOK_BACK_US earlier, and each finding is taken from one
-chunk only.
+The log is read hour by hour and given to the rules of the camera (`incidents.rules.engine`), as live watching
+gives them second by second: the events are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
-from incidents.coverage import share_analysed
+from incidents.coverage import NO_RECORD, Interval, share_analysed
 from incidents.ledger import Ledger
-from incidents.record import Incident, from_finding
-from incidents.rules.engine import Exposure, RuleResult, evaluate_rules
+from incidents.record import Incident, incident_from
+from incidents.rules.engine import CameraRules
+from incidents.rules.events import Event, EventType, Finding
+from incidents.rules.exposure import Exposure
+from incidents.rules.health import KIND as HEALTH
+from incidents.rules.health import CoverageChange
 from vision import observations
 from vision.frames import SECOND
-from zones.facility import Camera, Facility, Rules
+from vision.sources.prefetch import Prefetch
+from zones.facility import Camera, Facility
 
 LOOK_BACK_US = 24 * 3600 * SECOND
-"""How far before a window the log is evaluated too, microseconds. An episode that began before the window
-keeps its start, and with it its identity; cumulative contact counts the last 24 h."""
+"""How far before a window the log is evaluated too, microseconds. An incident that was opened before the
+window keeps its start, and with it its identity; cumulative contact counts the last 24 h."""
 HOUR = observations.HOUR
-CHUNK_ROWS = 2_000_000
-"""Rows at which a chunk is evaluated: a day and a half of three people at 5 frames/s. Evaluation takes about
-0.9 GB of memory for a million rows. Project default (docs/defaults.md)."""
-MIN_QUIET_US = 600 * SECOND
-"""Shortest time without any person in view at which the log is cut, microseconds. No track continues over
-more than a minute, and residents who leave one door within a minute share a room. See also `_min_quiet`."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A part of a camera's log that is evaluated at once.
-
-    Attributes:
-        seen: the observations.
-        since: the findings of this chunk end at or after this moment, microseconds UTC.
-        until: they end before this moment. Other findings belong to other chunks.
-    """
-
-    seen: pl.DataFrame
-    since: int
-    until: int
 
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """Result of the rules for one chunk.
+    """What the rules found in a part of the log.
 
     Attributes:
-        chunk: the chunk.
-        result: result of the engine, including findings that belong to other chunks.
-        incidents: records of the findings of this chunk, by start; `run` is empty.
-        exposures: entries for the exposure log that end in this chunk.
+        until: stream time up to which the log was evaluated, microseconds UTC.
+        rows: number of observations evaluated, those before the window included.
+        events: in order of time, those before the window included.
+        exposures: entries of the exposure log that are new or grew.
+        ongoing: of the last part: the incidents that are still open at the end, as they are known then.
+        open_exposures: of the last part: the exposures that may still grow.
+        notices: of the last part: sentences about what was not evaluated, and why.
+        last: whether this is the last part.
     """
 
-    chunk: Chunk
-    result: RuleResult
-    incidents: tuple[Incident, ...]
+    until: int
+    rows: int
+    events: tuple[Event, ...]
     exposures: tuple[Exposure, ...]
+    ongoing: tuple[Finding, ...] = ()
+    open_exposures: tuple[Exposure, ...] = ()
+    notices: tuple[str, ...] = ()
+    last: bool = False
 
 
 def evaluate_log(
-    home: Path,
-    ledger: Ledger,
-    facility: Facility,
-    camera: Camera,
-    window: tuple[int, int],
-    chunk_rows: int = CHUNK_ROWS,
+    home: Path, ledger: Ledger, facility: Facility, camera: Camera, window: tuple[int, int]
 ) -> Iterator[ChunkResult]:
-    """Evaluate a camera's log of a window [start, end), microseconds UTC, chunk by chunk.
+    """Evaluate a camera's log and coverage of a window [start, end), microseconds UTC.
 
-    An incident that began before the window and ends in it has its true start. Each incident comes once. The
-    models in a record are those of the run that made the observations; coverage is read from the ledger now.
-
-    Raises:
-        LazarettoError: the log cannot be read or evaluated, or the ledger has no run for its footage.
-    """
-    provenance = _Provenance(ledger, camera)
-    for chunk in chunks(home, camera.id, window, _min_quiet(facility.rules), chunk_rows):
-        result = evaluate_rules(chunk.seen, facility, camera)
-        incidents = tuple(
-            from_finding(
-                finding,
-                facility=facility,
-                camera=camera,
-                run="",
-                models=provenance.models(finding.end),
-                coverage_share=provenance.coverage(finding.start),
-            )
-            for finding in result.findings
-            if chunk.since <= finding.end < chunk.until
-        )
-        care = tuple(item for item in result.exposures if chunk.since <= item.end < chunk.until)
-        yield ChunkResult(chunk, result, incidents, care)
-
-
-def chunks(
-    home: Path, camera: str, window: tuple[int, int], quiet: int = MIN_QUIET_US, chunk_rows: int = CHUNK_ROWS
-) -> Iterator[Chunk]:
-    """Cut a camera's log of a window, and of LOOK_BACK_US before it, into chunks.
-
-    Args:
-        home: the home folder.
-        camera: its id.
-        window: [start, end), microseconds UTC.
-        quiet: shortest time without any person in view at which the log is cut, microseconds.
-        chunk_rows: rows at which a chunk is complete.
+    The end of the window closes nothing.
 
     Raises:
-        ObservationError: the log cannot be read.
+        LazarettoError: the log cannot be read or evaluated.
     """
     start, end = window
-    since, kept, fresh = start, observations.empty(), 0
-    for hour, table in observations.read_hours(home, camera, start - LOOK_BACK_US, end):
-        kept, fresh = pl.concat([kept, table], rechunk=False), fresh + len(table)
-        if len(kept) < chunk_rows or not fresh:
-            continue
-        cuts = _quiet_moments(kept, quiet)
-        kept = _without_past(kept, cuts, since)
-        last = cuts[-1] if len(cuts) else since
-        if last > since:
-            yield Chunk(_between(kept, None, last), since, last)
-            since, kept, fresh = last, _between(kept, last, None), 0
-        elif fresh >= chunk_rows and (settled := min(hour + HOUR, end) - HOUR) > since:
-            # Later observations cannot change what ended an hour ago.
-            yield Chunk(kept, since, settled)
-            since, kept, fresh = settled, _between(kept, settled - LOOK_BACK_US, None), 0
-    yield Chunk(_without_past(kept, _quiet_moments(kept, quiet), since), since, end)
-
-
-def _quiet_moments(seen: pl.DataFrame, quiet: int) -> list[int]:
-    """Moments, microseconds UTC, at which a person came into view after at least `quiet` without any."""
-    t = seen["t"].dt.timestamp("us").to_numpy()  # the log is in order of time
-    return [int(moment) for moment in t[1:][np.diff(t) >= quiet]]
-
-
-def _without_past(seen: pl.DataFrame, cuts: list[int], since: int) -> pl.DataFrame:
-    """The observations without those before the last quiet moment up to `since`: they change nothing
-    after."""
-    past = [cut for cut in cuts if cut <= since]
-    return _between(seen, past[-1], None) if past else seen
-
-
-def _between(seen: pl.DataFrame, start: int | None, end: int | None) -> pl.DataFrame:
-    """The rows with start <= t < end, microseconds UTC."""
-    moment = pl.col("t").dt.timestamp("us")
-    if start is not None:
-        seen = seen.filter(moment >= start)
-    return seen if end is None else seen.filter(moment < end)
-
-
-def _min_quiet(rules: Rules) -> int:
-    """Time without any person at which the log may be cut: longer than any rule bridges or merges."""
-    longest = max(
-        rules.merge_s,
-        rules.zone.max_gap_s,
-        rules.contact.max_gap_s,
-        rules.gathering.max_gap_s,
-        rules.mask.window_s,
+    since = start - LOOK_BACK_US
+    rules = CameraRules(facility, camera.id)
+    marks = coverage_changes(ledger.coverage.of(camera.id, since, end), (since, end))
+    # The next hour is read while this one is evaluated.
+    with Prefetch(observations.read_hours(home, camera.id, since, end), depth=1) as hours:
+        for hour, table in hours:
+            until = min(hour + HOUR, end)
+            now = [mark for mark in marks if mark.t < until]
+            marks = marks[len(now) :]
+            found = rules.advance(until, table, now)
+            yield ChunkResult(until, len(table), tuple(found.events), tuple(found.exposures))
+    found = rules.advance(end, None, marks)
+    state = rules.open_state()
+    yield ChunkResult(
+        end,
+        0,
+        tuple(found.events),
+        tuple(found.exposures),
+        tuple(event.finding for event in state.events),
+        tuple(state.exposures),
+        rules.notices(),
+        last=True,
     )
-    return max(MIN_QUIET_US, round(2 * longest * SECOND))
 
 
-class _Provenance:
+def coverage_changes(intervals: Iterable[Interval], window: tuple[int, int]) -> Sequence[CoverageChange]:
+    """The changes of a camera's coverage within a window [start, end), microseconds UTC.
+
+    Where nothing is recorded nothing is known, and the camera's health is neither good nor bad.
+    """
+    start, end = window
+    changes: list[CoverageChange] = []
+    reached: int | None = None
+    recorded = (item for item in intervals if item.cause != NO_RECORD)
+    for item in sorted(recorded, key=lambda interval: interval.start):
+        begin = max(item.start, start)
+        if reached is not None and begin > reached:
+            changes.append(CoverageChange(reached, None))
+        changes.append(CoverageChange(begin, item.state.value, item.cause))
+        reached = item.end
+    if reached is not None and reached < end:
+        changes.append(CoverageChange(reached, None))
+    return [change for change in changes if change.t < end]
+
+
+@dataclass
+class FoundIncidents:
+    """The incidents that follow from events: those that were opened and not withdrawn, as known at the end.
+
+    Attributes:
+        findings: by id.
+        ongoing: ids of those that are not closed.
+    """
+
+    findings: dict[str, Finding] = field(default_factory=dict)
+    ongoing: set[str] = field(default_factory=set)
+
+    def add(self, result: ChunkResult) -> None:
+        """Take the events of a part of the log, in order, and what is open at the end of the last one."""
+        for event in result.events:
+            name = event.incident
+            if event.type is EventType.WITHDRAWN:
+                self.findings.pop(name, None)
+                self.ongoing.discard(name)
+                continue
+            self.findings[name] = event.finding
+            if event.type is EventType.CLOSED:
+                self.ongoing.discard(name)
+            elif event.type is EventType.OPENED:
+                self.ongoing.add(name)
+        for finding in result.ongoing:
+            self.findings[finding.id] = finding
+            self.ongoing.add(finding.id)
+
+
+class Provenance:
     """Models and coverage that the ledger has for moments of a camera; read once for each segment and
     hour."""
 
-    def __init__(self, ledger: Ledger, camera: Camera) -> None:
-        self._ledger, self._camera = ledger, camera.id
+    def __init__(self, ledger: Ledger, facility: Facility, camera: Camera) -> None:
+        """Read from a ledger, for records of a camera under a facility file."""
+        self._ledger, self._facility, self._camera = ledger, facility, camera
         self._segment: tuple[int, int, Mapping[str, Mapping[str, str]]] = (0, 0, {})
         self._shares: dict[int, float] = {}
+
+    def record(self, finding: Finding, *, ongoing: bool, run: str = "") -> Incident:
+        """The record of an incident, with the models and the coverage of its time.
+
+        Raises:
+            LedgerError: the ledger has no segment for the time of the finding.
+        """
+        return incident_from(
+            finding,
+            facility=self._facility,
+            camera=self._camera,
+            run=run,
+            # Nothing was seen while a camera did not see.
+            models={} if finding.kind == HEALTH else self.models(finding.end),
+            coverage_share=self.coverage(finding.start),
+            ongoing=ongoing,
+        )
 
     def models(self, t: int) -> Mapping[str, Mapping[str, str]]:
         """Purpose -> {"name", "sha256", "runtime"} of the weights that analysed `t`, microseconds UTC."""
         start, end, models = self._segment
         if not start <= t < end:
-            segment = self._ledger.segments.at(self._camera, t)
+            segment = self._ledger.segments.at(self._camera.id, t)
             models = self._ledger.runs.get(segment.run_id).models
             self._segment = segment.start, segment.end, models
         return models
@@ -191,6 +180,6 @@ class _Provenance:
         """Share, 0..1, of the hour around `t` (microseconds UTC) that was analysed."""
         hour = t // HOUR * HOUR
         if hour not in self._shares:
-            intervals = self._ledger.coverage.of(self._camera, hour, hour + HOUR)
+            intervals = self._ledger.coverage.of(self._camera.id, hour, hour + HOUR)
             self._shares[hour] = share_analysed(intervals, (hour, hour + HOUR))
         return self._shares[hour]

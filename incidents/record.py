@@ -28,7 +28,7 @@ from vision.frames import SECOND
 from zones.errors import LazarettoError
 
 if TYPE_CHECKING:
-    from incidents.rules import episode, events
+    from incidents.rules import events
     from zones.facility import Camera, Facility
 
 
@@ -140,7 +140,7 @@ class Incident:
         distance_min, distance_median: metres on the ground; None = not measured.
         distance_se: standard error of the smallest distance, of foot points and calibration, metres.
         cumulative_s: of a contact, the larger of the two persons' total contact times, seconds; see
-            `incidents.rules.cumulative_contact`.
+            `incidents.rules.machines.totals`.
         mask_state: masked, unmasked, incorrect or None = not assessed.
         assessable_share: share of samples whose face could be assessed, 0..1.
         detector_confidence, rule_confidence: 0..1.
@@ -298,64 +298,6 @@ _NUMBERS = (
     *("distance_min", "distance_median", "distance_se", "cumulative_s", "assessable_share"),
     *("detector_confidence", "rule_confidence", "coverage_share"),
 )
-
-
-def from_finding(
-    finding: episode.Finding,
-    *,
-    facility: Facility,
-    camera: Camera,
-    run: str,
-    models: Mapping[str, Mapping[str, str]],
-    coverage_share: float | None,
-) -> Incident:
-    """Make the record of a finding of the rules.
-
-    Args:
-        finding: what the rules found.
-        facility: the facility whose rules were evaluated.
-        camera: the camera of the finding.
-        run: id of the run, from the ledger.
-        models: purpose -> {"name", "sha256"} of the weights that made the observations.
-        coverage_share: share of that hour in which the camera was analysed, 0..1; None = not known.
-
-    Raises:
-        RecordError: the finding has impossible values.
-    """
-    return Incident(
-        id=finding.key(camera.id),
-        facility_code=facility.code,
-        facility_name=facility.name,
-        managing_body=facility.managing_body,
-        facility_version=facility.version,
-        timezone=str(facility.timezone),
-        camera=camera.id,
-        zone=finding.zone,
-        # `Incident` refuses a kind or severity that is unknown.
-        kind=cast(Kind, str(finding.kind)),
-        subkind=str(finding.subkind),
-        severity=cast(Severity, str(finding.severity)),
-        start=int(finding.start),
-        end=int(finding.end),
-        alerts=finding.alerts,
-        tracks=tuple(
-            Track(track_id(track), str(role), confidence)
-            for track, (role, confidence) in zip(finding.tracks, finding.roles, strict=True)
-        ),
-        distance_min=finding.distance_min,
-        distance_median=finding.distance_median,
-        distance_se=finding.distance_se,
-        cumulative_s=finding.cumulative_s,
-        mask_state=finding.mask_state,
-        assessable_share=finding.assessable_share,
-        detector_confidence=finding.detector_confidence,
-        rule_confidence=finding.rule_confidence,
-        models=models,
-        rule_pack=str(facility.rules.pack),
-        thresholds=finding.thresholds,
-        coverage_share=coverage_share,
-        run=run,
-    )
 
 
 def incident_from(

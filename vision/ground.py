@@ -102,17 +102,17 @@ def locate(observations: pl.DataFrame, camera: Camera) -> pl.DataFrame:
 def _place_rows(
     observations: pl.DataFrame, size: tuple[int, int], camera: Camera, rows: npt.NDArray[np.int64]
 ) -> tuple[Floats, npt.NDArray[np.int8], Floats]:
-    """Result of `_place` for rows of one frame size, with the feet in px."""
+    """Result of `place` for rows of one frame size, with the feet in px."""
     part = observations[int(rows[0]) : int(rows[-1]) + 1]
     if len(part) > len(rows):
         part = observations[rows]
     box = part.select("x1", "y1", "x2", "y2").to_numpy().astype(np.float64) / (*size, *size)
     feet = part.select("foot_x", "foot_y").to_numpy().astype(np.float64) / size
-    ground, foot, stand = _place(box, feet, size[0] / size[1], camera)
+    ground, foot, stand = place(box, feet, size[0] / size[1], camera)
     return ground, foot, stand * size
 
 
-def _place(
+def place(
     box: Floats, feet: Floats, aspect: float, camera: Camera
 ) -> tuple[Floats, npt.NDArray[np.int8], Floats]:
     """Positions with standard errors (N, 3), m; codes of `Foot` (N,); feet (N, 2), normalised like `feet`."""

@@ -67,8 +67,7 @@ class ExposureTable:
         """
         with self._file.writing():
             for item in exposures:
-                people = zip(item.tracks, item.roles, strict=True)
-                tracks = [[track_id(track), role, confidence] for track, (role, confidence) in people]
+                tracks = [[track_id(one.track), one.role, one.confidence] for one in item.people]
                 self._file.execute(
                     "INSERT INTO exposures (id, facility_version, camera, zone, started, ended, held_s, "
                     "distance_min, distance_median, exceeded, tracks, run) VALUES (:id, :version, :camera, "

@@ -1,80 +1,418 @@
-"""All rules on the observations of one camera: a pure function from observations to findings."""
+"""The rules of one camera as a state machine: chunks of what was seen go in, events of incidents come out.
+
+Any cutting of the input into chunks gives the same events, a prefix of the input gives a prefix of the
+events, and a state that was saved and restored carries on as if nothing had happened. At one moment, changes
+of the facility file, of the coverage and of what reviewers know come before the observations, and what is
+due (an end, an extension, a link between tracklets) comes after them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Self
 
+import numpy as np
 import polars as pl
 
-from incidents.rules.contact import evaluate_contact
-from incidents.rules.episode import Finding
+from incidents.rules.compiling import records
+from incidents.rules.events import Event, EventType
 from incidents.rules.exposure import Exposure
-from incidents.rules.gathering import evaluate_gatherings
-from incidents.rules.mask import evaluate_masks
-from incidents.rules.position import position_notices
-from incidents.rules.samples import RuleError, read_samples
-from incidents.rules.stitching import stitch_tracklets
-from incidents.rules.zone import evaluate_zones, zone_notices
-from vision.ground import locate
-from vision.parallel import ThreadTasks
-from vision.roles import assign_roles
+from incidents.rules.health import CameraHealth, CoverageChange, HealthReport
+from incidents.rules.lifecycle import CONTACT, CONTINUATION, MASKS, MAX_ALERTS, PLACE, RULES, Key, Lifecycle
+from incidents.rules.machines import signals as kinds
+from incidents.rules.machines.instants import advance
+from incidents.rules.machines.joining import join_persons
+from incidents.rules.machines.pair import STATION, pair_slot
+from incidents.rules.machines.plan import CameraPlan, plan_camera
+from incidents.rules.machines.rows import ROW
+from incidents.rules.machines.tables import (
+    FOREVER,
+    GATHERING_TABLES,
+    PAIR_TABLES,
+    PERSON_TABLES,
+    SIGNAL,
+    Table,
+    empty_tables,
+    grown,
+)
+from incidents.rules.notices import notices
+from incidents.rules.reading import RuleError, in_order, minute_of, moments_of, rows_of
+from incidents.rules.reconfiguring import reconfigured
+from incidents.rules.state import decode, encode
+from incidents.rules.view import View
+from vision.frames import to_iso
 from zones.facility import Camera, Facility
 
-__all__ = ["Exposure", "Finding", "RuleError", "RuleResult", "evaluate_rules"]
+__all__ = [
+    "Advance",
+    "CameraRules",
+    "CoverageChange",
+    "FacilityChange",
+    "HealthReport",
+    "RuleError",
+    "SamePerson",
+]
+
+DEFAULT_ASPECT = 16 / 9
+"""Aspect of the frame before the first observation; nothing is compared with it."""
 
 
-@dataclass(frozen=True)
-class RuleResult:
-    """Result of the rules for the observations of one camera.
+@dataclass(frozen=True, slots=True)
+class FacilityChange:
+    """From a moment on, another facility file is in force.
 
     Attributes:
-        findings: sorted by (start, kind, zone, tracks).
-        notices: sentences about what was not evaluated, and why.
-        exposures: entries of the exposure log, sorted by (start, zone, tracks).
+        t: stream time, microseconds UTC.
+        facility: the file; it has the camera.
     """
 
-    findings: tuple[Finding, ...]
-    notices: tuple[str, ...]
-    exposures: tuple[Exposure, ...] = ()
+    t: int
+    facility: Facility
 
 
-def evaluate_rules(observations: pl.DataFrame, facility: Facility, camera: Camera) -> RuleResult:
-    """Evaluate all rules on the observations of one camera.
+@dataclass(frozen=True, slots=True)
+class SamePerson:
+    """A reviewer states that two tracks are one person.
 
-    The result depends on the arguments only. Roles and ground positions are computed from the facility as it
-    is now, whatever the log has. Rows may be in any order in which the time of each track increases.
-
-    Args:
-        observations: rows with the columns of `vision.observations.SCHEMA`.
-        facility: it has the thresholds and schedules.
-        camera: it has the zones, lines, calibration and roles.
-
-    Raises:
-        RuleError: a row is of another camera; or within a track, time goes backwards.
-        CalibrationError: the calibration points of the camera do not determine the ground plane.
+    Attributes:
+        t: stream time at which it becomes known to the rules, microseconds UTC.
+        track, other: ids of the tracks.
     """
-    known_from = facility.rules.role_confidence
-    complete = assign_roles(locate(observations, camera), camera, known_from)
-    tracks, repeated = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
-    samples = stitch_tracklets(tracks, known_from)
-    # The rules do not depend on each other.
-    with ThreadTasks() as tasks:
-        masks = tasks.start(evaluate_masks, samples, facility, camera)
-        zones = tasks.start(evaluate_zones, samples, facility, camera)
-        contact = tasks.start(evaluate_contact, samples, facility, camera)
-        gathering = tasks.start(evaluate_gatherings, samples, facility, camera)
-        contacts, (gatherings, gathering_notices) = contact.result(), gathering.result()
-        findings = [*masks.result(), *zones.result(), *contacts.findings, *gatherings]
-    notices = [
-        *zone_notices(camera),
-        *position_notices(samples, facility, camera),
-        *contacts.notices,
-        *gathering_notices,
-    ]
-    if repeated:
-        notices.append(
-            f"camera {camera.id}: {repeated} rows repeat a time of their track: only the first is used"
+
+    t: int
+    track: int
+    other: int
+
+
+Mark = FacilityChange | SamePerson | CoverageChange | HealthReport
+
+
+@dataclass
+class Advance:
+    """What a chunk of input brought.
+
+    Attributes:
+        events: in order of time.
+        exposures: entries of the exposure log that are new or grew, in order of time.
+        links: pairs of tracks (earlier, later) that were found to be of one person: the later continues the
+            earlier. In order of time; facts of reviewers are not among them.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    exposures: list[Exposure] = field(default_factory=list)
+    links: list[tuple[int, int]] = field(default_factory=list)
+
+
+class CameraRules:
+    """The rules of one camera, from a moment on.
+
+    Attributes:
+        now: stream time up to which everything is known, microseconds UTC; 0 before the first chunk.
+    """
+
+    def __init__(self, facility: Facility, camera: str) -> None:
+        """Begin with a camera of which nothing was seen.
+
+        Raises:
+            FacilityError: the facility has no such camera.
+            CalibrationError: the calibration points of the camera do not determine the ground plane.
+        """
+        self.now = 0
+        self._facility, self._camera = facility, facility.camera(camera)
+        self._plans: dict[float, CameraPlan] = {}
+        planned = self._plan(DEFAULT_ASPECT)
+        self._view = View(facility, self._camera, planned, empty_tables(planned.sizes))
+        self._lifecycle = Lifecycle(self._view)
+        self._health = CameraHealth(facility, self._camera, MAX_ALERTS)
+        self._signals: Table = records(np.zeros(1024, SIGNAL))
+        self._count = np.zeros(1, np.int64)
+        self._contact_found = False
+
+    @property
+    def facility(self) -> Facility:
+        """The facility file in force."""
+        return self._facility
+
+    @property
+    def camera(self) -> Camera:
+        """The camera, as the facility file in force has it."""
+        return self._camera
+
+    def advance(
+        self, until: int, observations: pl.DataFrame | None = None, marks: Iterable[Mark] = ()
+    ) -> Advance:
+        """Take what was seen from `now` to before `until`, and what is due by then.
+
+        Args:
+            until: stream time up to which everything is known, microseconds UTC; it becomes `now`.
+            observations: rows with the columns of `vision.observations.SCHEMA`, in any order. Roles and
+                ground positions are computed from the facility file in force, whatever the rows have.
+            marks: changes of the facility file, of the coverage and of the camera's health, and facts of
+                reviewers, with now <= t < until; those of one moment in their order.
+
+        Raises:
+            RuleError: `until` is before `now`; or a row or mark is of another camera or time.
+        """
+        if until < self.now:
+            raise RuleError(
+                f"camera {self._camera.id!r}: expected a time from {to_iso(self.now)} on, got {to_iso(until)}"
+            )
+        ordered = sorted(marks, key=lambda mark: mark.t)
+        for mark in ordered:
+            if not self.now <= mark.t < until:
+                low = to_iso(self.now) if self.now else "the beginning"
+                raise RuleError(
+                    f"camera {self._camera.id!r}: expected changes from {low} to before {to_iso(until)}, got "
+                    f"one at {to_iso(mark.t)}"
+                )
+        seen = None
+        moments = np.zeros(0, np.int64)
+        if observations is not None and len(observations):
+            seen = in_order(observations, self._camera.id, self.now, until)
+            moments = moments_of(seen)
+        result, taken = Advance(), 0
+        for mark in ordered:
+            edge = int(np.searchsorted(moments, mark.t))
+            self._run(seen[taken:edge] if seen is not None and edge > taken else None, mark.t, result)
+            taken = edge
+            self._apply(mark, result)
+        rest = seen if taken == 0 or seen is None else seen[taken:]
+        self._run(rest if rest is not None and len(rest) else None, until, result)
+        self.now = until
+        self._contact_found |= any(event.finding.kind == "contact" for event in result.events)
+        return result
+
+    def open_state(self) -> Advance:
+        """The incidents that are open, and the exposures that may still grow, as they are known now.
+
+        The findings are not events: they depend on where the input ends. They are returned as events of type
+        `extended` for the moment `now`, by start and id.
+        """
+        findings = self._lifecycle.open_findings(self.now) + self._health.open_findings(self.now)
+        findings.sort(key=lambda finding: (finding.start, finding.id))
+        events = [Event(EventType.EXTENDED, self.now, finding) for finding in findings]
+        return Advance(events, self._lifecycle.open_exposures())
+
+    def save(self) -> bytes:
+        """The state as bytes: plain data, for `restore`."""
+        rest = {
+            "camera": self._camera.id,
+            "facility": self._facility.version,
+            "now": self.now,
+            "aspect": float(self._view.planned.plan.settings["aspect"][0]),
+            "contact_found": self._contact_found,
+            "health": self._health.to_data(),
+        }
+        lifecycle = self._lifecycle
+        return encode(self._view.tables, rest, lifecycle.open, lifecycle.ended, lifecycle.care)
+
+    @classmethod
+    def restore(cls, data: bytes, facility: Facility, camera: str) -> Self:
+        """The rules of a camera as they were saved; `facility` is the file that was in force then.
+
+        Raises:
+            RuleError: the bytes are torn, or are the state of another camera, facility file or version.
+            FacilityError, CalibrationError: see the constructor.
+        """
+        rules = cls(facility, camera)
+        tables, rest, opened, ended, care = decode(data, rules._view.tables)
+        for name, expected in (("camera", camera), ("facility", facility.version)):
+            if rest[name] != expected:
+                raise RuleError(f"expected the state of {name} {expected}, got that of {rest[name]}")
+        rules.now = rest["now"]
+        rules._contact_found = rest["contact_found"]
+        rules._view.planned = rules._plan(rest["aspect"])
+        rules._view.tables = tables
+        rules._lifecycle.open, rules._lifecycle.ended, rules._lifecycle.care = opened, ended, care
+        rules._health.restore(rest["health"])
+        return rules
+
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about what was not evaluated so far, and why."""
+        return notices(self._view, self._contact_found)
+
+    def _plan(self, aspect: float) -> CameraPlan:
+        if aspect not in self._plans:
+            self._plans[aspect] = plan_camera(self._facility, self._camera, aspect)
+        return self._plans[aspect]
+
+    def _run(self, observations: pl.DataFrame | None, until: int, result: Advance) -> None:
+        """Take observations before `until`, and what is due before it."""
+        if observations is not None:
+            runs = list(rows_of(observations, self._facility, self._camera))
+            for number, (aspect, rows) in enumerate(runs):
+                self._view.planned = self._plan(aspect)
+                edge = int(runs[number + 1][1]["t"][0]) if number + 1 < len(runs) else until
+                self._take(rows, edge, result)
+        else:
+            self._take(records(np.zeros(0, ROW)), until, result)
+
+    def _take(self, rows: Table, until: int, result: Advance) -> None:
+        begin = 0
+        while True:
+            pause = min(self._lifecycle.due(), self._health.due() or FOREVER)
+            planned = self._view.planned
+            why, begin = advance(
+                planned.plan,
+                self._view.tables,
+                rows,
+                begin,
+                until,
+                pause,
+                self._signals,
+                self._count,
+            )
+            if why == kinds.DONE:
+                return
+            if why == kinds.PAUSED:
+                self._run_due(pause, result)
+            elif why == kinds.SIGNALLED:
+                self._handle(result)
+            elif why == kinds.FULL_SIGNALS:
+                self._signals = records(np.zeros(2 * len(self._signals), SIGNAL))
+            else:
+                names = {
+                    kinds.FULL_PERSONS: PERSON_TABLES,
+                    kinds.FULL_PAIRS: PAIR_TABLES,
+                    kinds.FULL_GATHERINGS: GATHERING_TABLES,
+                }[why]
+                self._view.tables = grown(self._view.tables, names)
+
+    def _run_due(self, t: int, result: Advance) -> None:
+        if self._health.due() == t:
+            result.events += self._health.run(t)
+        events, exposures = self._lifecycle.run(t)
+        result.events += events
+        result.exposures += exposures
+
+    def _handle(self, result: Advance) -> None:
+        """Act on the signals of one moment, in their order."""
+        for number in range(int(self._count[0])):
+            signal = self._signals[number]
+            kind, t, a, b = (int(signal[name]) for name in ("kind", "t", "a", "b"))
+            if kind in _RULE_OF:
+                self._machine_signalled((_RULE_OF[kind], a, b), t, result)
+            elif kind == kinds.ROLE:
+                self._role_changed(a, t, result)
+            elif kind == kinds.EXIT:
+                result.events += self._lifecycle.room_known(a, t)
+            elif kind == kinds.LINK:
+                self._join(a, b, t, CONTINUATION, result)
+            elif kind == kinds.LEFT:
+                self._lifecycle.person_left(b)
+
+    def _machine_signalled(self, key: Key, t: int, result: Advance) -> None:
+        if key[0] == CONTACT and key[2] >= STATION:
+            result.exposures += self._lifecycle.care_changed(key[1], key[2], t)
+        known = key in self._lifecycle.open
+        result.events += self._lifecycle.reconcile(key, t)
+        if known:
+            result.events += self._lifecycle.alert(key, t)
+        elif key not in self._lifecycle.open:
+            self._lifecycle.silence(key)
+
+    def _role_changed(self, slot: int, t: int, result: Advance) -> None:
+        """What is believed of a person has changed. What lasted at a care station may be care now."""
+        result.events += self._lifecycle.role_changed(slot, t)
+        for pair, number in RULES[CONTACT].machines_of(self._view, slot):
+            if number >= STATION:
+                result.exposures += self._lifecycle.care_changed(pair, number, t)
+
+    def _join(self, p: int, later: int, t: int, reason: str, result: Advance) -> None:
+        """Person `later` is person p."""
+        tables, plan = self._view.tables, self._view.planned.plan
+        if reason == CONTINUATION:
+            result.links.append((int(tables.persons["track"][p]), self._view.first_track(later)))
+        moves: list[tuple[Key, Key]] = [
+            *(((PLACE, later, m), (PLACE, p, m)) for m in range(len(plan.machines))),
+            *(((MASKS, later, m), (MASKS, p, m)) for m in range(4)),
+        ]
+        for q in range(len(tables.pairs)):
+            a, b = int(tables.pairs["a"][q]), int(tables.pairs["b"][q])
+            if tables.pairs["used"][q] and later in (a, b):
+                mine = int(pair_slot(tables.pairs, p, b if a == later else a))
+                for h in range(tables.contacts.shape[1]):
+                    moves.append(((CONTACT, q, h), (CONTACT, mine if mine >= 0 else q, h)))
+        uid, to = self._view.uid(later), self._view.uid(p)
+        self._count[0] = 0
+        minute = minute_of(t, self._facility)
+        changed = bool(join_persons(plan, tables, p, later, t, minute, self._signals, self._count))
+        crossed = self._signals[: int(self._count[0])].copy()
+        self._lifecycle.renumber(uid, to)
+        result.events += self._lifecycle.joined(moves, t, reason)
+        for key in sorted({key for _, key in moves if key[0] == CONTACT and key[2] >= STATION}):
+            result.exposures += self._lifecycle.care_changed(key[1], key[2], t)
+            if key not in self._lifecycle.open:
+                self._lifecycle.silence(key)
+        if changed:
+            self._role_changed(p, t, result)
+        for signal in crossed:
+            kind, a, b = int(signal["kind"]), int(signal["a"]), int(signal["b"])
+            if kind == kinds.EXIT:
+                result.events += self._lifecycle.room_known(a, t)
+            else:
+                self._machine_signalled((_RULE_OF[kind], a, b), t, result)
+
+    def _apply(self, mark: Mark, result: Advance) -> None:
+        if isinstance(mark, CoverageChange):
+            self._health.coverage_changed(mark)
+        elif isinstance(mark, HealthReport):
+            self._health.report(mark)
+        elif isinstance(mark, SamePerson):
+            self._same_person(mark, result)
+        else:
+            self._change_facility(mark, result)
+
+    def _same_person(self, fact: SamePerson, result: Advance) -> None:
+        """Join two persons whom a reviewer found to be one. Persons who can no longer come back are skipped:
+        nothing of them goes on."""
+        one, other = self._slot_of(fact.track), self._slot_of(fact.other)
+        if one is None or other is None or one == other:
+            return
+        born = self._view.tables.persons["born"]
+        p, later = sorted((one, other), key=lambda slot: (int(born[slot]), self._view.uid(slot)))
+        self._join(
+            p,
+            later,
+            fact.t,
+            f"a reviewer found tracks {fact.track:016x} and {fact.other:016x} to be one person",
+            result,
         )
-    findings.sort(key=lambda finding: (finding.start, finding.kind, finding.zone or "", finding.tracks))
-    exposures = sorted(contacts.exposures, key=lambda item: (item.start, item.zone, item.tracks))
-    return RuleResult(tuple(findings), tuple(notices), tuple(exposures))
+
+    def _slot_of(self, track: int) -> int | None:
+        """The person who had a track."""
+        tables = self._view.tables
+        for slot in range(len(tables.persons)):
+            if tables.persons["used"][slot]:
+                known = tables.pasts["track"][slot, : int(tables.persons["tracks"][slot])].tolist()
+                if track in known or int(tables.persons["track"][slot]) == track:
+                    return slot
+        return None
+
+    def _change_facility(self, change: FacilityChange, result: Advance) -> None:
+        """Take over another facility file; what it does not touch goes on."""
+        aspect = float(self._view.planned.plan.settings["aspect"][0])
+        old = self._view
+        facility, camera = change.facility, change.facility.camera(self._camera.id)
+        planned = plan_camera(facility, camera, aspect)
+        taken = reconfigured(old, View(facility, camera, planned, empty_tables(planned.sizes)))
+        ending = [key for key in self._lifecycle.open if taken.key_of(key) is None]
+        causes = {key: taken.cause(key) for key in ending}
+        for key in sorted(ending):
+            result.events += self._lifecycle.end_all([key], change.t, causes[key])
+        self._facility, self._camera = facility, camera
+        self._plans = {aspect: planned}
+        self._view = taken.view
+        self._lifecycle.move(self._view, taken.key_of)
+        self._health.configure(facility, camera)
+        for slot in taken.other_roles():
+            self._role_changed(slot, change.t, result)
+
+
+_RULE_OF = {
+    kinds.PLACE: PLACE,
+    kinds.MASKS: MASKS,
+    kinds.CONTACT: CONTACT,
+    kinds.GATHERING: "gathering",
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from incidents.rules.episode import stable_id
+from incidents.rules.events import Person, stable_id
 
 KIND = "exposure"
 
@@ -18,8 +18,7 @@ class Exposure:
 
     Attributes:
         zone: id of the care station.
-        tracks: track ids, sorted, like those of a finding.
-        roles: role and confidence, aligned with `tracks`.
+        people: both persons, by track.
         start, end: first and last sample in contact, microseconds UTC.
         held_s: time in contact, s.
         distance_min, distance_median: on the ground, m.
@@ -27,8 +26,7 @@ class Exposure:
     """
 
     zone: str
-    tracks: tuple[int, ...]
-    roles: tuple[tuple[str, float], ...]
+    people: tuple[Person, ...]
     start: int
     end: int
     held_s: float
@@ -38,4 +36,4 @@ class Exposure:
 
     def key(self, camera: str) -> str:
         """Stable identity: 16 hex digits over camera, zone, tracks and start."""
-        return stable_id(camera, KIND, self.zone, self.tracks, self.start)
+        return stable_id(camera, KIND, self.zone, tuple(one.track for one in self.people), self.start)

@@ -1,171 +1,108 @@
-"""Masks that are absent or worn incorrectly, by votes over time. Faces that were not assessed do not vote."""
+"""Masks that are absent or worn incorrectly; `machines.mask` says when that is found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from incidents.rules.episode import (
-    Bools,
-    Codes,
-    Episodes,
-    Finding,
-    Floats,
-    Ints,
-    alert_times,
-    last_true_row,
-    microseconds,
-    run_starts,
-    separated_times,
-)
-from incidents.rules.position import depth_in
-from incidents.rules.samples import INCORRECT, MASKED, UNMASKED, Samples, assessable_share, role_mask
+from incidents.rules.events import Finding, Measure
+from incidents.rules.machines.rows import INCORRECT, MASKED, UNMASKED
 from incidents.rules.severity import mask_severity
-from incidents.rules.zone import occupied
-from zones.facility import Camera, Facility, MaskRule, Role, ZoneType
+from incidents.rules.view import MILLION, Group, Moment, View, is_sure
+from zones.facility import Role
 
 STATES: Mapping[int, str] = {MASKED: "masked", INCORRECT: "incorrect", UNMASKED: "unmasked"}
 """Mask state of each vote."""
-
 KINDS: Mapping[int, str] = {UNMASKED: "mask_absent", INCORRECT: "mask_incorrect"}
 """Kind of incident of each vote that is a violation."""
+_VOTES = (UNMASKED, UNMASKED, INCORRECT, INCORRECT)
+"""The vote of each machine. The odd ones are for staff, who may not be unmasked during a swab."""
+_STAFF = frozenset({Role.STAFF_PPE, Role.STAFF_NO_PPE})
 
 
-@dataclass(frozen=True)
-class _Votes:
-    """Fields of `Samples`, (V,) each, of the assessed samples only."""
+class MaskViolations:
+    """The rule for masks. A machine is that of a person (slot), a vote and a group of roles (number)."""
 
-    person: Ints
-    t: Ints
-    vote: Codes
-    change: Floats
+    name = "mask"
 
+    def group(self, view: View, slot: int, number: int) -> Group | None:
+        """What the machine has measured, or None."""
+        m = view.tables.masks[slot, number]
+        if not m["open"]:
+            return None
+        # A window may still join as long as its first agreeing vote can be one of these.
+        end, settings = int(m["end"]), view.planned.plan.settings[0]
+        votes = view.tables.votes[slot, : int(view.tables.persons["votes"][slot])]
+        counts = (votes["state"] == _VOTES[number]) & ((votes["swab"] == 0) | (number % 2 == 1))
+        joining = votes["t"][counts & (votes["t"] > end) & (votes["t"] <= end + settings["merge"])]
+        undecided = max([end, *joining.tolist()]) + int(settings["mask_window"])
+        return Group((int(m["track"]),), int(m["start"]), int(m["end"]), undecided)
 
-def evaluate_masks(samples: Samples, facility: Facility, camera: Camera) -> list[Finding]:
-    """Findings of mask_absent and mask_incorrect.
+    def persons(self, view: View, slot: int, number: int) -> tuple[int, ...]:
+        """The slots of the persons."""
+        return (slot,)
 
-    A window of `window_s` ends at each assessed sample. A state is found when the window has at least
-    `min_samples` assessed samples of the person, they span at least `min_span_s`, and at least `share` of
-    them agree on the state. The episode runs from the first to the last agreeing sample of such windows. Time
-    without assessed samples, as when a person turns away, counts neither for nor against the state.
+    def refusal(self, view: View, slot: int, number: int) -> str | None:
+        """Why what was measured is no incident; None if it is one."""
+        if self.fits(view, number, (view.role(slot),)):
+            return None
+        return f"the person is now believed to be {view.role(slot).value}, for whom other samples count"
 
-    A window finds nothing if the picture around the face changed by at least `min_change` in fewer than
-    `min_changing_share` of the assessments that measured a change: the face is painted or printed.
+    def fits(self, view: View, number: int, roles: tuple[Role, ...]) -> bool:
+        """Whether an incident of machines with this number is one for a person of this role."""
+        # Without a care station there is no swab, and the machines of all roles agree.
+        staff = bool(view.planned.care) and roles[0] in _STAFF
+        return staff == (number % 2 == 1)
 
-    The rule confidence is the share of the assessed samples of the episode that agree.
-    """
-    rule, merge_s = facility.rules.mask, facility.rules.merge_s
-    voting = (samples.vote >= 0) & ~_exempt(samples, facility, camera)
-    rows = np.flatnonzero(voting)
-    votes = _Votes(samples.person[rows], samples.t[rows], samples.vote[rows], samples.change[rows])
-    findings = []
-    for vote, kind in KINDS.items():
-        agree = np.zeros(len(samples), dtype=np.bool_)
-        agree[rows] = samples.vote[rows] == vote
-        found = _windows(votes, vote, rule)
-        for group in found.groups(microseconds(merge_s)):
-            start, end = int(found.start[group.start]), int(found.end[group.stop - 1])
-            span = samples.span(int(found.key[group.start]), start, end)
-            agreeing = span.start + np.flatnonzero(agree[span])
-            role, confidence = samples.role_at(agreeing)
-            findings.append(
-                Finding(
-                    kind=kind,
-                    subkind="",
-                    zone=None,
-                    tracks=(int(samples.track[agreeing[0]]),),
-                    roles=((role, confidence),),
-                    start=start,
-                    end=end,
-                    severity=mask_severity(kind, role),
-                    distance_min=None,
-                    distance_median=None,
-                    distance_se=None,
-                    mask_state=STATES[vote],
-                    assessable_share=assessable_share(samples, span),
-                    detector_confidence=round(float(samples.score[agreeing].mean()), 6),
-                    rule_confidence=round(len(agreeing) / int(voting[span].sum()), 6),
-                    thresholds={
-                        "min_face_px": rule.min_face_px,
-                        "min_samples": rule.min_samples,
-                        "window_s": rule.window_s,
-                        "min_span_s": rule.min_span_s,
-                        "share": rule.share,
-                        "swab_s": rule.swab_s,
-                        "min_change": rule.min_change,
-                        "min_changing_share": rule.min_changing_share,
-                        "merge_s": merge_s,
-                        "realert_s": facility.rules.realert_s,
-                    },
-                    alerts=alert_times(votes.t[found.met[group]], microseconds(facility.rules.realert_s)),
-                )
-            )
-    return findings
+    def alert_from(self, view: View, slot: int, number: int, t: int) -> None:
+        """Ask for a signal at the first window from `t` on that finds the state."""
+        view.tables.masks["alert_at"][slot, number] = t
 
+    def machines_of(self, view: View, person: int) -> Sequence[tuple[int, int]]:
+        """The machines that have measured something of a person."""
+        opened = view.tables.masks["open"][person]
+        return [(person, number) for number in range(len(opened)) if opened[number]]
 
-def mask_state(samples: Samples, span: slice, rule: MaskRule) -> str | None:
-    """The state on which enough mask votes of the rows agree, by the thresholds of the rule, or None."""
-    votes = samples.vote[span]
-    votes = votes[votes >= 0]
-    agreeing = np.array([(votes == vote).sum() for vote in STATES], dtype=np.int64)
-    enough = _enough(agreeing, np.full(len(STATES), len(votes)), rule)
-    return list(STATES.values())[int(np.argmax(enough))] if enough.any() else None
+    def finding(self, view: View, slot: int, number: int, moment: Moment) -> Finding:
+        """The incident as it is known at a moment.
 
-
-def _enough(agreeing: Ints, votes: Ints, rule: MaskRule) -> Bools:
-    """Whether enough of the votes agree, for each pair of counts."""
-    # A share that is reached exactly must not fail by a rounding error in share * votes.
-    return (votes >= rule.min_samples) & (agreeing > 0) & (agreeing >= rule.share * votes - 1e-9)
-
-
-def _windows(votes: _Votes, vote: int, rule: MaskRule) -> Episodes:
-    """One episode for each assessed sample whose window finds `vote`."""
-    window_us = microseconds(rule.window_s)
-    ticks = separated_times(votes.person, votes.t, window_us)
-    here = np.arange(len(votes.t))
-    low = np.searchsorted(ticks, ticks - window_us)
-    agree = votes.vote == vote
-    count = np.concatenate([[0], np.cumsum(agree)])
-    agreeing, among = count[here + 1] - count[low], here + 1 - low
-    fires = _enough(agreeing, among, rule) & (ticks - ticks[low] >= microseconds(rule.min_span_s))
-    fires &= _is_live(votes, here, low, rule)
-    where = np.flatnonzero(agree)
-    # The first agreeing row from `low` on, and the last one up to here.
-    first, last = where[count[low[fires]]], where[count[here[fires] + 1] - 1]
-    start, end = votes.t[first], votes.t[last]
-    return Episodes(votes.person[first], first, last, here[fires], start, end, end - start)
-
-
-def _is_live(votes: _Votes, here: Ints, low: Ints, rule: MaskRule) -> Bools:
-    """Windows (N,) from row `low` to `here` whose face changes enough, or was never measured for change."""
-    measured = np.concatenate([[0], np.cumsum(~np.isnan(votes.change))])
-    # The log holds 32-bit numbers: a value equal to the threshold must not fail by rounding.
-    changing = np.concatenate([[0], np.cumsum(votes.change >= rule.min_change - 1e-6)])
-    measurements, changed = measured[here + 1] - measured[low], changing[here + 1] - changing[low]
-    enough = changed >= rule.min_changing_share * measurements - 1e-9
-    return np.asarray((measurements == 0) | enough, dtype=np.bool_)
-
-
-def _exempt(samples: Samples, facility: Facility, camera: Camera) -> Bools:
-    """Rows (N,) that do not vote: in or near an exempt zone, or during a swab.
-
-    Near is within the hysteresis of the zone. A person who is not staff may be unmasked at a care station for
-    `swab_s` after arriving.
-    """
-    rule = facility.rules.zone
-    exempt = np.zeros(len(samples), dtype=np.bool_)
-    if len(samples) == 0:
-        return exempt
-    for zone in camera.zones:
-        if zone.type is ZoneType.EXEMPT:
-            exempt |= depth_in(samples, zone, camera, rule).close
-        elif zone.type is ZoneType.CARE_STATION:
-            inside = occupied(samples, depth_in(samples, zone, camera, rule), rule)
-            arrives = run_starts(samples.person, samples.t, microseconds(rule.max_gap_s)) | ~inside
-            arrives[1:] |= ~inside[:-1]
-            since = samples.t - samples.t[last_true_row(arrives)]
-            staff = role_mask(samples, Role.STAFF_PPE, Role.STAFF_NO_PPE)
-            exempt |= inside & ~staff & (since <= microseconds(facility.rules.mask.swab_s))
-    return exempt
+        The rule confidence is the share of the assessed samples of the incident that agree.
+        """
+        m, rules = view.tables.masks[slot, number], view.facility.rules
+        rule, vote = rules.mask, _VOTES[number]
+        person = view.person(slot, moment.identity[0])
+        agreeing, tried = int(m["agreeing"]), int(m["tried"])
+        return Finding(
+            camera=view.camera.id,
+            kind=KINDS[vote],
+            subkind="",
+            zone=None,
+            identity=moment.identity,
+            start=moment.start,
+            end=moment.group.end,
+            opened=moment.opened,
+            severity=mask_severity(KINDS[vote], is_sure([person])),
+            people=(person,),
+            measure=Measure("agreeing_share", round(int(m["share"]) / MILLION, 6), rule.share),
+            alerts=moment.alerts,
+            distance_min=None,
+            distance_median=None,
+            distance_se=None,
+            mask_state=STATES[vote],
+            assessable_share=round(int(m["assessed"]) / tried, 6) if tried else None,
+            detector_confidence=round(int(m["score"]) / agreeing / MILLION, 6),
+            rule_confidence=round(agreeing / int(m["voting"]), 6),
+            cumulative_s=None,
+            thresholds={
+                "min_face_px": float(rule.min_face_px),
+                "min_samples": float(rule.min_samples),
+                "window_s": rule.window_s,
+                "min_span_s": rule.min_span_s,
+                "share": rule.share,
+                "swab_s": rule.swab_s,
+                "min_change": rule.min_change,
+                "min_changing_share": rule.min_changing_share,
+                "merge_s": rules.merge_s,
+                "role_confidence": rules.role_confidence,
+                "realert_s": rules.realert_s,
+            },
+        )

@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 from zones.facility import Role, ZoneType
 
 CRITICAL, HIGH, MEDIUM, LOW = "critical", "high", "medium", "low"
+REPORTABLE_GAP_S = 300.0
+"""A gap in the supervision by a camera that lasts longer is reported, s.
+Project default (docs/defaults.md)."""
 LEVELS = (LOW, MEDIUM, HIGH, CRITICAL)
 """From the least to the most severe."""
 
@@ -47,23 +50,28 @@ _ROLE_SEVERITY: Mapping[tuple[ZoneType, Role], str] = {
 }
 
 
-def capped(severity: str, roles: Collection[str]) -> str:
-    """The severity, at most medium if any role is unknown."""
-    return MEDIUM if Role.UNKNOWN in roles and LEVELS.index(severity) > LEVELS.index(MEDIUM) else severity
+def capped(severity: str, sure: bool) -> str:
+    """The severity, at most medium unless all roles are known from what was seen."""
+    return MEDIUM if not sure and LEVELS.index(severity) > LEVELS.index(MEDIUM) else severity
 
 
-def zone_severity(kind: ZoneType, role: str) -> str:
+def highest(*severities: str) -> str:
+    """The most severe of several."""
+    return max(severities, key=LEVELS.index)
+
+
+def zone_severity(kind: ZoneType, role: str, sure: bool) -> str:
     """Severity of a zone crossing: by the tables above, and `capped` except at gates and perimeters."""
     severity = _ROLE_SEVERITY.get((kind, Role(role)), _DEFAULT_SEVERITY[kind])
-    return severity if kind in OPEN_TYPES else capped(severity, [role])
+    return severity if kind in OPEN_TYPES else capped(severity, sure)
 
 
-def mask_severity(kind: str, role: str) -> str:
+def mask_severity(kind: str, sure: bool) -> str:
     """Severity of a mask that is absent (medium) or worn incorrectly (low); `capped`."""
-    return capped(MEDIUM if kind == "mask_absent" else LOW, [role])
+    return capped(MEDIUM if kind == "mask_absent" else LOW, sure)
 
 
-def contact_severity(roles: Collection[str], *, unmasked: bool, touched: bool, long: bool) -> str:
+def contact_severity(roles: Collection[str], *, sure: bool, unmasked: bool, touched: bool, long: bool) -> str:
     """Severity of close contact; `capped`.
 
     High: staff without PPE with a resident, an outsider with anyone, anyone unmasked, a touch, or a long
@@ -71,9 +79,17 @@ def contact_severity(roles: Collection[str], *, unmasked: bool, touched: bool, l
     """
     bare = Role.STAFF_NO_PPE in roles and Role.RESIDENT in roles
     severe = bare or Role.OUTSIDER in roles or unmasked or touched or long
-    return capped(HIGH if severe else MEDIUM, roles)
+    return capped(HIGH if severe else MEDIUM, sure)
 
 
 def gathering_severity() -> str:
     """Severity of a gathering: medium."""
     return MEDIUM
+
+
+def health_severity(subkind: str, lasted_s: float, at_gate: bool) -> str:
+    """Severity of a camera that does not see: high at a gate or perimeter, and where the camera is covered or
+    turned away; medium where the gap is reportable; else low."""
+    if at_gate or subkind in ("covered", "moved"):
+        return HIGH
+    return MEDIUM if lasted_s > REPORTABLE_GAP_S else LOW

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from incidents.comparison import MAX_APART_US, Score, compare
 from incidents.comparison_payload import ChangePayload
 from incidents.record import Incident, Status
+from incidents.rules.events import Basis, Person
 from tests.incidents.ledger.ledger_samples import T0, incident
 from vision.frames import SECOND
 
@@ -23,8 +24,7 @@ def crossing(zone: str = "lawn", at: float = 0, length: float = 5, track: int = 
         kind="zone_crossing",
         subkind="zone_entry",
         zone=zone,
-        tracks=(track,),
-        roles=(("resident", 0.9),),
+        people=(Person(track, "resident", 0.9, Basis.CLOTHES),),
         start=start,
         end=start + round(length * SECOND),
         **more,

@@ -1,4 +1,4 @@
-"""A log evaluated in chunks gives the incidents of the whole log, whatever the chunks."""
+"""From a log on disk to events and records: windows, what is open at their end, and gaps of the coverage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.evaluate_log import MIN_QUIET_US, chunks, evaluate_log
+from incidents.coverage import Interval, State
+from incidents.evaluate_log import ChunkResult, FoundIncidents, Provenance, coverage_changes, evaluate_log
 from incidents.ledger import Ledger, LedgerError
 from incidents.record import Incident
+from incidents.rules.events import EventType
+from incidents.rules.health import CoverageChange
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, observe, scene, stay
 from tests.logs import MODELS, log_home
 from vision import observations
@@ -25,13 +28,23 @@ YARD = scene(WALL, default_role=Role.RESIDENT, default_role_confidence=0.9)
 ALL_DAY = NOON, NOON + 24 * HOUR
 
 
-def evaluate(
-    home: Path, facility: Facility, window: tuple[int, int], rows: int
-) -> tuple[list[Incident], int]:
+def evaluate(home: Path, facility: Facility, window: tuple[int, int]) -> list[ChunkResult]:
     with Ledger.open(home / "ledger.db") as ledger:
-        found = list(evaluate_log(home, ledger, facility, facility.cameras[0], window, rows))
-    incidents = [incident for chunk in found for incident in chunk.incidents]
-    return sorted(incidents, key=lambda incident: (incident.start, incident.id)), len(found)
+        return list(evaluate_log(home, ledger, facility, facility.cameras[0], window))
+
+
+def incidents(home: Path, facility: Facility, window: tuple[int, int]) -> list[Incident]:
+    """The incidents of a window as replay shows them."""
+    found = FoundIncidents()
+    for result in evaluate(home, facility, window):
+        found.add(result)
+    with Ledger.open(home / "ledger.db") as ledger:
+        provenance = Provenance(ledger, facility, facility.cameras[0])
+        return [
+            provenance.record(finding, ongoing=finding.id in found.ongoing)
+            for finding in found.findings.values()
+            if finding.end >= window[0]
+        ]
 
 
 def visits(*starts: float, stay_s: float = 30) -> pl.DataFrame:
@@ -39,41 +52,35 @@ def visits(*starts: float, stay_s: float = 30) -> pl.DataFrame:
     return observe([stay(10 + n, 8, 6, start, start + stay_s) for n, start in enumerate(starts)], hz=0.5)
 
 
-def test_the_log_is_cut_where_no_person_was_in_view(tmp_path: Path) -> None:
-    log_home(tmp_path, YARD, {"cam-1": visits(0, 60, 5000, 5060, 20_000)})
-    cut = list(chunks(tmp_path, "cam-1", ALL_DAY, chunk_rows=1))
-    assert [(p.seen["t"].dt.timestamp("us").min() - NOON) // SECOND for p in cut] == [0, 5000, 20_000]
-    assert [p.until for p in cut[:-1]] == [p.since for p in cut[1:]]
-    assert (cut[0].since, cut[-1].until) == ALL_DAY
+def test_an_incident_that_runs_across_hours_is_one(tmp_path: Path) -> None:
+    log_home(tmp_path, YARD, {"cam-1": visits(0, stay_s=2.5 * 3600)})
+    results = evaluate(tmp_path, YARD, ALL_DAY)
+    events = [event for result in results for event in result.events]
+    assert [result.rows for result in results] == [1800, 1800, 901, 0]
+    assert [event.type for event in events if event.type in (EventType.OPENED, EventType.CLOSED)] == [
+        EventType.OPENED,
+        EventType.CLOSED,
+    ]
+    assert events[-1].finding.end == NOON + 9000 * SECOND
 
 
-def test_a_log_without_such_a_gap_is_cut_into_small_overlapping_chunks(tmp_path: Path) -> None:
-    # A new person every half hour for two days: never quiet.
-    two_days = visits(*range(0, 2 * 86_400, 1800), stay_s=1790)
-    log_home(tmp_path, YARD, {"cam-1": two_days})
-    window = NOON, NOON + 48 * HOUR
-    cut = list(chunks(tmp_path, "cam-1", window, chunk_rows=10_000))
-    hour_rows = 1800
-    assert len(cut) > 5
-    assert max(len(chunk.seen) for chunk in cut) <= 24 * hour_rows + 10_000 + 2 * hour_rows
-    whole, _ = evaluate(tmp_path, YARD, window, 10**9)
-    apart, count = evaluate(tmp_path, YARD, window, 10_000)
-    assert count == len(cut)
-    assert len(whole) == 96
-    assert apart == whole
+def test_the_end_of_the_window_closes_nothing(tmp_path: Path) -> None:
+    log_home(tmp_path, YARD, {"cam-1": visits(0, stay_s=100)})
+    last = evaluate(tmp_path, YARD, (NOON, NOON + 50 * SECOND))[-1]
+    assert [finding.end for finding in last.ongoing] == [NOON + 48 * SECOND]
+    (incident,) = incidents(tmp_path, YARD, (NOON, NOON + 50 * SECOND))
+    assert incident.ongoing
+    (closed,) = incidents(tmp_path, YARD, ALL_DAY)
+    assert not closed.ongoing
+    assert closed.id == incident.id
 
 
-moments = st.lists(st.integers(0, 12 * 3600).map(float), min_size=1, max_size=5)
+moments = st.lists(st.integers(0, 12 * 3600).map(float), min_size=1, max_size=4)
 
 
-@settings(max_examples=12, deadline=None)
-@given(
-    starts=moments,
-    stays=st.sampled_from([1.0, 5.0, 90.0, 3900.0]),
-    rows=st.sampled_from([1, 500, 5000]),
-    low=st.integers(0, 12 * 3600),
-)
-def test_chunks_do_not_change_the_incidents(starts: list[float], stays: float, rows: int, low: int) -> None:
+@settings(max_examples=10, deadline=None)
+@given(starts=moments, stays=st.sampled_from([1.0, 5.0, 90.0, 3900.0]), low=st.integers(0, 12 * 3600))
+def test_a_window_has_what_ends_in_it_whole(starts: list[float], stays: float, low: int) -> None:
     people = [
         Person(10 + n, [(start, 1, 6), (start + 4, 8, 6), (start + 4 + stays, 8, 6)])
         for n, start in enumerate(starts)
@@ -82,18 +89,14 @@ def test_chunks_do_not_change_the_incidents(starts: list[float], stays: float, r
     with TemporaryDirectory() as folder:
         home = Path(folder)
         log_home(home, YARD, {"cam-1": observe(people, hz=1)})
-        whole, count = evaluate(home, YARD, window, 10**9)
-        apart, _ = evaluate(home, YARD, window, rows)
-        everything, _ = evaluate(home, YARD, ALL_DAY, 10**9)
-    assert count == 1
-    assert apart == whole
-    # A window holds what ends in it, whole: nothing is cut at its edge.
-    assert whole == [incident for incident in everything if incident.end >= window[0]]
+        some = incidents(home, YARD, window)
+        everything = incidents(home, YARD, ALL_DAY)
+    assert some == [incident for incident in everything if incident.end >= window[0]]
 
 
 def test_a_record_has_the_models_of_its_run_and_the_coverage_of_its_hour(tmp_path: Path) -> None:
     log_home(tmp_path, YARD, {"cam-1": visits(0)})
-    (incident,), _ = evaluate(tmp_path, YARD, ALL_DAY, 1)
+    (incident,) = incidents(tmp_path, YARD, ALL_DAY)
     assert incident.models == MODELS
     assert incident.coverage_share == pytest.approx(30.2 / 3600)
 
@@ -102,12 +105,27 @@ def test_a_log_without_a_run_in_the_ledger_is_refused(tmp_path: Path) -> None:
     log_home(tmp_path, YARD, {})
     observations.write_part(tmp_path, visits(0), "cam-1", NOON)
     with pytest.raises(LedgerError, match="expected footage of camera cam-1 analysed at 2026-11-26"):
-        evaluate(tmp_path, YARD, ALL_DAY, 1)
+        incidents(tmp_path, YARD, ALL_DAY)
 
 
-def test_rules_with_a_longer_memory_need_a_longer_gap(tmp_path: Path) -> None:
-    log_home(tmp_path, YARD, {"cam-1": visits(0, 1200)})
-    patient = YARD.model_copy(update={"rules": YARD.rules.model_copy(update={"merge_s": 3000.0})})
-    assert evaluate(tmp_path, YARD, ALL_DAY, 1)[1] == 2
-    assert evaluate(tmp_path, patient, ALL_DAY, 1)[1] == 1
-    assert 1200 * SECOND > MIN_QUIET_US
+def test_a_gap_that_was_recorded_is_an_incident_and_time_without_a_record_is_none(tmp_path: Path) -> None:
+    log_home(tmp_path, YARD, {"cam-1": visits(0)})
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        start = NOON + 1000 * SECOND
+        gap = Interval("cam-1", start, start + 400 * SECOND, State.OFFLINE, "cable")
+        ledger.coverage.record("cam-1", [gap])
+    found = [item for item in incidents(tmp_path, YARD, ALL_DAY) if item.kind == "camera_health"]
+    assert [(item.subkind, item.start, item.end, item.severity, item.cause) for item in found] == [
+        ("offline", start, start + 400 * SECOND, "medium", "cable")
+    ]
+    assert found[0].models == {}
+
+
+def test_where_nothing_is_recorded_nothing_is_known() -> None:
+    seen = [Interval("cam-1", 10, 20, State.ANALYSED), Interval("cam-1", 30, 40, State.FROZEN, "still")]
+    assert coverage_changes(seen, (15, 50)) == [
+        CoverageChange(15, "analysed"),
+        CoverageChange(20, None),
+        CoverageChange(30, "frozen", "still"),
+        CoverageChange(40, None),
+    ]

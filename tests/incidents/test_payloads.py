@@ -14,7 +14,7 @@ from incidents.ledger import Ledger
 from incidents.payloads import ExposurePayload, IncidentPayload, IncidentWithHistoryPayload
 from incidents.record import Evidence, Incident, Status, Track
 from incidents.rule_record import RuleRecord
-from incidents.rules.events import Measure
+from incidents.rules.events import Basis, Measure, Person
 from tests.incidents.ledger.ledger_samples import T0, facility, incident
 from vision.frames import SECOND
 
@@ -129,7 +129,12 @@ for word, digest in (("VERSION", facility().version), ("MASK", "b" * 64), ("PERS
 VARIANTS = [
     REVIEWED,
     incident(),
-    incident(kind="zone_crossing", subkind="zone_entry", zone="door", tracks=(1,), roles=(("unknown", 0),)),
+    incident(
+        kind="zone_crossing",
+        subkind="zone_entry",
+        zone="door",
+        people=(Person(1, "unknown", 0.0, Basis.CLOTHES),),
+    ),
     incident(distance_min=None, distance_median=None, distance_se=None, mask_state=None, coverage_share=None),
     incident(thresholds={"x": None, "y": 1, "z": "masked"}),
 ]

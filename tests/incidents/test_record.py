@@ -19,7 +19,6 @@ from incidents.record import (
     RecordError,
     Status,
     Track,
-    from_finding,
     incident_from,
     track_id,
 )
@@ -61,8 +60,8 @@ def test_holds_everything_the_department_of_health_asks_for() -> None:
     assert record["cumulative_s"] == 12.5
     assert (record["kind"], record["subkind"], record["severity"]) == ("contact", "staff_resident", "high")
     assert record["tracks"] == [
-        {"id": "00000000000004d2", "role": "resident", "confidence": 0.9, "basis": None},
-        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75, "basis": None},
+        {"id": "00000000000004d2", "role": "resident", "confidence": 0.9, "basis": "zone of origin"},
+        {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75, "basis": "clothes"},
     ]
     assert record["distance_m"] == {"minimum": 0.9, "median": 1.4, "standard_error": 0.2}
     assert record["mask"] == {"state": "masked", "assessable_share": 0.5}
@@ -91,12 +90,12 @@ def test_has_no_field_for_a_name_a_face_or_an_embedding_of_the_people_seen() -> 
 
 
 def test_the_same_footage_gives_the_same_id_and_another_key_another() -> None:
-    assert incident().id == incident(end=T0 + 99 * SECOND, severity="low").id == finding().key("yard")
+    assert incident().id == incident(end=T0 + 99 * SECOND, severity="low").id == finding().id
     others = [
         incident(camera="gate"),
         incident(kind="gathering"),
         incident(zone="door"),
-        incident(tracks=(1, 2)),
+        incident(identity=(1, 2)),
         incident(start=T0 + 1),
     ]
     assert len({incident().id, *(other.id for other in others)}) == 6
@@ -125,7 +124,10 @@ def test_what_is_not_known_is_null_and_json_never_holds_nan(
         distance_min=least,
         assessable_share=value,
         detector_confidence=confidence,
-        roles=(("resident", confidence), ("unknown", share)),
+        people=(
+            replace(RESIDENT, confidence=confidence),
+            replace(NURSE, role="unknown", confidence=share),
+        ),
         thresholds={"x": threshold},
         coverage_share=share,
     )
@@ -141,7 +143,9 @@ def test_row_is_flat_and_keeps_the_order_of_the_columns() -> None:
     assert row["alerts"] == "2026-11-24T15:00:00.000000+07:00; 2026-11-24T15:10:00.000000+07:00"
     assert tuple(row) == COLUMNS
     assert all(value is None or isinstance(value, (str, int, float)) for value in row.values())
-    assert row["tracks"] == "00000000000004d2 resident 0.90; 7fffffffffffffff staff_ppe 0.75"
+    assert row["tracks"] == (
+        "00000000000004d2 resident 0.90 (zone of origin); 7fffffffffffffff staff_ppe 0.75 (clothes)"
+    )
     assert row["models_sha256"] == f"person: {'a' * 64}; mask: {'b' * 64}"
     assert row["thresholds"] == "distance_m=2.0; pair=staff_resident"
     assert (row["clip_uri"], row["keyframe_uri"]) == ("evidence/yard/clip.mp4", None)
@@ -182,19 +186,6 @@ def test_an_incident_of_one_moment_is_allowed() -> None:
 def test_a_track_is_a_number_of_63_bits(track: int) -> None:
     with pytest.raises(RecordError, match="63 bits"):
         track_id(track)
-
-
-def test_roles_and_tracks_must_be_aligned() -> None:
-    place = facility()
-    with pytest.raises(ValueError, match="shorter"):
-        from_finding(
-            finding(roles=(("resident", 0.9),)),
-            facility=place,
-            camera=place.camera("yard"),
-            run="r",
-            models={},
-            coverage_share=None,
-        )
 
 
 def test_workflow_reaches_closed_from_everywhere_and_reports_only_what_was_confirmed() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from incidents.record import Incident, from_finding
-from incidents.rules.episode import Finding
+from incidents.record import Incident, incident_from
+from incidents.rules.events import Basis, Finding, Measure, Person
 from vision.frames import SECOND, from_iso
 from vision.observations import SCHEMA
 from zones.facility import parse_facility
@@ -42,11 +42,16 @@ def incident(**changes: Any) -> Incident:
         "kind": "contact",
         "subkind": "staff_resident",
         "zone": None,
-        "tracks": (RESIDENT, STAFF),
-        "roles": (("resident", 0.9), ("staff_ppe", 0.75)),
         "start": START,
         "end": START + 2 * SECOND,
+        "opened": START + 2 * SECOND,
         "severity": "high",
+        "people": (
+            Person(RESIDENT, "resident", 0.9, Basis.ORIGIN),
+            Person(STAFF, "staff_ppe", 0.75, Basis.CLOTHES),
+        ),
+        "measure": Measure("held_s", 2.0, 2.0),
+        "alerts": (),
         "distance_min": 0.9,
         "distance_median": 1.4,
         "distance_se": 0.2,
@@ -54,15 +59,18 @@ def incident(**changes: Any) -> Incident:
         "assessable_share": None,
         "detector_confidence": 0.8,
         "rule_confidence": 0.7,
+        "cumulative_s": None,
         "thresholds": {"distance_m": 2.0},
     }
-    return from_finding(
-        Finding(**(values | changes)),
+    values |= changes
+    return incident_from(
+        Finding(camera="yard", identity=tuple(person.track for person in values["people"]), **values),
         facility=FACILITY,
         camera=CAMERA,
         run="run",
         models={},
         coverage_share=1.0,
+        ongoing=False,
     )
 
 

@@ -29,6 +29,7 @@ from incidents.evidence.evidence import (
     write_evidence,
 )
 from incidents.evidence.footage import ClipSource
+from incidents.rules.events import Basis, Person
 from tests.footage import picture, write_video
 from tests.incidents.evidence.evidence_samples import (
     CAMERA,
@@ -107,7 +108,8 @@ def test_the_key_frame_shows_the_moment_with_everybody_in_it(video: Path, tmp_pa
 
 def test_the_key_moment() -> None:
     assert key_moment(people(), INCIDENT) == SOURCE_START + 4_400_000
-    assert key_moment(people(), incident(tracks=(RESIDENT,), roles=(("resident", 0.9),))) == START
+    alone = incident(people=(Person(RESIDENT, "resident", 0.9, Basis.ORIGIN),))
+    assert key_moment(people(), alone) == START
     assert key_moment(table(), INCIDENT) == START
     # Before and after the incident does not count, nor do people who have no part in it.
     assert key_moment(table(row(3000, RESIDENT), row(5000, PASSER_BY), row(6100, STAFF)), INCIDENT) == START

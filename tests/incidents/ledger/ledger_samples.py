@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from incidents.record import Incident, from_finding
-from incidents.rules.episode import Finding
+from incidents.record import Incident, incident_from
+from incidents.rules.events import Basis, Finding, Measure, Person
 from vision.frames import SECOND, from_iso
 from zones.facility import Facility, parse_facility
 
@@ -24,15 +24,21 @@ cameras:
   - {id: gate, places: [gate]}
 """
 
+RESIDENT = Person(0x4D2, "resident", 0.9, Basis.ORIGIN)
+NURSE = Person(0x7FFFFFFFFFFFFFFF, "staff_ppe", 0.75, Basis.CLOTHES)
 FINDING = Finding(
+    camera="yard",
     kind="contact",
     subkind="staff_resident",
     zone=None,
-    tracks=(0x4D2, 0x7FFFFFFFFFFFFFFF),
-    roles=(("resident", 0.9), ("staff_ppe", 0.75)),
+    identity=(RESIDENT.track, NURSE.track),
     start=T0,
     end=T0 + 12 * SECOND,
+    opened=T0 + 10 * SECOND,
     severity="high",
+    people=(RESIDENT, NURSE),
+    measure=Measure("held_s", 12.0, 10.0),
+    alerts=(),
     distance_min=0.9,
     distance_median=1.4,
     distance_se=0.2,
@@ -40,6 +46,7 @@ FINDING = Finding(
     assessable_share=0.5,
     detector_confidence=0.8,
     rule_confidence=0.7,
+    cumulative_s=None,
     thresholds={"distance_m": 2.0, "pair": "staff_resident"},
 )
 
@@ -51,8 +58,14 @@ def facility(extra: str = "") -> Facility:
 
 
 def finding(**changes: Any) -> Finding:
-    """A contact of 12 s at `T0`, with changes."""
-    return replace(FINDING, **changes)
+    """A contact of 12 s at `T0`, with changes.
+
+    It is opened after 10 s, and its identity has the tracks of its people, unless the changes say otherwise.
+    """
+    values = {"start": FINDING.start, "people": FINDING.people, **changes}
+    tracks = tuple(person.track for person in values["people"])
+    opened = values["start"] + 10 * SECOND
+    return replace(FINDING, **{"identity": tracks, "opened": opened, **values})
 
 
 def incident(
@@ -60,11 +73,12 @@ def incident(
 ) -> Incident:
     """The record of `finding(**changes)` at a camera."""
     place = at or facility()
-    return from_finding(
-        finding(**changes),
+    return incident_from(
+        finding(camera=camera, **changes),
         facility=place,
         camera=place.camera(camera),
         run="run",
         models=MODELS,
         coverage_share=coverage_share,
+        ongoing=False,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger_samples import MODELS, T0, facility
+from ledger_samples import MODELS, NURSE, RESIDENT, T0, facility
 
 from incidents.ledger import Ledger, LedgerError
 from incidents.payloads import ExposurePayload
@@ -16,8 +16,7 @@ from vision.frames import SECOND
 
 CARE = Exposure(
     zone="swab",
-    tracks=(0x4D2, 0x7FFFFFFFFFFFFFFF),
-    roles=(("resident", 0.9), ("staff_ppe", 0.75)),
+    people=(RESIDENT, NURSE),
     start=T0,
     end=T0 + 300 * SECOND,
     held_s=290.5,

@@ -214,7 +214,8 @@ def test_reviewed_incidents_of_the_schema_before_events_are_kept_and_take_events
         (found,) = ledger.incidents.find()
         assert found == replace(
             RECORDED, schema_version=2, run="run", status=Status.CONFIRMED, reviewer="an",
-            decision="confirmed", reason="seen",
+            decision="confirmed", reason="seen", opened=None, measure=None,
+            tracks=tuple(replace(track, basis="") for track in RECORDED.tracks),
         )  # fmt: skip
         assert (found.opened, found.measure, found.ongoing, found.cause) == (None, None, False, "")
         assert {track.basis for track in found.tracks} == {""}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from incidents.rules.samples import Samples, read_samples
-from vision.ground import locate
+from incidents.rules.engine import (
+    CameraRules,
+    CoverageChange,
+    FacilityChange,
+    HealthReport,
+    SamePerson,
+)
+from incidents.rules.events import Event, EventType, Finding
+from incidents.rules.exposure import Exposure
 from vision.observations import SCHEMA
 from zones.facility import (
     CalibrationPoint,
@@ -31,6 +38,12 @@ FLOOR = (16.0, 12.0)
 NOON = 1_795_669_200_000_000  # 2026-11-26T05:00Z, 12:00 in Ho Chi Minh City
 MIDNIGHT = NOON + 12 * 3600 * 1_000_000
 Masks = Callable[[float], str]
+Clothes = Role | Callable[[float], Role | None]
+Mark = FacilityChange | SamePerson | CoverageChange | HealthReport
+READING_S = 2.0
+"""Time between two readings of the clothes, as in the pipeline, s."""
+RESIDENTS: dict[str, Any] = {"default_role": Role.RESIDENT, "default_role_confidence": 0.9}
+"""Of a camera where everyone is a resident by default."""
 
 
 def marks(*points: tuple[float, float], error_m: float = 0.0) -> tuple[CalibrationPoint, ...]:
@@ -81,8 +94,9 @@ class Person:
 
     track: int
     knots: Sequence[tuple[float, float, float]]
-    role: Role = Role.RESIDENT
-    role_confidence: float = 0.9
+    clothes: Clothes | None = None
+    """What the clothes are read as (0.91 of the probability) at the first sample and every two seconds from
+    it; or what they are read as at a moment, None = not read. None or `unknown`: they are never read."""
     gaps: Sequence[tuple[float, float]] = ()
     """Open intervals of seconds in which the person is not detected."""
     masks: Masks | None = None
@@ -101,7 +115,7 @@ def stay(track: int, x: float, y: float, start: float, end: float, **more: Any) 
 def observe(
     people: Sequence[Person], hz: float = 5.0, start: int = NOON, camera: str = "cam-1"
 ) -> pl.DataFrame:
-    """What a camera sampling at `hz` logs of people; roles are not part of it."""
+    """What a camera sampling at `hz` logs of people."""
     rows: list[pl.DataFrame] = [pl.DataFrame(schema=SCHEMA)]
     for person in people:
         times, xs, ys = (np.array(column, dtype=np.float64) for column in zip(*person.knots, strict=True))
@@ -146,6 +160,7 @@ def _table(
         "face_height": person.face_px,
         **probabilities,
         "mask_reason": [None if known else state for state, known in zip(states, assessed, strict=True)],
+        **_clothes(person.clothes, at),
         **person.extra,
     }
     return _typed(columns, len(at))
@@ -160,19 +175,102 @@ def _typed(columns: dict[str, Any], rows: int) -> pl.DataFrame:
     return pl.DataFrame(series)
 
 
-def samples_of(people: Sequence[Person], facility: Facility, hz: float = 5.0, start: int = NOON) -> Samples:
-    """Samples with the roles that the people say they have."""
-    observations = locate(observe(people, hz, start), facility.cameras[0])
-    table = pl.DataFrame(
-        {
-            "track": [person.track for person in people],
-            "role": [person.role.value for person in people],
-            "role_confidence": [person.role_confidence for person in people],
-        },
-        schema={"track": pl.Int64, "role": pl.String, "role_confidence": pl.Float32},
-    )
-    complete = observations.join(table, on="track", how="left", maintain_order="left")
-    return read_samples(complete, "cam-1", facility.rules.mask.min_face_px)[0]
+def _clothes(clothes: Clothes | None, at: np.ndarray) -> dict[str, list[float | None]]:
+    """Role probabilities of the samples of a person."""
+    read: list[Role | None] = []
+    due = -np.inf
+    for second in at.tolist():
+        role = None
+        if clothes is not None and second >= due - 1e-6:
+            role = clothes if isinstance(clothes, Role) else clothes(second)
+        role = None if role is Role.UNKNOWN else role
+        due = due if role is None else second + READING_S
+        read.append(role)
+    return {
+        f"role_{name}": [None if role is None else 0.91 if role == name else 0.03 for role in read]
+        for name in Role
+        if name is not Role.UNKNOWN
+    }
+
+
+def dressed(people: Iterable[Person], role: Role = Role.RESIDENT) -> list[Person]:
+    """The people, those without clothes in those of a role."""
+    return [replace(person, clothes=role) if person.clothes is None else person for person in people]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the rules made of a log, from its beginning until everything is closed.
+
+    Attributes:
+        events: in order of time.
+        entries: of the exposure log, each as it was written last.
+        notices: what was not evaluated.
+    """
+
+    events: tuple[Event, ...]
+    entries: tuple[Exposure, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The incidents that were opened and not withdrawn, as known last."""
+        last = {event.incident: event for event in self.events}
+        found = [event.finding for event in last.values() if event.type is not EventType.WITHDRAWN]
+        return tuple(sorted(found, key=lambda f: (f.start, f.kind, f.zone or "", f.identity)))
+
+    def of(self, *types: EventType) -> list[Event]:
+        """The events of some types."""
+        return [event for event in self.events if event.type in types]
+
+
+def judge(
+    facility: Facility, seen: pl.DataFrame | None, marks: Sequence[Mark] = (), until: int | None = None
+) -> Seen:
+    """What the rules of the first camera make of a log, up to a moment: by default until all is closed."""
+    rules = CameraRules(facility, facility.cameras[0].id)
+    if until is None:
+        assert seen is not None, "expected observations or a moment"
+        last = seen["t"].dt.timestamp("us").max() if len(seen) else NOON
+        assert isinstance(last, int)
+        until = last + round(facility.rules.merge_s * 1e6) + 300_000_000
+    result = rules.advance(until, seen, marks)
+    entries = {entry.key(rules.camera.id): entry for entry in result.exposures}
+    return Seen(tuple(result.events), tuple(entries.values()), rules.notices())
+
+
+def events_of(
+    facility: Facility,
+    people: Iterable[Person],
+    hz: float = 5.0,
+    start: int = NOON,
+    marks: Sequence[Mark] = (),
+    until: int | None = None,
+) -> tuple[Event, ...]:
+    """The events of a scene; `marks` and `until` as in `judge`."""
+    return judge(facility, observe(list(people), hz, start), marks, until).events
+
+
+def incidents_of(
+    facility: Facility, people: Iterable[Person], hz: float = 5.0, start: int = NOON
+) -> tuple[Finding, ...]:
+    """The incidents of a scene that were not withdrawn, as known last, by start."""
+    return judge(facility, observe(list(people), hz, start)).findings
+
+
+def tracks_of(finding: Finding) -> tuple[int, ...]:
+    """The tracks of the people of an incident."""
+    return tuple(person.track for person in finding.people)
+
+
+def roles_of(finding: Finding) -> tuple[str, ...]:
+    """What the people of an incident are believed to be."""
+    return tuple(person.role for person in finding.people)
+
+
+def seconds(*moments: int, since: int = NOON) -> tuple[float, ...]:
+    """Moments in seconds since noon, or since another moment."""
+    return tuple((moment - since) / 1e6 for moment in moments)
 
 
 def long_log(

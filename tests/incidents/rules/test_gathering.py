@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import pytest
-from rule_scenes import NOON, Person, samples_of, scene, stay
 
-from incidents.rules.gathering import evaluate_gatherings
+from incidents.rules.events import Measure
+from tests.incidents.rules.rule_scenes import (
+    Person,
+    dressed,
+    incidents_of,
+    judge,
+    observe,
+    scene,
+    seconds,
+    stay,
+    tracks_of,
+)
 from zones.facility import Role
 
 S = 1_000_000
 
 
 def evaluate(*people: Person, hz: float = 2.0):
-    facility = scene()
-    return evaluate_gatherings(samples_of(people, facility, hz), facility, facility.cameras[0])[0]
+    """The gatherings of people who wear the clothes of residents, unless they wear others."""
+    return incidents_of(scene(contact_pairs=()), dressed(people), hz)
 
 
 def row(count: int, spacing_m: float, end: float = 60, first: int = 1, y: float = 6, **more) -> list[Person]:
@@ -21,17 +31,19 @@ def row(count: int, spacing_m: float, end: float = 60, first: int = 1, y: float 
 
 
 def times(finding):
-    return (finding.start - NOON) / S, (finding.end - NOON) / S
+    return seconds(finding.start, finding.end)
 
 
 def test_three_residents_linked_by_less_than_two_metres_gather():
     (finding,) = evaluate(*row(3, 1.9))
-    assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("gathering", "", None, (1, 2, 3))
+    assert (finding.kind, finding.subkind, finding.zone) == ("gathering", "", None)
+    # Its people change: the first one alone makes its identity.
+    assert (finding.identity, tracks_of(finding)) == ((1,), (1, 2, 3))
+    assert finding.measure == Measure("held_s", 60.0, 60.0)
     assert times(finding) == (0, 60)
     assert finding.severity == "medium"
     # The first and the third are 3.8 m apart and no link.
-    assert finding.distance_median == pytest.approx(1.9, abs=1e-3)
-    assert len(finding.roles) == 3
+    assert finding.distance_median == pytest.approx(1.9, abs=0.0051)
 
 
 @pytest.mark.parametrize(
@@ -40,17 +52,17 @@ def test_three_residents_linked_by_less_than_two_metres_gather():
         row(2, 1.0),
         row(3, 2.01),
         row(3, 1.0, end=59.5),
-        [*row(2, 1.0), stay(9, 5, 6, 0, 60, role=Role.STAFF_PPE)],
-        [*row(2, 1.0), stay(9, 5, 6, 0, 60, role=Role.UNKNOWN)],
+        [*row(2, 1.0), stay(9, 5, 6, 0, 60, clothes=Role.STAFF_PPE)],
+        [*row(2, 1.0), stay(9, 5, 6, 0, 60, clothes=Role.UNKNOWN)],
     ],
     ids=["two", "too far", "too short", "staff", "unknown"],
 )
 def test_other_groups_are_not_a_gathering(people):
-    assert evaluate(*people) == []
+    assert evaluate(*people) == ()
 
 
 def test_two_groups_are_two_findings():
-    assert [f.tracks for f in evaluate(*row(3, 1.5), *row(3, 1.5, first=11, y=11))] == [
+    assert [tracks_of(f) for f in evaluate(*row(3, 1.5), *row(3, 1.5, first=11, y=11))] == [
         (1, 2, 3),
         (11, 12, 13),
     ]
@@ -61,13 +73,13 @@ def test_a_gathering_continues_while_members_change():
     (finding,) = evaluate(*people)
     assert times(finding) == (0, 100)
     # A member of 20 of the first 60 s is not counted among those who made the incident.
-    assert finding.tracks == (1, 2, 3)
+    assert tracks_of(finding) == (1, 2, 3)
 
 
 def test_later_members_do_not_change_the_identity_of_an_incident():
     people = row(3, 1.0, end=60)
     later = [*row(3, 1.0, end=600), stay(9, 5, 6.5, 70, 600)]
-    assert evaluate(*people)[0].key("cam-1") == evaluate(*later)[0].key("cam-1")
+    assert evaluate(*people)[0].id == evaluate(*later)[0].id
 
 
 @pytest.mark.parametrize(("gap_s", "count"), [(3.0, 1), (3.5, 0)])
@@ -90,7 +102,8 @@ def test_gatherings_of_the_same_people_within_a_minute_are_one_incident(apart_s,
 
 
 def test_without_calibration_gathering_is_not_evaluated():
-    facility = scene(calibrated=False)
-    findings, notices = evaluate_gatherings(samples_of(row(3, 1.0), facility), facility, facility.cameras[0])
-    assert findings == []
-    assert notices == ["camera cam-1 is uncalibrated (no calibration points): gathering is not evaluated"]
+    seen = judge(scene(calibrated=False, contact_pairs=()), observe(dressed(row(3, 1.0)), 2.0))
+    assert seen.findings == ()
+    assert seen.notices == (
+        "camera cam-1 is uncalibrated (no calibration points): gathering is not evaluated",
+    )

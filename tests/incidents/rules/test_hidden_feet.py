@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from rule_scenes import NOON, observe, scene, stay
 
-from incidents.rules.engine import RuleResult, evaluate_rules
+from tests.incidents.rules.rule_scenes import NOON, Seen, judge, observe, scene, stay
 from vision.ground import calibration_of
 from zones.facility import (
     CalibrationSpec,
@@ -61,8 +60,8 @@ def facility(*zones: Zone, calibrated: bool = True, rules: Rules | None = None, 
     return scene(*zones, calibration=TILTED if calibrated else None, rules=rules, **about)
 
 
-def run(place: Facility, *tables: pl.DataFrame) -> RuleResult:
-    return evaluate_rules(pl.concat(tables).sort("t", "track"), place, place.cameras[0])
+def run(place: Facility, *tables: pl.DataFrame) -> Seen:
+    return judge(place, pl.concat(tables).sort("t", "track"))
 
 
 @pytest.mark.parametrize(("y", "inside"), [(6.0, True), (4.0, False)])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from rule_scenes import NOON, Person, box_zone, samples_of, scene, stay
 
-from incidents.rules.mask import evaluate_masks, mask_state
-from zones.facility import MaskRule, Role, Rules, ZoneType
+from incidents.rules.events import Measure
+from incidents.rules.machines.mask import mask_state
+from incidents.rules.machines.rows import UNMASKED
+from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, dressed, incidents_of, scene, stay
+from zones.facility import Role, ZoneType
 
 S = 1_000_000
 
 
 def evaluate(person: Person, *places, hz: float = 1.0):
-    facility = scene(*places)
-    return evaluate_masks(samples_of([person], facility, hz), facility, facility.cameras[0])
+    """The incidents of a person who wears the clothes of a resident, unless others are given."""
+    return incidents_of(scene(*places), dressed([person]), hz)
 
 
 def states(*values: str, hz: float = 1.0, **more) -> Person:
@@ -22,7 +24,8 @@ def states(*values: str, hz: float = 1.0, **more) -> Person:
 
 def test_ten_seconds_without_a_mask_are_a_finding():
     (finding,) = evaluate(states(*["unmasked"] * 11))
-    assert (finding.kind, finding.subkind, finding.zone, finding.tracks) == ("mask_absent", "", None, (3,))
+    assert (finding.kind, finding.subkind, finding.zone, finding.identity) == ("mask_absent", "", None, (3,))
+    assert finding.measure == Measure("agreeing_share", 1.0, 0.6)
     assert (finding.start, finding.end) == (NOON, NOON + 10 * S)
     assert (finding.mask_state, finding.assessable_share, finding.severity) == ("unmasked", 1.0, "medium")
     assert finding.rule_confidence == 1.0
@@ -34,7 +37,7 @@ def test_a_mask_worn_incorrectly_is_a_finding():
 
 
 def test_a_mask_that_is_worn_is_not_a_finding():
-    assert evaluate(states(*["masked"] * 60)) == []
+    assert evaluate(states(*["masked"] * 60)) == ()
 
 
 @pytest.mark.parametrize(("count", "fires"), [(8, True), (7, False)])
@@ -58,7 +61,7 @@ def test_sixty_percent_of_ten_must_agree(agree, fires):
 def test_samples_further_apart_than_the_window_do_not_add_up():
     # Eight votes over 10.5 s: never more than seven within 10 s.
     person = stay(3, 6, 6, 0, 10.5, masks=lambda _: "unmasked")
-    assert evaluate(person, hz=2 / 3) == []
+    assert evaluate(person, hz=2 / 3) == ()
     assert len(evaluate(stay(3, 6, 6, 0, 9.8, masks=lambda _: "unmasked"), hz=1 / 1.4)) == 1
 
 
@@ -67,7 +70,7 @@ def test_a_sample_that_was_not_assessed_does_not_vote_and_is_reported():
     (finding,) = evaluate(states(*["unmasked", "turned"] * 20, hz=2.0), hz=2.0)
     assert finding.kind == "mask_absent"
     assert finding.assessable_share == pytest.approx(20 / 39)
-    assert evaluate(states(*["turned"] * 60)) == []
+    assert evaluate(states(*["turned"] * 60)) == ()
 
 
 def test_a_sample_that_was_not_due_does_not_count_as_attempted():
@@ -76,13 +79,13 @@ def test_a_sample_that_was_not_due_does_not_count_as_attempted():
 
 
 def test_a_small_face_does_not_vote():
-    assert evaluate(states(*["unmasked"] * 11, face_px=31.0)) == []
+    assert evaluate(states(*["unmasked"] * 11, face_px=31.0)) == ()
 
 
 def test_samples_in_or_near_an_exempt_zone_do_not_vote():
     table = box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8)
-    assert evaluate(states(*["unmasked"] * 11), table) == []
-    assert evaluate(stay(3, 8.2, 6, 0, 20, masks=lambda _: "unmasked"), table) == []
+    assert evaluate(states(*["unmasked"] * 11), table) == ()
+    assert evaluate(stay(3, 8.2, 6, 0, 20, masks=lambda _: "unmasked"), table) == ()
     assert len(evaluate(stay(3, 8.4, 6, 0, 20, masks=lambda _: "unmasked"), table)) == 1
 
 
@@ -92,7 +95,7 @@ def test_samples_in_or_near_an_exempt_zone_do_not_vote():
 )
 def test_a_swab_at_a_care_station_takes_two_minutes(role, end, fires):
     care = box_zone("swab", ZoneType.CARE_STATION, 4, 4, 8, 8)
-    assert bool(evaluate(stay(3, 6, 6, 0, end, role=role, masks=lambda _: "unmasked"), care)) is fires
+    assert bool(evaluate(stay(3, 6, 6, 0, end, clothes=role, masks=lambda _: "unmasked"), care)) is fires
 
 
 @pytest.mark.parametrize(("apart_s", "count"), [(60, 1), (61, 2)])
@@ -117,16 +120,14 @@ def test_absent_and_incorrect_are_separate_findings():
 
 
 def test_the_mask_state_needs_as_many_votes_as_a_finding():
-    facility = scene(rules=Rules(mask=MaskRule(min_samples=4)))
-    samples = samples_of([states("unmasked", "unmasked", "masked", "unmasked", "turned")], facility, 1.0)
-    assert mask_state(samples, slice(0, 4), facility.rules.mask) == "unmasked"
-    assert mask_state(samples, slice(0, 3), facility.rules.mask) is None
-    assert mask_state(samples, slice(0, 4), MaskRule(min_samples=4, share=0.8)) is None
+    # Votes: masked, incorrect, unmasked.
+    assert mask_state(4, 0.6, (1, 0, 3)) == UNMASKED
+    assert mask_state(4, 0.6, (1, 0, 2)) == -1
+    assert mask_state(4, 0.8, (1, 0, 3)) == -1
 
 
 def test_no_samples_give_no_findings():
-    facility = scene(box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8))
-    assert evaluate_masks(samples_of([], facility), facility, facility.cameras[0]) == []
+    assert incidents_of(scene(box_zone("table", ZoneType.EXEMPT, 4, 4, 8, 8)), []) == ()
 
 
 @pytest.mark.parametrize(("change", "fires"), [(0.0, False), (0.009, False), (0.01, True), (0.3, True)])

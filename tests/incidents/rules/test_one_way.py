@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from rule_scenes import NOON, Person, box_zone, norm, samples_of, scene
 
-from incidents.rules.zone import evaluate_zones, zone_notices
+from tests.incidents.rules.rule_scenes import (
+    NOON,
+    Person,
+    box_zone,
+    dressed,
+    incidents_of,
+    judge,
+    norm,
+    observe,
+    scene,
+)
 from zones.facility import Effect, Role, Rule, ZoneType
 
 S = 1_000_000
@@ -20,8 +29,7 @@ def lane(**more):
 
 def evaluate(*knots: tuple[float, float, float], place=None, calibrated=True, hz=5.0, **more):
     facility = scene(place or lane(), calibrated=calibrated)
-    samples = samples_of([Person(7, knots, **more)], facility, hz)
-    return evaluate_zones(samples, facility, facility.cameras[0])
+    return incidents_of(facility, dressed([Person(7, knots, **more)]), hz)
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
@@ -55,26 +63,26 @@ def test_the_incident_lasts_as_long_as_the_wrong_direction():
 
 def test_a_wrong_box_far_ahead_does_not_make_a_way_back():
     wild = lambda at: np.column_stack([4.0 * ((at > 4.9) & (at < 5.3)), np.zeros(len(at))])  # noqa: E731
-    assert evaluate((0, 1, 6), (4, 5, 6), (30, 5, 6), (40, 15, 6), jitter=wild) == []
+    assert evaluate((0, 1, 6), (4, 5, 6), (30, 5, 6), (40, 15, 6), jitter=wild) == ()
 
 
 def test_jitter_is_not_a_way_back():
     rng = np.random.default_rng(2)
     jitter = lambda at: rng.normal(0, 0.12, (len(at), 2))  # noqa: E731
-    assert evaluate((0, 8, 6), (600, 8, 6), jitter=jitter) == []
+    assert evaluate((0, 8, 6), (600, 8, 6), jitter=jitter) == ()
 
 
 def test_a_new_stay_begins_after_a_long_loss_of_sight():
-    assert evaluate((0, 8, 6), (10, 8, 6), (14, 5, 6), (30, 5, 6), gaps=[(10, 14)]) == []
+    assert evaluate((0, 8, 6), (10, 8, 6), (14, 5, 6), (30, 5, 6), gaps=[(10, 14)]) == ()
     assert len(evaluate((0, 8, 6), (10, 8, 6), (13, 5, 6), (30, 5, 6), gaps=[(10, 13)])) == 1
 
 
 def test_rules_exempt_roles_and_a_zone_without_a_direction_has_a_notice():
     free = lane(rules=(Rule(roles=(Role.STAFF_PPE,), effect=Effect.ALLOW),))
-    assert evaluate((0, 15, 6), (10, 1, 6), place=free, role=Role.STAFF_PPE) == []
+    assert evaluate((0, 15, 6), (10, 1, 6), place=free, clothes=Role.STAFF_PPE) == ()
     assert len(evaluate((0, 15, 6), (10, 1, 6), place=free)) == 1
-    assert "never raises" in zone_notices(scene(lane(toward=None)).cameras[0])[0]
-    assert zone_notices(scene(lane()).cameras[0]) == []
+    assert "never raises" in judge(scene(lane(toward=None)), observe([])).notices[0]
+    assert judge(scene(lane()), observe([])).notices == ()
 
 
 def test_a_direction_needs_a_one_way_zone_and_a_point_away_from_its_middle():

@@ -1,58 +1,51 @@
-"""Pairs at the same instant, against comparing everybody with everybody."""
+"""Every pair of people near each other is evaluated: against a comparison of all with all."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from itertools import combinations
+from math import hypot
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule_scenes import Person, samples_of, scene, stay
 
-from incidents.rules.pairs import Pairs, metric_rows, near_pairs
-from incidents.rules.samples import ROLES
-from zones.facility import Role
+from tests.incidents.rules.rule_scenes import incidents_of, roles_of, scene, stay
+from zones.facility import ContactRule, Pair, Role, Rules
 
-ANY = np.ones((len(ROLES), len(ROLES)), dtype=bool)
+STAFF = {Role.STAFF_PPE, Role.STAFF_NO_PPE}
+FACILITY = scene(contact_pairs=tuple(Pair), rules=Rules(contact=ContactRule(min_s=1.0)))
+APART = 0.9
+"""Unit of the grid on which people stand, m: no distance on it is 2 m."""
 spots = st.tuples(st.integers(0, 6), st.integers(2, 8), st.integers(3, 7), st.sampled_from(list(Role)))
+
+
+def is_watched(one: Role, other: Role) -> bool:
+    """Whether contact is watched: of residents, of staff with residents, of outsiders with any other role."""
+    if Role.OUTSIDER in (one, other):
+        return one is not other
+    return Role.RESIDENT in (one, other) and {one, other} <= STAFF | {Role.RESIDENT}
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(spots, max_size=9))
-def test_near_pairs_are_those_of_a_plain_comparison(people):
-    samples = samples_of(
-        [stay(i, x, y, start / 2, 3, role=role) for i, (start, x, y, role) in enumerate(people)], scene(), 2.0
+def test_contacts_are_those_of_a_plain_comparison(people):
+    found = incidents_of(
+        FACILITY,
+        [
+            stay(i, APART * x, APART * y, start / 2, 3, clothes=role)
+            for i, (start, x, y, role) in enumerate(people)
+        ],
+        hz=2.0,
     )
-    eligible = samples.role != ROLES.index(Role.UNKNOWN)
-    wanted = ANY.copy()
-    wanted[0, 0] = False
-    found = near_pairs(samples, scene().cameras[0], eligible, wanted, 2.5)
     expected = {
         (a, b)
-        for a in range(len(samples))
-        for b in range(a + 1, len(samples))
-        if samples.t[a] == samples.t[b] and eligible[a] and eligible[b]
-        and wanted[samples.role[a], samples.role[b]]
-        and np.hypot(*(samples.ground[a] - samples.ground[b])) < 2.5
-    }  # fmt: skip
-    assert set(zip(found.a.tolist(), found.b.tolist(), strict=True)) == expected
-    assert len(found) == len(expected)
-
-
-def test_people_without_a_ground_position_make_no_pair():
-    bare = scene(calibrated=False)
-    samples = samples_of([stay(1, 6, 6, 0, 1), stay(2, 7, 6, 0, 1)], bare)
-    assert len(near_pairs(samples, bare.cameras[0], np.ones(len(samples), bool), ANY, 5.0)) == 0
-
-
-def test_the_probability_that_a_distance_is_under_a_limit():
-    none = np.zeros(4, dtype=np.int64)
-    pairs = Pairs(none, none, np.array([2.0, 1.9, 2.0, 1.0]), np.array([0.1, 0.1, 0.0, 0.0]))
-    assert pairs.probability_under(2.0) == pytest.approx([0.5, 0.8413447, 0.0, 1.0])
-
-
-def test_a_reason_is_given_where_distances_cannot_be_measured():
-    samples = samples_of([Person(1, [(0, 6, 6), (1, 6, 6)])], scene())
-    good, reason = metric_rows(samples, scene().cameras[0], scene().rules.contact)
-    assert good.all() and reason is None
-    good, reason = metric_rows(samples, scene(calibrated=False).cameras[0], scene().rules.contact)
-    assert not good.any() and reason == "no calibration points"
+        for (a, one), (b, other) in combinations(enumerate(people), 2)
+        # Together in at least three samples, which is a second.
+        if max(one[0], other[0]) <= 4
+        and is_watched(one[3], other[3])
+        and APART * hypot(one[1] - other[1], one[2] - other[2]) < 2
+    }
+    contacts = [finding for finding in found if finding.kind == "contact"]
+    assert {finding.identity for finding in contacts} == expected
+    assert len(contacts) == len(expected)
+    for finding in contacts:
+        assert roles_of(finding) == tuple(people[track][3] for track in finding.identity)

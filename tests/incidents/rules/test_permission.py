@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
+from itertools import pairwise
+
 import pytest
-from rule_scenes import MIDNIGHT, NOON, box_zone, line, scene
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from incidents.rules.permission import denied
-from incidents.rules.samples import ROLES
-from zones.facility import Direction, Effect, Role, Rule, Window, ZoneType
-from zones.permission import DEFAULT_DENIED, can_deny
+from incidents.rules.machines.plan import MINUTES, plan_camera
+from tests.incidents.rules.rule_scenes import MIDNIGHT, NOON, box_zone, line, scene
+from zones.facility import Direction, Effect, Line, Role, Rule, Window, ZoneType
+from zones.permission import DEFAULT_DENIED, can_deny, permissions, schedule_minutes
 
-ALL_ROLES = np.arange(len(ROLES), dtype=np.int8)
 RIGHT, LEFT = Direction.LEFT_TO_RIGHT, Direction.RIGHT_TO_LEFT
+SCHEDULES = {"meal": (Window(from_="11:30", to="12:30"),), "night": (Window(from_="23:00", to="01:00"),)}
+
+
+def facility_of(place, facility=None):
+    """A facility whose camera has one zone or line."""
+    facility = facility or scene()
+    parts = {"lines": (place,)} if isinstance(place, Line) else {"zones": (place,)}
+    camera = facility.cameras[0].model_copy(update=parts)
+    return facility.model_copy(update={"cameras": (camera,)})
 
 
 def who(place, at: int = NOON, direction: int | None = None, facility=None) -> set[str]:
-    ways = None if direction is None else np.full(len(ROLES), direction, dtype=np.int8)
-    result = denied(place, facility or scene(), ALL_ROLES, np.full(len(ROLES), at, dtype=np.int64), ways)
-    return {ROLES[code].value for code in np.flatnonzero(result)}
+    """The roles that the machines of a place deny it to."""
+    facility = facility_of(place, facility)
+    planned = plan_camera(facility, facility.cameras[0], 4 / 3)
+    minute = (at // 60_000_000 + 7 * 60) % MINUTES
+    denied = planned.plan.denied[:, 1 if direction == -1 else 0, minute]
+    found = [
+        role.value for number, one in enumerate(planned.machines) if denied[number] for role in one.roles
+    ]
+    assert len(found) == len(set(found)), "each role has one machine of a place"
+    return set(found)
 
 
 def zone(kind: ZoneType, *rules: Rule):
@@ -97,3 +114,38 @@ def test_a_one_way_line_denies_all_roles_one_direction():
 )
 def test_places_that_can_deny_a_role(place, expected):
     assert can_deny(place) is expected
+
+
+LINE_TYPES = (ZoneType.ROOM_DOOR, ZoneType.ONE_WAY, ZoneType.GATE, ZoneType.PERIMETER)
+RULES = st.builds(
+    Rule,
+    roles=st.one_of(st.none(), st.lists(st.sampled_from(Role), min_size=1, unique=True).map(tuple)),
+    schedule=st.sampled_from(["always", "curfew", *SCHEDULES]),
+    effect=st.sampled_from(Effect),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(ZoneType), st.lists(RULES, max_size=3), st.booleans(), st.sampled_from([None, *Direction])
+)
+def test_the_machines_deny_what_the_facility_file_denies_at_every_minute(kind, rules, crossed, way):
+    crossed = crossed and kind in LINE_TYPES
+    rules = [rule.model_copy(update={"direction": way}) for rule in rules] if crossed else rules
+    place = (
+        line("p", kind, (8, 0), (8, 12), rules=tuple(rules))
+        if crossed
+        else box_zone("p", kind, 1, 1, 5, 5, rules=tuple(rules))
+    )
+    base = scene()
+    facility = base.model_copy(update={"schedules": {**base.schedules, **SCHEDULES}})
+    facility = facility_of(place, facility)
+    planned = plan_camera(facility, facility.cameras[0], 4 / 3)
+    edges = [*schedule_minutes(facility), MINUTES]
+    for case, permission in permissions(place, facility).items():
+        end = next(b for a, b in pairwise(edges) if a == case.minute)
+        machine = [n for n, one in enumerate(planned.machines) if case.role in one.roles]
+        side = 1 if case.direction is LEFT else 0
+        minutes = planned.plan.denied[machine, side, case.minute : end]
+        # A role that is never denied has no machine.
+        assert (minutes == permission.denied).all() and (len(machine) == 1 or not permission.denied)

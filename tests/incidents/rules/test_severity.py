@@ -6,8 +6,10 @@ import pytest
 
 from incidents.rules.severity import (
     LEVELS,
+    capped,
     contact_severity,
     gathering_severity,
+    health_severity,
     mask_severity,
     zone_severity,
 )
@@ -31,24 +33,27 @@ from zones.facility import Role, ZoneType
     ],
 )
 def test_severity_of_zone_crossings(kind, role, severity):
-    assert zone_severity(kind, role) == severity
+    assert zone_severity(kind, role, sure=role is not Role.UNKNOWN) == severity
 
 
 @pytest.mark.parametrize("kind", list(ZoneType))
 @pytest.mark.parametrize("role", list(Role))
-def test_every_type_and_role_has_a_severity_and_unknown_roles_are_capped_except_at_gates(kind, role):
-    severity = zone_severity(kind, role)
+def test_every_type_and_role_has_a_severity_and_roles_not_seen_are_capped_except_at_gates(kind, role):
+    severity = zone_severity(kind, role, sure=role is not Role.UNKNOWN)
     assert severity in LEVELS
-    if role is Role.UNKNOWN and kind not in (ZoneType.GATE, ZoneType.PERIMETER):
-        assert severity in ("low", "medium")
+    doubtful = zone_severity(kind, role, sure=False)
+    if kind in (ZoneType.GATE, ZoneType.PERIMETER):
+        assert doubtful == severity
+    else:
+        assert doubtful == capped(severity, False) and doubtful in ("low", "medium")
 
 
 def test_severity_of_mask_violations():
-    assert mask_severity("mask_absent", "resident") == "medium"
-    assert mask_severity("mask_incorrect", "unknown") == "low"
+    assert mask_severity("mask_absent", sure=True) == "medium"
+    assert mask_severity("mask_incorrect", sure=False) == "low"
 
 
-PLAIN = {"unmasked": False, "touched": False, "long": False}
+PLAIN = {"sure": True, "unmasked": False, "touched": False, "long": False}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,8 @@ PLAIN = {"unmasked": False, "touched": False, "long": False}
         (("resident", "staff_ppe"), {"long": True}, "high"),
         (("resident", "staff_no_ppe"), {}, "high"),
         (("outsider", "resident"), {}, "high"),
-        (("outsider", "unknown"), {"touched": True}, "medium"),
+        (("outsider", "unknown"), {"touched": True, "sure": False}, "medium"),
+        (("resident", "staff_no_ppe"), {"sure": False}, "medium"),
         (("resident", "resident"), {}, "medium"),
     ],
 )
@@ -70,3 +76,18 @@ def test_severity_of_contact(roles, change, severity):
 
 def test_severity_of_gatherings():
     assert gathering_severity() == "medium"
+
+
+@pytest.mark.parametrize(
+    ("subkind", "lasted_s", "at_gate", "severity"),
+    [
+        ("offline", 300, False, "low"),
+        ("offline", 301, False, "medium"),
+        ("frozen", 61, True, "high"),
+        ("covered", 61, False, "high"),
+        ("moved", 61, False, "high"),
+        ("clock", 0, False, "low"),
+    ],
+)
+def test_severity_of_a_camera_that_does_not_see(subkind, lasted_s, at_gate, severity):
+    assert health_severity(subkind, lasted_s, at_gate) == severity

@@ -5,9 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rule_scenes import NOON, Person, box_zone, line, norm, observe, scene, stay
 
-from incidents.rules.engine import RuleResult, evaluate_rules
+from incidents.rules.exposure import Exposure
+from tests.incidents.rules.rule_scenes import (
+    NOON,
+    RESIDENTS,
+    Person,
+    Seen,
+    box_zone,
+    judge,
+    line,
+    norm,
+    observe,
+    scene,
+    stay,
+    tracks_of,
+)
 from zones.facility import Pair, Role, ZoneType
 
 S = 1_000_000
@@ -15,7 +28,6 @@ CARE = box_zone("care", ZoneType.CARE_STATION, 2, 2, 9, 8)
 NURSES = box_zone(
     "nurses", ZoneType.COMMON, 2, 5.5, 6.5, 6.5, origin_role=Role.STAFF_PPE, origin_confidence=0.9
 )
-RESIDENT = {"default_role": Role.RESIDENT, "default_role_confidence": 0.9}
 
 
 def bare(second: float) -> str:
@@ -24,22 +36,22 @@ def bare(second: float) -> str:
 
 MET = stay(7, 7, 6, 0, 30)
 SCENES = {
-    "zone": (scene(box_zone("z", ZoneType.STAFF_ONLY, 4, 4, 8, 8), **RESIDENT), [stay(1, 6, 6, 0, 30)]),
+    "zone": (scene(box_zone("z", ZoneType.STAFF_ONLY, 4, 4, 8, 8), **RESIDENTS), [stay(1, 6, 6, 0, 30)]),
     "line": (
-        scene(line("l", ZoneType.PERIMETER, (8, 0), (8, 12)), **RESIDENT),
+        scene(line("l", ZoneType.PERIMETER, (8, 0), (8, 12)), **RESIDENTS),
         [Person(1, [(0, 2, 6), (25, 12, 6), (30, 12, 6)])],
     ),
     "one way": (
-        scene(box_zone("w", ZoneType.ONE_WAY, 2, 4, 14, 8, toward=norm((15, 6))[0]), **RESIDENT),
+        scene(box_zone("w", ZoneType.ONE_WAY, 2, 4, 14, 8, toward=norm((15, 6))[0]), **RESIDENTS),
         [Person(1, [(0, 13, 6), (20, 5, 6), (30, 5, 6)])],
     ),
-    "mask": (scene(**RESIDENT), [stay(1, 6, 6, 0, 30, masks=bare)]),
-    "contact": (scene(contact_pairs=(Pair.RESIDENT_RESIDENT,), **RESIDENT), [stay(1, 5.5, 6, 0, 30), MET]),
+    "mask": (scene(**RESIDENTS), [stay(1, 6, 6, 0, 30, masks=bare)]),
+    "contact": (scene(contact_pairs=(Pair.RESIDENT_RESIDENT,), **RESIDENTS), [stay(1, 5.5, 6, 0, 30), MET]),
     "gathering": (
-        scene(contact_pairs=(), **RESIDENT),
+        scene(contact_pairs=(), **RESIDENTS),
         [stay(1, 5.2, 6, 0, 90), *(stay(i, x, 6, 0, 90) for i, x in ((2, 7.0), (3, 8.8)))],
     ),
-    "exposure": (scene(CARE, NURSES, **RESIDENT), [stay(1, 5.5, 6, 0, 30), MET]),
+    "exposure": (scene(CARE, NURSES, **RESIDENTS), [stay(1, 5.5, 6, 0, 30), MET]),
 }
 
 
@@ -50,15 +62,19 @@ def cut(person: Person, at: float, gap: float, ids: tuple[int, ...] = (1, 90)) -
     return [one, two]
 
 
-def run(place, people: list[Person]) -> RuleResult:
-    return evaluate_rules(observe(people, 5.0), place, place.cameras[0])
+def run(place, people: list[Person]) -> Seen:
+    return judge(place, observe(people, 5.0))
 
 
-def about(result: RuleResult) -> list[tuple[object, ...]]:
+def exposed(entry: Exposure) -> tuple[int, ...]:
+    return tuple(person.track for person in entry.people)
+
+
+def about(result: Seen) -> list[tuple[object, ...]]:
     """What was found, without scores; exposures too."""
     return [
-        *((f.kind, f.subkind, f.zone, f.tracks, f.start, f.end, f.severity) for f in result.findings),
-        *((e.zone, e.tracks, e.start, e.end, e.held_s) for e in result.exposures),
+        *((f.kind, f.subkind, f.zone, tracks_of(f), f.start, f.end, f.severity) for f in result.findings),
+        *((e.zone, exposed(e), e.start, e.end, e.held_s) for e in result.entries),
     ]
 
 
@@ -94,9 +110,10 @@ def test_a_change_of_the_track_id_is_bridged_up_to_the_largest_gap_only(kind):
         row[:kept] for row in about(run(place, people))
     ]
     apart = cut(people[0], 14.8, 3.4)
-    for item in (*run(place, [*apart, *people[1:]]).findings, *run(place, [*apart, *people[1:]]).exposures):
-        # A gathering goes on with those who stay; of everybody else, each id has its own.
-        assert 1 not in item.tracks or 90 not in item.tracks
+    result = run(place, [*apart, *people[1:]])
+    for item in (*result.findings, *result.entries):
+        # A gathering goes on with those who stay; in all else, each id has its own.
+        assert not {1, 90} <= {person.track for person in item.people}
         if kind in ("zone", "contact", "exposure"):
             assert item.end <= NOON + 14.8 * S or item.start >= NOON + 18.2 * S
 

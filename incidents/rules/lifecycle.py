@@ -1,0 +1,471 @@
+"""The incidents of a camera, from what the machines have measured: how each goes on until it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from incidents.rules.contact import STATION, Contacts, exposure_of
+from incidents.rules.events import Event, EventType, Finding
+from incidents.rules.exposure import Exposure
+from incidents.rules.gathering import Gatherings
+from incidents.rules.machines.plan import ROLES, microseconds
+from incidents.rules.machines.tables import FOREVER
+from incidents.rules.machines.totals import add_contact
+from incidents.rules.mask import MaskViolations
+from incidents.rules.restating import severity_of
+from incidents.rules.severity import highest
+from incidents.rules.view import Group, Moment, Rule, View
+from incidents.rules.zone import ZoneCrossings
+from vision.frames import SECOND
+
+MINUTE = 60 * SECOND
+MAX_ALERTS = 144
+"""Moments of alerts that an incident states, the newest ones: a day of them at the default `realert_s`."""
+MAX_ENDED = 64
+"""Incidents that are over but can still be corrected, because their persons are in view: the newest ones."""
+RULES: dict[str, Rule] = {
+    rule.name: rule for rule in (ZoneCrossings(), MaskViolations(), Contacts(), Gatherings())
+}
+PLACE, MASKS, CONTACT, GATHERING = ("place", "mask", "contact", "gathering")
+CONTINUATION = "the person is the one of an earlier incident, which goes on"
+
+Key = tuple[str, int, int]
+"""The name of a rule, and the slot and the number of a machine."""
+
+
+@dataclass
+class OpenIncident:
+    """An incident that is not closed.
+
+    Attributes:
+        identity, start: see `Finding`.
+        opened: when it was opened, microseconds UTC.
+        alerts: moments of its alerts, the newest ones.
+        extend_at: the next whole minute since it was opened.
+        close_at: the moment at which it may be closed; later if it went on.
+        stated: the finding of its last event.
+        uids: numbers of its persons.
+    """
+
+    identity: tuple[int, ...]
+    start: int
+    opened: int
+    alerts: tuple[int, ...]
+    extend_at: int
+    close_at: int
+    stated: Finding
+    uids: tuple[int, ...]
+
+    @property
+    def due(self) -> int:
+        """The next moment at which something is to be done."""
+        return min(self.extend_at, self.close_at)
+
+
+@dataclass(frozen=True)
+class EndedIncident:
+    """An incident that is closed, and can be corrected or withdrawn while its persons are known.
+
+    Attributes:
+        rule: name of its rule.
+        number: of its machine.
+        stated: the finding of its last event.
+        uids: numbers of its persons.
+    """
+
+    rule: str
+    number: int
+    stated: Finding
+    uids: tuple[int, ...]
+
+
+@dataclass
+class OpenExposure:
+    """An entry of the exposure log that may still grow.
+
+    Attributes:
+        start: first moment of contact.
+        since: when it was first entered.
+        write_at: the next whole minute since then.
+        stated: as it was entered last.
+    """
+
+    start: int
+    since: int
+    write_at: int
+    stated: Exposure
+
+
+class Lifecycle:
+    """All incidents of a camera that are open or were closed lately."""
+
+    def __init__(self, view: View) -> None:
+        """Begin without any incident."""
+        self.view = view
+        self.open: dict[Key, OpenIncident] = {}
+        self.ended: list[EndedIncident] = []
+        self.care: dict[tuple[int, int], OpenExposure] = {}
+
+    def due(self) -> int:
+        """The next moment at which something is to be done, or FOREVER."""
+        moments = [incident.due for incident in self.open.values()]
+        moments += [exposure.write_at for exposure in self.care.values()]
+        return min(moments, default=FOREVER)
+
+    def run(self, t: int) -> tuple[list[Event], list[Exposure]]:
+        """What is due at a moment."""
+        events: list[Event] = []
+        now = [(item.opened, item.stated.id, key) for key, item in self.open.items() if item.due <= t]
+        for _, _, key in sorted(now):
+            events += self._act(key, t)
+        exposures = []
+        for name in sorted(name for name, item in self.care.items() if item.write_at <= t):
+            exposures += self._write_exposure(name, t)
+        return events, exposures
+
+    def reconcile(self, key: Key, t: int, reason: str = "", replaces: tuple[str, ...] = ()) -> list[Event]:
+        """Compare an incident with what its machine has measured and what is believed of its persons."""
+        rule, slot, number = RULES[key[0]], key[1], key[2]
+        group = rule.group(self.view, slot, number)
+        incident = self.open.get(key)
+        events: list[Event] = []
+        if incident is not None and (group is None or group.start != incident.start):
+            # The machine goes on with another incident: that of another tracklet of the person.
+            events += self._close(key, t, reason or "ended")
+            incident = None
+        if group is None:
+            return events
+        refusal = rule.refusal(self.view, slot, number)
+        if incident is None:
+            return events if refusal else [*events, *self._open(key, group, t, replaces)]
+        if refusal:
+            return [*events, self._withdraw(key, t, refusal, None)]
+        finding = self._finding(key, incident, group, t)
+        return events + self._correct(incident, finding, t, reason)
+
+    def alert(self, key: Key, t: int) -> list[Event]:
+        """The condition of an incident holds at a moment at which an alert may be due."""
+        incident = self.open.get(key)
+        if incident is None:
+            self.silence(key)
+            return []
+        realert = microseconds(self.view.facility.rules.realert_s)
+        if (t - incident.opened) // realert <= (incident.alerts[-1] - incident.opened) // realert:
+            return []
+        incident.alerts = (*incident.alerts, t)[-MAX_ALERTS:]
+        self._ask_for_alert(key, incident, t)
+        group = RULES[key[0]].group(self.view, key[1], key[2])
+        assert group is not None, "an open incident has a group"
+        incident.stated = self._grown(key, incident, group, t)
+        return [Event(EventType.ALERTED, t, incident.stated)]
+
+    def role_changed(self, slot: int, t: int) -> list[Event]:
+        """What is believed of a person has changed: all incidents of the person are looked at again."""
+        events: list[Event] = []
+        keys = {
+            (name, *machine) for name, rule in RULES.items() for machine in rule.machines_of(self.view, slot)
+        }
+        role = ROLES[int(self.view.tables.persons["role"][slot])].value
+        reason = f"the person is now believed to be {role}"
+        for key in sorted(keys):
+            events += self.reconcile(key, t, reason)
+        return events + self._correct_ended(slot, t, reason)
+
+    def room_known(self, slot: int, t: int) -> list[Event]:
+        """A person was seen to come out of a door."""
+        events: list[Event] = []
+        for key in sorted({(CONTACT, *machine) for machine in RULES[CONTACT].machines_of(self.view, slot)}):
+            events += self.reconcile(key, t, "a person was seen to leave a room")
+        return events
+
+    def care_changed(self, slot: int, number: int, t: int) -> list[Exposure]:
+        """A machine of a care station has measured something new."""
+        name = slot, number
+        found = exposure_of(self.view, slot, number)
+        known = self.care.get(name)
+        if found is None or (known is not None and known.start == found.start):
+            return []
+        written = self._finish_exposure(name) if known is not None else []
+        self.care[name] = OpenExposure(found.start, t, t + MINUTE, found)
+        return [*written, found]
+
+    def renumber(self, uid: int, to: int) -> None:
+        """The person of a number turned out to be the person of another one."""
+        for incident in self.open.values():
+            incident.uids = tuple(to if one == uid else one for one in incident.uids)
+        self.ended = [
+            replace(item, uids=tuple(to if one == uid else one for one in item.uids)) for item in self.ended
+        ]
+
+    def person_left(self, uid: int) -> None:
+        """A person can no longer come back: nothing more can be learnt of the person."""
+        self.ended = [item for item in self.ended if uid not in item.uids]
+
+    def joined(self, moves: Sequence[tuple[Key, Key]], t: int, reason: str) -> list[Event]:
+        """Two persons turned out to be one; `moves` are the machines whose state is in another one now.
+
+        Each move is (the later person's machine, the machine that goes on).
+        """
+        events: list[Event] = []
+        for later, key in moves:
+            if later == key:
+                continue
+            lost, kept = self.open.get(later), self.open.get(key)
+            group = RULES[key[0]].group(self.view, key[1], key[2])
+            if lost is None:
+                continue
+            if (
+                group is not None
+                and lost.start == group.start
+                and (kept is None or kept.start != group.start)
+            ):
+                # It goes on as it is, under the earlier person.
+                if kept is not None:
+                    events += self._close(key, t, "ended")
+                self.open[key] = self.open.pop(later)
+                self._ask_for_alert(key, self.open[key], t)
+                continue
+            if kept is not None:
+                events.append(self._withdraw(later, t, reason, kept.stated.id))
+                continue
+            refused = group is None or RULES[key[0]].refusal(self.view, key[1], key[2]) is not None
+            events.append(self._withdraw(later, t, reason, None))
+            if group is not None and not refused:
+                opened = self._open(key, group, t, (lost.stated.id,))
+                events[-1] = replace(events[-1], replaced_by=opened[0].incident)
+                events += opened
+        for key in sorted({key for _, key in moves}):
+            events += self.reconcile(key, t, reason)
+        return events
+
+    def end_all(self, keys: Iterable[Key], t: int, cause: str) -> list[Event]:
+        """Close incidents because what they rest on has changed."""
+        events: list[Event] = []
+        for key in sorted(keys):
+            events += self._close(key, t, cause)
+        return events
+
+    def silence(self, key: Key) -> None:
+        """No alert is wanted of a machine that makes no incident."""
+        RULES[key[0]].alert_from(self.view, key[1], key[2], FOREVER)
+
+    def move(self, view: View, key_of: Callable[[Key], Key | None]) -> None:
+        """Go on under another facility file. What does not go on was closed before."""
+        self.view = view
+        moved = {key_of(key): incident for key, incident in self.open.items()}
+        self.open = {key: incident for key, incident in moved.items() if key is not None}
+        self.care = {name: item for name, item in self.care.items() if key_of((CONTACT, *name)) is not None}
+        numbers = [key_of((item.rule, 0, item.number)) for item in self.ended]
+        self.ended = [
+            replace(item, number=key[2])
+            for item, key in zip(self.ended, numbers, strict=True)
+            if key is not None
+        ]
+
+    def open_findings(self, t: int) -> list[Finding]:
+        """The open incidents as they are known at a moment, by start and id."""
+        found = []
+        for key, incident in self.open.items():
+            group = RULES[key[0]].group(self.view, key[1], key[2])
+            if group is not None:
+                found.append(self._grown(key, incident, group, t))
+        return sorted(found, key=lambda finding: (finding.start, finding.id))
+
+    def open_exposures(self) -> list[Exposure]:
+        """The exposures that may still grow, as they are known now."""
+        found = [exposure_of(self.view, *name) or item.stated for name, item in sorted(self.care.items())]
+        return found
+
+    def _open(self, key: Key, group: Group, t: int, replaces: tuple[str, ...] = ()) -> list[Event]:
+        rule, slot, number = RULES[key[0]], key[1], key[2]
+        uids = self._uids(key)
+        moment = Moment(t, group, group.identity, group.start, (), uids, t, (t,))
+        if key[0] == CONTACT:
+            self._count_contact(slot, number, group)
+        finding = rule.finding(self.view, slot, number, moment)
+        merge = int(self.view.planned.plan.settings[0]["merge"])
+        incident = OpenIncident(
+            group.identity,
+            group.start,
+            t,
+            (t,),
+            t + MINUTE,
+            max(group.end + merge, t + 1),
+            finding,
+            uids,
+        )
+        self.open[key] = incident
+        self._ask_for_alert(key, incident, t)
+        return [
+            Event(EventType.OPENED, t, finding, replaces=replaces),
+            Event(EventType.ALERTED, t, finding),
+        ]
+
+    def _count_contact(self, slot: int, number: int, group: Group) -> None:
+        """Count the contact of an incident towards the totals of its persons, so far and from now on."""
+        tables = self.view.tables
+        held = int(tables.episodes["g_held"][slot, number])
+        for person in RULES[CONTACT].persons(self.view, slot, number):
+            add_contact(tables.persons[person], tables.pasts[person], group.start, group.end, held)
+        tables.episodes["counted"][slot, number] = 1
+
+    def _act(self, key: Key, t: int) -> list[Event]:
+        """Close or extend an incident, if that is due."""
+        rule, incident = RULES[key[0]], self.open[key]
+        group = rule.group(self.view, key[1], key[2])
+        if group is None or group.start != incident.start:
+            return self._close(key, t, "ended")
+        events: list[Event] = []
+        if incident.close_at <= t:
+            merge = int(self.view.planned.plan.settings[0]["merge"])
+            later = max(group.end + merge, group.undecided_until)
+            if later <= t:
+                return self._close(key, t, "ended")
+            incident.close_at = later
+        if incident.extend_at <= t:
+            incident.extend_at += MINUTE
+            finding = self._grown(key, incident, group, t)
+            if finding.end > incident.stated.end or finding.severity != incident.stated.severity:
+                incident.stated = finding
+                events.append(Event(EventType.EXTENDED, t, finding))
+        return events
+
+    def _close(self, key: Key, t: int, reason: str) -> list[Event]:
+        incident = self.open.pop(key, None)
+        if incident is None:
+            return []
+        rule = RULES[key[0]]
+        group = rule.group(self.view, key[1], key[2])
+        finding = incident.stated
+        if group is not None and group.start == incident.start:
+            finding = self._grown(key, incident, group, t)
+        self.ended.append(EndedIncident(key[0], key[2], finding, incident.uids))
+        del self.ended[:-MAX_ENDED]
+        self._forget(key)
+        return [Event(EventType.CLOSED, t, finding, reason)]
+
+    def _withdraw(self, key: Key, t: int, reason: str, replaced_by: str | None) -> Event:
+        incident = self.open.pop(key)
+        # What was measured stays: the belief may change back.
+        self.silence(key)
+        if key[0] == CONTACT:
+            self.view.tables.episodes["counted"][key[1], key[2]] = 0
+        return Event(EventType.WITHDRAWN, t, incident.stated, reason, replaced_by=replaced_by)
+
+    def _correct(self, incident: OpenIncident, finding: Finding, t: int, reason: str) -> list[Event]:
+        """A `corrected` event, if roles, what they rest on, people or subkind differ from what was stated."""
+        if _who(finding) == _who(incident.stated):
+            return []
+        incident.stated = finding
+        return [Event(EventType.CORRECTED, t, finding, reason)]
+
+    def _correct_ended(self, slot: int, t: int, reason: str) -> list[Event]:
+        """Withdraw or correct incidents of a person that are closed already."""
+        events: list[Event] = []
+        uid = self.view.uid(slot)
+        slots = {
+            int(number): index
+            for index, number in enumerate(self.view.tables.persons["uid"].tolist())
+            if self.view.tables.persons["used"][index]
+        }
+        kept: list[EndedIncident] = []
+        for item in self.ended:
+            if uid not in item.uids or not set(item.uids) <= set(slots):
+                kept.append(item)
+                continue
+            roles = tuple(self.view.role(slots[one]) for one in item.uids)
+            if not RULES[item.rule].fits(self.view, item.number, roles):
+                events.append(Event(EventType.WITHDRAWN, t, item.stated, f"{reason}: it was no incident"))
+                continue
+            finding = self._restated(item, slots)
+            if _who(finding) != _who(item.stated):
+                events.append(Event(EventType.CORRECTED, t, finding, reason))
+                item = replace(item, stated=finding)
+            kept.append(item)
+        self.ended = kept
+        return events
+
+    def _restated(self, item: EndedIncident, slots: dict[int, int]) -> Finding:
+        """A closed incident with what is believed of its persons now."""
+        people = tuple(
+            self.view.person(slots[uid], person.track)
+            for uid, person in zip(item.uids, item.stated.people, strict=True)
+        )
+        severity = severity_of(self.view, item.stated, people)
+        return replace(item.stated, people=people, severity=severity)
+
+    def _finding(self, key: Key, incident: OpenIncident, group: Group, t: int) -> Finding:
+        moment = Moment(
+            t,
+            group,
+            incident.identity,
+            incident.start,
+            incident.stated.people,
+            incident.uids,
+            incident.opened,
+            incident.alerts,
+        )
+        return RULES[key[0]].finding(self.view, key[1], key[2], moment)
+
+    def _grown(self, key: Key, incident: OpenIncident, group: Group, t: int) -> Finding:
+        """The finding of a moment, at least as severe as it was stated: time alone lowers no severity."""
+        finding = self._finding(key, incident, group, t)
+        return replace(finding, severity=highest(finding.severity, incident.stated.severity))
+
+    def _ask_for_alert(self, key: Key, incident: OpenIncident, t: int) -> None:
+        realert = microseconds(self.view.facility.rules.realert_s)
+        period = (incident.alerts[-1] - incident.opened) // realert + 1
+        RULES[key[0]].alert_from(self.view, key[1], key[2], incident.opened + period * realert)
+
+    def _uids(self, key: Key) -> tuple[int, ...]:
+        """Numbers of the persons in the order of the identity; of a gathering, whose people change, none."""
+        if key[0] == GATHERING:
+            return ()
+        slots = RULES[key[0]].persons(self.view, key[1], key[2])
+        return tuple(self.view.uid(slot) for slot in sorted(slots, key=self.view.first_track))
+
+    def _forget(self, key: Key) -> None:
+        """Forget what the machine of a closed incident has measured, so that what follows is another one."""
+        tables, (name, slot, number) = self.view.tables, key
+        if name == MASKS:
+            tables.masks["open"][slot, number] = 0
+            return
+        table = {PLACE: tables.places, CONTACT: tables.episodes}.get(name)
+        if table is not None:
+            table["open"][slot, number] = 0
+            table["lasting"][slot, number] = 0
+            table["counted"][slot, number] = 0
+        else:
+            tables.gatherings["used"][slot] = 0
+
+    def _write_exposure(self, name: tuple[int, int], t: int) -> list[Exposure]:
+        item = self.care[name]
+        found = exposure_of(self.view, *name)
+        merge = int(self.view.planned.plan.settings[0]["merge"])
+        if found is None or found.start != item.start:
+            del self.care[name]
+            return []
+        if found.end + merge <= t:
+            del self.care[name]
+            if self.open.get((CONTACT, *name)) is None:
+                self._forget((CONTACT, *name))
+            return [found] if found != item.stated else []
+        item.write_at += MINUTE
+        if found == item.stated:
+            return []
+        item.stated = found
+        return [found]
+
+    def _finish_exposure(self, name: tuple[int, int]) -> list[Exposure]:
+        item = self.care.pop(name)
+        return [item.stated]
+
+
+def _who(finding: Finding) -> tuple[object, ...]:
+    """What `corrected` is about: who the people are, what that rests on, and what follows from it."""
+    people = tuple((one.track, one.role, one.basis) for one in finding.people)
+    return people, finding.subkind
+
+
+__all__ = ["STATION", "Lifecycle", "OpenIncident"]

@@ -1,0 +1,408 @@
+"""The machines driven by time: rows instant by instant, and what is due between them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from incidents.rules.compiling import compiled, compiled_in_place
+from incidents.rules.machines.belief import add_origin, add_reading, update_belief
+from incidents.rules.machines.episode import reset_episode
+from incidents.rules.machines.gathering import step_gatherings
+from incidents.rules.machines.geometry import is_vague, probability_under, signed_distance
+from incidents.rules.machines.link import add_to_trail, next_decision, predecessor_of, undecided_at
+from incidents.rules.machines.mask import step_mask
+from incidents.rules.machines.pair import distance_between, release_pair, step_pair
+from incidents.rules.machines.plan import Plan
+from incidents.rules.machines.signals import (
+    DONE,
+    EXIT,
+    FULL_GATHERINGS,
+    FULL_PAIRS,
+    FULL_PERSONS,
+    FULL_SIGNALS,
+    LEFT,
+    LINK,
+    PAUSED,
+    ROLE,
+    SIGNALLED,
+)
+from incidents.rules.machines.tables import FOREVER, NEVER, Ints, Table, Tables
+from incidents.rules.machines.zone import (
+    add_signal,
+    enter_crossing,
+    is_placed,
+    is_vague_position,
+    step_line,
+    step_zones,
+)
+from vision.frames import SECOND
+from vision.ground import Foot
+from zones.camera import Role
+
+_RESIDENT = tuple(Role).index(Role.RESIDENT)
+_INFERRED, _UNPLACED = int(Foot.INFERRED), int(Foot.UNPLACED)
+_SWEEP_US = 10 * SECOND
+"""How often slots of persons and pairs that cannot come back are freed."""
+
+
+@compiled
+def advance(
+    plan: Plan,
+    tables: Tables,
+    rows: Table,
+    begin: int,
+    until: int,
+    pause: int,
+    signals: Table,
+    n: Ints,
+) -> tuple[int, int]:
+    """Take rows from number `begin` on, all of which are before `until`.
+
+    What is due at a moment comes after the rows of that moment. So at most one instant with rows, or one
+    decision about a link, is between two returns that bring signals.
+
+    Args:
+        plan: the camera.
+        tables: the state; it is changed.
+        rows: (N,) of `ROW`, sorted by time and track.
+        begin: number of the first row.
+        until: everything before it is known, microseconds UTC.
+        pause: the caller wants to act after this moment, before anything later is done.
+        signals: room for signals; `n` (1,) receives their number.
+
+    Returns:
+        Why it stopped (see `signals`), and the number of the first row that was not taken.
+    """
+    n[0] = 0
+    i, count = begin, len(rows)
+    settings, persons, clock = plan.settings[0], tables.persons, tables.clock[0]
+    due = next_decision(settings.link_delay, persons)
+    while True:
+        t = rows[i].t if i < count else until
+        if due < t and due <= pause:
+            p = undecided_at(settings.link_delay, persons, due)
+            earlier = predecessor_of(settings, persons, tables.trails, p)
+            persons[p].decided = 1
+            if earlier >= 0:
+                add_signal(signals, n, LINK, due, earlier, p)
+                return SIGNALLED, i
+            due = next_decision(settings.link_delay, persons)
+            continue
+        if pause < t:
+            return PAUSED, i
+        if i >= count:
+            return DONE, i
+        last = i + 1
+        while last < count and rows[last].t == t:
+            last += 1
+        full = _room(tables.persons, tables.pairs, tables.gatherings, last - i)
+        if full != 0:
+            return full, i
+        size = last - i
+        most = size * (len(plan.machines) + tables.exits.shape[1] + 8)
+        most += size * (size - 1) // 2 * tables.contacts.shape[1]
+        if len(signals) < most + len(persons) + len(tables.gatherings):
+            return FULL_SIGNALS, i
+        if t >= clock.sweep:
+            clock.sweep = t + _SWEEP_US
+            _sweep(settings.retention, t, persons, tables.pairs, tables.episodes, signals, n)
+        born = clock.uid
+        _instant(plan, tables, rows, i, last, signals, n)
+        if clock.uid != born:
+            due = next_decision(settings.link_delay, persons)
+        i = last
+        if n[0] > 0:
+            return SIGNALLED, i
+
+
+@compiled
+def _room(persons: Table, pairs: Table, gatherings: Table, rows: int) -> int:
+    """0 if there is room for all that can be new in an instant, else which table is full."""
+    free = 0
+    for p in range(len(persons)):
+        free += 1 - persons[p].used
+    if free < rows:
+        return FULL_PERSONS
+    free = 0
+    for q in range(len(pairs)):
+        free += 1 - pairs[q].used
+    if free < rows * (rows - 1) // 2:
+        return FULL_PAIRS
+    free = 0
+    for g in range(len(gatherings)):
+        free += 1 - gatherings[g].used
+    return FULL_GATHERINGS if free < rows // 2 + 1 else 0
+
+
+@compiled_in_place
+def _instant(plan: Plan, tables: Tables, rows: Table, first: int, last: int, signals: Table, n: Ints) -> None:
+    """Take the rows of one instant."""
+    size = last - first
+    slots = np.full(size, -1, np.int64)
+    clock, settings, persons = tables.clock[0], plan.settings[0], tables.persons
+    t = rows[first].t
+    for i in range(first, last):
+        if i > first and rows[i].track == rows[i - 1].track:
+            clock.repeated += 1
+            continue
+        slots[i - first] = _step_row(plan, tables, rows[i], signals, n)
+    if not settings.metric:
+        return
+    residents, parent = np.empty(size, np.int64), np.empty(size, np.int64)
+    links = np.empty((size * (size - 1) // 2, 4), np.int64)
+    index = np.full(size, -1, np.int64)
+    number, joined = 0, 0
+    for k in range(size):
+        if slots[k] >= 0 and persons[slots[k]].role == _RESIDENT:
+            index[k] = number
+            residents[number] = slots[k]
+            parent[number] = number
+            number += 1
+    for k in range(size):
+        one = rows[first + k]
+        if slots[k] < 0 or math.isnan(one.gx):
+            continue
+        for m in range(k + 1, size):
+            other = rows[first + m]
+            if slots[m] < 0 or not abs(one.gx - other.gx) < settings.reach:
+                continue
+            distance, error = distance_between(settings, plan.homography, plan.factor, one, other)
+            if settings.contact and distance < settings.reach:
+                step_pair(
+                    settings,
+                    plan.zones,
+                    plan.corners,
+                    one,
+                    other,
+                    slots[k],
+                    slots[m],
+                    distance,
+                    error,
+                    clock,
+                    persons,
+                    tables.counts,
+                    tables.pasts,
+                    tables.pairs,
+                    tables.contacts,
+                    tables.episodes,
+                    tables.sides,
+                    tables.bins,
+                    signals,
+                    n,
+                )
+            if index[k] < 0 or index[m] < 0 or not distance < settings.gathering_distance:
+                continue
+            clock.linked += 1
+            if is_vague(distance, error, settings.gathering_distance, settings.max_distance_se):
+                clock.linked_vague += 1
+                continue
+            close = probability_under(settings.gathering_distance, distance, error)
+            links[joined, 0] = index[k]
+            links[joined, 1] = round(distance * 1000)
+            links[joined, 2] = round(error * 1000)
+            links[joined, 3] = round(close * 1_000_000)
+            joined += 1
+            a, b = _root(parent, index[k]), _root(parent, index[m])
+            parent[max(a, b)] = min(a, b)
+    if number > 0:
+        for k in range(number):
+            parent[k] = _root(parent, k)
+        step_gatherings(
+            settings,
+            t,
+            residents[:number],
+            parent[:number],
+            links,
+            joined,
+            clock,
+            persons,
+            tables.gatherings,
+            tables.g_episodes,
+            tables.members,
+            tables.g_bins,
+            signals,
+            n,
+        )
+
+
+@compiled
+def _root(parent: Ints, k: int) -> int:
+    while parent[k] != k:
+        k = parent[k]
+    return k
+
+
+@compiled_in_place
+def _step_row(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -> int:
+    """Take one row of one person; returns the slot of the person."""
+    t, clock, settings = row.t, tables.clock[0], plan.settings[0]
+    clock.rows += 1
+    if row.found == _INFERRED or row.found == _UNPLACED:
+        clock.hidden += 1
+    if row.found == _UNPLACED:
+        clock.lost += 1
+    elif is_vague_position(settings, row):
+        clock.vague += 1
+    p = _find(settings.retention, tables.persons, row.track, t)
+    if p < 0:
+        p = _enter(plan, tables, row, signals, n)
+    person, zones, places = tables.persons[p], tables.zones[p], tables.places[p]
+    origin = add_origin(person, row.x, row.y)
+    read = add_reading(person, tables.ratios[p], row)
+    if (origin or read) and update_belief(settings, plan.zones, plan.corners, person, tables.ratios[p]):
+        add_signal(signals, n, ROLE, t, p, 0)
+    step_mask(
+        settings,
+        plan.zones,
+        plan.corners,
+        row,
+        p,
+        person,
+        tables.counts[p],
+        zones,
+        tables.votes[p],
+        tables.masks[p],
+        signals,
+        n,
+    )
+    if is_placed(row):
+        step_zones(
+            settings,
+            plan.zones,
+            plan.corners,
+            plan.machines,
+            plan.denied,
+            row,
+            p,
+            person,
+            zones,
+            places,
+            tables.one_way[p],
+            signals,
+            n,
+        )
+        for k in range(len(plan.lines)):
+            line, s = plan.lines[k], tables.lines[p, k]
+            if step_line(settings, line, row, person, s):
+                enter_crossing(
+                    settings,
+                    line,
+                    k,
+                    plan.machines,
+                    plan.denied,
+                    t,
+                    row.minute,
+                    p,
+                    person,
+                    s,
+                    places,
+                    tables.exits[p],
+                    signals,
+                    n,
+                )
+        if person.placed == NEVER:
+            person.first_placed = t
+        person.placed = t
+        person.x = row.x
+        person.y = row.y
+    person.last = t
+    person.tall = row.y2 - row.y1
+    person.clear = 1 if _clear_of_edges(settings, row) else 0
+    add_to_trail(person, tables.trails[p], t, row.gx, row.gy, row.x * settings.aspect, row.y)
+    return p
+
+
+@compiled
+def _find(retention: int, persons: Table, track: int, t: int) -> int:
+    """The slot of the person of a track, or -1."""
+    for p in range(len(persons)):
+        person = persons[p]
+        if person.used == 1 and person.track == track and t - person.last <= retention:
+            return p
+    return -1
+
+
+@compiled
+def _enter(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -> int:
+    """Take a free slot for the person of a row."""
+    p = 0
+    while tables.persons[p].used == 1:
+        p += 1
+    person, clock, settings = tables.persons[p], tables.clock[0], plan.settings[0]
+    clock.uid += 1
+    person.used = 1
+    person.uid = clock.uid
+    person.track = row.track
+    person.born = row.t
+    person.last = NEVER
+    person.placed = NEVER
+    person.first_placed = NEVER
+    person.decided = 0
+    person.trail = 0
+    person.born_x = row.x
+    person.born_y = row.y
+    person.born_gx = row.gx
+    person.born_gy = row.gy
+    person.born_ix = row.x * settings.aspect
+    person.born_iy = row.y
+    person.born_tall = row.y2 - row.y1
+    person.born_clear = 1 if _clear_of_edges(settings, row) else 0
+    person.origins = 0
+    person.role = -1
+    person.readings = 0
+    person.unfamiliar = 0
+    person.votes = 0
+    person.tried = 0
+    person.assessed = 0
+    person.covered = NEVER
+    person.intervals = 0
+    person.tracks = 1
+    tables.pasts[p, 0].track = row.track
+    tables.ratios[p, :] = 0
+    tables.counts[p, :] = 0
+    tables.exits[p, :] = NEVER
+    for z in range(tables.zones.shape[1]):
+        tables.zones[p, z].inside = -1
+        tables.zones[p, z].care = -1
+        tables.zones[p, z].arrived = NEVER
+    for machine in range(len(plan.machines)):
+        reset_episode(tables.places[p, machine])
+    for machine in range(4):
+        tables.masks[p, machine].open = 0
+        tables.masks[p, machine].alert_at = FOREVER
+    for w in range(tables.one_way.shape[1]):
+        tables.one_way[p, w].n = 0
+    # A person whose track begins in the zone of a door came out of it.
+    for z in range(len(plan.zones)):
+        zone = plan.zones[z]
+        if zone.door >= 0 and signed_distance(row.x, row.y, plan.corners, zone.low, zone.high, 2) >= 0:
+            tables.exits[p, zone.door] = row.t
+            add_signal(signals, n, EXIT, row.t, p, zone.door)
+    return p
+
+
+@compiled
+def _clear_of_edges(settings: Table, row: Table) -> bool:
+    """Whether the box of a row is not at an edge of the frame, where people leave and enter the view."""
+    near, far = settings.edge, 1 - settings.edge
+    return row.x1 > near and row.y1 > near and row.x2 < settings.aspect - near and row.y2 < far
+
+
+@compiled
+def _sweep(
+    retention: int, t: int, persons: Table, pairs: Table, episodes: Table, signals: Table, n: Ints
+) -> None:
+    """Free the slots of persons and pairs that were not seen for so long that nothing of them goes on."""
+    for p in range(len(persons)):
+        person = persons[p]
+        if person.used == 1 and t - person.last > retention:
+            person.used = 0
+            add_signal(signals, n, LEFT, t, p, person.uid)
+    for q in range(len(pairs)):
+        pair = pairs[q]
+        if pair.used == 1 and (
+            t - pair.last > retention or persons[pair.a].used == 0 or persons[pair.b].used == 0
+        ):
+            release_pair(pair, episodes[q])

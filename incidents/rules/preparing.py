@@ -1,0 +1,40 @@
+"""Compile the rules ahead of the first footage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from incidents.rules.compiling import cache_folder, records
+from incidents.rules.machines.instants import advance
+from incidents.rules.machines.joining import join_persons
+from incidents.rules.machines.plan import plan_camera
+from incidents.rules.machines.rows import ROW
+from incidents.rules.machines.tables import FOREVER, SIGNAL, empty_tables
+from zones.facility import Camera, Facility, Identity, Place
+
+_PARTS = ("instants.advance", "joining.join_persons")
+
+
+def is_prepared() -> bool:
+    """Whether the rules of this version were compiled on this machine before."""
+    folder = cache_folder()
+    if folder is None:
+        return False
+    return all(any(folder.rglob(f"{part}-*.nbc")) for part in _PARTS)
+
+
+def prepare() -> None:
+    """Compile the rules, or load them if they were compiled before. Takes about a minute, once."""
+    camera = Camera(id="camera", places=(Place.CORRIDOR,))
+    facility = Facility(
+        facility=Identity(code="none", name="none", managing_body="none"), cameras=(camera,)
+    )
+    planned = plan_camera(facility, camera, 1.0)
+    tables, count = empty_tables(planned.sizes), np.zeros(1, np.int64)
+    signals = records(np.zeros(64, SIGNAL))
+    advance(planned.plan, tables, records(np.zeros(0, ROW)), 0, 1, FOREVER, signals, count)
+    join_persons(planned.plan, tables, 0, 1, 0, 0, signals, count)
+
+
+if __name__ == "__main__":
+    prepare()

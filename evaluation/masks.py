@@ -2,13 +2,13 @@
 
 The state of a person in a clip is decided
 
-1. by rule, if the rules raise `mask_absent` (unmasked) or `mask_incorrect` (incorrect) of the person;
-   unmasked if they raise both;
+1. by rule, if the rules raise `mask_absent` (unmasked) or `mask_incorrect` (incorrect) of the person and
+   do not withdraw it; unmasked if they raise both;
 2. else by majority: the state that most assessed samples of the face give; of equal counts the least
    severe, as in the mask rule;
 3. else not assessed: no sample showed a face that could be assessed (from the rule's minimum face height).
 
-A person of the rules (stitched tracklets) belongs to the true person in whose box it is for at least half
+A person of the rules (linked tracks) belongs to the true person in whose box it is for at least half
 of its samples within the stated time of the clip; the middle of the upper quarter of its own box has to lie
 in the true box. The one with most samples there gives the decision of the true person. Others of the same
 true person are counted as fragments, and people whom the truth does not name are counted too. A true person
@@ -41,14 +41,10 @@ from evaluation.setup import (
 )
 from evaluation.truth import ClipTruth, PersonTruth, read_masks
 from incidents.intervals import Estimate
-from incidents.rules.engine import evaluate_rules
 from incidents.rules.mask import KINDS, STATES
-from incidents.rules.samples import Samples, read_samples
-from incidents.rules.stitching import stitch_tracklets
+from incidents.whole_log import PersonRows, evaluate_observations, rows_by_person
 from pipelines.observe_footage import ObservedFootage, observe_footage
 from vision.frames import SECOND
-from vision.ground import locate
-from vision.roles import assign_roles
 from zones.facility import Camera, Facility
 
 TRUE_STATES = ("masked", "unmasked", "incorrect")
@@ -253,7 +249,7 @@ def clip_outcome(
 ) -> ClipOutcome:
     """Decide the state of each person in a clip, and compare with the truth."""
     samples, decisions = decide(observed, facility, camera)
-    seconds = (samples.t - observed.start) / SECOND
+    seconds = (samples.rows["t"] - observed.start) / SECOND
     codes = np.unique(samples.person)
     owners = np.full(len(codes), -1)
     held = np.zeros((len(truth.people), len(codes)), dtype=np.int64)
@@ -274,7 +270,7 @@ def clip_outcome(
 
 
 def _samples_inside(
-    samples: Samples, rows: npt.NDArray[np.bool_], seconds: npt.NDArray[np.float64], person: PersonTruth
+    samples: PersonRows, rows: npt.NDArray[np.bool_], seconds: npt.NDArray[np.float64], person: PersonTruth
 ) -> int:
     """Number of the rows that lie in the box and in the time of a true person."""
     inside = rows.copy()
@@ -284,29 +280,30 @@ def _samples_inside(
         inside &= seconds <= person.until.us / SECOND
     if person.box is not None:
         x1, y1, x2, y2 = person.box
-        left, top, right, bottom = samples.box.T
+        left, top, right, bottom = (samples.rows[name] for name in ("x1", "y1", "x2", "y2"))
         x, y = (left + right) / 2 / samples.aspect, top + HEAD_HEIGHT_SHARE * (bottom - top)
         inside &= (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2)
     return int(inside.sum())
 
 
-def decide(observed: ObservedFootage, facility: Facility, camera: Camera) -> tuple[Samples, list[Decision]]:
+def decide(
+    observed: ObservedFootage, facility: Facility, camera: Camera
+) -> tuple[PersonRows, list[Decision]]:
     """The samples of the people in a clip, and the decision for each person in the order of their codes."""
-    min_confidence = facility.rules.role_confidence
-    with_roles = assign_roles(locate(observed.observations, camera), camera, min_confidence)
-    tracklets, *_ = read_samples(with_roles, camera.id, facility.rules.mask.min_face_px)
-    samples = stitch_tracklets(tracklets, min_confidence)
+    result = evaluate_observations(observed.observations, facility, camera.id)
+    samples = rows_by_person(observed.observations, facility, camera, result.links)
+    track, vote, tried = (samples.rows[name] for name in ("track", "vote", "tried"))
     state_of = {kind: STATES[vote] for vote, kind in KINDS.items()}
     raised: dict[int, set[str]] = {}
-    for finding in evaluate_rules(observed.observations, facility, camera).findings:
+    for finding in result.findings:
         if finding.kind in state_of:
-            raised.setdefault(finding.tracks[0], set()).add(state_of[finding.kind])
+            raised.setdefault(finding.people[0].track, set()).add(state_of[finding.kind])
     decisions = []
     for code in np.unique(samples.person).tolist():
         rows = samples.person == code
-        votes = {state: int((samples.vote[rows] == vote).sum()) for vote, state in STATES.items()}
-        by_rule: set[str] = set().union(*(raised.get(int(t), set()) for t in np.unique(samples.track[rows])))
-        attempts = int(samples.attempted[rows].sum())
+        votes = {state: int((vote[rows] == number).sum()) for number, state in STATES.items()}
+        by_rule: set[str] = set().union(*(raised.get(int(t), set()) for t in np.unique(track[rows])))
+        attempts = int(tried[rows].sum())
         if by_rule:
             state = "unmasked" if "unmasked" in by_rule else "incorrect"
             decisions.append(Decision(code, state, "rule", attempts, votes))

@@ -9,17 +9,22 @@ from functools import partial
 
 import polars as pl
 
-from incidents.evaluate_log import evaluate_log
+from incidents.evaluate_log import ChunkResult, Provenance, evaluate_log
 from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
 from incidents.ledger import Ledger
 from incidents.record import Incident, Status
-from incidents.rule_record import EVIDENCE_KINDS
+from incidents.rules.events import Event, EventType
+from incidents.rules.health import KIND as HEALTH
 from pipelines.home import Home
+from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.parallel import map_threads
 from vision.roles import assign_roles
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
+
+EVIDENCE_AT_ONCE = 32
+"""Incidents whose evidence is written at once. Project default (docs/defaults.md)."""
 
 
 @dataclass
@@ -27,7 +32,8 @@ class RecordingResult:
     """What was recorded for a camera.
 
     Attributes:
-        changes: number of incidents "added", "updated" and "unchanged" in the ledger.
+        changes: what became of incidents in the ledger, by event or state: number of "added", "updated",
+            "unchanged", "withdrawn", "reopened" and "second_look".
         exposures: number of entries in the exposure log.
         notices: sentences about what was not evaluated, and why.
         faults: one error for each incident whose evidence could not be written.
@@ -48,11 +54,12 @@ def record_incidents(
     footage: Sequence[ClipSource],
     run: str,
 ) -> RecordingResult:
-    """Evaluate the log of a camera, and record the incidents that end in the window.
+    """Evaluate the log of a camera, and record the events of its incidents in the window.
 
-    It is safe to repeat: recorded incidents stay as they are, and evidence that an interruption prevented is
-    written. Evidence that cannot be written is a fault of the result. Its incident is recorded all the same,
-    because a full disk must stop clips before it stops the record.
+    Incidents that are open at the end of the window are recorded as they are known then. It is safe to
+    repeat: events that are recorded stay as they are, and evidence that an interruption prevented is written.
+    Evidence that cannot be written is a fault of the result. Its incident is recorded all the same, because a
+    full disk must stop clips before it stops the record.
 
     Args:
         home: the home.
@@ -67,25 +74,114 @@ def record_incidents(
         LazarettoError: the log or the ledger cannot be read or written.
     """
     result = RecordingResult()
-    for evaluated in evaluate_log(home.path, ledger, facility, camera, window):
-        result.notices += [text for text in evaluated.result.notices if text not in result.notices]
-        due: list[Incident] = []
-        for incident in evaluated.incidents:
-            change = ledger.incidents.record(incident, run)
-            result.changes[change] += 1
-            if change == "updated" or len(ledger.incidents.get(incident.id).evidence) < len(EVIDENCE_KINDS):
-                due.append(incident)
-        ledger.exposures.record(evaluated.exposures, camera.id, facility.version, run)
-        result.exposures += len(evaluated.exposures)
-        write = partial(_write_evidence, home, facility, camera, evaluated.chunk.seen, footage)
+    recorder = _Recorder(ledger, Provenance(ledger, facility, camera), run, window[0], result.changes)
+    entered: set[str] = set()
+    for chunk in evaluate_log(home.path, ledger, facility, camera, window):
+        recorder.record(chunk)
+        exposures = [item for item in (*chunk.exposures, *chunk.open_exposures) if item.end >= window[0]]
+        ledger.exposures.record(exposures, camera.id, facility.version, run)
+        entered |= {item.key(camera.id) for item in exposures}
+        result.notices += [text for text in chunk.notices if text not in result.notices]
+    result.exposures = len(entered)
+    _write_all_evidence(home, ledger, facility, camera, footage, list(recorder.due), result)
+    return result
+
+
+@dataclass
+class _Recorder:
+    """Enters events and states of incidents in the ledger.
+
+    Attributes:
+        since: events before this moment were recorded by an earlier run, microseconds UTC.
+        opened: of incidents opened before it: how they were opened.
+        due: the incidents that need evidence.
+    """
+
+    ledger: Ledger
+    provenance: Provenance
+    run: str
+    since: int
+    changes: Counter[str]
+    opened: dict[str, Event] = field(default_factory=dict)
+    due: dict[str, None] = field(default_factory=dict)
+
+    def record(self, chunk: ChunkResult) -> None:
+        """Enter the events of a part of the log, and the incidents that are open at its end."""
+        for event in chunk.events:
+            if event.t < self.since:
+                if event.type is EventType.OPENED:
+                    self.opened[event.incident] = event
+                continue
+            # Under another facility file, the earlier run may not have found it.
+            before = self.opened.pop(event.incident, None)
+            if before is not None and event.type is not EventType.OPENED:
+                self._enter(before)
+            self._enter(event)
+        for finding in chunk.ongoing:
+            before = self.opened.pop(finding.id, None)
+            if before is not None:
+                self._enter(before)
+            self.ledger.incidents.record(
+                self.provenance.record(finding, ongoing=True, run=self.run), self.run
+            )
+            self.due[finding.id] = None
+
+    def _enter(self, event: Event) -> None:
+        ongoing = event.type not in (EventType.CLOSED, EventType.WITHDRAWN)
+        incident = self.provenance.record(event.finding, ongoing=ongoing, run=self.run)
+        change = self.ledger.incidents.record_event(event, incident, self.run)
+        if event.type is EventType.OPENED or change not in ("updated", "unchanged"):
+            self.changes[change] += 1
+        if event.type is EventType.WITHDRAWN:
+            self.due.pop(event.incident, None)
+        else:
+            self.due[event.incident] = None
+
+
+def _write_all_evidence(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    camera: Camera,
+    footage: Sequence[ClipSource],
+    due: Sequence[str],
+    result: RecordingResult,
+) -> None:
+    """Write the evidence of incidents, some at once, in order of time.
+
+    Nothing can be shown of a camera that did not see.
+    """
+    incidents = [ledger.incidents.get(name) for name in due]
+    wanted = [
+        incident
+        for incident in sorted(incidents, key=lambda one: (one.start, one.id))
+        if incident.kind != HEALTH and incident.status is not Status.WITHDRAWN
+    ]
+    for first in range(0, len(wanted), EVIDENCE_AT_ONCE):
+        some = wanted[first : first + EVIDENCE_AT_ONCE]
+        spans = [clip_window(incident, facility) for incident in some]
+        seen = observations.read(
+            home.path,
+            camera.id,
+            min(low for low, _ in spans) - SECOND,
+            max(high for _, high in spans) + SECOND,
+        )
+        write = partial(_write_evidence, home, facility, camera, seen, footage)
         # Threads write evidence; only this one touches the ledger.
-        for incident, evidence in zip(due, map_threads(write, due), strict=True):
+        for incident, evidence in zip(some, map_threads(write, some), strict=True):
             if isinstance(evidence, EvidenceError):
                 result.faults.append(evidence)
             else:
                 _seal(home, ledger, incident, evidence)
                 result.notices += [text for text in evidence.missing if text not in result.notices]
-    return result
+
+
+def clip_window(incident: Incident, facility: Facility) -> tuple[int, int]:
+    """The time that the evidence of an incident shows, microseconds UTC."""
+    limits = facility.rules.evidence
+    before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
+    start = incident.start - before
+    return start, min(incident.end + after, start + most)
 
 
 def _write_evidence(
@@ -100,10 +196,7 @@ def _write_evidence(
 
     Returns an EvidenceError instead of raising it, because it concerns this incident alone.
     """
-    limits = facility.rules.evidence
-    before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
-    start = incident.start - before
-    end = min(incident.end + after, start + most)
+    start, end = clip_window(incident, facility)
     try:
         return write_evidence(
             home.evidence / camera.id / to_iso(incident.start)[:10] / incident.id,

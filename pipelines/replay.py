@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from incidents.evaluate_log import evaluate_log
+from incidents.evaluate_log import FoundIncidents, Provenance, evaluate_log
 from incidents.json_model import Payload, UtcTime
 from incidents.ledger import Ledger
 from incidents.local_time import utc_datetime
@@ -26,8 +26,8 @@ from vision.parallel import map_processes
 from zones.errors import LazarettoError
 from zones.facility import Facility
 
-CAMERA_MEMORY_BYTES = 2_200_000_000
-"""The most memory that the evaluation of one camera holds: a chunk of its log, and the interpreter."""
+CAMERA_MEMORY_BYTES = 1_000_000_000
+"""The most memory that the evaluation of one camera holds: an hour of its log, and the interpreter."""
 MIN_HOURS_FOR_PROCESS = 6
 """Hours of log that the second longest camera must have before cameras get processes of their own.
 
@@ -246,14 +246,19 @@ def _run(jobs: Sequence[_Job]) -> tuple[CameraReplay, ...]:
 
 
 def _replay_camera(job: _Job) -> CameraReplay:
-    incidents: list[Incident] = []
-    notices: dict[str, None] = {}
-    count = 0
+    found, count = FoundIncidents(), 0
+    notices: tuple[str, ...] = ()
     camera = job.facility.camera(job.camera)
     with Ledger.open(job.ledger, create=False) as ledger:
-        for evaluated in evaluate_log(job.home, ledger, job.facility, camera, job.window):
-            incidents += evaluated.incidents
-            notices |= dict.fromkeys(evaluated.result.notices)
-            count += len(evaluated.chunk.seen)
+        for result in evaluate_log(job.home, ledger, job.facility, camera, job.window):
+            found.add(result)
+            count += result.rows
+            notices = result.notices
+        provenance = Provenance(ledger, job.facility, camera)
+        incidents = [
+            provenance.record(finding, ongoing=finding.id in found.ongoing)
+            for finding in found.findings.values()
+            if finding.end >= job.window[0]
+        ]
     incidents.sort(key=lambda incident: (incident.start, incident.id))
-    return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), tuple(notices))
+    return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), notices)

@@ -1,7 +1,7 @@
 """Which roles a zone or line denies, at which time of day, and in which direction of a crossing.
 
 The rules of a zone or line are tried in order; the first that applies decides. Where none applies, the table
-`DEFAULT_DENIED` of its type decides. `incidents.rules.permission` evaluates the same rules on observations.
+`DEFAULT_DENIED` of its type decides. `incidents.rules.machines.plan` takes them from here for the rules.
 """
 
 from __future__ import annotations

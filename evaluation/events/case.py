@@ -20,8 +20,9 @@ from evaluation.formats import Tracks, TruthError
 from evaluation.truth import CameraEvents, EventsFile
 from incidents.coverage import WATCHED
 from incidents.ledger import Ledger
-from incidents.rules.engine import Finding, evaluate_rules
+from incidents.rules.events import Finding
 from incidents.scoring import Alarm, Event, raised_at
+from incidents.whole_log import evaluate_observations
 from vision.observations import SCHEMA
 from zones.facility import Camera, Facility
 
@@ -67,11 +68,8 @@ def events_of(findings: Iterable[Finding], camera: str) -> list[Event]:
 
 
 def alarms_of(findings: Iterable[Finding], camera: str) -> list[Alarm]:
-    """Findings as alarms."""
-    return [
-        Alarm(camera, item.kind, item.start, raised_at(item.start, item.thresholds, item.alerts), item.zone)
-        for item in findings
-    ]
+    """Findings as alarms: each is raised when it is opened."""
+    return [Alarm(camera, item.kind, item.start, item.opened, item.zone) for item in findings]
 
 
 def true_observations(tracks: Tracks, observed: ObservedFootage, camera: str) -> pl.DataFrame:
@@ -115,8 +113,8 @@ def case_of_tracks(observed: ObservedFootage, tracks: Tracks, facility: Facility
     Raises:
         SourceError: the video has fewer frames than the tracks.
     """
-    true = evaluate_rules(true_observations(tracks, observed, camera.id), facility, camera)
-    pipeline = evaluate_rules(observed.observations, facility, camera)
+    true = evaluate_observations(true_observations(tracks, observed, camera.id), facility, camera.id)
+    pipeline = evaluate_observations(observed.observations, facility, camera.id)
     true_findings, findings = (
         [item for item in result.findings if item.kind in KINDS_FROM_TRACKS] for result in (true, pipeline)
     )
@@ -138,7 +136,7 @@ def case_of_video(observed: ObservedFootage, truth: EventsFile, facility: Facili
         TruthError: the file has no events of the camera.
     """
     noted = events_of_camera(truth, camera.id)
-    result = evaluate_rules(observed.observations, facility, camera)
+    result = evaluate_observations(observed.observations, facility, camera.id)
     alarms = [item for item in alarms_of(result.findings, camera.id) if item.kind in truth.kinds]
     start = observed.start if noted.start is None else noted.start
     spans = _noted_spans([Span(camera.id, observed.start, observed.end)], noted, start)
@@ -177,7 +175,7 @@ def case_of_ledger(ledger: Ledger, truth: EventsFile) -> Case:
                 item.camera,
                 item.kind,
                 item.start,
-                raised_at(item.start, item.thresholds, item.alerts),
+                raised_at(item.start, item.thresholds, item.alerts) if item.opened is None else item.opened,
                 item.zone,
             )
             for item in ledger.incidents.find(cameras=[noted.camera], kinds=truth.kinds)

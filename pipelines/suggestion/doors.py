@@ -15,9 +15,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import poisson
 
-from incidents.rules.episode import Bools, Floats, Ints, microseconds
-from incidents.rules.stitching import MAX_GAP_S
+from incidents.rules.machines.plan import Bools, Floats, Ints, microseconds
 from pipelines.suggestion.floor import CELL_M
+from pipelines.suggestion.tracks import MAX_GAP_S
 from pipelines.suggestion.trajectories import Trajectories, end_points
 from vision.frames import SECOND
 
@@ -53,7 +53,7 @@ Project default (docs/defaults.md).
 """
 RESUME_DISTANCE_M = 1.5
 """A person who appears within MAX_GAP_S and this distance of where another was lost counts as the same.
-The rules do not stitch all of these.
+The rules do not link all of these.
 
 Project default (docs/defaults.md).
 """

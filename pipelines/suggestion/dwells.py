@@ -1,7 +1,7 @@
 """The shortest dwell of each zone at which false alarms stay below a rate, found by replaying the log.
 
-The zone rule itself evaluates the log at several dwells, with its roles, hysteresis and merging. Roles and
-positions do not depend on the dwell and are computed once.
+The rules themselves evaluate the log at several dwells, with their roles, hysteresis, links and merging. An
+alarm is an incident that was opened and not withdrawn.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from incidents.intervals import Estimate, exact_rate
 from incidents.record import Incident, Status, track_id
-from incidents.rules.episode import Finding
-from incidents.rules.samples import Samples
-from incidents.rules.zone import KIND, SHORT_DWELL, dwell_of, evaluate_zones
+from incidents.rules.events import Finding
+from incidents.rules.machines.plan import SHORT_DWELL, dwell_of
+from incidents.rules.zone import KIND
+from incidents.whole_log import evaluate_observations
 from pipelines.suggestion.draft import RuleProposal
 from zones.facility import Camera, Facility
 from zones.permission import denies_anything
@@ -97,7 +100,7 @@ class Dwell:
 
 
 def suggest_dwells(
-    samples: Samples,
+    observations: pl.DataFrame,
     facility: Facility,
     camera: Camera,
     recorded: Sequence[Incident],
@@ -110,7 +113,7 @@ def suggest_dwells(
     that keeps them all is chosen, and `meets` is False. An alarm without a verdict counts as false.
 
     Args:
-        samples: the camera's log as the rules read it (`Trajectories.samples`).
+        observations: the camera's log.
         facility: the facility with its present rules.
         camera: the camera with its present zones and lines.
         recorded: incidents of the ledger; those of other cameras, kinds and times are ignored.
@@ -121,7 +124,8 @@ def suggest_dwells(
     if not parts or hours <= 0:
         return ()
     present = {dwell_of(part.type, facility.rules.zone) for part in parts}
-    found = {d: _replayed(samples, facility, camera, d) for d in sorted({*CANDIDATE_DWELLS_S, *present})}
+    dwells = sorted({*CANDIDATE_DWELLS_S, *present})
+    found = {dwell_s: _replayed(observations, facility, camera, dwell_s) for dwell_s in dwells}
     result = []
     for part in parts:
         known = [
@@ -211,10 +215,23 @@ def _rule(field: str, value: float, group: Sequence[Dwell], when: str, rate: flo
     return RuleProposal(field, value, evidence)
 
 
-def _replayed(samples: Samples, facility: Facility, camera: Camera, dwell_s: float) -> list[Finding]:
+def zone_findings(observations: pl.DataFrame, facility: Facility, camera: Camera) -> list[Finding]:
+    """The incidents of the zones and lines of a camera, in a log that is evaluated as a whole.
+
+    The camera need not be as the facility has it: its zones may be proposals.
+    """
+    # Contact changes nothing about zones, and is the slowest of the rules.
+    alone = camera.model_copy(update={"contact_pairs": ()})
+    only = facility.model_copy(update={"cameras": (alone,)})
+    return [f for f in evaluate_observations(observations, only, camera.id).findings if f.kind == KIND]
+
+
+def _replayed(
+    observations: pl.DataFrame, facility: Facility, camera: Camera, dwell_s: float
+) -> list[Finding]:
     zone = facility.rules.zone.model_copy(update={"dwell_s": dwell_s, "dwell_gate_s": dwell_s})
     rules = facility.rules.model_copy(update={"zone": zone})
-    return evaluate_zones(samples, facility.model_copy(update={"rules": rules}), camera)
+    return zone_findings(observations, facility.model_copy(update={"rules": rules}), camera)
 
 
 def _dwell(
@@ -264,5 +281,5 @@ def _same(finding: Finding, incident: Incident) -> bool:
     return (
         finding.start <= incident.end
         and incident.start <= finding.end
-        and any(track_id(track) in people for track in finding.tracks)
+        and any(track_id(person.track) in people for person in finding.people)
     )

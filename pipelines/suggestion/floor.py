@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from incidents.rules.episode import Bools, Floats, Ints
+from incidents.rules.machines.plan import Bools, Floats, Ints
 from pipelines.suggestion.trajectories import Trajectories
 from zones.camera import MIN_AREA_SHARE
 from zones.geometry import area, is_simple, signed_distance

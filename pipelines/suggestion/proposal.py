@@ -13,7 +13,6 @@ import numpy as np
 
 from incidents.coverage import WATCHED
 from incidents.ledger import Ledger
-from incidents.rules.zone import evaluate_zones
 from pipelines.home import Home
 from pipelines.suggestion.doors import Door, Doors, find_doors
 from pipelines.suggestion.draft import (
@@ -24,7 +23,13 @@ from pipelines.suggestion.draft import (
     free_names,
     with_proposals,
 )
-from pipelines.suggestion.dwells import MIN_WATCHED_HOURS, Dwell, rule_proposals, suggest_dwells
+from pipelines.suggestion.dwells import (
+    MIN_WATCHED_HOURS,
+    Dwell,
+    rule_proposals,
+    suggest_dwells,
+    zone_findings,
+)
 from pipelines.suggestion.floor import Floor, find_floor
 from pipelines.suggestion.trajectories import Trajectories, read_trajectories
 from vision import observations
@@ -150,15 +155,14 @@ def suggest(
     doors = find_doors(trajectories)
     recorded = ledger.incidents.find(*span, cameras=[camera_id])
     hours = trajectories.watched_hours
-    dwells = suggest_dwells(trajectories.samples, facility, camera, recorded, hours, rate)
+    dwells = suggest_dwells(seen, facility, camera, recorded, hours, rate)
     notices = [*_warnings(trajectories), *([why] if why else []), *doors.notices]
     new_floors, floor_notices = _floors(camera, floor, when)
     new_doors, door_notices = _doors(camera, trajectories, doors, when)
     rules, dwell_notices = rule_proposals(facility, dwells, when, hours, rate)
-    proposed = Facility.model_copy(facility, update={"cameras": (_with_zones(camera, new_doors),)})
     alarms = dict.fromkeys((item.zone.id for item in new_doors), 0)
     if new_doors:
-        for finding in evaluate_zones(trajectories.samples, proposed, proposed.cameras[0]):
+        for finding in zone_findings(seen, facility, _with_zones(camera, new_doors)):
             if finding.zone in alarms:
                 alarms[finding.zone] += 1
         if sum(alarms.values()):

@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from incidents.rules.episode import Bools, Floats, Ints, microseconds
-from incidents.rules.samples import Samples, read_samples
-from incidents.rules.stitching import MAX_GAP_S, stitch_tracklets
+from incidents.rules.machines.plan import Bools, Floats, Ints, microseconds
+from pipelines.suggestion.tracks import MAX_GAP_S, Samples, read_samples
 from vision.frames import SECOND
-from vision.ground import Foot, calibration_of, locate
-from vision.roles import assign_roles
+from vision.ground import Foot, calibration_of
 from zones.facility import Camera, Facility
 from zones.people import MEAN_HEIGHT_M
 
@@ -76,7 +74,7 @@ class GroundPlane:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """The trajectories of the P persons in front of a camera; a person is one or more stitched tracklets.
+    """The trajectories of the P persons in front of a camera; a person is one or more linked tracks.
 
     Attributes:
         ground: the ground that they walked on.
@@ -86,7 +84,7 @@ class Trajectories:
         first_row, last_row: (P,) rows at which each trajectory begins and ends.
         walked: (P,) whether the person walked.
         watched_intervals: intervals [start, end) in which the camera was watched, microseconds UTC.
-        tracks: number of tracks in the log before stitching.
+        tracks: number of tracks in the log, before any were linked.
     """
 
     ground: GroundPlane
@@ -127,13 +125,10 @@ def read_trajectories(
     """The trajectories in a camera's observations, which must not be empty.
 
     Raises:
-        RuleError: they are of another camera, or the time of a track goes backwards.
+        RuleError: they are of another camera, or have no time.
         CalibrationError: the camera's calibration does not determine the ground plane.
     """
-    known_from = facility.rules.role_confidence
-    complete = assign_roles(locate(observations, camera), camera, known_from)
-    loose, _ = read_samples(complete, camera.id, facility.rules.mask.min_face_px)
-    samples = stitch_tracklets(loose, known_from)
+    samples = read_samples(observations, facility, camera)
     first = np.flatnonzero(np.diff(samples.person, prepend=-1))
     last = np.append(first, len(samples))[1:] - 1
     ground = _ground_plane(samples, camera, _size(observations))
@@ -141,7 +136,8 @@ def read_trajectories(
     if ground.calibrated:
         position, known = samples.ground, known & (samples.ground_se <= MAX_POSITION_SE_M)
     else:
-        position = samples.isotropic() * ground.metres_per_height
+        isotropic = samples.foot * np.column_stack([samples.aspect, np.ones(len(samples))])
+        position = isotropic * ground.metres_per_height
     position = np.where(known[:, None], position, np.nan)
     step = np.append(np.diff(samples.t), 0)
     step[last] = 0
@@ -156,7 +152,7 @@ def read_trajectories(
         last_row=last,
         walked=walked,
         watched_intervals=tuple(watched_intervals),
-        tracks=len(np.unique(loose.person)),
+        tracks=observations["track"].n_unique(),
     )
 
 

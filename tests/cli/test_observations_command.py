@@ -11,7 +11,7 @@ import pytest
 
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
-from incidents.rules.engine import evaluate_rules
+from incidents.whole_log import evaluate_observations
 from tests.incidents.rules.rule_scenes import NOON, box_zone, long_log, scene
 from tests.observing import rows
 from tests.running import lazaretto_here as lazaretto
@@ -77,7 +77,7 @@ def test_show_gives_the_content_of_the_log_and_its_size(home: Path) -> None:
 
 def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
     before = read(home, "cam-1", *ALL_TIME)
-    found = evaluate_rules(before, FACILITY, FACILITY.cameras[0])
+    found = evaluate_observations(before, FACILITY, "cam-1")
     assert found.findings
     tried = lazaretto("observations", "compact", "--home", home, "--dry-run")
     assert "5 parts of 1 hours would be merged" in tried.out and shown(home)["files"] == 6
@@ -86,7 +86,7 @@ def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:
     assert shown(home)["files"] == 2
     after = read(home, "cam-1", *ALL_TIME)
     assert after.equals(before)
-    assert evaluate_rules(after, FACILITY, FACILITY.cameras[0]) == found
+    assert evaluate_observations(after, FACILITY, "cam-1") == found
     assert "0 parts of 0 hours" in lazaretto("observations", "compact", "--home", home).out
 
 

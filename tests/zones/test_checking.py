@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.rules.permission import denied
-from incidents.rules.samples import ROLES
+from incidents.rules.machines.plan import COLUMNS, MINUTES, plan_camera
 from zones.checking import Check, Finding, Severity, check_facility
 from zones.checking.placement import means_forbidden_place
 from zones.facility import Direction, Line, Role, Zone, ZoneType, parse_facility
@@ -324,16 +323,25 @@ def test_the_permissions_are_those_that_the_rules_evaluate(
         part = Zone.model_validate(
             {"id": "p", "type": kind, "polygon": [[0, 0], [1, 0], [1, 1]], "rules": rules}
         )
-    day = 1_700_000_000_000_000 // 86_400_000_000 * 86_400_000_000 - 7 * 3_600_000_000
-    assert set(schedule_minutes(facility)) >= {0, 300, 660, 690, 720, 1320, 1410}
+    camera = facility.cameras[0].model_copy(
+        update={"lines": (part,)} if isinstance(part, Line) else {"zones": (part,)}
+    )
+    planned = plan_camera(facility, camera, 16 / 9)
+    minutes = schedule_minutes(facility)
+    assert set(minutes) >= {0, 300, 660, 690, 720, 1320, 1410}
     for (role, minute, direction), permission in permissions(part, facility).items():
-        sign = (
-            None
-            if direction is None
-            else np.array([1 if direction is Direction.LEFT_TO_RIGHT else -1], np.int8)
-        )
-        t = np.array([day + minute * 60_000_000])
-        assert denied(part, facility, np.array([ROLES.index(role)], np.int8), t, sign)[0] == permission.denied
+        column = 0 if direction is None else COLUMNS[direction]
+        own = [
+            planned.plan.denied[number, column]
+            for number, machine in enumerate(planned.machines)
+            if role in machine.roles
+        ]
+        # A role that has no machine is denied nothing.
+        assert len(own) <= 1
+        denied = own[0] if own else np.zeros(MINUTES, np.bool_)
+        later = [item for item in minutes if item > minute]
+        until = later[0] if later else MINUTES
+        assert (denied[minute:until] == permission.denied).all()
 
 
 def test_a_facility_is_not_changed_by_a_check() -> None:

@@ -1,7 +1,8 @@
 """Assignment of one role to each track, from its zone of origin and the readings of its clothes.
 
-A role is a pure function of the observation log and the facility. So an edited zone gives stored tracks new
-roles.
+This is for whole tracks, where all that was seen of a person lies at hand: to teach roles, and for the boxes
+of evidence. Such a role is a pure function of the observation log and the facility. The rules believe a role
+at a moment, from what was seen of the person until then, with the constants of this module.
 """
 
 from __future__ import annotations

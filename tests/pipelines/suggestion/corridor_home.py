@@ -8,8 +8,8 @@ import polars as pl
 
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
-from incidents.record import Incident, Status, from_finding
-from incidents.rules.engine import evaluate_rules
+from incidents.record import Incident, Status, incident_from
+from incidents.whole_log import evaluate_observations
 from tests.incidents.rules.rule_scenes import NOON
 from vision.observations import HOUR, write_part
 from zones.facility import Facility, parse_facility
@@ -61,10 +61,16 @@ def make_home(
             args = ("stream", CAMERA, number, "made.mp4", start, until, 1, str(part), coverage, run)
             ledger.segments.commit(*args)
         found = [
-            from_finding(
-                finding, facility=facility, camera=camera, run=run, models=MODELS, coverage_share=1.0
+            incident_from(
+                finding,
+                facility=facility,
+                camera=camera,
+                run=run,
+                models=MODELS,
+                coverage_share=1.0,
+                ongoing=False,
             )
-            for finding in evaluate_rules(log, facility, camera).findings
+            for finding in evaluate_observations(log, facility, CAMERA).findings
         ]
         for incident in found:
             ledger.incidents.record(incident, run)

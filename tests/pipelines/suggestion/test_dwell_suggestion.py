@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.record import Incident, Status, from_finding
-from incidents.rules.engine import evaluate_rules
-from incidents.rules.samples import Samples
+from incidents.record import Incident, Status, incident_from
+from incidents.whole_log import evaluate_observations
 from pipelines.suggestion.dwells import Dwell, rule_proposals, suggest_dwells
-from pipelines.suggestion.trajectories import read_trajectories
 from tests.incidents.rules.rule_scenes import PX_PER_M
 from tests.pipelines.suggestion.corridor import corridor, table
 from tests.pipelines.suggestion.corridor_home import CAMERA, MODELS, corridor_facility
@@ -46,8 +44,16 @@ def alarms(dwell_s: float = 0.5) -> list[Incident]:
     facility = facility.model_copy(update={"rules": facility.rules.model_copy(update={"zone": zone})})
     camera = facility.camera(CAMERA)
     return [
-        from_finding(f, facility=facility, camera=camera, run="run", models=MODELS, coverage_share=1.0)
-        for f in evaluate_rules(LOG, facility, camera).findings
+        incident_from(
+            finding,
+            facility=facility,
+            camera=camera,
+            run="run",
+            models=MODELS,
+            coverage_share=1.0,
+            ongoing=False,
+        )
+        for finding in evaluate_observations(LOG, facility, CAMERA).findings
     ]
 
 
@@ -63,13 +69,8 @@ def decided(*verdicts: Status | None) -> list[Incident]:
 
 def suggested(rate: float, recorded: list[Incident], hours: float = HOURS) -> Dwell:
     facility = corridor_facility()
-    (found,) = suggest_dwells(SAMPLES, facility, facility.camera(CAMERA), recorded, hours, rate)
+    (found,) = suggest_dwells(LOG, facility, facility.camera(CAMERA), recorded, hours, rate)
     return found
-
-
-def samples_of(log: pl.DataFrame) -> Samples:
-    facility = corridor_facility()
-    return read_trajectories(log, facility, facility.camera(CAMERA), []).samples
 
 
 def test_without_a_verdict_every_alarm_counts_as_false_and_the_rate_has_an_interval() -> None:
@@ -94,9 +95,6 @@ def test_the_dwell_is_the_smallest_that_keeps_the_rate() -> None:
             if trial.dwell_s < found.chosen.dwell_s:
                 assert trial.counted_false > rate / 2
         assert found.chosen.counted_false <= rate / 2
-
-
-SAMPLES = samples_of(LOG)
 
 
 def test_a_trial_counts_the_alarms_of_the_rules_at_its_dwell() -> None:
@@ -163,13 +161,13 @@ def test_a_zone_that_denies_no_role_has_no_dwell() -> None:
     facility = corridor_facility()
     camera = facility.camera(CAMERA)
     silent = camera.model_copy(update={"zones": ()})
-    assert suggest_dwells(SAMPLES, facility, silent, [], HOURS, 0.2) == ()
+    assert suggest_dwells(LOG, facility, silent, [], HOURS, 0.2) == ()
 
 
 def test_a_longer_dwell_gives_fewer_alarms_of_people_who_pass() -> None:
     truth = corridor(HOURS, seed=8, stroll_s=20.0)
     facility = corridor_facility()
-    (found,) = suggest_dwells(samples_of(truth.log), facility, facility.camera(CAMERA), [], HOURS, 40.0)
+    (found,) = suggest_dwells(truth.log, facility, facility.camera(CAMERA), [], HOURS, 40.0)
     counts = [trial.counted_false for trial in found.trials]
     assert counts[0] > 50 and counts[-1] == 0
     assert counts == sorted(counts, reverse=True)

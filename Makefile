@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 HOME_DIR := demo-home
 SAMPLES := data/yard.mp4 data/built/lobby.mp4
 CORE := $(addprefix tests/zones/test_,facility.py loading.py schedule.py geometry.py checking.py migrating.py) \
-  $(addprefix tests/incidents/rules/test_,zone.py contact.py mask.py gathering.py episode.py one_way.py) \
+  $(addprefix tests/incidents/rules/test_,zone.py contact.py mask.py gathering.py episodes.py events.py one_way.py) \
   tests/incidents/ledger tests/docs
 
 # opencv-python wants the libraries of a desktop, which a bare server does not have; the headless build is
@@ -49,6 +49,7 @@ $(VENV)/bin/pip:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --editable .
 	@$(LOAD_CV2)
+	$(BIN)/python -m incidents.rules.preparing
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

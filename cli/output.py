@@ -40,6 +40,15 @@ def warn(message: object) -> None:
     print(f"lazaretto: {message}", file=sys.stderr)
 
 
+def announce_compilation() -> None:
+    """Say on standard error that the rules are compiled first, where they were not yet on this machine."""
+    # Imported here, because most commands need no rules and start faster without them.
+    from incidents.rules.preparing import is_prepared
+
+    if not is_prepared():
+        warn("the rules are compiled for this machine first, which takes about a minute, once")
+
+
 def _progress(*columns: ProgressColumn) -> Progress:
     """Progress bars on standard error, on a terminal only: elsewhere they would leave blank lines."""
     console = Console(stderr=True)

@@ -26,9 +26,7 @@ def is_prepared() -> bool:
 def prepare() -> None:
     """Compile the rules, or load them if they were compiled before. Takes about a minute, once."""
     camera = Camera(id="camera", places=(Place.CORRIDOR,))
-    facility = Facility(
-        facility=Identity(code="none", name="none", managing_body="none"), cameras=(camera,)
-    )
+    facility = Facility(facility=Identity(code="none", name="none", managing_body="none"), cameras=(camera,))
     planned = plan_camera(facility, camera, 1.0)
     tables, count = empty_tables(planned.sizes), np.zeros(1, np.int64)
     signals = records(np.zeros(64, SIGNAL))

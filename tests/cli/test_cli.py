@@ -103,7 +103,7 @@ def test_incidents_are_filtered_shown_and_exported(
 
     shown = lazaretto("incidents", "show", contact["id"][:7], "--json", "--home", home).json
     assert {key: shown[key] for key in contact} == contact
-    assert next(entry["event"] for entry in shown["history"]) == "added"
+    assert next(entry["event"] for entry in shown["history"]) == "opened"
     table = lazaretto("incidents", "show", contact["id"], "--home", home)
     assert table.code == 0 and "Suspected violation" in table.out
 

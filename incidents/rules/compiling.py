@@ -20,6 +20,10 @@ import numpy.typing as npt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CONSTANTS_FROM = (
+    *("vision/frames.py", "vision/ground.py", "vision/roles/assignment.py", "vision/roles/model.py"),
+    *("zones/camera.py", "zones/people.py"),
+)
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 """Environment variable that names another folder for compiled code; numba defines it."""
 
@@ -28,10 +32,12 @@ def _cache_folder() -> Path | None:
     """A folder for compiled code that can be written, or None.
 
     Numba compares the date of the file that holds a function, but not of those that hold the functions it
-    calls. So the folder is named after the content of all files of this package.
+    calls. So the folder is named after the content of all files of this package, and of those whose constants
+    become part of the compiled code.
     """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    here = Path(__file__).parent
+    for path in (*sorted(here.rglob("*.py")), *(here.parents[1] / name for name in _CONSTANTS_FROM)):
         digest.update(path.read_bytes())
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lazaretto" / "rules"
     folder = root / digest.hexdigest()[:16]
@@ -55,21 +61,14 @@ def cache_folder() -> Path | None:
 
 
 def compiled(function: F) -> F:
-    """Compile a function of numbers and arrays. It must not allocate per row, and may call compiled ones.
+    """Compile a function of numbers and arrays. It must not make arrays, and may call compiled ones.
 
     Arithmetic is that of IEEE 754 without re-ordering, so the same rows give the same result on any machine.
     """
-    # Division by zero gives infinity, as in numpy.
-    return cast(F, numba.njit(cache=_cached, nogil=True, error_model="numpy")(function))
-
-
-def compiled_in_place(function: F) -> F:
-    """As `compiled`, for a function that takes many tables and has one caller: it becomes part of that.
-
-    Each table that is handed to another function is counted as in use and released again, which costs more
-    than most of what is done with a row.
-    """
-    return cast(F, numba.njit(cache=_cached, nogil=True, error_model="numpy", inline="always")(function))
+    # Division by zero gives infinity, as in numpy. Without `_nrt`, each array that is handed on would be
+    # counted as in use and released again, which takes longer than what is done with a row; the caller holds
+    # all arrays meanwhile.
+    return cast(F, numba.njit(cache=_cached, nogil=True, error_model="numpy", _nrt=False)(function))
 
 
 def records(table: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

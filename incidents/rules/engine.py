@@ -19,6 +19,7 @@ from incidents.rules.compiling import records
 from incidents.rules.events import Event, EventType
 from incidents.rules.exposure import Exposure
 from incidents.rules.health import CameraHealth, CoverageChange, HealthReport
+from incidents.rules.leftovers import without_leftovers
 from incidents.rules.lifecycle import CONTACT, CONTINUATION, MASKS, MAX_ALERTS, PLACE, RULES, Key, Lifecycle
 from incidents.rules.machines import signals as kinds
 from incidents.rules.machines.instants import advance
@@ -31,8 +32,8 @@ from incidents.rules.machines.tables import (
     GATHERING_TABLES,
     PAIR_TABLES,
     PERSON_TABLES,
-    SIGNAL,
     Table,
+    empty_room,
     empty_tables,
     grown,
 )
@@ -125,8 +126,7 @@ class CameraRules:
         self._view = View(facility, self._camera, planned, empty_tables(planned.sizes))
         self._lifecycle = Lifecycle(self._view)
         self._health = CameraHealth(facility, self._camera, MAX_ALERTS)
-        self._signals: Table = records(np.zeros(1024, SIGNAL))
-        self._count = np.zeros(1, np.int64)
+        self._room = empty_room()
         self._contact_found = False
 
     @property
@@ -205,7 +205,8 @@ class CameraRules:
             "health": self._health.to_data(),
         }
         lifecycle = self._lifecycle
-        return encode(self._view.tables, rest, lifecycle.open, lifecycle.ended, lifecycle.care)
+        tables = without_leftovers(self._view.tables, self._view.planned.plan.settings[0], self.now)
+        return encode(tables, rest, lifecycle.open, lifecycle.ended, lifecycle.care)
 
     @classmethod
     def restore(cls, data: bytes, facility: Facility, camera: str) -> Self:
@@ -260,8 +261,7 @@ class CameraRules:
                 begin,
                 until,
                 pause,
-                self._signals,
-                self._count,
+                *self._room,
             )
             if why == kinds.DONE:
                 return
@@ -269,8 +269,8 @@ class CameraRules:
                 self._run_due(pause, result)
             elif why == kinds.SIGNALLED:
                 self._handle(result)
-            elif why == kinds.FULL_SIGNALS:
-                self._signals = records(np.zeros(2 * len(self._signals), SIGNAL))
+            elif why == kinds.FULL_ROOM:
+                self._room = self._room.doubled()
             else:
                 names = {
                     kinds.FULL_PERSONS: PERSON_TABLES,
@@ -288,8 +288,8 @@ class CameraRules:
 
     def _handle(self, result: Advance) -> None:
         """Act on the signals of one moment, in their order."""
-        for number in range(int(self._count[0])):
-            signal = self._signals[number]
+        for number in range(int(self._room.number[0])):
+            signal = self._room.signals[number]
             kind, t, a, b = (int(signal[name]) for name in ("kind", "t", "a", "b"))
             if kind in _RULE_OF:
                 self._machine_signalled((_RULE_OF[kind], a, b), t, result)
@@ -335,10 +335,11 @@ class CameraRules:
                 for h in range(tables.contacts.shape[1]):
                     moves.append(((CONTACT, q, h), (CONTACT, mine if mine >= 0 else q, h)))
         uid, to = self._view.uid(later), self._view.uid(p)
-        self._count[0] = 0
+        room = self._room
+        room.number[0] = 0
         minute = minute_of(t, self._facility)
-        changed = bool(join_persons(plan, tables, p, later, t, minute, self._signals, self._count))
-        crossed = self._signals[: int(self._count[0])].copy()
+        changed = bool(join_persons(plan, tables, p, later, t, minute, room.signals, room.number))
+        crossed = room.signals[: int(room.number[0])].copy()
         self._lifecycle.renumber(uid, to)
         result.events += self._lifecycle.joined(moves, t, reason)
         for key in sorted({key for _, key in moves if key[0] == CONTACT and key[2] >= STATION}):

@@ -9,7 +9,7 @@ from incidents.rules.machines.instants import advance
 from incidents.rules.machines.joining import join_persons
 from incidents.rules.machines.plan import plan_camera
 from incidents.rules.machines.rows import ROW
-from incidents.rules.machines.tables import FOREVER, SIGNAL, empty_tables
+from incidents.rules.machines.tables import FOREVER, empty_room, empty_tables
 from zones.facility import Camera, Facility, Identity, Place
 
 _PARTS = ("instants.advance", "joining.join_persons")
@@ -28,10 +28,9 @@ def prepare() -> None:
     camera = Camera(id="camera", places=(Place.CORRIDOR,))
     facility = Facility(facility=Identity(code="none", name="none", managing_body="none"), cameras=(camera,))
     planned = plan_camera(facility, camera, 1.0)
-    tables, count = empty_tables(planned.sizes), np.zeros(1, np.int64)
-    signals = records(np.zeros(64, SIGNAL))
-    advance(planned.plan, tables, records(np.zeros(0, ROW)), 0, 1, FOREVER, signals, count)
-    join_persons(planned.plan, tables, 0, 1, 0, 0, signals, count)
+    tables, room = empty_tables(planned.sizes), empty_room()
+    advance(planned.plan, tables, records(np.zeros(0, ROW)), 0, 1, FOREVER, *room)
+    join_persons(planned.plan, tables, 0, 1, 0, 0, room.signals, room.number)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The state of a camera's rules as bytes: plain data, small, and bounded however long the camera is watched.
 
-Format: a header of JSON, one line, and the tables compressed with zlib. The header holds the open incidents
-and the shapes of the tables. A table is cut after its last slot in use, and free slots are set to zero.
+Format: a line with the format, a length and a checksum; a header of that length, JSON; and the tables, field
+by field. Header and tables are compressed with zlib. The header holds the open incidents and the shapes of
+the tables. A table is cut after its last slot in use, and what no machine reads any more is set to zero.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from incidents.rules.lifecycle import EndedIncident, Key, OpenExposure, OpenInci
 from incidents.rules.machines.tables import GATHERING_TABLES, PAIR_TABLES, PERSON_TABLES, Tables
 from incidents.rules.reading import RuleError
 
-FORMAT = "lazaretto-rules-1"
+FORMAT = "lazaretto-rules-2"
 _OPEN = TypeAdapter(list[tuple[Key, OpenIncident]])
 _ENDED = TypeAdapter(list[EndedIncident])
 _CARE = TypeAdapter(list[tuple[tuple[int, int], OpenExposure]])
@@ -33,13 +34,15 @@ def encode(
     ended: list[EndedIncident],
     care: Mapping[tuple[int, int], OpenExposure],
 ) -> bytes:
-    """Encode a state; `rest` is JSON."""
+    """Encode a state; `tables` are without leftovers, `rest` is JSON."""
     shapes: dict[str, list[int]] = {}
     parts: list[bytes] = []
     for name, table in zip(Tables._fields, tables, strict=True):
         kept = _trimmed(tables, name, table)
         shapes[name] = list(kept.shape)
-        parts.append(np.ascontiguousarray(kept).tobytes())
+        # The values of one field are alike, and compress better side by side.
+        fields = [kept[field] for field in kept.dtype.names] if kept.dtype.names else [kept]
+        parts += [np.ascontiguousarray(values).tobytes() for values in fields]
     header = {
         "format": FORMAT,
         "rest": dict(rest),
@@ -81,9 +84,7 @@ def decode(
                 raise RuleError(
                     f"expected a state of this facility file, got one whose {name} have the shape {shape}"
                 )
-            count = int(np.prod(shape))
-            values = np.frombuffer(content, table.dtype, count, at).reshape(shape).copy()
-            at += count * table.dtype.itemsize
+            values, at = _read(content, at, shape, table.dtype)
             tables[name] = records(values) if table.dtype.names else values
         return (
             Tables(**tables),
@@ -101,6 +102,16 @@ def decode(
 def _lists(items: list[Any]) -> list[Any]:
     """JSON has no tuples: pairs as tuples again."""
     return [tuple(item) for item in items]
+
+
+def _read(content: bytes, at: int, shape: tuple[int, ...], kind: np.dtype[Any]) -> tuple[np.ndarray, int]:
+    """A table, and where the next one begins."""
+    values, count = np.empty(shape, kind), int(np.prod(shape))
+    for name in kind.names or (None,):
+        target = values if name is None else values[name]
+        target[...] = np.frombuffer(content, target.dtype, count, at).reshape(shape)
+        at += count * target.dtype.itemsize
+    return values, at
 
 
 def _trimmed(tables: Tables, name: str, table: np.ndarray) -> np.ndarray:

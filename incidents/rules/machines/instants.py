@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from incidents.rules.compiling import compiled, compiled_in_place
+from incidents.rules.compiling import compiled
 from incidents.rules.machines.belief import add_origin, add_reading, update_belief
 from incidents.rules.machines.episode import reset_episode
 from incidents.rules.machines.gathering import step_gatherings
 from incidents.rules.machines.geometry import is_vague, probability_under, signed_distance
 from incidents.rules.machines.link import add_to_trail, next_decision, predecessor_of, undecided_at
 from incidents.rules.machines.mask import step_mask
-from incidents.rules.machines.pair import distance_between, release_pair, step_pair
+from incidents.rules.machines.pair import distance_between, is_over, release_pair, step_pair
 from incidents.rules.machines.plan import Plan
 from incidents.rules.machines.signals import (
     DONE,
@@ -21,7 +19,7 @@ from incidents.rules.machines.signals import (
     FULL_GATHERINGS,
     FULL_PAIRS,
     FULL_PERSONS,
-    FULL_SIGNALS,
+    FULL_ROOM,
     LEFT,
     LINK,
     PAUSED,
@@ -55,6 +53,8 @@ def advance(
     begin: int,
     until: int,
     pause: int,
+    people: Ints,
+    links: Ints,
     signals: Table,
     n: Ints,
 ) -> tuple[int, int]:
@@ -70,6 +70,8 @@ def advance(
         begin: number of the first row.
         until: everything before it is known, microseconds UTC.
         pause: the caller wants to act after this moment, before anything later is done.
+        people: (4, R) room for the people of one instant.
+        links: (L, 4) room for pairs of them.
         signals: room for signals; `n` (1,) receives their number.
 
     Returns:
@@ -103,13 +105,14 @@ def advance(
         size = last - i
         most = size * (len(plan.machines) + tables.exits.shape[1] + 8)
         most += size * (size - 1) // 2 * tables.contacts.shape[1]
-        if len(signals) < most + len(persons) + len(tables.gatherings):
-            return FULL_SIGNALS, i
+        most += len(persons) + len(tables.gatherings)
+        if len(signals) < most or people.shape[1] < size or len(links) < size * (size - 1) // 2:
+            return FULL_ROOM, i
         if t >= clock.sweep:
             clock.sweep = t + _SWEEP_US
-            _sweep(settings.retention, t, persons, tables.pairs, tables.episodes, signals, n)
+            _sweep(settings, t, persons, tables.pairs, tables.episodes, signals, n)
         born = clock.uid
-        _instant(plan, tables, rows, i, last, signals, n)
+        _instant(plan, tables, rows, i, last, people, links, signals, n)
         if clock.uid != born:
             due = next_decision(settings.link_delay, persons)
         i = last
@@ -136,25 +139,34 @@ def _room(persons: Table, pairs: Table, gatherings: Table, rows: int) -> int:
     return FULL_GATHERINGS if free < rows // 2 + 1 else 0
 
 
-@compiled_in_place
-def _instant(plan: Plan, tables: Tables, rows: Table, first: int, last: int, signals: Table, n: Ints) -> None:
-    """Take the rows of one instant."""
+@compiled
+def _instant(
+    plan: Plan,
+    tables: Tables,
+    rows: Table,
+    first: int,
+    last: int,
+    people: Ints,
+    links: Ints,
+    signals: Table,
+    n: Ints,
+) -> None:
+    """Take the rows of one instant; `people` and `links` are room, as in `advance`."""
     size = last - first
-    slots = np.full(size, -1, np.int64)
+    slots, residents, parent, index = people[0], people[1], people[2], people[3]
     clock, settings, persons = tables.clock[0], plan.settings[0], tables.persons
     t = rows[first].t
     for i in range(first, last):
         if i > first and rows[i].track == rows[i - 1].track:
             clock.repeated += 1
+            slots[i - first] = -1
             continue
         slots[i - first] = _step_row(plan, tables, rows[i], signals, n)
     if not settings.metric:
         return
-    residents, parent = np.empty(size, np.int64), np.empty(size, np.int64)
-    links = np.empty((size * (size - 1) // 2, 4), np.int64)
-    index = np.full(size, -1, np.int64)
     number, joined = 0, 0
     for k in range(size):
+        index[k] = -1
         if slots[k] >= 0 and persons[slots[k]].role == _RESIDENT:
             index[k] = number
             residents[number] = slots[k]
@@ -234,7 +246,7 @@ def _root(parent: Ints, k: int) -> int:
     return k
 
 
-@compiled_in_place
+@compiled
 def _step_row(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -> int:
     """Take one row of one person; returns the slot of the person."""
     t, clock, settings = row.t, tables.clock[0], plan.settings[0]
@@ -392,9 +404,10 @@ def _clear_of_edges(settings: Table, row: Table) -> bool:
 
 @compiled
 def _sweep(
-    retention: int, t: int, persons: Table, pairs: Table, episodes: Table, signals: Table, n: Ints
+    settings: Table, t: int, persons: Table, pairs: Table, episodes: Table, signals: Table, n: Ints
 ) -> None:
     """Free the slots of persons and pairs that were not seen for so long that nothing of them goes on."""
+    retention = settings.retention
     for p in range(len(persons)):
         person = persons[p]
         if person.used == 1 and t - person.last > retention:
@@ -402,7 +415,8 @@ def _sweep(
             add_signal(signals, n, LEFT, t, p, person.uid)
     for q in range(len(pairs)):
         pair = pairs[q]
-        if pair.used == 1 and (
-            t - pair.last > retention or persons[pair.a].used == 0 or persons[pair.b].used == 0
-        ):
+        if pair.used == 0:
+            continue
+        gone = persons[pair.a].used == 0 or persons[pair.b].used == 0
+        if gone or t - pair.last > retention or is_over(settings, t, pair, episodes[q]):
             release_pair(pair, episodes[q])

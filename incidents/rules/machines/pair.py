@@ -265,6 +265,19 @@ def add_interval(c: Table, bins: Ints) -> None:
 
 
 @compiled
+def is_over(settings: Table, t: int, pair: Table, episodes: Table) -> bool:
+    """Whether nothing of a pair can go on or be merged any more. Care that is being entered in the exposure
+    log is kept longer."""
+    if t - pair.last <= settings.contact_gap:
+        return False
+    for h in range(len(episodes)):
+        e = episodes[h]
+        if e.open == 1 and (h >= STATION or t - e.g_end <= settings.merge + settings.contact_gap):
+            return False
+    return True
+
+
+@compiled
 def release_pair(pair: Table, episodes: Table) -> None:
     """Free the slot of a pair."""
     pair.used = 0

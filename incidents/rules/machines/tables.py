@@ -267,6 +267,24 @@ INTERVAL, BEFORE, END = 0, 1, 2
 """The counts of both persons of a contact: before the interval, before the incident, at its end."""
 
 
+class Room(NamedTuple):
+    """Room in which the machines work; nothing of it is state."""
+
+    people: Ints  # (4, R) of one instant
+    links: Ints  # (L, 4) pairs of them
+    signals: Table  # (S,)
+    number: Ints  # (1,) of signals
+
+    def doubled(self) -> Room:
+        """Twice as much room."""
+        return _room(2 * self.people.shape[1], 2 * len(self.links), 2 * len(self.signals))
+
+
+def empty_room() -> Room:
+    """Room for an instant with a few dozen people."""
+    return _room(32, 512, 1024)
+
+
 class Sizes(NamedTuple):
     """Sizes of the tables that follow from the facility file; see `Tables`."""
 
@@ -334,3 +352,12 @@ def grown(tables: Tables, names: tuple[str, ...]) -> Tables:
 
 def _records(shape: int | tuple[int, ...], kind: np.dtype[np.void]) -> Table:
     return records(np.zeros(shape, kind))
+
+
+def _room(people: int, links: int, signals: int) -> Room:
+    return Room(
+        np.zeros((4, people), np.int64),
+        np.zeros((links, 4), np.int64),
+        _records(signals, SIGNAL),
+        np.zeros(1, np.int64),
+    )

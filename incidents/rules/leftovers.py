@@ -32,9 +32,10 @@ def without_leftovers(tables: Tables, settings: Table, now: int) -> Tables:
         fresh.pasts[name][_beyond(fresh.pasts, persons["intervals"])] = 0
     _clear(fresh.members, _beyond(fresh.members, fresh.gatherings["members"]))
 
-    # An interval of contact that can no longer go on, and an incident that is not open.
+    # An interval of contact that can no longer go on, also not under a new id, and an incident that is not open.
     e = fresh.episodes
-    over = (e["on"] == 0) | (e["last"] < now - int(settings["contact_gap"]))
+    longest_gap = int(settings["contact_gap"]) + int(settings["link_delay"])
+    over = (e["on"] == 0) | (e["last"] < now - longest_gap)
     closed = e["open"] == 0
     fresh.bins[..., 0, :][over] = 0
     fresh.bins[..., 1, :][closed] = 0

@@ -266,13 +266,17 @@ def add_interval(c: Table, bins: Ints) -> None:
 
 @compiled
 def is_over(settings: Table, t: int, pair: Table, episodes: Table) -> bool:
-    """Whether nothing of a pair can go on or be merged any more. Care that is being entered in the exposure
-    log is kept longer."""
-    if t - pair.last <= settings.contact_gap:
+    """Whether nothing of a pair can go on or be merged any more.
+
+    A new track may still turn out to be one of the two persons. Care that is being entered in the exposure log
+    is kept longer.
+    """
+    longest_gap = settings.contact_gap + settings.link_delay
+    if t - pair.last <= longest_gap:
         return False
     for h in range(len(episodes)):
         e = episodes[h]
-        if e.open == 1 and (h >= STATION or t - e.g_end <= settings.merge + settings.contact_gap):
+        if e.open == 1 and (h >= STATION or t - e.g_end <= settings.merge + longest_gap):
             return False
     return True
 

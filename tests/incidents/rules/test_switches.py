@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
+from incidents.rules.engine import Advance, CameraRules
 from incidents.rules.exposure import Exposure
 from tests.incidents.rules.rule_scenes import (
     NOON,
@@ -116,6 +118,22 @@ def test_a_change_of_the_track_id_is_bridged_up_to_the_largest_gap_only(kind):
         assert not {1, 90} <= {person.track for person in item.people}
         if kind in ("zone", "contact", "exposure"):
             assert item.end <= NOON + 14.8 * S or item.start >= NOON + 18.2 * S
+
+
+@pytest.mark.parametrize("kind", SCENES)
+def test_a_state_saved_before_a_link_is_decided_carries_on(kind):
+    place, people = SCENES[kind]
+    seen = observe([*cut(people[0], 6.0, 3.0), *people[1:]], 5.0)
+    rules = CameraRules(place, "cam-1")
+    whole, parts = rules.advance(NOON + 400 * S, seen), Advance()
+    rules, since = CameraRules(place, "cam-1"), NOON
+    moment = pl.col("t").dt.timestamp("us")
+    for until in (*(NOON + t * S for t in (7, 8, 9)), NOON + 9_400_000, NOON + 10 * S, NOON + 400 * S):
+        more = rules.advance(until, seen.filter((moment >= since) & (moment < until)))
+        parts.events += more.events
+        parts.exposures += more.exposures
+        rules, since = CameraRules.restore(rules.save(), place, "cam-1"), until
+    assert (parts.events, parts.exposures) == (whole.events, whole.exposures)
 
 
 @pytest.mark.parametrize("kind", ["zone", "contact", "exposure"])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from models import datasets
 from models.errors import ModelError
 from models.images import Image, read_image
+from models.runtimes.openvino_core import openvino_core
 from models.runtimes.openvino_network import compile_model
 
 TEACHER = "person-reidentification-retail-0287.xml"
@@ -118,9 +119,7 @@ class Teacher:
         """
         if not path.is_file():
             raise ModelError(f"expected the teacher at {path}, found none")
-        import openvino
-
-        model = openvino.Core().read_model(str(path))
+        model = openvino_core().read_model(str(path))
         self._height, self._width = (int(v) for v in list(model.inputs[0].shape)[2:])
         model.reshape([-1, 3, self._height, self._width])
         self._net = compile_model(model, "f32")

@@ -28,6 +28,7 @@ from models.offline import yolo
 from models.registry import Weights
 from models.runtimes.forms import PRECISIONS, Form
 from models.runtimes.network import Network, letterbox, resize, square
+from models.runtimes.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     import nncf
@@ -144,9 +145,7 @@ def quantise(path: Path, format_: str, frames: Sequence[Image], imgsz: int) -> N
 
         # save_model may not write over the file that the model still reads its weights from.
         file = next(path.glob("*.xml"))
-        core = openvino.Core()
-        core.set_property({"ENABLE_MMAP": False})
-        model = core.read_model(file)
+        model = openvino_core().read_model(file, config={"ENABLE_MMAP": False})
         names = [op.get_friendly_name() for op in model.get_ordered_ops()]
         made = nncf.quantize(model, data, ignored_scope=_decoding(names, network.task), **options)
         openvino.save_model(made, file, compress_to_fp16=False)

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from models.errors import ModelError
+from models.runtimes.openvino_core import openvino_core
 
 PRECISIONS = {
     "torch": ("f32", "f16"),
@@ -90,9 +91,7 @@ class Form:
 @cache
 def cpu_capabilities() -> frozenset[str]:
     """The arithmetic that OpenVINO lists for this CPU: FP32, INT8, and BF16 or FP16 where it has them."""
-    import openvino  # late: seconds to import
-
-    listed = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    listed = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return frozenset(map(str, listed)) & {"FP32", "BF16", "FP16", "INT8"}
 
 

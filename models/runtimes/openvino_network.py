@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.runtimes.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -41,12 +42,12 @@ def compile_model(model: openvino.Model | Path, precision: str) -> openvino.Comp
     Raises:
         ModelError: OpenVINO cannot compile it for this CPU, or would compute in another precision.
     """
-    import openvino
+    import openvino  # late: seconds to import
 
     hint = PRECISION_HINTS[precision]
     # Latency: each call comes alone and should have all cores.
     try:
-        compiled = openvino.Core().compile_model(
+        compiled = openvino_core().compile_model(
             model if isinstance(model, openvino.Model) else str(model),
             "CPU",
             {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint},
@@ -75,15 +76,12 @@ class OpenVinoNetwork:
         Raises:
             ModelError: there is no model of that precision, or the CPU would run it in another.
         """
-        import openvino
-
         self._file = next(folder.glob("*.xml"))
         self._precision = precision
         from ruamel.yaml import YAML  # late: a network in torch needs neither OpenVINO nor YAML
 
         self.metadata = cast(Metadata, YAML(typ="safe").load(folder / "metadata.yaml"))
-        self._core = openvino.Core()
-        model = self._core.read_model(str(self._file))
+        model = openvino_core().read_model(str(self._file))
         quantised = any(op.get_type_name() == "FakeQuantize" for op in model.get_ops())
         if quantised != (precision == "int8"):
             found = "a quantised one" if quantised else "one that is not quantised"
@@ -101,7 +99,7 @@ class OpenVinoNetwork:
 
     def _compiled_for(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         if shape not in self._by_shape:
-            model = self._core.read_model(str(self._file))
+            model = openvino_core().read_model(str(self._file))
             model.reshape(list(shape))
             self._by_shape[shape] = compile_model(model, self._precision)
             if len(self._by_shape) > MAX_COMPILED_SHAPES:

@@ -83,9 +83,15 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
             f"{entry.camera} {entry.zone}",
             ", ".join(f"{track.id[-6:]} {track.role}" for track in entry.tracks),
             f"at least {entry.distance_min:.1f} m, median {entry.distance_median:.1f} m",
-            "no, see incidents" if entry.exceeded else "yes",
+            _what_holds(entry),
         )
     return table
+
+
+def _what_holds(entry: ExposureEntry) -> str:
+    if entry.withdrawn is not None:
+        return f"withdrawn: {entry.withdrawn}"
+    return "no, see incidents" if entry.exceeded else "yes"
 
 
 def details_table(details: IncidentDetails, home: Path) -> Table:

@@ -301,6 +301,7 @@ class ExposurePayload(Payload):
     exceeded: bool = Field(description="Whether it lasted for longer than allowed.")
     tracks: list[TrackPayload]
     run: str = Field(description="Id of the run that evaluated the rules last.")
+    withdrawn: str | None = Field(description="Why the entry was taken back; null where it holds.")
 
     @classmethod
     def of(cls, entry: ExposureEntry) -> Self:
@@ -317,6 +318,7 @@ class ExposurePayload(Payload):
             exceeded=entry.exceeded,
             tracks=[TrackPayload.of(track) for track in entry.tracks],
             run=entry.run,
+            withdrawn=entry.withdrawn,
         )
 
 

@@ -75,14 +75,14 @@ def record_incidents(
     """
     result = RecordingResult()
     recorder = _Recorder(ledger, Provenance(ledger, facility, camera), run, window[0], result.changes)
-    entered: set[str] = set()
+    entered: dict[str, bool] = {}
     for chunk in evaluate_log(home.path, ledger, facility, camera, window):
         recorder.record(chunk)
         exposures = [item for item in (*chunk.exposures, *chunk.open_exposures) if item.end >= window[0]]
         ledger.exposures.record(exposures, camera.id, facility.version, run)
-        entered |= {item.key(camera.id) for item in exposures}
+        entered |= {item.key(camera.id): item.withdrawn is None for item in exposures}
         result.notices += [text for text in chunk.notices if text not in result.notices]
-    result.exposures = len(entered)
+    result.exposures = sum(entered.values())
     _write_all_evidence(home, ledger, facility, camera, footage, list(recorder.due), result)
     return result
 

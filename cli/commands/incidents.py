@@ -68,12 +68,15 @@ def exposures(
     since: SinceOption = None,
     until: UntilOption = None,
     camera: CamerasOption = None,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="Also those that were withdrawn, with the reason.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List contacts at care stations, oldest first. They are incidents only when they last too long."""
     low, high = read_window(since, until)
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        found = ledger.exposures.find(low, high, camera or None)
+        found = ledger.exposures.find(low, high, camera or None, withdrawn)
     if as_json:
         print_json([ExposurePayload.of(entry).to_dict() for entry in found])
     else:

@@ -26,6 +26,7 @@ class ExposureEntry:
         timezone: IANA name; people see times in it.
         start, end: microseconds UTC.
         run: id of the run that evaluated the rules last.
+        withdrawn: why the entry was taken back; None = it holds.
     """
 
     id: str
@@ -41,6 +42,7 @@ class ExposureEntry:
     exceeded: bool
     tracks: tuple[Track, ...]
     run: str
+    withdrawn: str | None = None
 
 
 _TRACKS = TypeAdapter(tuple[tuple[str, str, float | None], ...])
@@ -54,10 +56,11 @@ class ExposureTable:
         self._file = file
 
     def record(self, exposures: Sequence[Exposure], camera: str, version: str, run: str) -> None:
-        """Record exposures in one transaction. Known ones are updated where they went on.
+        """Record exposures in one transaction. Known ones are updated where they went on,
+        were withdrawn, or hold again.
 
         Args:
-            exposures: of one camera.
+            exposures: of one camera, in the order in which they were known.
             camera: its id.
             version: SHA-256 of the facility file whose rules were evaluated.
             run: id of the run.
@@ -65,20 +68,22 @@ class ExposureTable:
         Raises:
             LedgerError: it cannot be written, or the run or version is unknown.
         """
+        latest = {item.key(camera): item for item in exposures}
         with self._file.writing():
-            for item in exposures:
+            for key, item in latest.items():
                 tracks = [[track_id(one.track), one.role, one.confidence] for one in item.people]
                 self._file.execute(
                     "INSERT INTO exposures (id, facility_version, camera, zone, started, ended, held_s, "
-                    "distance_min, distance_median, exceeded, tracks, run) VALUES (:id, :version, :camera, "
-                    ":zone, :start, :end, :held, :least, :median, :exceeded, :tracks, :run) "
+                    "distance_min, distance_median, exceeded, tracks, withdrawn, run) "
+                    "VALUES (:id, :version, :camera, :zone, :start, :end, :held, :least, :median, :exceeded, "
+                    ":tracks, :withdrawn, :run) "
                     "ON CONFLICT (id) DO UPDATE SET facility_version = :version, ended = :end, "
                     "held_s = :held, distance_min = :least, distance_median = :median, "
-                    "exceeded = :exceeded, tracks = :tracks, run = :run "
-                    "WHERE (ended, held_s, distance_min, distance_median, tracks) "
-                    "IS NOT (:end, :held, :least, :median, :tracks)",
+                    "exceeded = :exceeded, tracks = :tracks, withdrawn = :withdrawn, run = :run "
+                    "WHERE (ended, held_s, distance_min, distance_median, tracks, withdrawn) "
+                    "IS NOT (:end, :held, :least, :median, :tracks, :withdrawn)",
                     {
-                        "id": item.key(camera),
+                        "id": key,
                         "version": version,
                         "camera": camera,
                         "zone": item.zone,
@@ -89,12 +94,17 @@ class ExposureTable:
                         "median": item.distance_median,
                         "exceeded": int(item.exceeded),
                         "tracks": json.dumps(tracks),
+                        "withdrawn": item.withdrawn,
                         "run": run,
                     },
                 )
 
     def find(
-        self, since: int | None = None, until: int | None = None, cameras: Collection[str] | None = None
+        self,
+        since: int | None = None,
+        until: int | None = None,
+        cameras: Collection[str] | None = None,
+        withdrawn: bool = False,
     ) -> tuple[ExposureEntry, ...]:
         """Entries that satisfy every filter, by start and id.
 
@@ -102,6 +112,7 @@ class ExposureTable:
             since: microseconds UTC; entries that end at or after it.
             until: microseconds UTC; entries that start before it.
             cameras: ids, any of these; None = all, empty = none.
+            withdrawn: also those that were taken back.
 
         Raises:
             LedgerError: `since` is not before `until`.
@@ -113,11 +124,13 @@ class ExposureTable:
             "JOIN facility_versions v ON v.sha256 = e.facility_version "
             "JOIN facilities f ON f.code = v.facility WHERE (:since IS NULL OR ended >= :since) "
             "AND (:until IS NULL OR started < :until) "
+            "AND (:withdrawn OR withdrawn IS NULL) "
             "AND (:cameras IS NULL OR camera IN (SELECT value FROM json_each(:cameras))) "
             "ORDER BY started, e.id",
             {
                 "since": since,
                 "until": until,
+                "withdrawn": int(withdrawn),
                 "cameras": None if cameras is None else json.dumps(list(cameras)),
             },
         )
@@ -136,6 +149,7 @@ class ExposureTable:
                 exceeded=bool(row["exceeded"]),
                 tracks=tuple(Track(*track) for track in _TRACKS.validate_json(row["tracks"])),
                 run=row["run"],
+                withdrawn=row["withdrawn"],
             )
             for row in rows
         )

@@ -336,6 +336,12 @@ def evidence_forms(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="009_withdrawn_exposures")
+def withdrawn_exposures(db: Database) -> None:
+    """Why an entry of the exposure log was taken back; null where it holds."""
+    db.execute("ALTER TABLE exposures ADD COLUMN withdrawn TEXT")
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

@@ -47,7 +47,8 @@ LEFT_APART, NOT_KNOWN = "left_apart", "unknown"
 """Why two residents in contact count as residents of different rooms. LEFT_APART: both were seen to leave
 through a door, and not through the same one within `same_room_s`. NOT_KNOWN: one of them was not seen to
 leave; they count as of different rooms if `unknown_rooms` is set."""
-_CARE = frozenset({Role.RESIDENT, Role.STAFF_PPE})
+CARE_ROLES = frozenset({Role.RESIDENT, Role.STAFF_PPE})
+"""Whose contact at a care station is care."""
 
 
 class Contacts:
@@ -95,7 +96,7 @@ class Contacts:
         pair = frozenset(roles)
         if pair not in pair_subkinds(view.camera):
             return False
-        care = bool(view.planned.care) and pair == _CARE
+        care = bool(view.planned.care) and pair == CARE_ROLES
         return (number != ANYWHERE) if care else (number == ANYWHERE)
 
     def alert_from(self, view: View, slot: int, number: int, t: int) -> None:
@@ -192,11 +193,10 @@ class Contacts:
 
 
 def exposure_of(view: View, slot: int, number: int) -> Exposure | None:
-    """The entry of the exposure log for a machine of a care station, as it is known now; None if the two are
-    not staff in PPE and a resident, or nothing was measured."""
+    """What a machine of a care station has measured, whatever the roles of the two; None if it is nothing."""
     pair, e = view.tables.pairs[slot], view.tables.episodes[slot, number]
     slots = int(pair["a"]), int(pair["b"])
-    if number < STATION or not e["open"] or {view.role(p) for p in slots} != _CARE:
+    if number < STATION or not pair["used"] or not e["open"]:
         return None
     people = sorted((view.person(p, view.first_track(p)) for p in slots), key=lambda person: person.track)
     held = int(e["g_held"])

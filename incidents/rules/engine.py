@@ -20,7 +20,7 @@ from incidents.rules.events import Event, EventType
 from incidents.rules.exposure import Exposure
 from incidents.rules.health import CameraHealth, CoverageChange, HealthReport
 from incidents.rules.leftovers import without_leftovers
-from incidents.rules.lifecycle import CONTACT, CONTINUATION, MASKS, MAX_ALERTS, PLACE, RULES, Key, Lifecycle
+from incidents.rules.lifecycle import CONTACT, CONTINUATION, MASKS, MAX_ALERTS, PLACE, Key, Lifecycle
 from incidents.rules.machines import signals as kinds
 from incidents.rules.machines.instants import advance
 from incidents.rules.machines.joining import join_persons
@@ -40,7 +40,7 @@ from incidents.rules.machines.tables import (
 from incidents.rules.notices import notices
 from incidents.rules.reading import RuleError, in_order, minute_of, moments_of, rows_of
 from incidents.rules.reconfiguring import reconfigured
-from incidents.rules.state import decode, encode
+from incidents.rules.state import State, decode, encode
 from incidents.rules.view import View
 from vision.frames import to_iso
 from zones.facility import Camera, Facility
@@ -192,7 +192,7 @@ class CameraRules:
         findings = self._lifecycle.open_findings(self.now) + self._health.open_findings(self.now)
         findings.sort(key=lambda finding: (finding.start, finding.id))
         events = [Event(EventType.EXTENDED, self.now, finding) for finding in findings]
-        return Advance(events, self._lifecycle.open_exposures())
+        return Advance(events, self._lifecycle.care.open_entries())
 
     def save(self) -> bytes:
         """The state as bytes: plain data, for `restore`."""
@@ -204,9 +204,10 @@ class CameraRules:
             "contact_found": self._contact_found,
             "health": self._health.to_data(),
         }
-        lifecycle = self._lifecycle
         tables = without_leftovers(self._view.tables, self._view.planned.plan.settings[0], self.now)
-        return encode(tables, rest, lifecycle.open, lifecycle.ended, lifecycle.care)
+        lifecycle = self._lifecycle
+        care = lifecycle.care
+        return encode(State(tables, rest, lifecycle.open, lifecycle.ended.items, care.open, care.ended))
 
     @classmethod
     def restore(cls, data: bytes, facility: Facility, camera: str) -> Self:
@@ -217,15 +218,18 @@ class CameraRules:
             FacilityError, CalibrationError: see the constructor.
         """
         rules = cls(facility, camera)
-        tables, rest, opened, ended, care = decode(data, rules._view.tables)
+        state = decode(data, rules._view.tables)
+        rest = state.rest
         for name, expected in (("camera", camera), ("facility", facility.version)):
             if rest[name] != expected:
                 raise RuleError(f"expected the state of {name} {expected}, got that of {rest[name]}")
         rules.now = rest["now"]
         rules._contact_found = rest["contact_found"]
         rules._view.planned = rules._plan(rest["aspect"])
-        rules._view.tables = tables
-        rules._lifecycle.open, rules._lifecycle.ended, rules._lifecycle.care = opened, ended, care
+        rules._view.tables = state.tables
+        lifecycle = rules._lifecycle
+        lifecycle.open, lifecycle.ended.items = state.open, state.ended
+        lifecycle.care.open, lifecycle.care.ended = state.care, state.ended_care
         rules._health.restore(rest["health"])
         return rules
 
@@ -304,7 +308,7 @@ class CameraRules:
 
     def _machine_signalled(self, key: Key, t: int, result: Advance) -> None:
         if key[0] == CONTACT and key[2] >= STATION:
-            result.exposures += self._lifecycle.care_changed(key[1], key[2], t)
+            result.exposures += self._lifecycle.care.changed(key[1], key[2], t)
         known = key in self._lifecycle.open
         result.events += self._lifecycle.reconcile(key, t)
         if known:
@@ -313,11 +317,10 @@ class CameraRules:
             self._lifecycle.silence(key)
 
     def _role_changed(self, slot: int, t: int, result: Advance) -> None:
-        """What is believed of a person has changed. What lasted at a care station may be care now."""
-        result.events += self._lifecycle.role_changed(slot, t)
-        for pair, number in RULES[CONTACT].machines_of(self._view, slot):
-            if number >= STATION:
-                result.exposures += self._lifecycle.care_changed(pair, number, t)
+        """What is believed of a person has changed."""
+        events, exposures = self._lifecycle.role_changed(slot, t)
+        result.events += events
+        result.exposures += exposures
 
     def _join(self, p: int, later: int, t: int, reason: str, result: Advance) -> None:
         """Person `later` is person p."""
@@ -342,10 +345,11 @@ class CameraRules:
         crossed = room.signals[: int(room.number[0])].copy()
         self._lifecycle.renumber(uid, to)
         result.events += self._lifecycle.joined(moves, t, reason)
-        for key in sorted({key for _, key in moves if key[0] == CONTACT and key[2] >= STATION}):
-            result.exposures += self._lifecycle.care_changed(key[1], key[2], t)
-            if key not in self._lifecycle.open:
-                self._lifecycle.silence(key)
+        care = [(old[1:], new[1:]) for old, new in moves if new[0] == CONTACT and new[2] >= STATION]
+        result.exposures += self._lifecycle.care.joined(care, t, reason)
+        for name in sorted({name for _, name in care}):
+            if (CONTACT, *name) not in self._lifecycle.open:
+                self._lifecycle.silence((CONTACT, *name))
         if changed:
             self._role_changed(p, t, result)
         for signal in crossed:
@@ -402,6 +406,10 @@ class CameraRules:
         causes = {key: taken.cause(key) for key in ending}
         for key in sorted(ending):
             result.events += self._lifecycle.end_all([key], change.t, causes[key])
+        care = self._lifecycle.care
+        result.exposures += care.end_all(
+            [name for name in care.open if taken.key_of((CONTACT, *name)) is None]
+        )
         self._facility, self._camera = facility, camera
         self._plans = {aspect: planned}
         self._view = taken.view

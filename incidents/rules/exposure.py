@@ -23,6 +23,8 @@ class Exposure:
         held_s: time in contact, s.
         distance_min, distance_median: on the ground, m.
         exceeded: whether it was held for longer than `care_station_max_s`.
+        withdrawn: why the entry is taken back: it was no care, or is part of another entry. None = it
+            holds.
     """
 
     zone: str
@@ -33,6 +35,7 @@ class Exposure:
     distance_min: float
     distance_median: float
     exceeded: bool
+    withdrawn: str | None = None
 
     def key(self, camera: str) -> str:
         """Stable identity: 16 hex digits over camera, zone, tracks and start."""

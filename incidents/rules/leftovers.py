@@ -32,7 +32,7 @@ def without_leftovers(tables: Tables, settings: Table, now: int) -> Tables:
         fresh.pasts[name][_beyond(fresh.pasts, persons["intervals"])] = 0
     _clear(fresh.members, _beyond(fresh.members, fresh.gatherings["members"]))
 
-    # An interval of contact that can no longer go on, also not under a new id, and an incident that is not open.
+    # An interval of contact that can no longer go on, not even under a new id; incidents that are not open.
     e = fresh.episodes
     longest_gap = int(settings["contact_gap"]) + int(settings["link_delay"])
     over = (e["on"] == 0) | (e["last"] < now - longest_gap)

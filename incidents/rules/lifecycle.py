@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from incidents.rules.contact import STATION, Contacts, exposure_of
+from incidents.rules.care import CareLog
+from incidents.rules.contact import Contacts
+from incidents.rules.ended import EndedIncident, EndedIncidents, statement
 from incidents.rules.events import Event, EventType, Finding
 from incidents.rules.exposure import Exposure
 from incidents.rules.gathering import Gatherings
-from incidents.rules.machines.plan import ROLES, microseconds
+from incidents.rules.machines.plan import microseconds
 from incidents.rules.machines.tables import FOREVER
 from incidents.rules.machines.totals import add_contact
 from incidents.rules.mask import MaskViolations
-from incidents.rules.restating import severity_of
 from incidents.rules.severity import highest
 from incidents.rules.view import Group, Moment, Rule, View
 from incidents.rules.zone import ZoneCrossings
@@ -22,8 +23,6 @@ from vision.frames import SECOND
 MINUTE = 60 * SECOND
 MAX_ALERTS = 144
 """Moments of alerts that an incident states, the newest ones: a day of them at the default `realert_s`."""
-MAX_ENDED = 64
-"""Incidents that are over but can still be corrected, because their persons are in view: the newest ones."""
 RULES: dict[str, Rule] = {
     rule.name: rule for rule in (ZoneCrossings(), MaskViolations(), Contacts(), Gatherings())
 }
@@ -63,40 +62,6 @@ class OpenIncident:
         return min(self.extend_at, self.close_at)
 
 
-@dataclass(frozen=True)
-class EndedIncident:
-    """An incident that is closed, and can be corrected or withdrawn while its persons are known.
-
-    Attributes:
-        rule: name of its rule.
-        number: of its machine.
-        stated: the finding of its last event.
-        uids: numbers of its persons.
-    """
-
-    rule: str
-    number: int
-    stated: Finding
-    uids: tuple[int, ...]
-
-
-@dataclass
-class OpenExposure:
-    """An entry of the exposure log that may still grow.
-
-    Attributes:
-        start: first moment of contact.
-        since: when it was first entered.
-        write_at: the next whole minute since then.
-        stated: as it was entered last.
-    """
-
-    start: int
-    since: int
-    write_at: int
-    stated: Exposure
-
-
 class Lifecycle:
     """All incidents of a camera that are open or were closed lately."""
 
@@ -104,14 +69,13 @@ class Lifecycle:
         """Begin without any incident."""
         self.view = view
         self.open: dict[Key, OpenIncident] = {}
-        self.ended: list[EndedIncident] = []
-        self.care: dict[tuple[int, int], OpenExposure] = {}
+        self.ended = EndedIncidents(RULES)
+        self.care = CareLog(view)
 
     def due(self) -> int:
         """The next moment at which something is to be done, or FOREVER."""
         moments = [incident.due for incident in self.open.values()]
-        moments += [exposure.write_at for exposure in self.care.values()]
-        return min(moments, default=FOREVER)
+        return min(*moments, self.care.due(), FOREVER)
 
     def run(self, t: int) -> tuple[list[Event], list[Exposure]]:
         """What is due at a moment."""
@@ -119,9 +83,10 @@ class Lifecycle:
         now = [(item.opened, item.stated.id, key) for key, item in self.open.items() if item.due <= t]
         for _, _, key in sorted(now):
             events += self._act(key, t)
-        exposures = []
-        for name in sorted(name for name, item in self.care.items() if item.write_at <= t):
-            exposures += self._write_exposure(name, t)
+        exposures, over = self.care.run(t)
+        for name in over:
+            if (CONTACT, *name) not in self.open:
+                self._forget((CONTACT, *name))
         return events, exposures
 
     def reconcile(self, key: Key, t: int, reason: str = "", replaces: tuple[str, ...] = ()) -> list[Event]:
@@ -160,17 +125,18 @@ class Lifecycle:
         incident.stated = self._grown(key, incident, group, t)
         return [Event(EventType.ALERTED, t, incident.stated)]
 
-    def role_changed(self, slot: int, t: int) -> list[Event]:
-        """What is believed of a person has changed: all incidents of the person are looked at again."""
+    def role_changed(self, slot: int, t: int) -> tuple[list[Event], list[Exposure]]:
+        """What is believed of a person has changed: the person's incidents and entries of the exposure log
+        are looked at again. What lasted at a care station may be care now."""
         events: list[Event] = []
         keys = {
             (name, *machine) for name, rule in RULES.items() for machine in rule.machines_of(self.view, slot)
         }
-        role = ROLES[int(self.view.tables.persons["role"][slot])].value
-        reason = f"the person is now believed to be {role}"
+        reason = f"the person is now believed to be {self.view.role(slot).value}"
         for key in sorted(keys):
             events += self.reconcile(key, t, reason)
-        return events + self._correct_ended(slot, t, reason)
+        events += self.ended.role_changed(self.view, slot, t, reason)
+        return events, self.care.role_changed(slot, t, reason)
 
     def room_known(self, slot: int, t: int) -> list[Event]:
         """A person was seen to come out of a door."""
@@ -179,28 +145,17 @@ class Lifecycle:
             events += self.reconcile(key, t, "a person was seen to leave a room")
         return events
 
-    def care_changed(self, slot: int, number: int, t: int) -> list[Exposure]:
-        """A machine of a care station has measured something new."""
-        name = slot, number
-        found = exposure_of(self.view, slot, number)
-        known = self.care.get(name)
-        if found is None or (known is not None and known.start == found.start):
-            return []
-        written = self._finish_exposure(name) if known is not None else []
-        self.care[name] = OpenExposure(found.start, t, t + MINUTE, found)
-        return [*written, found]
-
     def renumber(self, uid: int, to: int) -> None:
         """The person of a number turned out to be the person of another one."""
         for incident in self.open.values():
             incident.uids = tuple(to if one == uid else one for one in incident.uids)
-        self.ended = [
-            replace(item, uids=tuple(to if one == uid else one for one in item.uids)) for item in self.ended
-        ]
+        self.ended.renumber(uid, to)
+        self.care.renumber(uid, to)
 
     def person_left(self, uid: int) -> None:
         """A person can no longer come back: nothing more can be learnt of the person."""
-        self.ended = [item for item in self.ended if uid not in item.uids]
+        self.ended.person_left(uid)
+        self.care.person_left(uid)
 
     def joined(self, moves: Sequence[tuple[Key, Key]], t: int, reason: str) -> list[Event]:
         """Two persons turned out to be one; `moves` are the machines whose state is in another one now.
@@ -255,13 +210,13 @@ class Lifecycle:
         self.view = view
         moved = {key_of(key): incident for key, incident in self.open.items()}
         self.open = {key: incident for key, incident in moved.items() if key is not None}
-        self.care = {name: item for name, item in self.care.items() if key_of((CONTACT, *name)) is not None}
-        numbers = [key_of((item.rule, 0, item.number)) for item in self.ended]
-        self.ended = [
-            replace(item, number=key[2])
-            for item, key in zip(self.ended, numbers, strict=True)
-            if key is not None
-        ]
+        self.care.view = view
+
+        def number_of(rule: str, number: int) -> int | None:
+            key = key_of((rule, 0, number))
+            return None if key is None else key[2]
+
+        self.ended.move(number_of)
 
     def open_findings(self, t: int) -> list[Finding]:
         """The open incidents as they are known at a moment, by start and id."""
@@ -271,11 +226,6 @@ class Lifecycle:
             if group is not None:
                 found.append(self._grown(key, incident, group, t))
         return sorted(found, key=lambda finding: (finding.start, finding.id))
-
-    def open_exposures(self) -> list[Exposure]:
-        """The exposures that may still grow, as they are known now."""
-        found = [exposure_of(self.view, *name) or item.stated for name, item in sorted(self.care.items())]
-        return found
 
     def _open(self, key: Key, group: Group, t: int, replaces: tuple[str, ...] = ()) -> list[Event]:
         rule, slot, number = RULES[key[0]], key[1], key[2]
@@ -340,8 +290,7 @@ class Lifecycle:
         finding = incident.stated
         if group is not None and group.start == incident.start:
             finding = self._grown(key, incident, group, t)
-        self.ended.append(EndedIncident(key[0], key[2], finding, incident.uids))
-        del self.ended[:-MAX_ENDED]
+        self.ended.add(EndedIncident(key[0], key[2], finding, incident.uids))
         self._forget(key)
         return [Event(EventType.CLOSED, t, finding, reason)]
 
@@ -355,45 +304,10 @@ class Lifecycle:
 
     def _correct(self, incident: OpenIncident, finding: Finding, t: int, reason: str) -> list[Event]:
         """A `corrected` event, if roles, what they rest on, people or subkind differ from what was stated."""
-        if _who(finding) == _who(incident.stated):
+        if statement(finding) == statement(incident.stated):
             return []
         incident.stated = finding
         return [Event(EventType.CORRECTED, t, finding, reason)]
-
-    def _correct_ended(self, slot: int, t: int, reason: str) -> list[Event]:
-        """Withdraw or correct incidents of a person that are closed already."""
-        events: list[Event] = []
-        uid = self.view.uid(slot)
-        slots = {
-            int(number): index
-            for index, number in enumerate(self.view.tables.persons["uid"].tolist())
-            if self.view.tables.persons["used"][index]
-        }
-        kept: list[EndedIncident] = []
-        for item in self.ended:
-            if uid not in item.uids or not set(item.uids) <= set(slots):
-                kept.append(item)
-                continue
-            roles = tuple(self.view.role(slots[one]) for one in item.uids)
-            if not RULES[item.rule].fits(self.view, item.number, roles):
-                events.append(Event(EventType.WITHDRAWN, t, item.stated, f"{reason}: it was no incident"))
-                continue
-            finding = self._restated(item, slots)
-            if _who(finding) != _who(item.stated):
-                events.append(Event(EventType.CORRECTED, t, finding, reason))
-                item = replace(item, stated=finding)
-            kept.append(item)
-        self.ended = kept
-        return events
-
-    def _restated(self, item: EndedIncident, slots: dict[int, int]) -> Finding:
-        """A closed incident with what is believed of its persons now."""
-        people = tuple(
-            self.view.person(slots[uid], person.track)
-            for uid, person in zip(item.uids, item.stated.people, strict=True)
-        )
-        severity = severity_of(self.view, item.stated, people)
-        return replace(item.stated, people=people, severity=severity)
 
     def _finding(self, key: Key, incident: OpenIncident, group: Group, t: int) -> Finding:
         moment = Moment(
@@ -438,34 +352,3 @@ class Lifecycle:
             table["counted"][slot, number] = 0
         else:
             tables.gatherings["used"][slot] = 0
-
-    def _write_exposure(self, name: tuple[int, int], t: int) -> list[Exposure]:
-        item = self.care[name]
-        found = exposure_of(self.view, *name)
-        merge = int(self.view.planned.plan.settings[0]["merge"])
-        if found is None or found.start != item.start:
-            del self.care[name]
-            return []
-        if found.end + merge <= t:
-            del self.care[name]
-            if self.open.get((CONTACT, *name)) is None:
-                self._forget((CONTACT, *name))
-            return [found] if found != item.stated else []
-        item.write_at += MINUTE
-        if found == item.stated:
-            return []
-        item.stated = found
-        return [found]
-
-    def _finish_exposure(self, name: tuple[int, int]) -> list[Exposure]:
-        item = self.care.pop(name)
-        return [item.stated]
-
-
-def _who(finding: Finding) -> tuple[object, ...]:
-    """What `corrected` is about: who the people are, what that rests on, and what follows from it."""
-    people = tuple((one.track, one.role, one.basis) for one in finding.people)
-    return people, finding.subkind
-
-
-__all__ = ["STATION", "Lifecycle", "OpenIncident"]

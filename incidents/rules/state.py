@@ -9,32 +9,49 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from incidents.rules.care import EndedExposure, Name, OpenExposure
 from incidents.rules.compiling import records
-from incidents.rules.lifecycle import EndedIncident, Key, OpenExposure, OpenIncident
+from incidents.rules.ended import EndedIncident
+from incidents.rules.lifecycle import Key, OpenIncident
 from incidents.rules.machines.tables import GATHERING_TABLES, PAIR_TABLES, PERSON_TABLES, Tables
 from incidents.rules.reading import RuleError
 
-FORMAT = "lazaretto-rules-2"
+FORMAT = "lazaretto-rules-3"
 _OPEN = TypeAdapter(list[tuple[Key, OpenIncident]])
 _ENDED = TypeAdapter(list[EndedIncident])
-_CARE = TypeAdapter(list[tuple[tuple[int, int], OpenExposure]])
+_CARE = TypeAdapter(list[tuple[Name, OpenExposure]])
+_ENDED_CARE = TypeAdapter(list[EndedExposure])
 _MIN_SLOTS = 2
 
 
-def encode(
-    tables: Tables,
-    rest: Mapping[str, Any],
-    incidents: Mapping[Key, OpenIncident],
-    ended: list[EndedIncident],
-    care: Mapping[tuple[int, int], OpenExposure],
-) -> bytes:
-    """Encode a state; `tables` are without leftovers, `rest` is JSON."""
+@dataclass(frozen=True)
+class State:
+    """What a camera's rules carry on with.
+
+    Attributes:
+        tables: of the machines.
+        rest: JSON.
+        open, ended, care, ended_care: incidents and entries of the exposure log that may still change; see
+            `Lifecycle` and `CareLog`.
+    """
+
+    tables: Tables
+    rest: dict[str, Any]
+    open: dict[Key, OpenIncident]
+    ended: list[EndedIncident]
+    care: dict[Name, OpenExposure]
+    ended_care: list[EndedExposure]
+
+
+def encode(state: State) -> bytes:
+    """Encode a state, whose tables are without leftovers."""
+    tables = state.tables
     shapes: dict[str, list[int]] = {}
     parts: list[bytes] = []
     for name, table in zip(Tables._fields, tables, strict=True):
@@ -45,10 +62,11 @@ def encode(
         parts += [np.ascontiguousarray(values).tobytes() for values in fields]
     header = {
         "format": FORMAT,
-        "rest": dict(rest),
-        "open": json.loads(_OPEN.dump_json(list(incidents.items()))),
-        "ended": json.loads(_ENDED.dump_json(ended)),
-        "care": json.loads(_CARE.dump_json(list(care.items()))),
+        "rest": state.rest,
+        "open": json.loads(_OPEN.dump_json(list(state.open.items()))),
+        "ended": json.loads(_ENDED.dump_json(state.ended)),
+        "care": json.loads(_CARE.dump_json(list(state.care.items()))),
+        "ended_care": json.loads(_ENDED_CARE.dump_json(state.ended_care)),
         "shapes": shapes,
     }
     text = zlib.compress(json.dumps(header, separators=(",", ":")).encode(), 9)
@@ -56,12 +74,8 @@ def encode(
     return f"{FORMAT} {len(text)} {zlib.crc32(body):08x}\n".encode() + body
 
 
-def decode(
-    data: bytes, empty: Tables
-) -> tuple[
-    Tables, dict[str, Any], dict[Key, OpenIncident], list[EndedIncident], dict[tuple[int, int], OpenExposure]
-]:
-    """Decode what `encode` gave, in its order; `empty` are tables of the facility file that was in force.
+def decode(data: bytes, empty: Tables) -> State:
+    """Decode what `encode` gave; `empty` are tables of the facility file that was in force.
 
     Raises:
         RuleError: the bytes are torn, or are no state of this version and facility file.
@@ -86,12 +100,13 @@ def decode(
                 )
             values, at = _read(content, at, shape, table.dtype)
             tables[name] = records(values) if table.dtype.names else values
-        return (
+        return State(
             Tables(**tables),
             header["rest"],
             dict(_OPEN.validate_python(_lists(header["open"]))),
             _ENDED.validate_python(header["ended"]),
             dict(_CARE.validate_python(_lists(header["care"]))),
+            _ENDED_CARE.validate_python(header["ended_care"]),
         )
     except (ValidationError, ValueError, KeyError, zlib.error) as error:
         raise RuleError(

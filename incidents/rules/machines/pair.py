@@ -268,8 +268,8 @@ def add_interval(c: Table, bins: Ints) -> None:
 def is_over(settings: Table, t: int, pair: Table, episodes: Table) -> bool:
     """Whether nothing of a pair can go on or be merged any more.
 
-    A new track may still turn out to be one of the two persons. Care that is being entered in the exposure log
-    is kept longer.
+    A new track may still turn out to be one of the two persons. Care that is being entered in the exposure
+    log is kept longer.
     """
     longest_gap = settings.contact_gap + settings.link_delay
     if t - pair.last <= longest_gap:

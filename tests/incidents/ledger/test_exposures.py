@@ -57,6 +57,7 @@ def test_an_entry_comes_back_as_it_was(ledger: Ledger) -> None:
             {"id": "7fffffffffffffff", "role": "staff_ppe", "confidence": 0.75},
         ],
         "run": run,
+        "withdrawn": None,
     }
 
 
@@ -70,6 +71,15 @@ def test_the_same_again_changes_nothing_and_what_went_on_is_one_entry(ledger: Le
     enter(ledger, CARE, camera="gate")
     enter(ledger, replace(CARE, start=T0 + 1))
     assert len(ledger.exposures.find()) == 3
+
+
+def test_an_entry_that_is_withdrawn_is_listed_on_request_only_and_may_hold_again(ledger: Ledger) -> None:
+    enter(ledger, CARE, replace(CARE, withdrawn="the person is a visitor"))
+    assert ledger.exposures.find() == ()
+    (entry,) = ledger.exposures.find(withdrawn=True)
+    assert (entry.id, entry.withdrawn) == (CARE.key("yard"), "the person is a visitor")
+    enter(ledger, CARE)
+    assert [entry.withdrawn for entry in ledger.exposures.find()] == [None]
 
 
 def test_filters(ledger: Ledger) -> None:

@@ -204,12 +204,14 @@ class Seen:
 
     Attributes:
         events: in order of time.
-        entries: of the exposure log, each as it was written last.
+        entries: of the exposure log, each as it was written last, without those that were withdrawn.
+        withdrawn: entries of the exposure log that were taken back.
         notices: what was not evaluated.
     """
 
     events: tuple[Event, ...]
     entries: tuple[Exposure, ...]
+    withdrawn: tuple[Exposure, ...]
     notices: tuple[str, ...]
 
     @property
@@ -235,8 +237,13 @@ def judge(
         assert isinstance(last, int)
         until = last + round(facility.rules.merge_s * 1e6) + 300_000_000
     result = rules.advance(until, seen, marks)
-    entries = {entry.key(rules.camera.id): entry for entry in result.exposures}
-    return Seen(tuple(result.events), tuple(entries.values()), rules.notices())
+    entries = {entry.key(rules.camera.id): entry for entry in result.exposures}.values()
+    return Seen(
+        tuple(result.events),
+        tuple(entry for entry in entries if entry.withdrawn is None),
+        tuple(entry for entry in entries if entry.withdrawn is not None),
+        rules.notices(),
+    )
 
 
 def events_of(

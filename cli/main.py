@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from cli.exit_codes import ExitCode
+from cli.output import show_warnings
 from models.errors import ModelError
 from zones.errors import LazarettoError
 
@@ -56,6 +57,7 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 def main() -> NoReturn:
     """Run the command line; an error of the user's is one sentence on standard error."""
+    show_warnings()
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)(standalone_mode=True)
     except (LazarettoError, ModelError) as error:

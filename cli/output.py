@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,13 +41,18 @@ def warn(message: object) -> None:
     print(f"lazaretto: {message}", file=sys.stderr)
 
 
-def announce_compilation() -> None:
-    """Say on standard error that the rules are compiled first, where they were not yet on this machine."""
-    # Imported here, because most commands need no rules and start faster without them.
-    from incidents.rules.preparing import is_prepared
+class _Warnings(logging.Handler):
+    """Warnings of the program's own modules, as `warn` prints them."""
 
-    if not is_prepared():
-        warn("the rules are compiled for this machine first, which takes about a minute, once")
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+def show_warnings() -> None:
+    """Print what the program's own modules log as warnings on standard error."""
+    logger = logging.getLogger("incidents")
+    logger.handlers = [_Warnings(logging.WARNING)]
+    logger.propagate = False
 
 
 def _progress(*columns: ProgressColumn) -> Progress:

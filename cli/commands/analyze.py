@@ -23,7 +23,7 @@ from cli.options import (
     SourcesArgument,
     read_time,
 )
-from cli.output import announce_compilation, footage_progress, print_json, print_line, print_note, warn
+from cli.output import footage_progress, print_json, print_line, print_note, warn
 from cli.tables import coverage_table, incident_table
 from incidents.ledger import Ledger
 from models.devices import Device
@@ -98,7 +98,6 @@ def analyze(
         Models(person, face, mask, appearance, role_weights),
     )
     with Ledger.open(folder.ledger) as ledger:
-        announce_compilation()
         with footage_progress() as progress:
             result = run_analysis(request, ledger, bundle, progress)
         result.faults[:0] = faults

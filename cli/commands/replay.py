@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
-from cli.output import announce_compilation, print_json, print_line, print_note
+from cli.output import print_json, print_line, print_note
 from cli.tables import incident_table
 from incidents.ledger import Ledger
 from pipelines.facilities.choice import choose_facility
@@ -31,7 +31,6 @@ def replay(
     """Evaluate a facility file on the observation log, and write nothing."""
     window = read_window(since, until)
     folder = Home.choose(home)
-    announce_compilation()
     with Ledger.open(folder.ledger, create=False) as ledger:
         found = run_replay(folder, ledger, choose_facility(facility, ledger), camera or None, window)
         share = count_recorded(ledger, found)

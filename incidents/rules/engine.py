@@ -38,6 +38,7 @@ from incidents.rules.machines.tables import (
     grown,
 )
 from incidents.rules.notices import notices
+from incidents.rules.preparing import announce_compilation
 from incidents.rules.reading import RuleError, in_order, minute_of, moments_of, rows_of
 from incidents.rules.reconfiguring import reconfigured
 from incidents.rules.state import State, decode, encode
@@ -128,6 +129,7 @@ class CameraRules:
         self._health = CameraHealth(facility, self._camera, MAX_ALERTS)
         self._room = empty_room()
         self._contact_found = False
+        announce_compilation()
 
     @property
     def facility(self) -> Facility:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+
 import numpy as np
 
 from incidents.rules.compiling import cache_folder, records
@@ -21,6 +24,15 @@ def is_prepared() -> bool:
     if folder is None:
         return False
     return all(any(folder.rglob(f"{part}-*.nbc")) for part in _PARTS)
+
+
+@cache
+def announce_compilation() -> None:
+    """Log, once, that the rules are compiled first, where they were not yet on this machine."""
+    if not is_prepared():
+        logging.getLogger(__name__).warning(
+            "the rules are compiled for this machine first, which takes about a minute, once"
+        )
 
 
 def prepare() -> None:

@@ -69,6 +69,21 @@ def test_bad_input_is_one_sentence(arguments: list[str | Path], message: str, tm
     assert "secret" not in ran.err + ran.out
 
 
+def test_a_wait_for_the_compiler_is_announced_and_only_if_there_is_something_to_evaluate(
+    analysed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    # As on a new machine, where nothing is compiled; without the wait itself.
+    new = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
+    ran = lazaretto("replay", "--home", analysed[0], "--facility", FACILITY, **new)
+    assert ran.code == 0 and "the rules are compiled" in one_sentence(ran)
+    again = lazaretto("replay", "--home", analysed[0], "--facility", "none.yaml", **new)
+    assert again.code == 2 and "none.yaml" in one_sentence(again)
+    unread = lazaretto(
+        "analyze", FACILITY, "--camera", "yard", "--facility", FACILITY, "--home", tmp_path, **new
+    )
+    assert unread.code == 2 and "facility.yaml" in one_sentence(unread)
+
+
 @pytest.mark.parametrize("home", ["/proc/lazaretto", "/dev/null/home"])
 def test_a_home_that_cannot_be_written_is_refused(home: str) -> None:
     ran = lazaretto("analyze", YARD, "--facility", FACILITY, "--camera", "yard", "--home", home)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from incidents.ledger import Ledger
-from incidents.rules.events import Event, Measure
+from incidents.rules.events import Event
 from pipelines.home import Home
-from tests.incidents.ledger.event_samples import NURSE, event, record_of
+from tests.incidents.ledger.event_samples import FAULT, NURSE, event, record_of
 from tests.incidents.ledger.ledger_samples import MODELS, T0, facility
 from tests.running import Ran, lazaretto_here, one_sentence
 from vision.frames import SECOND
@@ -20,19 +20,6 @@ CONTINUED = event("opened", 75, identity=(7,), start=T0 + SECOND)
 OPENED = event("opened", 2)
 WITHDRAWN = event(
     "withdrawn", 75, reason="two tracks are one person", replaced_by=CONTINUED.incident, people=(NURSE,)
-)
-FAULT = event(
-    "opened",
-    60,
-    kind="camera_health",
-    subkind="offline",
-    zone=None,
-    identity=(),
-    people=(),
-    severity="high",
-    measure=Measure("lasted_s", 61.0, 60.0),
-    detector_confidence=None,
-    cause="connection refused",
 )
 
 

@@ -54,6 +54,22 @@ def event(
     return Event(EventType(type_), T0 + seconds * SECOND, finding, reason, replaces, replaced_by)
 
 
+FAULT = event(
+    "opened",
+    60,
+    kind="camera_health",
+    subkind="offline",
+    zone=None,
+    identity=(),
+    people=(),
+    severity="high",
+    measure=Measure("lasted_s", 61.0, 60.0),
+    detector_confidence=None,
+    cause="connection refused",
+)
+"""A camera that cannot be reached."""
+
+
 def record_of(happened: Event, at: Facility | None = None, coverage_share: float | None = 0.75) -> Incident:
     """The record of an event."""
     place = at or facility()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from event_samples import FINDING, NURSE, RESIDENT, event, record_of
+from event_samples import FAULT, FINDING, NURSE, RESIDENT, event, record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_samples import MODELS, T0, facility
@@ -283,23 +283,10 @@ def test_the_state_at_the_end_of_the_footage_moves_the_end_of_an_incident_in_rev
 
 
 def test_the_health_of_a_camera_is_an_incident_without_people(writer: Writer) -> None:
-    fault = event(
-        "opened",
-        60,
-        kind="camera_health",
-        subkind="offline",
-        zone=None,
-        identity=(),
-        people=(),
-        severity="high",
-        measure=Measure("lasted_s", 60.0, 60.0),
-        detector_confidence=None,
-        cause="connection refused",
-    )
-    assert writer.tell(fault) == ["added"]
+    assert writer.tell(FAULT) == ["added"]
     (found,) = writer.ledger.incidents.find(kinds=["camera_health"])
     assert (found.subkind, found.tracks, found.cause) == ("offline", (), "connection refused")
-    assert found.measure == Measure("lasted_s", 60.0, 60.0)
+    assert found.measure == Measure("lasted_s", 61.0, 60.0)
 
 
 @pytest.mark.parametrize("sql", ["UPDATE incident_history SET t = 0", "DELETE FROM incident_history"])

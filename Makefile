@@ -27,7 +27,7 @@ demo: $(VENV)/.installed $(SAMPLES)
 	@echo "Then, for one incident in full:              lazaretto incidents show ID --home $(HOME_DIR)"
 
 test: $(VENV)/.installed-dev $(SAMPLES)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # What a developer runs all day: lint, types, and the tests that need neither footage nor networks.
 check: lint

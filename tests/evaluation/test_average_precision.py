@@ -180,4 +180,8 @@ def test_average_precision_agrees_with_supervision(sets: list[tuple[np.ndarray, 
     # Two true boxes with the same IoU to one detection may be taken in either order.
     assume(all(len(np.unique(truth, axis=0)) == len(truth) for _, truth in sets))
     ours = PooledMatches([match_image(detections, truth) for detections, truth in sets])
-    np.testing.assert_allclose(ours.average_precision(), by_supervision(sets), atol=1e-6)
+    # supervision's recall levels are not exactly k / 100: where 0.7 is reached exactly, it misses that level.
+    people = sum(len(truth) for _, truth in sets)
+    levels = np.linspace(0, 1, 101)
+    missed = sum(k * 100 % people == 0 and levels[k * 100 // people] > k / people for k in range(people + 1))
+    np.testing.assert_allclose(ours.average_precision(), by_supervision(sets), atol=1e-6 + missed / 101)

@@ -129,7 +129,7 @@ def test_a_processor_that_computes_in_less_than_asked_is_an_error(
             asked.append(config)
             return SimpleNamespace(get_property=lambda _: openvino.Type.bf16)
 
-    monkeypatch.setattr(openvino, "Core", Core)
+    monkeypatch.setattr(openvino_network, "openvino_core", Core)
     with pytest.raises(ModelError, match=r"expected OpenVINO to compute in f32 .*, it would compute in bf16"):
         compile_model(Path("net.xml"), "f32")
     assert asked[0]["INFERENCE_PRECISION_HINT"] == "f32"

@@ -260,7 +260,7 @@ def test_events_are_in_order_and_notices_are_complete():
 
 
 def test_no_observations_give_no_findings():
-    assert run(empty()) == Seen((), (), ())
+    assert run(empty()) == Seen((), (), (), ())
 
 
 def test_a_stay_under_several_track_ids_is_one_finding():

@@ -90,8 +90,8 @@ def main() -> int:
         sizes.append(len(rules.save()) / 1024)
     if sizes:
         print(
-            f"state with twenty people in view: {sizes[0]:.1f} KiB after 3 minutes, {sizes[-1]:.1f} KiB after "
-            f"{options.days} days, {max(sizes):.1f} KiB at most"
+            f"state with twenty people in view: {sizes[0]:.1f} KiB after 3 minutes, {sizes[-1]:.1f} KiB "
+            f"after {options.days} days, {max(sizes):.1f} KiB at most"
         )
 
     rules, total, rows, events = CameraRules(facility, "cam-1"), 0.0, 0, 0

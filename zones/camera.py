@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from fractions import Fraction
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -21,6 +22,10 @@ MIN_AREA_SHARE = 1e-5
 """Smallest zone, as a share of the frame: about 4 px of 768 x 576, too small to contain a foot point."""
 _MAX_ROUNDING = 1e-9
 """Points whose extent across their common line is no larger than this lie on the line."""
+WIDEST_PICTURE = 4
+"""A picture is at most this many times as wide as high, or as high as wide; that of a panoramic camera with
+three lenses is 3.6 times as wide."""
+_ASPECT_RATIO = "[1-9][0-9]{0,4}:[1-9][0-9]{0,4}"
 # Ids become folder and file names, hence the narrow alphabet.
 _IDENTIFIER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
@@ -162,6 +167,17 @@ def _check_source(source: str) -> str:
     return source
 
 
+def _check_aspect_ratio(text: str) -> str:
+    parts = text.split(":")
+    if re.fullmatch(_ASPECT_RATIO, text) is None:
+        expected = "the width and the height of the picture, such as 16:9 or 4:3"
+        refuse(expected, describe(text), code=FaultCode.MALFORMED)
+    if not 1 / WIDEST_PICTURE <= int(parts[0]) / int(parts[1]) <= WIDEST_PICTURE:
+        expected = f"an aspect ratio from 1:{WIDEST_PICTURE} to {WIDEST_PICTURE}:1"
+        refuse(expected, describe(text), code=FaultCode.OUT_OF_RANGE)
+    return text
+
+
 Polygon = Annotated[tuple[Point, ...], Field(min_length=3, max_length=200), AfterValidator(_check_polygon)]
 Identifier = Annotated[
     str,
@@ -172,6 +188,11 @@ LineType = Annotated[
     ZoneType, AfterValidator(_check_line_type), Field(json_schema_extra={"enum": list(LINE_TYPES)})
 ]
 Name = Annotated[str, Field(max_length=200)]
+AspectRatio = Annotated[
+    str,
+    AfterValidator(_check_aspect_ratio),
+    Field(json_schema_extra={"pattern": f"^{_ASPECT_RATIO}$"}),
+]
 Places = Annotated[
     tuple[Annotated[Place, BeforeValidator(_check_place)], ...],
     BeforeValidator(_check_list),
@@ -273,6 +294,11 @@ class Camera(Model):
         title="Source",
         description="File or stream URL; credentials only as ${NAME} from the environment.",
     )
+    aspect_ratio: AspectRatio | None = Field(
+        default=None,
+        title="Aspect ratio",
+        description="Of the upright picture as people see it, such as 16:9; left out, as the file states.",
+    )
     default_role: Role = Field(
         default=Role.UNKNOWN, title="Default role", description="Role of people while nothing else is known."
     )
@@ -302,6 +328,11 @@ class Camera(Model):
         for (field, i), part in self.parts():
             claim_id(seen, part.id, f"{field}[{i}]", field, i, "id")
         return self
+
+    @property
+    def picture_aspect(self) -> Fraction | None:
+        """Width over height of the upright picture, by `aspect_ratio`; None = as the file states."""
+        return None if self.aspect_ratio is None else Fraction(*map(int, self.aspect_ratio.split(":")))
 
     def parts(self) -> Iterator[tuple[tuple[str, int], Zone | Line]]:
         """The zones, then the lines, each with its place below the camera: `("zones", 0)`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,27 @@ def test_reads_every_part() -> None:
     assert (yard.lines[0].type, yard.lines[0].denied) == (ZoneType.GATE, Direction.LEFT_TO_RIGHT)
     assert facility.rules.mask.min_face_px == 40
     assert facility.camera("lobby").calibration is None
+
+
+def with_aspect_ratio(written: str) -> str:
+    return FILE.replace("    name: Sân\n", f"    name: Sân\n    aspect_ratio: {written}\n")
+
+
+@pytest.mark.parametrize("written", ["16:9", "'16:9'", "1920:1080"])
+def test_a_camera_may_state_the_aspect_ratio_of_its_picture(written: str) -> None:
+    facility = parse_facility(with_aspect_ratio(written))
+    assert facility.camera("yard").picture_aspect == Fraction(16, 9)
+    assert facility.camera("lobby").picture_aspect is None
+    again = parse_facility(facility.model_copy(update={"timezone": "UTC"}).text)
+    assert again.camera("yard").picture_aspect == Fraction(16, 9)
+
+
+@pytest.mark.parametrize("written", ["0:9", "16:0", "1.78", "16/9", "1:100", "wide", "-16:9", "[16, 9]"])
+def test_an_aspect_ratio_that_no_picture_has_is_refused(written: str) -> None:
+    with pytest.raises(FacilityError) as refused:
+        parse_facility(with_aspect_ratio(written))
+    assert_one_sentence(refused.value)
+    assert (refused.value.line, refused.value.field) == (10, "cameras[0].aspect_ratio")
 
 
 def test_the_defaults_are_those_of_the_domain() -> None:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "facility": "facility.app",
     "zones": "zones.app",
     "incidents": "incidents.app",
+    "verify": "verify.verify",
     "observations": "observations.app",
     "models": "models.app",
     "roles": "roles.app",

@@ -101,17 +101,18 @@ def details_table(details: IncidentDetails, home: Path) -> Table:
     table = Table(title=f"{what} {incident.id}", title_justify="left", show_header=False)
     table.add_column(overflow="fold", min_width=18)
     table.add_column(overflow="fold")  # a digest or a path is wrapped, never cut
-    shown = {**row_of(incident), "ongoing": ongoing_text(incident) or "no"}
+    shown = {**row_of(incident, details.checks), "ongoing": ongoing_text(incident) or "no"}
     for name, value in shown.items():
         table.add_row(name, "-" if value is None or value == "" else str(value))
     for entry in details.history:
         table.add_row(
             f"history {local_iso(entry.at, incident.timezone)}", _entry_text(entry, incident.timezone)
         )
-    for item in incident.evidence:
-        table.add_row(item.kind, str(home / item.path))
-    for item in incident.viewing:
-        table.add_row(f"{item.kind} for viewing", str(home / item.path))
+    for check in details.checks:
+        item = check.item
+        viewing = " for viewing" if item.form == "viewing" else ""
+        revision = f", revision {item.revision}" if item.revision > 1 else ""
+        table.add_row(f"{item.kind}{viewing}{revision}", f"{home / item.path}: {check.sentence}")
     return table
 
 

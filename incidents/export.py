@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from incidents.files import write_atomic
 from incidents.local_time import local_iso
-from incidents.payloads import IncidentPayload
+from incidents.payloads import IncidentPayload, IncidentWithSealsPayload
 from incidents.record import Incident, Track
 from incidents.rules.events import Basis, Measure
+from incidents.seals import SealCheck, seals_text
 from zones.errors import LazarettoError
 
 COLUMNS = (
@@ -27,7 +28,7 @@ COLUMNS = (
     *("coverage_share", "clip_uri", "clip_sha256", "keyframe_uri", "keyframe_sha256"),
     *("reviewer", "decision", "reason", "decided_at", "facility_action", "report_number"),
     *("second_look", "withdrawn_reason", "replaced_by", "replaces"),
-    *("viewing_clip_uri", "viewing_clip_sha256"),
+    *("viewing_clip_uri", "viewing_clip_sha256", "evidence_seals"),
 )
 """Columns of a row: every field that the Department of Health requires of a record."""
 _BOM = "\ufeff"
@@ -38,10 +39,12 @@ class ExportError(LazarettoError):
     """An export that cannot be written."""
 
 
-def row_of(incident: Incident) -> dict[str, str | int | float | None]:
+def row_of(
+    incident: Incident, checks: Sequence[SealCheck] | None = None
+) -> dict[str, str | int | float | None]:
     """An incident as one flat row; the keys are `COLUMNS`, in that order.
 
-    Several values in one cell are separated by "; ".
+    Several values in one cell are separated by "; ". `checks`: of its sealed files; None = not checked.
     """
     one = incident
     clip, keyframe = one.evidence_of_kind("clip"), one.evidence_of_kind("keyframe")
@@ -70,6 +73,7 @@ def row_of(incident: Incident) -> dict[str, str | int | float | None]:
         *(one.facility_action, one.report_number),
         *(one.second_look, one.withdrawn_reason, one.replaced_by, "; ".join(one.replaces)),
         *((viewing.path, viewing.sha256) if viewing else (None, None)),
+        "not checked" if checks is None else seals_text(checks),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -96,25 +100,39 @@ def measure_text(measure: Measure | None) -> str:
     return f"{name.replace('_', ' ')} {value:g}, threshold {threshold:g}"
 
 
-def export_file(incidents: Iterable[Incident], path: Path) -> None:
-    """Write incidents to a CSV or JSON file, as the ending of its name says.
+Checks = Mapping[str, Sequence[SealCheck]]
+"""The sealed files that were checked, by the id of the incident."""
+
+
+def check_name(path: Path) -> None:
+    """See that a file can be exported to, before files of evidence are read.
+
+    Raises:
+        ExportError: the name ends neither in .csv nor in .json.
+    """
+    if path.suffix not in (".csv", ".json"):
+        raise ExportError(f"expected a file ending in .csv or .json, got {path.name}")
+
+
+def export_file(incidents: Iterable[Incident], path: Path, checks: Checks) -> None:
+    """Write incidents with the state of their evidence to a CSV or JSON file, as the ending of its name says.
 
     Raises:
         ExportError: the name ends otherwise, or the file cannot be written.
     """
+    check_name(path)
     if path.suffix == ".csv":
-        to_csv(incidents, path)
-    elif path.suffix == ".json":
-        to_json(incidents, path)
+        to_csv(incidents, path, checks)
     else:
-        raise ExportError(f"expected a file ending in .csv or .json, got {path.name}")
+        to_json(incidents, path, checks)
 
 
-def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
+def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO, checks: Checks | None = None) -> None:
     """Write incidents as CSV: UTF-8 with BOM, a header (`COLUMNS`), one row each, CRLF.
 
     Text that a spreadsheet program would read as a formula gets an apostrophe in front; numbers stay
-    numbers. A file is written whole or left as it was. Open a stream with newline="".
+    numbers. A file is written whole or left as it was. Open a stream with newline="". Without `checks`,
+    the column `evidence_seals` says that nothing was checked.
 
     Raises:
         ExportError: the file cannot be written.
@@ -123,17 +141,31 @@ def to_csv(incidents: Iterable[Incident], target: str | Path | TextIO) -> None:
     table.write(_BOM)
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(value) for value in row_of(incident).values()] for incident in incidents)
+    for incident in incidents:
+        row = row_of(incident, None if checks is None else checks.get(incident.id, ()))
+        writer.writerow([_cell(value) for value in row.values()])
     _write(table.getvalue(), target)
 
 
-def to_json(incidents: Iterable[Incident], target: str | Path | TextIO | None = None) -> str:
+def to_json(
+    incidents: Iterable[Incident],
+    target: str | Path | TextIO | None = None,
+    checks: Checks | None = None,
+) -> str:
     """Incidents as a JSON array (`incidents.payloads.IncidentPayload`), also written to `target` if given.
+
+    With `checks`, of `IncidentWithSealsPayload`.
 
     Raises:
         ExportError: the file cannot be written.
     """
-    records = [IncidentPayload.of(incident).to_dict() for incident in incidents]
+    if checks is None:
+        records = [IncidentPayload.of(incident).to_dict() for incident in incidents]
+    else:
+        records = [
+            IncidentWithSealsPayload.with_seals(incident, checks.get(incident.id, ())).to_dict()
+            for incident in incidents
+        ]
     text = json.dumps(records, ensure_ascii=False, allow_nan=False, indent=2)
     if target is not None:
         _write(text + "\n", target)

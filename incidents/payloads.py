@@ -20,6 +20,8 @@ from incidents.local_time import local_datetime, utc_datetime
 from incidents.record import Evidence, Incident, Status, Track
 from incidents.rule_record import EvidenceForm, EvidenceKind, Kind, Severity
 from incidents.rules.events import Measure
+from incidents.seal_payload import SealPayload
+from incidents.seals import SealCheck
 
 
 class FacilityPayload(Payload):
@@ -267,17 +269,31 @@ class HistoryPayload(Payload):
         )
 
 
-class IncidentWithHistoryPayload(IncidentPayload):
-    """An incident with everything that happened to it."""
+class IncidentWithSealsPayload(IncidentPayload):
+    """An incident with the state of its evidence, as exports have it."""
+
+    seals: list[SealPayload] = Field(description="Every sealed file, all revisions, and what is there now.")
+
+    @classmethod
+    def with_seals(cls, incident: Incident, checks: Sequence[SealCheck]) -> IncidentWithSealsPayload:
+        """The payload of an incident and of its files."""
+        return IncidentWithSealsPayload(
+            **dict(IncidentPayload.of(incident)), seals=[SealPayload.of(check) for check in checks]
+        )
+
+
+class IncidentWithHistoryPayload(IncidentWithSealsPayload):
+    """An incident with the state of its evidence, and everything that happened to it."""
 
     history: list[HistoryPayload]
 
     @classmethod
-    def with_history(cls, incident: Incident, history: Sequence[HistoryEntry]) -> Self:
-        """The payload of an incident and the entries of its history."""
-        base = IncidentPayload.of(incident)
-        entries = [HistoryPayload.of(entry, incident.timezone) for entry in history]
-        return cls(**{name: getattr(base, name) for name in IncidentPayload.model_fields}, history=entries)
+    def with_history(
+        cls, incident: Incident, history: Sequence[HistoryEntry], checks: Sequence[SealCheck]
+    ) -> Self:
+        """The payload of an incident, the entries of its history, and its files."""
+        base = IncidentWithSealsPayload.with_seals(incident, checks)
+        return cls(**dict(base), history=[HistoryPayload.of(entry, incident.timezone) for entry in history])
 
 
 class ExposureDistancePayload(Payload):

@@ -6,9 +6,14 @@ import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.locks import HourLock, Use, hold
+from vision.frames import to_iso
 from zones.errors import LazarettoError
+
+if TYPE_CHECKING:
+    from incidents.record import Incident
 
 HOME_VARIABLE = "LAZARETTO_HOME"
 """Environment variable that names the home folder."""
@@ -42,6 +47,10 @@ class Home:
     def evidence(self) -> Path:
         """Folder of clips, key frames and boxes."""
         return self.path / "evidence"
+
+    def evidence_folder(self, incident: Incident) -> Path:
+        """Folder of the evidence of one incident: by camera, day (UTC) and id."""
+        return self.evidence / incident.camera / to_iso(incident.start)[:10] / incident.id
 
     def prepare(self) -> None:
         """Create the folder, and check that it can be written.

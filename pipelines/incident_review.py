@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from incidents.ledger import HistoryEntry, Ledger, now
 from incidents.payloads import IncidentWithHistoryPayload
 from incidents.record import VERDICTS, Incident, Status
+from incidents.seals import SealCheck, check_seals
+from pipelines.home import Home
 from zones.errors import LazarettoError
 
 
@@ -34,14 +36,15 @@ class IncidentFilter:
 
 @dataclass(frozen=True)
 class IncidentDetails:
-    """One incident with its history, oldest entry first."""
+    """One incident with its history, oldest entry first, and its sealed files of all revisions."""
 
     incident: Incident
     history: tuple[HistoryEntry, ...]
+    checks: tuple[SealCheck, ...]
 
     def to_payload(self) -> IncidentWithHistoryPayload:
         """The model of the JSON."""
-        return IncidentWithHistoryPayload.with_history(self.incident, self.history)
+        return IncidentWithHistoryPayload.with_history(self.incident, self.history, self.checks)
 
 
 def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:
@@ -61,18 +64,20 @@ def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:
     return list(found)
 
 
-def incident_details(ledger: Ledger, incident_id: str) -> IncidentDetails:
-    """Return one incident with its history.
+def incident_details(home: Home, ledger: Ledger, incident_id: str) -> IncidentDetails:
+    """Return one incident with its history; its sealed files are read, and compared with their seals.
 
     Args:
-        ledger: of the home.
+        home: the home.
+        ledger: of that home.
         incident_id: its id, or the unique first digits of it.
 
     Raises:
         LedgerError: no incident, or several, have such an id.
     """
     incident = ledger.incidents.get(incident_id)
-    return IncidentDetails(incident, tuple(ledger.incidents.history(incident.id)))
+    checks = check_seals(home.path, ledger.incidents.evidence_revisions(incident.id))
+    return IncidentDetails(incident, tuple(ledger.incidents.history(incident.id)), checks)
 
 
 def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str) -> Incident:

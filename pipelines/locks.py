@@ -27,6 +27,8 @@ from zones.errors import LazarettoError
 REGISTER_S = 10.0
 """Seconds to wait for another process that is about to take a lock, which takes it milliseconds.
 Project default (docs/defaults.md)."""
+REGISTER = ".register"
+"""Name of the file by which processes take turns to change the locks."""
 MAX_COMMAND = 200
 """Characters of a command that are kept: one that names a thousand files is as long as they are."""
 
@@ -158,15 +160,22 @@ def hold(folder: Path, uses: Sequence[Use]) -> Iterator[dict[str, HourLock]]:
 
 
 def holders(folder: Path) -> tuple[Holder, ...]:
-    """The locks that are held, by any process; the files of processes that have ended are removed."""
-    if not folder.is_dir():
+    """The locks that are held, by any process. Nothing is written: the folder need not be writable.
+
+    Raises:
+        LazarettoError: the folder cannot be read.
+    """
+    if not (folder / REGISTER).exists():
         return ()
-    with _registering(folder):
-        return tuple(holder for _, holder in _held(folder))
+    with _registering(folder, create=False):
+        return tuple(holder for _, holder in _held(folder, remove=False))
 
 
-def _held(folder: Path) -> Iterator[tuple[Path, Holder]]:
-    """The locks that are held. Only within `_registering`, so that none is read half written."""
+def _held(folder: Path, remove: bool = True) -> Iterator[tuple[Path, Holder]]:
+    """The locks that are held. Only within `_registering`, so that none is read half written.
+
+    `remove`: whether the files of processes that have ended are removed.
+    """
     for path in sorted(folder.glob("*.lock")):
         with contextlib.suppress(FileNotFoundError), path.open() as file:
             try:
@@ -175,7 +184,8 @@ def _held(folder: Path) -> Iterator[tuple[Path, Holder]]:
                 content = json.load(file)
                 yield path, Holder(Use(**content["use"]), content["pid"], content["command"])
             else:
-                path.unlink(missing_ok=True)  # Its process has ended.
+                if remove:
+                    path.unlink(missing_ok=True)  # Its process has ended.
 
 
 def _refuse_conflicts(folder: Path, wanted: Use, besides: Path | None = None) -> None:
@@ -209,15 +219,18 @@ def _write(file: IO[str], use: Use) -> None:
 
 
 @contextlib.contextmanager
-def _registering(folder: Path) -> Iterator[None]:
+def _registering(folder: Path, create: bool = True) -> Iterator[None]:
     """Be the only process that reads and changes the locks, for the milliseconds that it takes.
+
+    `create`: whether the folder may be made and must be writable; a reader needs neither.
 
     Raises:
         LazarettoError: the folder cannot be written, or another process does not come to an end.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".register").open("w")
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / REGISTER).open("w" if create else "r")
     except OSError as error:
         raise _unwritable(folder, error) from error
     with file:

@@ -13,11 +13,12 @@ from incidents.evaluate_log import ChunkResult, Provenance, evaluate_log
 from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
 from incidents.ledger import Ledger
 from incidents.record import Incident, Status
+from incidents.rule_record import EVIDENCE_KINDS
 from incidents.rules.events import Event, EventType
 from incidents.rules.health import KIND as HEALTH
 from pipelines.home import Home
 from vision import observations
-from vision.frames import SECOND, to_iso
+from vision.frames import SECOND
 from vision.parallel import map_threads
 from vision.roles import assign_roles
 from zones.errors import LazarettoError
@@ -155,7 +156,7 @@ def _write_all_evidence(
     wanted = [
         incident
         for incident in sorted(incidents, key=lambda one: (one.start, one.id))
-        if incident.kind != HEALTH and incident.status is not Status.WITHDRAWN
+        if incident.kind != HEALTH and incident.status is not Status.WITHDRAWN and _can_gain(incident)
     ]
     for first in range(0, len(wanted), EVIDENCE_AT_ONCE):
         some = wanted[first : first + EVIDENCE_AT_ONCE]
@@ -174,6 +175,11 @@ def _write_all_evidence(
             else:
                 _seal(home, ledger, incident, evidence)
                 result.notices += [text for text in evidence.missing if text not in result.notices]
+
+
+def _can_gain(incident: Incident) -> bool:
+    """Whether evidence of it can be sealed: what a reviewer may have seen is never replaced."""
+    return incident.status is Status.NEW or len(incident.evidence) < len(EVIDENCE_KINDS)
 
 
 def clip_window(incident: Incident, facility: Facility) -> tuple[int, int]:
@@ -199,7 +205,7 @@ def _write_evidence(
     start, end = clip_window(incident, facility)
     try:
         return write_evidence(
-            home.evidence / camera.id / to_iso(incident.start)[:10] / incident.id,
+            home.evidence_folder(incident),
             sources=footage,
             window=(start, end),
             observations=_people(seen, (start, end), facility, camera, incident),

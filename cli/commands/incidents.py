@@ -9,16 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.exit_codes import ExitCode
 from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
-from cli.output import print_json
+from cli.output import count_progress, print_json, warn
 from cli.tables import details_table, exposure_table, incident_table
-from incidents.export import export_file, to_json
+from incidents.export import check_name, export_file, to_json
 from incidents.ledger import Ledger
 from incidents.payloads import ExposurePayload
 from incidents.record import Incident
 from pipelines import incident_review
 from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
+from pipelines.verify import check_evidence
 
 app = typer.Typer(
     help="List, show, decide and export the incidents in the ledger.",
@@ -92,11 +94,14 @@ def show(
     """Show one incident in full, with its history."""
     folder = Home.choose(home)
     with Ledger.open(folder.ledger, create=False) as ledger:
-        details = incident_details(ledger, incident)
+        details = incident_details(folder, ledger, incident)
     if as_json:
         print_json(details.to_payload().to_dict())
     else:
         Console().print(details_table(details, folder.path))
+    if not all(check.intact for check in details.checks):
+        warn(f"incident {details.incident.id}: its evidence is not as it was sealed")
+        raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
 @app.command()
@@ -124,10 +129,22 @@ def export(
     status: StatusesOption = None,
     second_look: SecondLookOption = None,
 ) -> None:
-    """Write incidents to a CSV file for spreadsheets (UTF-8 with BOM), or to a JSON file."""
+    """Write incidents to a CSV file for spreadsheets (UTF-8 with BOM), or to a JSON file.
+
+    Every file of their evidence is read and compared with its seal: the column evidence_seals, and in JSON
+    the list seals, say what came of it. The exit code is 3 where a file is not as it was sealed.
+    """
+    check_name(output)
     found = _find(home, since, until, kind, camera, status, second_look)
-    export_file(found, output)
+    with count_progress("reading evidence") as progress:
+        checks = check_evidence(Home.choose(home), [incident.id for incident in found], progress)
+    export_file(found, output, checks)
     print(f"{len(found)} incident{'' if len(found) == 1 else 's'} in {output}")
+    broken = sum(not all(check.intact for check in each) for each in checks.values())
+    if broken:
+        noun = "incident" if broken == 1 else "incidents"
+        warn(f"evidence of {broken} {noun} is not as it was sealed: `lazaretto verify` names each file")
+        raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
 def _find(

@@ -29,6 +29,7 @@ from incidents.files import sync_folder
 from incidents.local_time import local_iso
 from incidents.record import Incident
 from incidents.rule_record import EvidenceKind
+from incidents.seals import TEMPORARY
 from vision.frames import SECOND
 from zones.facility import Camera
 
@@ -50,7 +51,6 @@ NAMES: dict[EvidenceKind, str] = {"clip": "clip.mp4", "keyframe": "keyframe.jpg"
 """Kind of evidence -> file name."""
 SHORT_BY = SECOND
 """A clip that ends this much before it should is cut again, in case there is more footage now."""
-_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
 _REVISION = re.compile(r"[2-9]|[1-9]\d+")
 
 
@@ -181,7 +181,7 @@ def clean_leftovers(root: Path) -> int:
     """
     removed = 0
     for parent, folders, _ in os.walk(root):
-        for name in [folder for folder in folders if _LEFTOVER.fullmatch(folder)]:
+        for name in [folder for folder in folders if TEMPORARY.fullmatch(folder)]:
             folders.remove(name)
             path = Path(parent, name)
             try:

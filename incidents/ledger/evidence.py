@@ -39,6 +39,15 @@ class EvidenceTable:
         )
         return _by_incident(rows).get(incident_id, ())
 
+    def sealed(self, incident_ids: list[str] | None = None) -> dict[str, tuple[Evidence, ...]]:
+        """Every revision of every file, by the full id of the incident; None = of all incidents."""
+        rows = self._file.rows(
+            "SELECT * FROM evidence WHERE :ids IS NULL OR incident IN (SELECT value FROM json_each(:ids)) "
+            "ORDER BY incident, kind, form, revision",
+            {"ids": None if incident_ids is None else json.dumps(incident_ids)},
+        )
+        return _by_incident(rows)
+
     def attach(self, incident: Incident, item: Evidence) -> Literal["added", "replaced", "unchanged"]:
         """Add a file to an incident, within a transaction; see `IncidentTable.attach_evidence`.
 

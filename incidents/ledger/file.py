@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,13 @@ class LedgerFile:
     def __init__(self, path: Path, create: bool, clock: Callable[[], int]) -> None:
         """Open, and bring the schema up to date; see `incidents.ledger.Ledger.open`."""
         self.path, self.clock = path, clock
-        _prepare_folder(path, create)
-        read_only = path.exists() and not _can_write(path)
+        try:
+            _prepare_folder(path, create)
+            read_only = path.exists() and not _can_write(path)
+        except OSError as error:
+            raise LedgerError(
+                f"{path}: expected a ledger that can be read, got: {error.strerror or error}"
+            ) from error
         with translated(path):
             if not read_only:
                 self.db = Database(_connect(path, f"mode={'rwc' if create else 'rw'}"))
@@ -190,10 +197,8 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     In WAL mode, SQLite needs the shared-memory file `-shm` beside the ledger. While another process has the
     ledger open, it is there. Else it cannot be created; but then, if nothing is left in the `-wal` file, the
     ledger itself is complete and nothing changes it: SQLite calls that immutable, and needs no other file
-    (https://www.sqlite.org/wal.html, "Read-Only Databases").
-
-    Raises:
-        LedgerError: changes wait in the `-wal` file, which cannot be read without `-shm`.
+    (https://www.sqlite.org/wal.html, "Read-Only Databases"). Where changes are left in it, as a kill leaves
+    them, a copy of both files is read.
     """
     connection = _connect(path, "mode=ro")
     try:
@@ -205,11 +210,34 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
             raise
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
-        raise LedgerError(
-            f"{path}: expected a read-only ledger that was closed, got one with changes in {log.name} that "
-            "were not yet entered: open it once where it can be written"
-        )
+        return _copy_in_memory(path, log)
     return _connect(path, "mode=ro&immutable=1")
+
+
+def _copy_in_memory(path: Path, log: Path) -> sqlite3.Connection:
+    """A copy of a ledger with the changes of its `-wal` file entered.
+
+    Raises:
+        LedgerError: the files cannot be read, or there is no place for temporary files.
+    """
+    memory = sqlite3.connect(":memory:")
+    try:
+        with tempfile.TemporaryDirectory(prefix="lazaretto-") as folder:
+            copy = Path(folder) / path.name
+            for source in (path, log):
+                shutil.copyfile(source, copy.with_name(source.name))
+            with closing(_connect(copy, "mode=rw")) as whole:
+                whole.backup(memory)
+    except OSError as error:
+        memory.close()
+        raise LedgerError(
+            f"{path}: expected a read-only ledger that was closed, got one with changes in {log.name}, which "
+            f"takes a copy in {tempfile.gettempdir()} to read: {error.strerror or error}"
+        ) from error
+    except BaseException:
+        memory.close()
+        raise
+    return memory
 
 
 @contextmanager

@@ -199,6 +199,14 @@ class IncidentTable:
         with self._file.reading():
             return self._evidence.revisions(self.resolve(incident_id))
 
+    def sealed_files(self, incident_ids: Collection[str] | None = None) -> dict[str, tuple[Evidence, ...]]:
+        """Every revision of every file of evidence, by the full id of the incident.
+
+        Args:
+            incident_ids: full ids; None = all incidents. Those without evidence are left out.
+        """
+        return self._evidence.sealed(None if incident_ids is None else list(incident_ids))
+
     def _incidents(self, rows: list[dict[str, Any]]) -> tuple[Incident, ...]:
         """The incidents of rows, with what other tables and rows say of them."""
         ids = [row["id"] for row in rows]

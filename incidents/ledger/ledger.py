@@ -61,7 +61,8 @@ class Ledger:
         """Open the ledger at `path`, bringing an older schema up to date.
 
         A ledger that this process cannot write is opened for reading: nothing is written, and no file is
-        created. One of an older schema is then brought up to date in memory.
+        created beside it. One of an older schema is then brought up to date in memory; of one that a kill
+        left with changes in its `-wal` file, a copy is read.
 
         Args:
             path: the file; missing folders are created.
@@ -71,7 +72,7 @@ class Ledger:
         Raises:
             LedgerError: there is no ledger (`create` False), the folder cannot be written, the file is not
                 a database or is damaged, it belongs to another program, it was written by a newer version,
-                the disk is full, or the ledger can only be read and was not closed (`-wal` has changes).
+                or the disk is full.
         """
         return cls(LedgerFile(Path(path), create, clock))
 

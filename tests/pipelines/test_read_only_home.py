@@ -14,10 +14,13 @@ import polars as pl
 import pytest
 
 from incidents.ledger import Ledger, LedgerError
+from pipelines.home import Home
 from tests.incidents.ledger.ledger_samples import facility, incident
 from tests.incidents.rules.rule_scenes import long_log
 from tests.logs import log_home
+from tests.other_user import another_user, open_to_others
 from tests.running import lazaretto_here as lazaretto
+from tests.sealed_home import seal
 
 PLACE = facility()
 INCIDENT = incident()
@@ -30,7 +33,26 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = log_home(home, PLACE, {"yard": long_log(0.02).with_columns(camera=pl.lit("yard"))})
     with Ledger.open(home / "ledger.db") as ledger:
         ledger.incidents.record(INCIDENT, run)
+        seal(Home(home), ledger, INCIDENT, "clip", "clip.mp4", b"clip")
     return home
+
+
+def commands_that_read(home: Path, elsewhere: Path) -> list[tuple[tuple[str | Path, ...], str]]:
+    """Commands, and what each says; `elsewhere` is a folder that can be written."""
+    plan = elsewhere / "facility.yaml"
+    at = ("--home", home)
+    return [
+        (("incidents", "list", "--json", *at), INCIDENT.id),
+        (("incidents", "show", INCIDENT.id[:6], *at), INCIDENT.id),
+        (("incidents", "exposures", *at), "logged"),
+        (("incidents", "export", elsewhere / "out.csv", *at), "1 incident in"),
+        (("verify", *at), "1 incident, 1 sealed file: 1 intact; 0 unsealed"),
+        (("observations", "show", *at), "yard"),
+        (("observations", "compact", "--dry-run", *at), "would be merged"),
+        (("observations", "purge", "--dry-run", *at), "would be removed"),
+        (("replay", "--facility", plan, "--json", *at), "camera_hours"),
+        (("zones", "diff", plan, plan, "--json", *at), "{"),
+    ]
 
 
 @contextmanager
@@ -49,25 +71,58 @@ def read_only(disk: Path, home: Path) -> Iterator[Path]:
 
 
 def test_commands_that_read_work_and_create_no_file(written: Path, tmp_path: Path) -> None:
-    plan = tmp_path / "facility.yaml"
-    plan.write_text(PLACE.text)
+    (tmp_path / "facility.yaml").write_text(PLACE.text)
     with read_only(tmp_path / "disk", written) as home:
         before = sorted(home.rglob("*"))
-        at = ("--home", home)
-        for command, said in (
-            (("incidents", "list", "--json", *at), INCIDENT.id),
-            (("incidents", "show", INCIDENT.id[:6], *at), INCIDENT.id),
-            (("incidents", "exposures", *at), "logged"),
-            (("observations", "show", *at), "yard"),
-            (("observations", "compact", "--dry-run", *at), "would be merged"),
-            (("observations", "purge", "--dry-run", *at), "would be removed"),
-            (("replay", "--facility", plan, "--json", *at), "camera_hours"),
-            (("zones", "diff", plan, plan, "--json", *at), "{"),
-        ):
+        for command, said in commands_that_read(home, tmp_path):
             ran = lazaretto(*command)
             assert ran.code == 0, (command, ran.err)
             assert said in ran.out, command
         assert sorted(home.rglob("*")) == before
+
+
+def test_a_user_without_the_right_to_write_reads_the_home_of_another(written: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(written, home)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    (elsewhere / "facility.yaml").write_text(PLACE.text)
+    open_to_others(home)
+    before = sorted(home.rglob("*"))
+    with another_user():
+        for command, said in commands_that_read(home, elsewhere):
+            ran = lazaretto(*command)
+            assert ran.code == 0, (command, ran.err)
+            assert said in ran.out, command
+        with (
+            Ledger.open(home / "ledger.db", create=False) as opened,
+            pytest.raises(LedgerError, match="read-only"),
+        ):
+            opened.segments.mark_complete("s")
+    assert sorted(home.rglob("*")) == before
+
+
+def test_while_another_user_writes_the_home_is_read_as_it_is_now(written: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(written, home)
+    open_to_others(home)
+    with Ledger.open(home / "ledger.db") as writing:
+        writing.segments.mark_complete("just now")
+        with another_user(), Ledger.open(home / "ledger.db", create=False) as reading:
+            assert reading.segments.is_complete("just now")
+
+
+def test_a_home_that_cannot_even_be_read_is_one_sentence(written: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(written, home)
+    open_to_others(home)
+    home.chmod(0o700)
+    with another_user():
+        for command in (("incidents", "list"), ("verify",)):
+            ran = lazaretto(*command, "--home", home)
+            assert ran.code == 2 and len(ran.err.strip().splitlines()) == 1, ran.err
+            assert "expected a ledger that can be read, got: Permission denied" in ran.err
 
 
 def test_commands_that_write_say_that_they_cannot(written: Path, tmp_path: Path) -> None:
@@ -98,7 +153,7 @@ def test_a_ledger_of_an_older_schema_is_read_without_changing_it(written: Path, 
 
 
 @pytest.mark.parametrize("with_shared_memory", [True, False])
-def test_changes_that_wait_in_the_write_ahead_log_are_read_or_missed_aloud(
+def test_changes_that_wait_in_the_write_ahead_log_are_read(
     written: Path, tmp_path: Path, with_shared_memory: bool
 ) -> None:
     killed = tmp_path / "killed"
@@ -111,9 +166,9 @@ def test_changes_that_wait_in_the_write_ahead_log_are_read_or_missed_aloud(
     if not with_shared_memory:
         (copied / "ledger.db-shm").unlink()
     with read_only(tmp_path / "disk", copied) as home:
-        if with_shared_memory:
-            with Ledger.open(home / "ledger.db", create=False) as opened:
-                assert opened.segments.is_complete("waiting")
-        else:
-            with pytest.raises(LedgerError, match=r"changes in ledger\.db-wal that were not yet entered"):
-                Ledger.open(home / "ledger.db", create=False)
+        before = {path.name: path.read_bytes() for path in home.glob("ledger.db*")}
+        with Ledger.open(home / "ledger.db", create=False) as opened:
+            assert opened.segments.is_complete("waiting")
+            with pytest.raises(LedgerError, match="read-only"):
+                opened.segments.mark_complete("more")
+        assert {path.name: path.read_bytes() for path in home.glob("ledger.db*")} == before

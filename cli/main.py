@@ -20,6 +20,7 @@ _COMMANDS = {
     "zones": "zones.app",
     "incidents": "incidents.app",
     "verify": "verify.verify",
+    "coverage": "coverage.coverage",
     "observations": "observations.app",
     "models": "models.app",
     "roles": "roles.app",

@@ -177,9 +177,14 @@ class Provenance:
         return models
 
     def coverage(self, t: int) -> float:
-        """Share, 0..1, of the hour around `t` (microseconds UTC) that was analysed."""
+        """Share, 0..1, of the recorded time of the hour around `t` (microseconds UTC) that was watched.
+
+        Recorded time runs from the first to the last moment of that hour of which the ledger holds anything:
+        a clip of a minute that was analysed in full has the share 1, and a gap within it lowers the share.
+        """
         hour = t // HOUR * HOUR
         if hour not in self._shares:
-            intervals = self._ledger.coverage.of(self._camera.id, hour, hour + HOUR)
-            self._shares[hour] = share_analysed(intervals, (hour, hour + HOUR))
+            intervals = self._ledger.coverage.recorded(self._camera.id, hour, hour + HOUR)
+            window = (intervals[0].start, intervals[-1].end) if intervals else (hour, hour + HOUR)
+            self._shares[hour] = share_analysed(intervals, window)
         return self._shares[hour]

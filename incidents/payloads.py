@@ -166,7 +166,7 @@ class IncidentPayload(Payload):
     rule_pack: str = Field(description="Version of the rules.")
     thresholds: dict[str, float | str | None] = Field(description="The values that produced the incident.")
     coverage_share: float | None = Field(
-        description="Share of that hour in which the camera was analysed, 0..1; null = not known."
+        description="Share of what was recorded in that hour that was watched, 0..1; null = not known."
     )
     run: str = Field(description="Id of the run that evaluated the rules last.")
     evidence: dict[EvidenceKind, EvidencePayload] = Field(description="The sealed originals.")

@@ -146,7 +146,7 @@ class Incident:
         detector_confidence, rule_confidence: 0..1.
         models: purpose -> {"name", "sha256" of the weights}.
         rule_pack: version of the rule pack; thresholds: those that produced the incident, by name.
-        coverage_share: share of that hour in which the camera was analysed, 0..1.
+        coverage_share: share of what was recorded in that hour that was watched, 0..1.
         run: id of the run that evaluated the rules last.
         status: the follow-up, with reviewer, decision, reason, decided_at (microseconds UTC),
             facility_action, report_number.
@@ -318,7 +318,7 @@ def incident_from(
         camera: the camera of the finding.
         run: id of the run, from the ledger.
         models: purpose -> {"name", "sha256"} of the weights that made the observations.
-        coverage_share: share of that hour in which the camera was analysed, 0..1; None = not known.
+        coverage_share: share of what was recorded in that hour that was watched, 0..1; None = not known.
         ongoing: whether it is neither closed nor withdrawn.
 
     Raises:

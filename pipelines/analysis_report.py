@@ -13,8 +13,10 @@ from incidents.ledger import Ledger
 from incidents.local_time import utc_datetime
 from incidents.payloads import CoveragePayload, IncidentPayload
 from incidents.record import Incident
+from incidents.watched.summary import CameraWatch, WatchPayload, watch_of
 from pipelines.analyze import AnalyzeResult, CameraResult
 from pipelines.home import Home
+from pipelines.watched import find_watches
 
 
 class CameraReportPayload(Payload):
@@ -32,6 +34,7 @@ class CameraReportPayload(Payload):
     end: UtcTime | None
     analysed_share: float | None = Field(description="Share of the footage that was watched, 0..1.")
     coverage: list[CoveragePayload] = Field(description="Intervals that fill the time of the footage.")
+    watched: WatchPayload = Field(description="What was watched, and what could have been judged.")
     incidents: list[IncidentPayload]
 
 
@@ -54,11 +57,13 @@ class CameraReport:
         result: what the analysis returned for the camera.
         coverage: intervals that fill the time of the footage; empty when no footage was usable.
         incidents: all incidents of the camera in that time, by start, from this run or an earlier one.
+        watch: what was watched in that time, and what could have been judged, by this run or an earlier one.
     """
 
     result: CameraResult
     coverage: tuple[Interval, ...]
     incidents: tuple[Incident, ...]
+    watch: CameraWatch
 
     @property
     def seconds_by_state(self) -> dict[State, float]:
@@ -85,11 +90,12 @@ class CameraReport:
             added=recording.changes["added"],
             updated=recording.changes["updated"],
             exposures=recording.exposures,
-            notices=list(recording.notices),
+            notices=list(self.watch.notices),
             start=None if start is None else utc_datetime(start),
             end=None if end is None else utc_datetime(end),
             analysed_share=self.analysed_share,
             coverage=[CoveragePayload.of(interval) for interval in self.coverage],
+            watched=self.watch.to_payload(),
             incidents=[IncidentPayload.of(incident) for incident in self.incidents],
         )
 
@@ -146,23 +152,26 @@ def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_sour
         result: what `analyze` returned.
         role_source: where roles come from (`pipelines.teaching.role_model.describe_role_source`).
     """
+    version = ledger.runs.get(result.run).facility_version
     return AnalysisReport(
         run=result.run,
         home=home.path,
-        cameras=tuple(_report_camera(ledger, item) for item in result.cameras),
+        cameras=tuple(_report_camera(ledger, item, version) for item in result.cameras),
         warnings=tuple(result.warnings),
         faults=tuple(str(fault) for fault in result.faults),
         role_source=role_source,
     )
 
 
-def _report_camera(ledger: Ledger, result: CameraResult) -> CameraReport:
-    if result.window is None:
-        return CameraReport(result, (), ())
-    start, end = result.window
+def _report_camera(ledger: Ledger, result: CameraResult, version: str) -> CameraReport:
     camera = result.camera.id
+    if result.window is None:
+        return CameraReport(result, (), (), watch_of(camera, (), (), (None, None)))
+    start, end = result.window
+    [watch] = find_watches(ledger, [camera], result.window, version)
     return CameraReport(
         result,
         fill(ledger.coverage.of(camera, start, end), camera, result.window),
         tuple(ledger.incidents.find(since=start, until=end, cameras=[camera])),
+        watch,
     )

@@ -22,6 +22,7 @@ from pipelines.locks import HourLock, InUseError, Use
 from pipelines.publish import not_in_force_warning
 from pipelines.record_incidents import RecordingResult, record_incidents
 from pipelines.segments import FileStream, SegmentSink, Stream, StreamAnalysis
+from pipelines.watched_hours import record_hours
 from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
@@ -163,7 +164,11 @@ def analyze(
             for name, lock in locks.items():
                 job = _CameraJob(request, ledger, bundle, request.facility.camera(name), result, meter)
                 streams = sorted(by_camera[name], key=lambda s: (s.start, str(s.source.info.path)))
-                result.cameras.append(job.run(streams))
+                analysed = job.run(streams)
+                result.cameras.append(analysed)
+                if analysed.window is not None:
+                    notices = analysed.recording.notices
+                    record_hours(request.home, ledger, request.facility, job.camera, analysed.window, notices)
                 lock.release()
         status = "failed" if result.faults else "complete"
     except LazarettoError:

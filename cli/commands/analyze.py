@@ -25,6 +25,7 @@ from cli.options import (
 )
 from cli.output import footage_progress, print_json, print_line, print_note, warn
 from cli.tables import coverage_table, incident_table
+from cli.watched import print_watched
 from incidents.ledger import Ledger
 from models.devices import Device
 from pipelines.analysis_report import AnalysisReport, report_analysis
@@ -114,10 +115,12 @@ def analyze(
 
 def _print_report(report: AnalysisReport) -> None:
     console = Console()
-    console.print(incident_table(report.incidents))
+    if report.any_footage:  # An empty table of violations would say that there were none.
+        console.print(incident_table(report.incidents))
+        print_watched([item.watch for item in report.cameras])
     console.print(coverage_table(report.cameras))
     for item in report.cameras:
-        for notice in item.result.recording.notices:
+        for notice in item.watch.notices:
             print_note(notice)
         if item.result.already:
             print_note(

@@ -13,14 +13,18 @@ from cli.exit_codes import ExitCode
 from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
 from cli.output import count_progress, print_json, warn
 from cli.tables import details_table, exposure_table, incident_table
+from cli.watched import print_watched, warn_watched
 from incidents.export import check_name, export_file, to_json
 from incidents.ledger import Ledger
 from incidents.payloads import ExposurePayload
 from incidents.record import Incident
+from incidents.watched.export import export_watches
+from incidents.watched.summary import CameraWatch
 from pipelines import incident_review
 from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
 from pipelines.verify import check_evidence
+from pipelines.watched import find_watches
 
 app = typer.Typer(
     help="List, show, decide and export the incidents in the ledger.",
@@ -57,11 +61,13 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List incidents, oldest first."""
-    found = _find(home, since, until, kind, camera, status, second_look)
+    found, watches = _find(home, since, until, kind, camera, status, second_look)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
+        warn_watched(watches)
     else:
         Console().print(incident_table(found))
+        print_watched(watches)
 
 
 @app.command()
@@ -131,15 +137,20 @@ def export(
 ) -> None:
     """Write incidents to a CSV file for spreadsheets (UTF-8 with BOM), or to a JSON file.
 
+    What was watched, by camera and hour, is written beside it: NAME.coverage.csv or NAME.coverage.json.
+
     Every file of their evidence is read and compared with its seal: the column evidence_seals, and in JSON
     the list seals, say what came of it. The exit code is 3 where a file is not as it was sealed.
     """
     check_name(output)
-    found = _find(home, since, until, kind, camera, status, second_look)
+    found, watches = _find(home, since, until, kind, camera, status, second_look)
     with count_progress("reading evidence") as progress:
         checks = check_evidence(Home.choose(home), [incident.id for incident in found], progress)
     export_file(found, output, checks)
+    beside = export_watches(watches, output)
     print(f"{len(found)} incident{'' if len(found) == 1 else 's'} in {output}")
+    print_watched(watches)
+    print(f"What was watched, by camera and hour: {beside}")
     broken = sum(not all(check.intact for check in each) for each in checks.values())
     if broken:
         noun = "incident" if broken == 1 else "incidents"
@@ -155,9 +166,12 @@ def _find(
     cameras: list[str] | None,
     statuses: list[str] | None,
     second_look: bool | None,
-) -> list[Incident]:
+) -> tuple[list[Incident], list[CameraWatch]]:
+    """The incidents that fit, and what was watched of the cameras and the time asked for."""
     wanted = IncidentFilter(
         *read_window(since, until), kinds or None, cameras or None, statuses or None, second_look
     )
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        return find_incidents(ledger, wanted)
+        return find_incidents(ledger, wanted), find_watches(
+            ledger, wanted.cameras, (wanted.since, wanted.until)
+        )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from incidents.coverage import CoverageError, Interval, State, clip, fill, normalise, overlay, withdraw
 from incidents.ledger.file import LedgerError, LedgerFile
+from vision.observations import ALL_TIME
 
 
 class CoverageTable:
@@ -26,6 +27,15 @@ class CoverageTable:
         if end <= start:
             raise LedgerError(f"coverage of camera {camera}: expected an end after {start}, got {end}")
         return fill(clip(self._touching(camera, start, end), (start, end)), camera, (start, end))
+
+    def recorded(self, camera: str, start: int = 0, end: int = ALL_TIME[1]) -> tuple[Interval, ...]:
+        """What is recorded of a camera in [start, end), microseconds UTC; no filler where nothing is."""
+        return clip(self._touching(camera, start, end), (start, end))
+
+    def cameras(self) -> tuple[str, ...]:
+        """Ids of the cameras of which anything is recorded, sorted."""
+        rows = self._file.rows("SELECT DISTINCT camera FROM coverage ORDER BY camera")
+        return tuple(str(row["camera"]) for row in rows)
 
     def record(self, camera: str, intervals: Iterable[Interval]) -> None:
         """Record what a camera was doing, without footage too: offline, or planned maintenance.

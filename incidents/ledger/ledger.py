@@ -17,6 +17,7 @@ from incidents.ledger.exposures import ExposureTable
 from incidents.ledger.facilities import FacilityTable
 from incidents.ledger.file import LedgerFile, now
 from incidents.ledger.history import HistoryTable
+from incidents.ledger.hours import HourTable
 from incidents.ledger.incidents import IncidentTable
 from incidents.ledger.publications import PublicationTable
 from incidents.ledger.recordings import RecordingTable
@@ -36,6 +37,7 @@ class Ledger:
         segments: segments of streams that were analysed, and streams that are complete.
         recordings: which file recorded a camera when.
         coverage: what each camera was doing in every second.
+        hours: what each camera watched in each clock hour, and what could have been judged.
         incidents: incidents with their evidence and history.
         workflow: the review of incidents.
         exposures: the exposure log.
@@ -48,6 +50,7 @@ class Ledger:
         self.facilities = FacilityTable(file)
         self.runs = RunTable(file, self.facilities)
         self.coverage = CoverageTable(file)
+        self.hours = HourTable(file)
         self.segments = SegmentTable(file, self.runs, self.coverage)
         self.recordings = RecordingTable(file)
         history = HistoryTable(file)

@@ -342,6 +342,24 @@ def withdrawn_exposures(db: Database) -> None:
     db.execute("ALTER TABLE exposures ADD COLUMN withdrawn TEXT")
 
 
+@MIGRATIONS(name="010_hour_counts")
+def hour_counts(db: Database) -> None:
+    """What each camera watched in each clock hour, and what could have been judged in it."""
+    db.executescript(
+        """
+        CREATE TABLE hour_counts (
+            camera TEXT NOT NULL,
+            hour INTEGER NOT NULL,
+            facility_version TEXT NOT NULL REFERENCES facility_versions(sha256),
+            computed INTEGER NOT NULL,
+            inputs TEXT NOT NULL,
+            counts TEXT NOT NULL,
+            PRIMARY KEY (camera, hour, facility_version)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

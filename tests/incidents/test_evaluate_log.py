@@ -94,11 +94,21 @@ def test_a_window_has_what_ends_in_it_whole(starts: list[float], stays: float, l
     assert some == [incident for incident in everything if incident.end >= window[0]]
 
 
-def test_a_record_has_the_models_of_its_run_and_the_coverage_of_its_hour(tmp_path: Path) -> None:
+def test_a_record_has_the_models_of_its_run_and_the_coverage_of_its_footage(tmp_path: Path) -> None:
     log_home(tmp_path, YARD, {"cam-1": visits(0)})
     (incident,) = incidents(tmp_path, YARD, ALL_DAY)
     assert incident.models == MODELS
-    assert incident.coverage_share == pytest.approx(30.2 / 3600)
+    assert incident.coverage_share == 1.0
+
+
+def test_a_gap_within_the_footage_of_an_hour_lowers_the_coverage_of_its_incidents(tmp_path: Path) -> None:
+    log_home(tmp_path, YARD, {"cam-1": visits(0)})
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        seen = ledger.coverage.recorded("cam-1")[-1].end
+        later = Interval("cam-1", seen + 30 * SECOND, seen + 60 * SECOND, State.ANALYSED)
+        ledger.coverage.record("cam-1", [later])
+    (incident,) = [item for item in incidents(tmp_path, YARD, ALL_DAY) if item.kind != "camera_health"]
+    assert incident.coverage_share == pytest.approx((30.2 + 30) / (30.2 + 60), abs=1e-3)
 
 
 def test_a_log_without_a_run_in_the_ledger_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from zones.calibration import Calibration, CalibrationError, calibrate
 from zones.camera import Camera, Line, Zone
@@ -39,6 +40,34 @@ def shapes(facility: Facility, camera: Camera, loc: Loc, aspect: float) -> Remar
         yield from _line(facility, camera, line, (*loc, "lines", i, "points"), ground, aspect)
 
 
+def above_horizon(camera: Camera, aspect: float) -> frozenset[str]:
+    """Ids of the zones and lines that lie wholly above the horizon: no person can enter or cross them.
+
+    Empty for a camera without a usable calibration. `aspect` is the width over the height of the image.
+    """
+    if camera.calibration is None:
+        return frozenset()
+    try:
+        plane = calibrate(camera.calibration, aspect)
+    except CalibrationError:
+        return frozenset()
+    if not np.isfinite(plane.check_error):
+        return frozenset()
+    return frozenset(part.id for _, part in camera.parts() if _share_above(plane, _points_of(part)) == 1.0)
+
+
+def _points_of(part: Zone | Line) -> npt.NDArray[np.float64]:
+    """Points (N, 2) within a zone or along a line, evenly spaced in the image."""
+    if isinstance(part, Zone):
+        return grid(part)
+    return np.linspace(part.points[0], part.points[1], _LINE_STEPS)
+
+
+def _share_above(plane: Calibration, points: npt.NDArray[np.float64]) -> float:
+    """The share of the points at or above the horizon; 0 of none."""
+    return float(np.isnan(plane.ground(points)[:, 0]).mean()) if len(points) else 0.0
+
+
 def _contact(facility: Facility, camera: Camera, plane: Calibration | None, loc: Loc) -> Remarks:
     if not camera.contact_pairs:
         return
@@ -68,8 +97,7 @@ def _zone(
     ring = np.asarray(zone.polygon) * (aspect, 1.0)
     wanted, unit = rule.hysteresis_frame, "of the frame height"
     if ground is not None:
-        inside = grid(zone)
-        above = float(np.isnan(ground.ground(inside)[:, 0]).mean()) if len(inside) else 0.0
+        above = _share_above(ground, _points_of(zone))
         if above == 1.0:
             sentence = f"no person can enter {zone.id!r}: all of it lies above the horizon of the calibration"
             yield warn(Check.ABOVE_HORIZON, camera.id, loc, sentence)
@@ -99,8 +127,7 @@ def _line(
     wanted, unit = rule.hysteresis_frame, "of the frame height"
     if ground is not None:
         on_floor = np.asarray(ground.ground(line.points), dtype=np.float64)
-        along = np.linspace(line.points[0], line.points[1], _LINE_STEPS)
-        above = float(np.isnan(ground.ground(along)[:, 0]).mean())
+        above = _share_above(ground, _points_of(line))
         if above == 1.0:
             sentence = f"no person can cross {line.id!r}: all of it lies above the horizon of the calibration"
             yield warn(Check.ABOVE_HORIZON, camera.id, loc, sentence)

@@ -1,0 +1,56 @@
+"""What was watched and what could have been judged, for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from cli.output import print_line
+from incidents.local_time import local_iso
+from incidents.watched.hour import HourCounts
+from incidents.watched.summary import CameraWatch, duration_text, watch_sentences
+
+
+def print_watched(watches: Sequence[CameraWatch]) -> None:
+    """Print what stands beside a count of incidents."""
+    for text in watch_sentences(watches):
+        print_line(text)
+
+
+def warn_watched(watches: Sequence[CameraWatch]) -> None:
+    """The same on standard error, where standard output holds JSON."""
+    for text in watch_sentences(watches):
+        print(text, file=sys.stderr)
+
+
+def hours_table(watches: Sequence[CameraWatch], timezone: str) -> Table:
+    """One row for each camera and clock hour, with times in a time zone; shares are of person-seconds."""
+    table = Table(
+        title="What was watched, by camera and hour; shares of person-seconds",
+        title_justify="left",
+        box=None,
+        padding=(0, 1),
+    )
+    table.add_column("camera", min_width=8, overflow="fold")
+    table.add_column("hour", no_wrap=True)
+    for column in ("watched", "person-s", "feet", "metres", "role", "small", "faces"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for watch in watches:
+        if not watch.hours:
+            table.add_row(watch.camera, "-", duration_text(watch.watched_s), *["-"] * 6)
+        for hour in watch.hours:
+            table.add_row(
+                watch.camera,
+                local_iso(hour.hour, timezone)[2:13].replace("T", " ") + "h",
+                duration_text(hour.watched_s),
+                f"{hour.person_s:,.0f}",
+                *(_share(hour, part) for part in (hour.feet_s, hour.metres_s, hour.role_s, hour.small_s)),
+                f"{hour.tracks_assessed}/{hour.tracks}",
+            )
+    return table
+
+
+def _share(hour: HourCounts, part: float) -> str:
+    return f"{part / hour.person_s:.0%}" if hour.person_s else "-"

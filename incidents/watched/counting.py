@@ -1,0 +1,190 @@
+"""Counts of one camera and clock hour, from its observations, its coverage and the facility file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from incidents.coverage import NO_RECORD, Interval, State, clip, summary
+from incidents.local_time import utc_datetime
+from incidents.watched.ability import abilities, metric_reason
+from incidents.watched.hour import Ability, HourCounts
+from vision.frames import SECOND
+from vision.ground import Foot, locate
+from vision.observations import HOUR
+from vision.roles import assign_roles
+from zones.camera import Camera, Role
+from zones.facility import Facility
+
+MIN_DETECTED_HEIGHT_PX = 32.0
+"""Height of a person, px of the picture as scaled for the detector, under which people are often missed
+(docs/accuracy.md, "People"). Project default (docs/defaults.md)."""
+DEFAULT_ASPECT = 16 / 9
+"""Width over height of the frames of an hour in which no person was seen: that of most cameras now."""
+DEFAULT_FPS = 5.0
+"""Frames analysed per second where the run does not say."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How the footage of [start, end), microseconds UTC, was analysed.
+
+    Attributes:
+        imgsz: px of the longer side of the picture in which people were detected.
+        fps: frames analysed per second, at most.
+        taught: whether a role model was in use.
+    """
+
+    start: int
+    end: int
+    imgsz: int
+    fps: float
+    taught: bool
+
+
+def count_hour(
+    facility: Facility,
+    camera: Camera,
+    hour: int,
+    rows: pl.DataFrame,
+    coverage: Iterable[Interval],
+    looked: Sequence[Looked],
+    notices: Sequence[str] = (),
+) -> HourCounts:
+    """Count what a camera watched in the clock hour from `hour` on (microseconds UTC).
+
+    Args:
+        facility: its rules and schedules decide what could have been raised.
+        camera: one of its cameras.
+        hour: start of the hour.
+        rows: the observations of the hour, and those before it that belong to the same tracks.
+        coverage: what the camera was doing, with the hour in it.
+        looked: how the footage of the hour was analysed, by start.
+        notices: sentences to keep with the counts.
+    """
+    window = hour, hour + HOUR
+    parts = [item for item in clip(coverage, window) if item.cause != NO_RECORD]
+    seconds = summary(parts, window)
+    moment = pl.col("t").dt.timestamp("us")
+    whole = locate(assign_roles(rows, _without_default(camera), facility.rules.role_confidence), camera)
+    inside = whole.filter(moment.is_between(*window, closed="left"))
+    unit = _row_seconds(inside, looked)
+    small = _small(inside, looked)
+    metric = not metric_reason(facility, camera, _aspect(inside))
+    known = inside["ground_se"] <= facility.rules.zone.max_position_se_m
+    metres = known.fill_null(False).to_numpy() if metric else np.zeros(len(inside), np.bool_)
+    rule = facility.rules.mask
+    tracks, assessed = _tracks(
+        whole, window, round(rule.window_s * SECOND), rule.min_samples, rule.min_face_px
+    )
+    found = abilities(facility, camera, hour, _aspect(inside), any(item.taught for item in looked))
+    placed = int((inside["foot"] != Foot.UNPLACED).sum())
+    return HourCounts(
+        camera=camera.id,
+        start=utc_datetime(hour),
+        facility_version=facility.version,
+        analysed_s=seconds[State.ANALYSED],
+        idle_s=seconds[State.IDLE],
+        recorded_s=sum(item.length for item in parts) / SECOND,
+        abilities=tuple(
+            _as_seen(item, len(inside), placed, int(metres.sum()), tracks, assessed) for item in found
+        ),
+        person_s=_rounded(len(inside) * unit),
+        feet_s=_rounded(int((inside["foot"] == Foot.SEEN).sum()) * unit),
+        metres_s=_rounded(int(metres.sum()) * unit),
+        role_s=_rounded(int((inside["role"] != Role.UNKNOWN.value).sum()) * unit),
+        small_s=_rounded(int(small.sum()) * unit),
+        small_px=MIN_DETECTED_HEIGHT_PX,
+        tracks=tracks,
+        tracks_assessed=assessed,
+        window_s=rule.window_s,
+        min_samples=rule.min_samples,
+        notices=tuple(notices),
+    )
+
+
+def _without_default(camera: Camera) -> Camera:
+    """The camera without its default role: the roles that are left rest on what was seen."""
+    return camera.model_copy(update={"default_role": Role.UNKNOWN})
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _aspect(rows: pl.DataFrame) -> float:
+    """Width over height of the newest frame; `DEFAULT_ASPECT` where there is none."""
+    return float(rows["width"][-1]) / float(rows["height"][-1]) if len(rows) else DEFAULT_ASPECT
+
+
+def _row_seconds(rows: pl.DataFrame, looked: Sequence[Looked]) -> float:
+    """Seconds for which one row stands: the median interval between rows of a track."""
+    times = rows.select("track", moment=pl.col("t").dt.timestamp("us")).sort("track", "moment")
+    step = pl.col("moment").diff().over("track")
+    median = times.select(step.alias("step")).filter(pl.col("step") > 0)["step"].median()
+    if isinstance(median, float):
+        return median / SECOND
+    return 1 / (looked[-1].fps if looked else DEFAULT_FPS)
+
+
+def _small(rows: pl.DataFrame, looked: Sequence[Looked]) -> Bools:
+    """Whether each person is lower than the detector needs, at the scale of the picture that it saw."""
+    if not looked or rows.is_empty():
+        return np.zeros(len(rows), np.bool_)
+    starts = np.array([item.start for item in looked], np.int64)
+    sizes = np.array([item.imgsz for item in looked], np.float64)
+    t = rows["t"].dt.timestamp("us").to_numpy()
+    imgsz = sizes[np.maximum(np.searchsorted(starts, t, side="right") - 1, 0)]
+    tall = (rows["y2"] - rows["y1"]).to_numpy().astype(np.float64)
+    longer = np.maximum(rows["width"].to_numpy(), rows["height"].to_numpy()).astype(np.float64)
+    return np.asarray(tall * imgsz / longer < MIN_DETECTED_HEIGHT_PX, dtype=np.bool_)
+
+
+def _tracks(
+    rows: pl.DataFrame, hour: tuple[int, int], window: int, samples: int, min_face_px: int
+) -> tuple[int, int]:
+    """Tracks of the hour that are seen for a window (microseconds), and those of them that are assessed.
+
+    A track that began before the hour counts with the window before it. A face lower than `min_face_px` is
+    not assessed, as in the rules.
+    """
+    start, end = hour
+    seen = rows.select(
+        "track",
+        moment=pl.col("t").dt.timestamp("us"),
+        face=pl.col("mask_masked").is_not_null() & (pl.col("face_height") >= min_face_px),
+    ).filter((pl.col("moment") >= start - window) & (pl.col("moment") < end))
+    spans = seen.group_by("track").agg(
+        (pl.col("moment").max() - pl.col("moment").min()).alias("span"), pl.col("moment").max().alias("last")
+    )
+    long = spans.filter((pl.col("last") >= start) & (pl.col("span") >= window))["track"]
+    # The first and the last of `samples` faces in a row are at most a window apart.
+    enough = (
+        seen.filter(pl.col("face") & pl.col("track").is_in(long.implode()))
+        .sort("track", "moment")
+        .with_columns((pl.col("moment") - pl.col("moment").shift(samples - 1).over("track")).alias("width"))
+        .filter((pl.col("width") <= window) & (pl.col("moment") >= start))
+    )
+    return len(long), enough["track"].n_unique()
+
+
+def _as_seen(item: Ability, rows: int, placed: int, metres: int, tracks: int, assessed: int) -> Ability:
+    """The ability, restricted by what was seen in the hour."""
+    if not item.able:
+        return item
+    reason = ""
+    if item.rule == "mask" and not tracks:
+        reason = "no person was seen for long enough"
+    elif item.rule == "mask" and not assessed:
+        reason = f"no face could be assessed, of {tracks} {'track' if tracks == 1 else 'tracks'}"
+    elif item.rule == "zone_crossing" and rows and not placed:
+        reason = "all feet were hidden"
+    elif item.rule in ("contact", "gathering") and rows and not metres:
+        reason = "no place was known in metres well enough"
+    return item.model_copy(update={"able": not reason, "reason": reason})

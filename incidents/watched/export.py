@@ -1,0 +1,68 @@
+"""What was watched, as a file beside an export of incidents."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from incidents.export import ExportError
+from incidents.files import write_atomic
+from incidents.watched.hour import Ability
+from incidents.watched.summary import CameraWatch
+
+COLUMNS = (
+    *("camera", "hour_utc", "facility_version", "analysed_s", "idle_s", "recorded_s"),
+    *("could_raise", "could_not", "person_s", "feet_s", "metres_s", "role_s", "small_s", "small_px"),
+    *("tracks", "tracks_assessed"),
+)
+"""Columns of the CSV: one row for each camera and clock hour; a camera that was not watched has one too."""
+
+
+def export_watches(watches: Sequence[CameraWatch], export: Path) -> Path:
+    """Write what was watched beside an export of incidents: `x.csv` gets `x.coverage.csv`.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ExportError: the file cannot be written.
+    """
+    path = export.with_suffix(f".coverage{export.suffix}")
+    if export.suffix == ".csv":
+        text = "\ufeff" + _csv(watches)
+    else:
+        payload = [watch.to_payload().to_dict() for watch in watches]
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    try:
+        write_atomic(path, text.encode())
+    except OSError as error:
+        raise ExportError(f"the export {path} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def _csv(watches: Sequence[CameraWatch]) -> str:
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(COLUMNS)
+    for watch in watches:
+        if not watch.hours:
+            writer.writerow([watch.camera, "", "", "", "", watch.recorded_s])
+        for hour in watch.hours:
+            writer.writerow(
+                [
+                    *(hour.camera, hour.start.isoformat(), hour.facility_version),
+                    *(hour.analysed_s, hour.idle_s, hour.recorded_s),
+                    "; ".join(_text(item) for item in hour.abilities if item.able),
+                    "; ".join(f"{_text(item)}: {item.reason}" for item in hour.abilities if not item.able),
+                    *(hour.person_s, hour.feet_s, hour.metres_s, hour.role_s, hour.small_s, hour.small_px),
+                    *(hour.tracks, hour.tracks_assessed),
+                ]
+            )
+    return table.getvalue()
+
+
+def _text(item: Ability) -> str:
+    return item.rule if item.place is None else f"{item.rule} {item.place}"

@@ -1,0 +1,61 @@
+"""What a camera watched in one clock hour, and what could have been judged in it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from incidents.json_model import Payload, UtcTime
+from vision.frames import to_microseconds
+
+RuleName = Literal["zone_crossing", "mask", "contact", "gathering"]
+
+
+class Ability(Payload):
+    """Whether one rule could have raised an incident of a camera in an hour."""
+
+    rule: RuleName
+    place: str | None = Field(description="Id of the zone or line of a zone_crossing; null for the others.")
+    able: bool
+    reason: str = Field(description="Why it could not; empty where it could.")
+
+
+class HourCounts(Payload):
+    """What a camera watched in one clock hour (UTC), under one version of the facility file.
+
+    A person-second is one person in view for one second, by the rows of the observation log.
+    """
+
+    camera: str
+    start: UtcTime = Field(description="Of the clock hour.")
+    facility_version: str = Field(description="SHA-256 of the facility file.")
+    analysed_s: float = Field(description="Seconds analysed.")
+    idle_s: float = Field(description="Seconds checked for motion, in which nothing moved.")
+    recorded_s: float = Field(description="Seconds of which anything is recorded, watched or not.")
+    abilities: tuple[Ability, ...] = Field(description="What could have been raised, and what could not.")
+    person_s: float = Field(description="Person-seconds, all.")
+    feet_s: float = Field(description="Person-seconds with visible feet.")
+    metres_s: float = Field(description="Person-seconds with a position in metres that the rules accept.")
+    role_s: float = Field(description="Person-seconds with a role known beyond the camera's default.")
+    small_s: float = Field(description="Person-seconds of people lower than `small_px` as the detector saw.")
+    small_px: float = Field(
+        description="Height in the scaled picture under which the detector misses people."
+    )
+    tracks: int = Field(description="Tracks seen for at least `window_s`.")
+    tracks_assessed: int = Field(description="Those of them with `min_samples` assessed faces in `window_s`.")
+    window_s: float = Field(description="Window of the mask rule, s.")
+    min_samples: int = Field(description="Assessed faces that the mask rule needs in its window.")
+    notices: tuple[str, ...] = Field(
+        default=(), description="Sentences about what was not evaluated, and what should be changed."
+    )
+
+    @property
+    def hour(self) -> int:
+        """Start of the hour, microseconds UTC."""
+        return to_microseconds(self.start)
+
+    @property
+    def watched_s(self) -> float:
+        """Seconds watched: analysed or idle."""
+        return self.analysed_s + self.idle_s

@@ -1,0 +1,233 @@
+"""The counts of clock hours put together, and said in a few sentences, to stand beside every count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from incidents.coverage import NO_RECORD, WATCHED, Interval, normalise
+from incidents.json_model import Payload
+from incidents.watched.hour import Ability, HourCounts
+from vision.frames import SECOND
+
+MAX_CAMERAS_SPOKEN = 8
+"""Cameras up to which each gets its own sentences beside a count; of more, only those that could raise
+nothing or were not watched are named. Project default (docs/defaults.md)."""
+
+
+class SharePayload(Payload):
+    """Person-seconds of a kind, of all."""
+
+    person_s: float
+    feet_s: float
+    metres_s: float
+    role_s: float
+    small_s: float
+
+
+class WatchPayload(Payload):
+    """What was watched of one camera, and what could have been judged, over some time."""
+
+    camera: str
+    watched_s: float = Field(description="Seconds analysed, or checked for motion.")
+    recorded_s: float = Field(description="Seconds of footage, watched or not.")
+    unknown_s: float = Field(description="Seconds within that time of which nothing is recorded.")
+    could_raise: list[Ability] = Field(description="What could have been raised in at least one hour.")
+    could_not: list[Ability] = Field(description="What could not, with the reason of the last hour.")
+    people: SharePayload
+    tracks: int = Field(description="Tracks seen for long enough to assess a face.")
+    tracks_assessed: int
+    hours: list[HourCounts]
+
+
+@dataclass(frozen=True)
+class CameraWatch:
+    """What was watched of one camera, and what could have been judged, over some time.
+
+    Attributes:
+        camera: id of the camera.
+        watched_s, recorded_s, unknown_s: see `WatchPayload`.
+        hours: the counts of the clock hours, by time; hours without counts are left out.
+    """
+
+    camera: str
+    watched_s: float
+    recorded_s: float
+    unknown_s: float
+    hours: tuple[HourCounts, ...]
+
+    @property
+    def could_raise(self) -> tuple[Ability, ...]:
+        """What could have been raised in at least one hour."""
+        return tuple(item for item in self._abilities() if item.able)
+
+    @property
+    def could_not(self) -> tuple[Ability, ...]:
+        """What could not have been raised in any hour, with the reason of the last one."""
+        return tuple(item for item in self._abilities() if not item.able)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """The notices of all hours, each once."""
+        return tuple(dict.fromkeys(text for item in self.hours for text in item.notices))
+
+    def total(self, name: str) -> float:
+        """The sum of a field of the hours, such as `person_s`."""
+        return float(sum(getattr(item, name) for item in self.hours))
+
+    def to_payload(self) -> WatchPayload:
+        """The model of the JSON."""
+        people = {name: round(self.total(name), 3) for name in SharePayload.model_fields}
+        return WatchPayload(
+            camera=self.camera,
+            watched_s=self.watched_s,
+            recorded_s=self.recorded_s,
+            unknown_s=self.unknown_s,
+            could_raise=list(self.could_raise),
+            could_not=list(self.could_not),
+            people=SharePayload(**people),
+            tracks=int(self.total("tracks")),
+            tracks_assessed=int(self.total("tracks_assessed")),
+            hours=list(self.hours),
+        )
+
+    def _abilities(self) -> tuple[Ability, ...]:
+        merged: dict[tuple[str, str | None], Ability] = {}
+        for hour in self.hours:
+            for item in hour.abilities:
+                known = merged.get((item.rule, item.place))
+                if known is None or not known.able:
+                    merged[item.rule, item.place] = item
+        return tuple(merged.values())
+
+
+def watch_of(
+    camera: str,
+    coverage: Iterable[Interval],
+    hours: Sequence[HourCounts],
+    asked: tuple[int | None, int | None],
+) -> CameraWatch:
+    """Put together what was watched of a camera.
+
+    Args:
+        camera: its id.
+        coverage: what it was doing in the time asked for.
+        hours: the counts of the hours in that time.
+        asked: the time asked for, microseconds UTC; None = as far as anything is recorded.
+    """
+    recorded = [item for item in normalise(coverage) if item.cause != NO_RECORD]
+    watched = sum(item.length for item in recorded if item.state in WATCHED)
+    total = sum(item.length for item in recorded)
+    span = 0
+    if recorded:
+        start = recorded[0].start if asked[0] is None else asked[0]
+        end = recorded[-1].end if asked[1] is None else asked[1]
+        span = end - start
+    elif asked[0] is not None and asked[1] is not None:
+        span = asked[1] - asked[0]
+    return CameraWatch(camera, watched / SECOND, total / SECOND, (span - total) / SECOND, tuple(hours))
+
+
+def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
+    """What stands beside a count: what was watched, for how long, what could have been raised, what not."""
+    if not watches:
+        return ["Nothing was watched in that time: a count of incidents means nothing."]
+    if len(watches) <= MAX_CAMERAS_SPOKEN:
+        return [text for watch in watches for text in camera_sentences(watch)]
+    watched, recorded = sum(w.watched_s for w in watches), sum(w.recorded_s for w in watches)
+    total = (
+        f"{len(watches)} cameras: watched {duration_text(watched)} of {duration_text(recorded)} of footage"
+    )
+    idle = [watch.camera for watch in watches if not watch.recorded_s]
+    unable = [watch.camera for watch in watches if watch.hours and not watch.could_raise]
+    return [
+        f"{total}{_percent(watched, recorded)}. What each could raise: lazaretto coverage",
+        *([f"Not watched: {', '.join(idle)}."] if idle else []),
+        *([f"Could raise nothing: {', '.join(unable)}."] if unable else []),
+    ]
+
+
+def camera_sentences(watch: CameraWatch) -> list[str]:
+    """What was watched of one camera, and what could have been judged: one or two sentences."""
+    name = watch.camera
+    if not watch.recorded_s:
+        return [f"{name}: nothing was watched in that time."]
+    text = (
+        f"{name}: watched {duration_text(watch.watched_s)} of {duration_text(watch.recorded_s)} of footage"
+        f"{_percent(watch.watched_s, watch.recorded_s)}"
+    )
+    if watch.unknown_s >= 1:
+        text += f"; of another {duration_text(watch.unknown_s)} in that time nothing is recorded"
+    if not watch.hours:
+        return [f"{text}; what could have been raised under this facility file was not counted."]
+    able, unable = watch.could_raise, watch.could_not
+    if able:
+        text += f". Could have been raised: {_spoken(able)}"
+    else:
+        text += ". Nothing could have been raised"
+    if unable:
+        reasons = "; ".join(f"{_name(item)} ({item.reason})" for item in unable)
+        text += f". Could not: {reasons}"
+    return [f"{text}.", f"{name}: {_people_text(watch)}."]
+
+
+def _people_text(watch: CameraWatch) -> str:
+    people, last = watch.total("person_s"), watch.hours[-1]
+    if not people:
+        return "no person was seen"
+    parts = [
+        f"{100 * watch.total(field) / people:.0f} % {what}"
+        for field, what in (
+            ("feet_s", "with visible feet"),
+            ("metres_s", "placed in metres"),
+            ("role_s", "with a role known beyond the camera's default"),
+            ("small_s", f"smaller than the detector needs ({last.small_px:g} px of the scaled picture)"),
+        )
+    ]
+    tracks, assessed = int(watch.total("tracks")), int(watch.total("tracks_assessed"))
+    return (
+        f"of {people:,.0f} person-seconds {', '.join(parts)}; enough faces assessed of {assessed} of "
+        f"{tracks} {'track' if tracks == 1 else 'tracks'} seen for {last.window_s:g} s"
+    )
+
+
+def duration_text(seconds: float) -> str:
+    """A duration for people: "12.4 s", "1 min 53 s", "2 h 5 min", "3 d 4 h"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in (
+        (86_400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def _percent(part: float, whole: float) -> str:
+    """A share in parentheses: (97.3 %). It is 100 % only where nothing is missing, and 0 % where all is."""
+    if not whole:
+        return ""
+    percent = 100 * part / whole
+    if 0 < percent < 0.05:
+        return " (under 0.1 %)"
+    if 99.95 <= percent < 100:
+        return " (over 99.9 %)"
+    return f" ({percent:.1f} %)".replace("100.0", "100")
+
+
+def _spoken(items: Iterable[Ability]) -> str:
+    places = [item.place or "" for item in items if item.rule == "zone_crossing"]
+    words = [f"zone crossing at {', '.join(places)}"] if places else []
+    return "; ".join([*words, *(_name(item) for item in items if item.rule != "zone_crossing")])
+
+
+def _name(item: Ability) -> str:
+    if item.rule == "zone_crossing":
+        return item.place or "zone crossing"
+    return {"mask": "masks", "contact": "contact", "gathering": "gathering"}[item.rule]

@@ -1,0 +1,75 @@
+"""What was watched and what could have been judged, over cameras and time: read from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from incidents.ledger import Ledger
+from incidents.watched.hour import HourCounts
+from incidents.watched.summary import CameraWatch, watch_of
+from pipelines.home import Home
+from vision.observations import ALL_TIME, HOUR
+from zones.facility import parse_facility
+
+Window = tuple[int | None, int | None]
+"""[start, end), microseconds UTC; None = no bound."""
+
+
+def find_watches(
+    ledger: Ledger,
+    cameras: Sequence[str] | None = None,
+    window: Window = (None, None),
+    version: str | None = None,
+    more: Sequence[HourCounts] = (),
+) -> list[CameraWatch]:
+    """What was watched of each camera in a time, cameras without any footage included.
+
+    Args:
+        ledger: of a home.
+        cameras: ids; None = those of the facility file used last, and those of which anything is recorded.
+        window: the time.
+        version: SHA-256 of the facility file; None = of each hour, the counts kept last.
+        more: counts of hours of which the ledger has none.
+    """
+    names = list(cameras) if cameras is not None else known_in_use(ledger)
+    low, high = window[0] or 0, ALL_TIME[1] if window[1] is None else window[1]
+    found = []
+    for name in names:
+        extra = [item for item in more if item.camera == name and item.hour < high and item.hour + HOUR > low]
+        hours = [*ledger.hours.find(low, high, [name], version), *extra]
+        hours.sort(key=lambda item: item.hour)
+        found.append(watch_of(name, ledger.coverage.recorded(name, low, high), hours, window))
+    return found
+
+
+def known_in_use(ledger: Ledger) -> list[str]:
+    """The cameras of the facility file used last, then others of which anything is recorded."""
+    present = [entry.id for entry in ledger.facilities.cameras()]
+    return list(dict.fromkeys([*present, *ledger.coverage.cameras()]))
+
+
+def watches_in_full(
+    home: Home, ledger: Ledger, cameras: Sequence[str] | None, window: Window
+) -> list[CameraWatch]:
+    """The same as `find_watches`, and hours without counts are counted under the facility file used last.
+
+    Nothing is written.
+
+    Raises:
+        LazarettoError: the log cannot be read.
+    """
+    names = list(cameras) if cameras is not None else known_in_use(ledger)
+    version = ledger.facilities.last_used()
+    more: tuple[HourCounts, ...] = ()
+    if version is not None:
+        from pipelines.watched_hours import count_missing  # late: reading a log takes heavier modules
+
+        facility = parse_facility(ledger.facilities.text(version), f"facility version {version[:12]}")
+        more = count_missing(home, ledger, facility, names, window)
+    return find_watches(ledger, names, window, more=more)
+
+
+def facility_timezone(ledger: Ledger) -> str:
+    """The time zone of the facility file used last; UTC where none was used."""
+    version = ledger.facilities.last_used()
+    return "UTC" if version is None else parse_facility(ledger.facilities.text(version)).timezone

@@ -1,0 +1,139 @@
+"""Count what each camera watched in each clock hour and what could have been judged, and read the counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import polars as pl
+
+from incidents.coverage import Interval
+from incidents.ledger import Ledger, Segment
+from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
+from incidents.watched.hour import HourCounts
+from pipelines.home import Home
+from vision import observations
+from vision.observations import HOUR
+from zones.camera import Camera
+from zones.facility import Facility
+
+COUNTING_VERSION = 1
+"""Part of the digest of an hour's inputs; another one has every hour counted anew when it is met."""
+DEFAULT_IMGSZ = 416
+"""Longer side of the picture for person detection where the run does not say, px."""
+
+
+def record_hours(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    camera: Camera,
+    window: tuple[int, int],
+    notices: Sequence[str] = (),
+) -> None:
+    """Keep the counts of the clock hours that meet [start, end), microseconds UTC, in the ledger.
+
+    An hour of which nothing changed since it was counted is left as it is, with its notices, unless there
+    are new ones.
+
+    Raises:
+        LazarettoError: the log cannot be read, or the ledger cannot be written.
+    """
+    for hour in _hours(window):
+        segments = ledger.segments.within(camera.id, hour, hour + HOUR)
+        coverage = ledger.coverage.recorded(camera.id, hour, hour + HOUR)
+        inputs = _digest(facility, segments, coverage)
+        kept = ledger.hours.get(camera.id, hour, facility.version)
+        if kept is not None and kept[1] == inputs and notices in ((), kept[0].notices):
+            ledger.hours.keep(kept[0], inputs)  # Of several versions, the one used last is shown.
+            continue
+        said = notices or (kept[0].notices if kept is not None else ())
+        ledger.hours.keep(_count(home, ledger, facility, camera, hour, segments, coverage, said), inputs)
+
+
+def count_missing(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    cameras: Sequence[str],
+    window: tuple[int | None, int | None],
+) -> tuple[HourCounts, ...]:
+    """Count, without keeping them, the hours with footage of which the ledger has no counts.
+
+    Args:
+        home: its log is read.
+        ledger: of that home.
+        facility: the facility file under which to count; cameras that it does not have are left out.
+        cameras: ids.
+        window: [start, end), microseconds UTC; None = no bound.
+
+    Raises:
+        LazarettoError: the log cannot be read.
+    """
+    low, high = window[0] or 0, window[1] or observations.ALL_TIME[1]
+    known = {camera.id: camera for camera in facility.cameras}
+    found: list[HourCounts] = []
+    for name in cameras:
+        if name not in known:
+            continue
+        counted = {item.hour for item in ledger.hours.find(low, high, [name])}
+        wanted = {
+            hour
+            for item in ledger.coverage.recorded(name, low, high)
+            for hour in _hours((item.start, item.end))
+        }
+        for hour in sorted(wanted - counted):
+            segments = ledger.segments.within(name, hour, hour + HOUR)
+            coverage = ledger.coverage.recorded(name, hour, hour + HOUR)
+            found.append(_count(home, ledger, facility, known[name], hour, segments, coverage, ()))
+    return tuple(found)
+
+
+def _hours(window: tuple[int, int]) -> range:
+    """Starts of the clock hours that meet [start, end)."""
+    return range(window[0] // HOUR * HOUR, window[1], HOUR)
+
+
+def _digest(facility: Facility, segments: Sequence[Segment], coverage: Sequence[Interval]) -> str:
+    """Digest of what the counts of an hour follow from."""
+    text = json.dumps(
+        [
+            COUNTING_VERSION,
+            facility.version,
+            [[item.stream_key, item.seq, item.start, item.end, item.part] for item in segments],
+            [[item.start, item.end, item.state, item.cause] for item in coverage],
+        ]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _count(
+    home: Home,
+    ledger: Ledger,
+    facility: Facility,
+    camera: Camera,
+    hour: int,
+    segments: Sequence[Segment],
+    coverage: Sequence[Interval],
+    notices: Sequence[str],
+) -> HourCounts:
+    """Count one hour; the roles of its tracks may rest on what was seen in the hour before."""
+    rows = observations.read(home.path, camera.id, hour - HOUR, hour + HOUR)
+    moment = pl.col("t").dt.timestamp("us")
+    present = rows.filter(moment >= hour)["track"].unique()
+    rows = rows.filter(pl.col("track").is_in(present.implode()))
+    looked = [_looked(ledger, item) for item in segments]
+    return count_hour(facility, camera, hour, rows, coverage, looked, notices)
+
+
+def _looked(ledger: Ledger, segment: Segment) -> Looked:
+    run = ledger.runs.get(segment.run_id)
+    imgsz, fps = run.settings.get("imgsz"), run.settings.get("fps")
+    return Looked(
+        segment.start,
+        segment.end,
+        int(imgsz) if isinstance(imgsz, (int, float)) else DEFAULT_IMGSZ,
+        float(fps) if isinstance(fps, (int, float)) else DEFAULT_FPS,
+        "roles" in run.models,
+    )

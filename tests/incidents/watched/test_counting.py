@@ -1,0 +1,160 @@
+"""What could have been judged in an hour: abilities by the facility file, and counts by what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incidents.coverage import Interval, State
+from incidents.watched.counting import Looked, count_hour
+from incidents.watched.hour import HourCounts
+from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, observe, plane, scene, stay
+from vision.frames import SECOND
+from vision.observations import HOUR
+from zones.facility import Facility, Role, ZoneType
+
+WALL = box_zone("wall", ZoneType.STAFF_ONLY, 6, 4, 10, 8)
+RESIDENTS: dict[str, Any] = {"default_role": Role.RESIDENT, "default_role_confidence": 0.9}
+NIGHT = NOON + 10 * HOUR  # 22:00 in Ho Chi Minh City, when the curfew begins
+
+
+def count(
+    facility: Facility,
+    people: Sequence[Person] = (),
+    hour: int = NOON,
+    imgsz: int = 640,
+    taught: bool = False,
+    rows: pl.DataFrame | None = None,
+) -> HourCounts:
+    rows = observe(people, start=hour) if rows is None else rows
+    coverage = [Interval("cam-1", hour, hour + 60 * SECOND, State.ANALYSED)]
+    looked = [Looked(hour, hour + HOUR, imgsz, 5.0, taught)]
+    return count_hour(facility, facility.cameras[0], hour, rows, coverage, looked)
+
+
+def able(counts: HourCounts) -> set[str]:
+    return {item.place or item.rule for item in counts.abilities if item.able}
+
+
+def reason(counts: HourCounts, name: str) -> str:
+    [found] = [item.reason for item in counts.abilities if (item.place or item.rule) == name]
+    return found
+
+
+def faces(track: int, seconds: float, hz: float, **more: Any) -> Person:
+    """A masked person whose face is assessed `hz` times a second, seen five times a second."""
+    step = round(5 / hz)
+    return stay(
+        track, 8, 6, 0, seconds, masks=lambda s: "masked" if round(s * 5) % step == 0 else "turned", **more
+    )
+
+
+def test_a_calibrated_camera_of_residents_can_raise_all_that_it_was_set_up_for() -> None:
+    counts = count(scene(WALL, **RESIDENTS, contact_pairs=["resident_resident"]), [faces(1, 20, 1)])
+    assert able(counts) == {"wall", "mask", "contact", "gathering"}
+    assert (counts.analysed_s, counts.recorded_s) == (60, 60)
+
+
+def test_a_camera_without_zones_metres_or_faces_can_raise_nothing() -> None:
+    counts = count(scene(calibrated=False), [stay(1, 8, 6, 0, 20)])
+    assert able(counts) == set()
+    assert reason(counts, "zone_crossing") == "the camera has no zone or line that denies anything"
+    assert reason(counts, "contact").startswith("no place is known in metres")
+    assert reason(counts, "mask") == "no face could be assessed, of 1 track"
+
+
+@pytest.mark.parametrize(
+    ("place", "hour", "expected"),
+    [
+        (box_zone("p", ZoneType.COMMON, 6, 4, 10, 8), NOON, "it denies nothing at this time of day"),
+        (box_zone("p", ZoneType.COMMON, 6, 4, 10, 8), NIGHT, ""),
+        (box_zone("p", ZoneType.COMMON, 6, 4, 10, 8), NIGHT - HOUR, "it denies nothing at this time of day"),
+        (box_zone("p", ZoneType.RESIDENT_ONLY, 6, 4, 10, 8), NOON, "it denies only outsider, staff_no_ppe"),
+        (line("p", ZoneType.ONE_WAY, (2, 2), (2, 9)), NOON, "it denies no role anything"),
+        (line("p", ZoneType.GATE, (2, 2), (2, 9)), NOON, ""),
+    ],
+)
+def test_a_place_can_fire_only_in_hours_and_for_roles_that_it_denies(
+    place: Any, hour: int, expected: str
+) -> None:
+    found = reason(count(scene(place, **RESIDENTS), hour=hour), "p")
+    assert found.startswith(expected)
+    assert bool(found) == bool(expected)
+
+
+def test_taught_roles_let_a_zone_fire_that_denies_only_staff() -> None:
+    facility = scene(box_zone("p", ZoneType.RESIDENT_ONLY, 6, 4, 10, 8), **RESIDENTS)
+    assert "p" not in able(count(facility))
+    assert "p" in able(count(facility, taught=True))
+
+
+@pytest.mark.parametrize(("error_m", "metric"), [(0.2, True), (0.3, False)])
+def test_contact_needs_metres_as_accurate_as_the_rules_ask_for(error_m: float, metric: bool) -> None:
+    facility = scene(WALL, **RESIDENTS, contact_pairs=["resident_resident"], calibration=plane(error_m))
+    counts = count(facility, [stay(1, 8, 6, 0, 20)])
+    assert ("contact" in able(counts)) is metric
+    assert (counts.metres_s > 0) is metric
+
+
+def test_person_seconds_with_feet_hidden_by_the_edge_of_the_frame_are_not_with_visible_feet() -> None:
+    people = [stay(1, 8, 6, 0, 19.8), stay(2, 3, 12, 0, 9.8)]
+    counts = count(scene(WALL, calibrated=False), people)
+    assert (counts.person_s, counts.feet_s) == (pytest.approx(30), pytest.approx(20))
+
+
+def test_hidden_feet_alone_let_no_zone_fire() -> None:
+    counts = count(scene(WALL, calibrated=False, **RESIDENTS), [stay(1, 8, 12, 0, 20)])
+    assert reason(counts, "wall") == "all feet were hidden"
+
+
+def test_the_default_role_of_a_camera_is_no_known_role() -> None:
+    facility = scene(WALL, **RESIDENTS)
+    assert count(facility, [stay(1, 8, 6, 0, 19.8)]).role_s == 0
+    dressed = [stay(1, 8, 6, 0, 19.8, clothes=Role.STAFF_PPE), stay(2, 3, 3, 0, 19.8)]
+    assert count(facility, dressed).role_s == pytest.approx(20)
+
+
+def test_a_role_may_rest_on_what_was_seen_in_the_hour_before() -> None:
+    door = box_zone("door", ZoneType.COMMON, 0, 0, 3, 3, origin_role=Role.STAFF_PPE)
+    walk = Person(1, [(0, 1, 1), (5, 8, 6), (19.8, 8, 6)])
+    rows = observe([walk], start=NOON - 10 * SECOND)
+    assert count(scene(door), rows=rows).role_s == pytest.approx(10)
+    later = rows.filter(pl.col("t").dt.timestamp("us") >= NOON)
+    assert count(scene(door), rows=later).role_s == 0
+
+
+@pytest.mark.parametrize(("imgsz", "small"), [(314, True), (316, False), (640, False)])
+def test_people_are_small_at_the_scale_at_which_the_detector_saw_them(imgsz: int, small: bool) -> None:
+    counts = count(scene(WALL), [stay(1, 8, 6, 0, 19.8)], imgsz=imgsz)  # 130 px of 1280: 31.9 px at 314
+    assert counts.small_s == (counts.person_s if small else 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "hz", "face_px", "expected"),
+    [
+        (20, 1.0, 40, (1, 1)),
+        (20, 0.5, 40, (1, 0)),  # 6 assessed faces in 10 s
+        (9.8, 5.0, 40, (0, 0)),
+        (10, 1.0, 40, (1, 1)),
+        (20, 5.0, 31, (1, 0)),  # under min_face_px
+    ],
+)
+def test_tracks_need_eight_assessed_faces_within_ten_seconds(
+    seconds: float, hz: float, face_px: float, expected: tuple[int, int]
+) -> None:
+    counts = count(scene(WALL), [faces(1, seconds, hz, face_px=face_px)])
+    assert (counts.tracks, counts.tracks_assessed) == expected
+
+
+@given(st.lists(st.tuples(st.floats(0, 40), st.floats(0.5, 30)), max_size=4), st.integers(200, 700))
+def test_no_part_exceeds_the_whole(stays: list[tuple[float, float]], imgsz: int) -> None:
+    people = [stay(n, 3 + n, 5, start, start + length) for n, (start, length) in enumerate(stays)]
+    counts = count(scene(WALL), people, imgsz=imgsz)
+    parts = (counts.feet_s, counts.metres_s, counts.role_s, counts.small_s)
+    assert all(0 <= part <= counts.person_s for part in parts)
+    assert counts.tracks_assessed <= counts.tracks <= len(people)

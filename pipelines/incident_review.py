@@ -10,7 +10,8 @@ from incidents.payloads import IncidentWithHistoryPayload
 from incidents.record import VERDICTS, Incident, Status
 from incidents.seals import SealCheck, check_seals
 from pipelines.home import Home
-from zones.errors import LazarettoError
+from pipelines.watched import check_cameras
+from zones.validation import check_choices
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ def find_incidents(ledger: Ledger, wanted: IncidentFilter) -> list[Incident]:
     """Return the incidents that fit a filter, oldest first.
 
     Raises:
-        LazarettoError: there is no such status or kind.
+        LazarettoError: there is no such status, kind or camera; the nearest is suggested.
     """
+    check_cameras(ledger, wanted.cameras)
     found = ledger.incidents.find(
         since=wanted.since,
         until=wanted.until,
@@ -98,8 +100,7 @@ def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str)
             due, or the rules withdrew it.
     """
     verdicts = sorted(status.value for status in VERDICTS)
-    if verdict not in verdicts:
-        raise LazarettoError(f"expected a verdict among {', '.join(verdicts)}, got {verdict!r}")
+    check_choices("verdict", [verdict], verdicts)
     with ledger.transaction():
         if Status.IN_REVIEW in ledger.incidents.get(incident_id).next_statuses:
             ledger.workflow.transition(incident_id, Status.IN_REVIEW, by, None, now())

@@ -20,6 +20,7 @@ from vision.frames import to_iso
 from vision.observations import HOUR, upkeep
 from vision.observations.log import camera_folders, hour_folders
 from zones.errors import LazarettoError
+from zones.validation import check_choices
 
 DAY = 24 * HOUR
 """Microseconds in a day."""
@@ -175,8 +176,7 @@ def choose_cameras(home: Home, wanted: Sequence[str] | None = None) -> list[str]
         raise LazarettoError(
             f"expected an observation log in {home.path}, got none: analyse some footage first"
         )
-    if unknown := [name for name in wanted or [] if name not in known]:
-        raise LazarettoError(f"--camera: expected one of {', '.join(known)}, got {unknown[0]!r}")
+    check_choices("--camera", wanted or [], known)
     return list(wanted or known)
 
 

@@ -10,6 +10,7 @@ from incidents.watched.summary import CameraWatch, watch_of
 from pipelines.home import Home
 from vision.observations import ALL_TIME, HOUR
 from zones.facility import parse_facility
+from zones.validation import check_choices
 
 Window = tuple[int | None, int | None]
 """[start, end), microseconds UTC; None = no bound."""
@@ -42,6 +43,16 @@ def find_watches(
     return found
 
 
+def check_cameras(ledger: Ledger, cameras: Sequence[str] | None) -> None:
+    """Refuse ids of cameras of which the ledger knows nothing; those of earlier facility files are known.
+
+    Raises:
+        LazarettoError: with the nearest id.
+    """
+    if cameras:
+        check_choices("--camera", cameras, ledger.facilities.known_cameras())
+
+
 def known_in_use(ledger: Ledger) -> list[str]:
     """The cameras of the facility file used last, then others of which anything is recorded."""
     present = [entry.id for entry in ledger.facilities.cameras()]
@@ -56,8 +67,9 @@ def watches_in_full(
     Nothing is written.
 
     Raises:
-        LazarettoError: the log cannot be read.
+        LazarettoError: a camera is unknown, or the log cannot be read.
     """
+    check_cameras(ledger, cameras)
     names = list(cameras) if cameras is not None else known_in_use(ledger)
     version = ledger.facilities.last_used()
     more: tuple[HourCounts, ...] = ()

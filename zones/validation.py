@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -10,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from zones.credentials import redact
-from zones.errors import FacilityError, Fault, FaultCode
+from zones.errors import FacilityError, Fault, FaultCode, LazarettoError
 
 Loc = tuple[int | str, ...]
 """The keys and list indices that lead to a value of a document."""
+MAX_CHOICES_NAMED = 12
+"""Known values that an error names."""
 
 
 class Model(BaseModel):
@@ -35,9 +39,44 @@ def refuse(
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`"did you mean 'x'?"` for the known word nearest to `word`; empty when none is near."""
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {match[0]!r}?" if match else ""
+    """`"did you mean 'x'?"` for the known word nearest to `word`; empty when none is near.
+
+    Case, diacritics and blanks do not count: "Phòng 101" is near "phong-101".
+    """
+    by_slug = {slug(name): str(name) for name in known}
+    match = difflib.get_close_matches(slug(word), list(by_slug), n=1, cutoff=0.6)
+    return f"did you mean {by_slug[match[0]]!r}?" if match else ""
+
+
+def slug(text: str) -> str:
+    """Text as an id would write it: lower case, without diacritics, hyphens for all else that no id has."""
+    bare = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    kept = "".join(char for char in bare if not unicodedata.combining(char))
+    return re.sub(r"[^a-z0-9._]+", "-", kept).strip("-._")
+
+
+def check_choices(option: str, wanted: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a filter's value that is none of the known ones.
+
+    Args:
+        option: what is chosen, such as "--camera", for the message.
+        wanted: the values given.
+        known: the values that there are.
+
+    Raises:
+        LazarettoError: with the nearest known value.
+    """
+    choices = list(known)
+    for value in wanted:
+        if value not in choices:
+            some = ", ".join(choices[:MAX_CHOICES_NAMED]) + (
+                ", ..." if len(choices) > MAX_CHOICES_NAMED else ""
+            )
+            hint = suggest(value, choices)
+            raise LazarettoError(
+                f"{option}: expected one of {some or 'none (there is none yet)'}, got {value!r}"
+                f"{f' ({hint})' if hint else ''}"
+            )
 
 
 def describe(value: object) -> str:
@@ -134,7 +173,8 @@ def _fault(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> Fault:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     got = describe(value)
     if "at" in context:
-        return Fault(context["expected"], context["got"], FaultCode(kind), context["hint"])
+        hint = context["hint"] or _id_hint(value, schema_at(schema, loc).get("pattern"))
+        return Fault(context["expected"], context["got"], FaultCode(kind), hint)
     if kind == "missing":
         choices = schema_at(schema, loc).get("enum") or schema_at(schema, (*loc, 0)).get("enum")
         return Fault(f"one of {', '.join(choices)}" if choices else "a value", "nothing", FaultCode.MISSING)
@@ -163,6 +203,13 @@ def _fault(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> Fault:
         hint = "put it in quotes" if kind == "string_type" and isinstance(value, (int, float)) else ""
         return Fault(_EXPECTED_TYPE[kind], got, FaultCode.WRONG_TYPE, hint)
     return Fault("a valid value", got, hint=detail["msg"])
+
+
+def _id_hint(value: object, pattern: str | None) -> str:
+    """How a text that is no id could be written as one; empty where none is asked for, or nothing is left."""
+    if not isinstance(value, str) or pattern is None or re.fullmatch(pattern, slug(value)) is None:
+        return ""
+    return f"write {slug(value)!r}, and what people call it as `name`"
 
 
 def _counted(count: int, loc: Loc) -> str:

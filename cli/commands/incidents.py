@@ -24,7 +24,7 @@ from pipelines import incident_review
 from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
 from pipelines.verify import check_evidence
-from pipelines.watched import find_watches
+from pipelines.watched import check_cameras, find_watches
 
 app = typer.Typer(
     help="List, show, decide and export the incidents in the ledger.",
@@ -84,6 +84,7 @@ def exposures(
     """List contacts at care stations, oldest first. They are incidents only when they last too long."""
     low, high = read_window(since, until)
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
+        check_cameras(ledger, camera)
         found = ledger.exposures.find(low, high, camera or None, withdrawn)
     if as_json:
         print_json([ExposurePayload.of(entry).to_dict() for entry in found])

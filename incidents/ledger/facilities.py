@@ -111,6 +111,14 @@ class FacilityTable:
         )
         return tuple(CameraEntry(**row) for row in rows)
 
+    def known_cameras(self) -> tuple[str, ...]:
+        """Ids of all cameras: of any version of a facility file, or of which anything is recorded; sorted."""
+        rows = self._file.rows(
+            "SELECT id FROM cameras UNION SELECT camera FROM coverage UNION SELECT camera FROM incidents "
+            "UNION SELECT camera FROM exposures UNION SELECT camera FROM segments ORDER BY id"
+        )
+        return tuple(str(row["id"]) for row in rows)
+
     def _insert_cameras(self, facility: Facility) -> None:
         for position, camera in enumerate(facility.cameras):
             self._file.execute(

@@ -17,6 +17,7 @@ from incidents.record import Evidence, Incident, Status
 from incidents.rule_record import KINDS, EvidenceForm, EvidenceKind, RuleRecord
 from incidents.rules.events import Event
 from vision.frames import to_iso
+from zones.validation import suggest
 
 
 class IncidentTable:
@@ -252,5 +253,8 @@ def _choice(what: str, chosen: Collection[str] | None, allowed: Collection[str] 
     values = [chosen] if isinstance(chosen, str) else list(chosen)
     for value in values:
         if allowed is not None and value not in allowed:
-            raise LedgerError(f"expected a {what} among {', '.join(allowed)}, got {value!r}")
+            hint = suggest(value, allowed)
+            raise LedgerError(
+                f"expected a {what} among {', '.join(allowed)}, got {value!r}{f' ({hint})' if hint else ''}"
+            )
     return json.dumps(values)

@@ -191,7 +191,12 @@ def _open_streams(
         try:
             size_and_date = fingerprint.size_and_date(item.path)
             source = open_source(
-                item.path, item.camera.id, request.start, request.source_fps, request.facility.timezone
+                item.path,
+                item.camera.id,
+                request.start,
+                request.source_fps,
+                request.facility.timezone,
+                item.camera.picture_aspect,
             )
         except SourceError as error:
             result.faults.append(error)
@@ -203,9 +208,12 @@ def _open_streams(
             )
         info = source.info
         identity = f"{item.camera.id}|{info.fingerprint}|{info.start_us}|{source.fps}|{settings}"
+        if source.aspect is not None:
+            identity += f"|{source.aspect}"
         key = hashlib.sha256(identity.encode()).hexdigest()[:16]
         if key not in keys:
             keys.add(key)
+            result.warnings += [f"{item.path}: {note}" for note in info.notes]
             yield FileStream(source, key, size_and_date)
 
 

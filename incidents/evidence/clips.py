@@ -3,6 +3,10 @@
 Where the footage allows it, its packets are copied: the clip then holds the same bits as the recording,
 from the key frame before the wanted moment. Otherwise the pictures are encoded again as H.264. Sound is
 never copied.
+
+Players show a clip in true proportions. A copied clip keeps the recorded pixels and states their shape, in
+the container and in the codec. Where the recording states another shape or none, only that statement is
+changed: the coded pictures stay bit for bit. An encoded clip has square pixels.
 """
 
 from __future__ import annotations
@@ -18,9 +22,12 @@ from typing import Literal
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 from incidents.evidence.footage import ClipSource, footage_in
 from incidents.evidence.remux import Packets, packets_between
@@ -28,6 +35,7 @@ from vision.frames import SECOND, to_iso
 from vision.sources.container import open_video
 from vision.sources.decoding import DecodedFrame
 from vision.sources.files import images_between
+from vision.sources.pixels import PixelShape, Size, same
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 
@@ -43,6 +51,9 @@ KEY_FRAME_EVERY = 2 * SECOND
 delay. Project default (docs/defaults.md)."""
 CLOCK = Fraction(1, 90_000)
 """Time base of encoded clips: exact for the common frame rates, and every player knows it."""
+FINEST_SHAPE = 2**14
+"""Denominator up to which a clip states the shape of its pixels: H.264 has 16 bits for either side, and a
+pixel may be up to 4 times as wide as high."""
 SMPTE_170M, LIMITED_RANGE = 6, 1
 """How encoded pictures are converted from BGR (ITU-T H.273), said in the clip lest players guess by size."""
 
@@ -59,8 +70,8 @@ class ClipInfo:
         start_us: stream time of its first picture, microseconds UTC.
         end_us: when its last picture stops being shown.
         frames: number of pictures.
-        width: px, as shown.
-        height: px, as shown.
+        width: px, as a player shows it.
+        height: px, as a player shows it.
         mode: "copied" = the recording itself; "encoded" = anew from its pictures.
         codec: always "h264".
         bytes: length of the file.
@@ -84,7 +95,7 @@ class Picture:
 
     Attributes:
         t: its stream time, microseconds UTC.
-        image: height x width x 3, uint8, BGR, upright.
+        image: height x width x 3, uint8, BGR, upright, with square pixels.
     """
 
     t: int
@@ -107,7 +118,12 @@ class Cut:
 
 
 def cut_clip(
-    sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int | None = None
+    sources: Sequence[ClipSource],
+    start: int,
+    end: int,
+    out: Path,
+    moment: int | None = None,
+    aspect: Fraction | None = None,
 ) -> Cut:
     """Write the footage of [start, end] (microseconds UTC) to `out`, an MP4 file with its index in front.
 
@@ -122,6 +138,7 @@ def cut_clip(
         end: of the window.
         out: path of the clip.
         moment: of the picture that is returned; None = `start`.
+        aspect: width over height of the upright picture by the camera's setting; None = as the files state.
 
     Raises:
         EvidenceError: the window is empty, no source has footage in it, a source cannot be read, or the
@@ -134,8 +151,8 @@ def cut_clip(
         footage = footage_in(sources, start, end)
         if not footage.sources and footage.missing:
             raise SourceError("; ".join(footage.missing))
-        cut = _cut_copied(footage.sources, start, end, out, moment)
-        cut = cut or _cut_encoded(footage.sources, start, end, out, moment)
+        cut = _cut_copied(footage.sources, start, end, out, moment, aspect)
+        cut = cut or _cut_encoded(footage.sources, start, end, out, moment, aspect)
         if cut is None:
             raise EvidenceError(
                 f"expected footage from {to_iso(start)} to {to_iso(end)}, got none in {_names(sources)}"
@@ -151,19 +168,23 @@ def cut_clip(
         raise
 
 
-def _cut_copied(sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int) -> Cut | None:
+def _cut_copied(
+    sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int, aspect: Fraction | None
+) -> Cut | None:
     if len(sources) != 1:
         return None
     path, begin, fps = sources[0].path, sources[0].start_us, sources[0].fps
     with packets_between(path, begin, fps, start, end, LONGEST_LEAD) as picked:
-        picture = None if picked is None else _copied(picked, out, moment)
+        picture = None if picked is None else _copied(path, picked, out, moment, aspect)
         if picked is None or picture is None:
             return None
         return Cut(_info(out, picked.moments[0], picked.end_us, "copied"), picture)
 
 
-def _cut_encoded(sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int) -> Cut | None:
-    pictures = _Nearest(_pictures(sources, start, end), moment)
+def _cut_encoded(
+    sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int, aspect: Fraction | None
+) -> Cut | None:
+    pictures = _Nearest(_pictures(sources, start, end, aspect), moment)
     shown = _encoded(pictures, out)
     if shown is None or pictures.best is None:
         return None
@@ -197,27 +218,36 @@ def _target(out: Path, start: int) -> Iterator[OutputContainer]:
         yield container
 
 
-def _copied(picked: Packets, out: Path, moment: int) -> Picture | None:
-    """Write packets as they are, and decode what comes out.
+def _copied(path: Path, picked: Packets, out: Path, moment: int, aspect: Fraction | None) -> Picture | None:
+    """Write packets as they are, but for the shape of the pixels that they state, and decode what comes out.
 
     Returns:
-        The picture nearest to `moment`; None where the clip does not decode, and must be encoded.
+        The picture nearest to `moment`; None where the clip does not decode or does not show the true
+        proportions, and must be encoded.
     """
+    pixels = PixelShape.of(picked.stream, aspect)
+    stored, turned = (picked.stream.width, picked.stream.height), aspect is not None and _turned(path)
+    shape = pixels.ratio(stored, turned, pixels.in_codec).limit_denominator(FINEST_SHAPE)
     with _target(out, picked.moments[0]) as container:
         track = container.add_stream_from_template(picked.stream, opaque=True)
         track.time_base = picked.time_base
-        for packet in picked.packets:
+        for packet in _shaped(picked, track, shape):
             packet.stream = track
             container.mux(packet)
     nearest = min(range(len(picked.moments)), key=lambda n: abs(picked.moments[n] - moment))
     frames, image = 0, None
     try:
         with open_video(out) as (clip, stream):
+            stated = PixelShape.of(stream, None)
+            if not same(stated.ratio(stored, False, stated.in_codec), shape):
+                return None
             for frame in clip.decode(stream):
                 if frame.is_corrupt or (frames == 0 and frame.pts != 0):
                     return None
                 if frames == nearest:
-                    shown = DecodedFrame(nearest, picked.moments[nearest], frame, VideoReformatter())
+                    shown = DecodedFrame(
+                        nearest, picked.moments[nearest], frame, VideoReformatter(), stated, stated.in_codec
+                    )
                     image = shown.bgr()
                 frames += 1
     except (av.FFmpegError, SourceError):
@@ -225,6 +255,42 @@ def _copied(picked: Packets, out: Path, moment: int) -> Picture | None:
     if image is None or frames != len(picked.packets):
         return None
     return Picture(picked.moments[nearest], image)
+
+
+def _shaped(picked: Packets, track: VideoStream, shape: Fraction) -> Iterator[Packet[VideoStream]]:
+    """Packets whose parameter sets, and the track that they go to, state the shape of the pixels."""
+    in_codec = picked.stream.codec_context.sample_aspect_ratio
+    if same(in_codec or Fraction(1), shape):
+        yield from picked.packets
+        return
+    text = f"h264_metadata=sample_aspect_ratio={shape.numerator}/{shape.denominator}"
+    change = BitStreamFilterContext(text, picked.stream, track)
+    context = track.codec_context
+    context.sample_aspect_ratio, context.codec_tag = shape, "\0\0\0\0"
+    for packet in [*picked.packets, None]:
+        for changed in change.filter(packet):
+            changed.time_base = picked.time_base
+            yield changed
+
+
+def _turned(path: Path) -> bool:
+    """Whether the pictures of a file must be turned by 90 degrees to be upright."""
+    with open_video(path) as (container, stream):
+        for packet in container.demux(stream):
+            # The file may begin with damaged packets.
+            with contextlib.suppress(av.FFmpegError):
+                for frame in packet.decode():
+                    return round(frame.rotation / 90) % 2 == 1
+    return False
+
+
+def _shown_size(path: Path) -> Size:
+    """Width and height of a clip as a player shows it, px."""
+    with open_video(path) as (container, stream):
+        pixels, first = PixelShape.of(stream, None), next(container.decode(stream))
+    turned = round(first.rotation / 90) % 2 == 1
+    width, height = pixels.square((first.width, first.height), turned, pixels.in_codec)
+    return (height, width) if turned else (width, height)
 
 
 def _encoded(pictures: Iterator[Picture], out: Path) -> tuple[int, int] | None:
@@ -261,10 +327,12 @@ def _encoded(pictures: Iterator[Picture], out: Path) -> tuple[int, int] | None:
     return begin, last + step
 
 
-def _pictures(sources: Sequence[ClipSource], start: int, end: int) -> Iterator[Picture]:
+def _pictures(
+    sources: Sequence[ClipSource], start: int, end: int, aspect: Fraction | None
+) -> Iterator[Picture]:
     last: int | None = None
     for source in sources:
-        for t, image in images_between(source.path, source.start_us, source.fps, start, end):
+        for t, image in images_between(source.path, source.start_us, source.fps, start, end, aspect):
             # Where files overlap, the earlier one is shown to its end.
             if last is None or t > last:
                 last = t
@@ -274,11 +342,7 @@ def _pictures(sources: Sequence[ClipSource], start: int, end: int) -> Iterator[P
 def _info(out: Path, start: int, end: int, mode: Literal["copied", "encoded"]) -> ClipInfo:
     with open_video(out) as (container, stream):
         frames = sum(1 for packet in container.demux(stream) if packet.size)
-    with open_video(out) as (container, stream):
-        first = next(container.decode(stream))
-    width, height = first.width, first.height
-    if round(first.rotation / 90) % 2:
-        width, height = height, width
+    width, height = _shown_size(out)
     with out.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return ClipInfo(start, end, frames, width, height, mode, "h264", out.stat().st_size, digest)

@@ -114,7 +114,7 @@ def write_evidence(
         sources: the camera's footage around the window.
         window: start and end, microseconds UTC.
         observations: rows of the log in the window, with a `role` column if roles are known.
-        camera: whose zones and lines are drawn.
+        camera: whose zones and lines are drawn, and whose setting of the picture's shape counts.
         incident: what is suspected, and of whom.
 
     Raises:
@@ -128,7 +128,7 @@ def write_evidence(
         final = folder if not folder.exists() else folder / str(_newest(folder) + 1)
         with _temporary(final) as temporary:
             wanted = key_moment(observations, incident)
-            cut = cut_clip(sources, *window, temporary / NAMES["clip"], wanted)
+            cut = cut_clip(sources, *window, temporary / NAMES["clip"], wanted, camera.picture_aspect)
             clip = cut.info
             if old is not None and old.window == window and old.clip.sha256 == clip.sha256:
                 return old

@@ -24,6 +24,8 @@ MAX_REORDERED_FRAMES = 32
 """Frames by which display order may differ from decoding order: H.264 and HEVC allow 16; this is double."""
 MAX_FRAME_RATE = 240
 """Frames per second; a higher stated rate is the resolution of the container's clock."""
+PICTURES = Disposition.timed_thumbnails | Disposition.still_image
+"""Video streams that are no recording if there is another."""
 NOT_FOOTAGE = {
     **dict.fromkeys(("tty", "bin", "adf", "xbin", "idf"), "text"),
     **dict.fromkeys(("image2", "gif", "apng", "ico"), "an image"),
@@ -34,7 +36,9 @@ NOT_FOOTAGE = {
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video file; yields the container and its first video stream that is not a cover image.
+    """Open a video file; yields the container and the video stream that counts: the largest.
+
+    Cover images and previews do not count. Of streams of one size, the first counts.
 
     Raises:
         SourceError: there is no such file, it is not a video, has no video stream, or its codec is unknown.
@@ -69,15 +73,38 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
         what = "an image" if name.endswith("_pipe") else NOT_FOOTAGE.get(name)
         if what is not None:
             raise SourceError(f"{path}: expected a video file, got {what}")
-    for stream in container.streams.video:
-        if stream.disposition & Disposition.attached_pic:
-            continue
-        if stream.codec_context is None:
+    videos = _videos(container)
+    if videos:
+        known = [stream for stream in videos if stream.codec_context is not None]
+        if not known:
             raise SourceError(f"{path}: expected a video that can be decoded, got an unknown codec")
-        stream.thread_type = "AUTO"
-        return stream
+        largest = max(known, key=lambda stream: stream.width * stream.height)
+        largest.thread_type = "AUTO"
+        return largest
     kinds = ", ".join(sorted({str(stream.type) for stream in container.streams})) or "nothing"
     raise SourceError(f"{path}: expected a video stream, got {kinds} only")
+
+
+def _videos(container: InputContainer) -> list[VideoStream]:
+    """The video streams that are recordings: no cover images, previews or single pictures beside them."""
+    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    moving = [s for s in videos if s.frames != 1 and not s.disposition & PICTURES]
+    return moving or videos
+
+
+def choice_note(container: InputContainer, chosen: VideoStream) -> tuple[str, ...]:
+    """A sentence that names the videos of a file and the one that is read; none where it holds only one."""
+    videos = _videos(container)
+    if len(videos) < 2:
+        return ()
+    sizes = ", ".join(
+        f"stream {stream.index}: {stream.width} x {stream.height}"
+        if stream.codec_context is not None
+        else f"stream {stream.index}: unknown codec"
+        for stream in videos
+    )
+    which = f"only the largest, stream {chosen.index}, is analysed"
+    return (f"the file holds {len(videos)} videos ({sizes}): {which}",)
 
 
 def timeline_of(

@@ -35,6 +35,7 @@ from vision.sources.container import (
 )
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.opening import error_text
+from vision.sources.pixels import PixelShape
 from vision.sources.timeline import DisplayOrder, Timeline
 
 MIN_GAP_US = 2 * SECOND
@@ -65,15 +66,18 @@ class DecodedFrame:
     t: int
     _frame: VideoFrame
     _reformatter: VideoReformatter
+    _pixels: PixelShape
+    _in_codec: Fraction | None
 
     def bgr(self) -> np.ndarray:
-        """Convert to height x width x 3, uint8, BGR, turned upright by the file's rotation.
+        """Convert to height x width x 3, uint8, BGR, with square pixels, upright by the file's rotation.
 
         Rotations by other than a multiple of 90 degrees are ignored.
         """
+        frame, turns = self._frame, round(self._frame.rotation / 90) % 4
+        size = self._pixels.square((frame.width, frame.height), turns % 2 == 1, self._in_codec)
         # One thread, because conversion is cheap and decoding and inference need the cores.
-        image = self._reformatter.reformat(self._frame, format="bgr24", threads=1).to_ndarray()
-        turns = round(self._frame.rotation / 90) % 4
+        image = self._reformatter.reformat(frame, *size, format="bgr24", threads=1).to_ndarray()
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
@@ -104,6 +108,7 @@ def decode_frames(
     after: ResumePoint | None = None,
     since: int | None = None,
     stop: Stop | None = None,
+    aspect: Fraction | None = None,
 ) -> Iterator[DecodedFrame | Gap]:
     """Decode a video file whose first frame is at `start` (microseconds UTC).
 
@@ -116,6 +121,7 @@ def decode_frames(
         since: begin with the first frame at or after this time. Unless `fps` is given, indexes are then
             counted from this frame, so that a cut from the end of a long file need not read all of it.
         stop: once it is set, reading ends, and no gap is given for the rest of the file.
+        aspect: width over height of the upright picture by the camera's setting; None = as the file states.
 
     Raises:
         SourceError: the file cannot be opened.
@@ -147,12 +153,12 @@ def decode_frames(
                     break
                 at_target = _PassStart(index, last_t, skip_elapsed=elapsed, after_seek=True)
                 try:
-                    yield from _Pass(container, stream, timeline, at_target, stop).read()
+                    yield from _Pass(container, stream, timeline, at_target, stop, aspect).read()
                     return
                 except _SeekTooLateError:
                     continue
     with open_video(path) as (container, stream):
-        yield from _Pass(container, stream, timeline, from_start, stop).read()
+        yield from _Pass(container, stream, timeline, from_start, stop, aspect).read()
 
 
 class _SeekTooLateError(Exception):
@@ -169,6 +175,7 @@ class _Pass:
         timeline: Timeline,
         pass_start: _PassStart,
         stop: Stop,
+        aspect: Fraction | None,
     ) -> None:
         self._container = container
         self._stream = stream
@@ -176,6 +183,8 @@ class _Pass:
         self._stop = stop
         self._order = DisplayOrder()
         self._reformatter = VideoReformatter()
+        self._pixels = PixelShape.of(stream, aspect)
+        self._in_codec = self._pixels.in_codec
         # The position: index of the next frame, and the last frame that was yielded.
         self._index = pass_start.index
         self._counting = pass_start.after_seek
@@ -260,6 +269,9 @@ class _Pass:
             self._order.enter(stamp, packet.is_keyframe)
 
     def _handle_frame(self, frame: VideoFrame) -> Iterator[DecodedFrame | Gap]:
+        if frame.key_frame:
+            # The decoder is some frames ahead, but new parameters are valid from a key frame on only.
+            self._in_codec = self._stream.codec_context.sample_aspect_ratio
         stamp, missing = self._match(frame)
         hidden = stamp is not None and stamp < self._timeline.origin
         if hidden or self._skip_elapsed is not None:
@@ -298,7 +310,7 @@ class _Pass:
             return
         yield from self._gap_until(t)
         self._last_t, self._last_stamp, self._interlaced = t, stamp, frame.interlaced_frame
-        yield DecodedFrame(index, t, frame, self._reformatter)
+        yield DecodedFrame(index, t, frame, self._reformatter, self._pixels, self._in_codec)
 
     def _match(self, frame: VideoFrame) -> tuple[int | None, list[int] | None]:
         """A frame's timestamp, and earlier timestamps without a frame (None: see `DisplayOrder.leave`)."""

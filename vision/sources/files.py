@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
+from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -17,11 +18,19 @@ from av.video.stream import VideoStream
 
 from vision.clock import Stop
 from vision.frames import Frame
-from vision.sources.container import last_frame_time, nominal_rate, open_video, stated_duration, timeline_of
+from vision.sources.container import (
+    choice_note,
+    last_frame_time,
+    nominal_rate,
+    open_video,
+    stated_duration,
+    timeline_of,
+)
 from vision.sources.decoding import decode_frames
 from vision.sources.fingerprint import fingerprint
 from vision.sources.gaps import Gap, ResumePoint
 from vision.sources.images import image_files, image_frames, is_image_sequence
+from vision.sources.pixels import PixelShape, shape_notes, square_image
 from vision.sources.start_time import StartOrigin, start_from_disk, start_from_metadata, start_from_name
 from vision.sources.timeline import SourceError, exact_rate, index_time
 
@@ -36,14 +45,15 @@ class SourceInfo:
     Attributes:
         path: the file, folder or pattern.
         codec: name of the video codec; "images" for an image sequence.
-        width: width of the first frame, upright, px.
-        height: height of the first frame, upright, px.
+        width: width of the first frame, upright and with square pixels, px.
+        height: height of the first frame, upright and with square pixels, px.
         average_rate: frames per second as stated by the container, or None.
         frames: number of frames as stated by the container, or None.
         duration_us: duration as stated by the container, microseconds, or None; scaled if `fps` is given.
         start_us: stream time of the first frame, microseconds UTC.
         start_origin: where the start time comes from; "mtime" is a guess that deserves a warning.
         fingerprint: see `vision.sources.fingerprint`.
+        notes: sentences about what should be checked: the shape of the pixels, several videos in the file.
     """
 
     path: Path
@@ -56,6 +66,7 @@ class SourceInfo:
     start_us: int
     start_origin: StartOrigin
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +77,14 @@ class FileSource:
         info: its properties.
         camera: id of the camera that recorded it.
         fps: frame rate that replaces the file's timestamps, or None.
+        aspect: width over height of the upright picture by the camera's setting; None = as the file states.
         ends: it does.
     """
 
     info: SourceInfo
     camera: str
     fps: float | None = None
+    aspect: Fraction | None = None
     ends: ClassVar[bool] = True
 
     @property
@@ -116,7 +129,8 @@ class FileSource:
 
         A frame is sampled if it comes at least `min_interval_us` after the last sampled frame, with a
         tolerance of a millisecond, by the file's timestamps. All frames are decoded, but only sampled
-        frames are converted. The size may change from frame to frame, as it does in the file.
+        frames are converted, to square pixels. The size may change from frame to frame, as it does in the
+        file.
 
         Args:
             after: resume after this frame, the last one that an earlier pass yielded. The frames are bit
@@ -129,7 +143,7 @@ class FileSource:
         """
         step = max(0, min_interval_us - SAMPLING_TOLERANCE_US)
         if is_image_sequence(self.info.path):
-            yield from image_frames(
+            for read in image_frames(
                 image_files(self.info.path),
                 self.camera,
                 self.info.start_us,
@@ -137,10 +151,14 @@ class FileSource:
                 after=after,
                 min_interval_us=step,
                 stop=stop,
-            )
+            ):
+                if isinstance(read, Frame):
+                    read = replace(read, image=square_image(read.image, self.aspect))
+                yield read
             return
         last = None if after is None else after.t
-        for item in decode_frames(self.info.path, self.info.start_us, self.fps, after=after, stop=stop):
+        path, start = self.info.path, self.info.start_us
+        for item in decode_frames(path, start, self.fps, after=after, stop=stop, aspect=self.aspect):
             if isinstance(item, Gap):
                 yield item
             elif last is None or item.t - last >= step:
@@ -154,6 +172,7 @@ def open_source(
     start: int | None = None,
     fps: float | None = None,
     tz: str | tzinfo = "Asia/Ho_Chi_Minh",
+    aspect: Fraction | None = None,
 ) -> FileSource:
     """Open a source: read its properties and its start time.
 
@@ -165,6 +184,7 @@ def open_source(
             the modification time minus the duration, which is a guess.
         fps: frame rate that replaces the file's timestamps; required for an image sequence.
         tz: time zone of times in file names without an offset.
+        aspect: width over height of the upright picture by the camera's setting; None = as the file states.
 
     Raises:
         SourceError: there is no such source, nothing in it can be decoded, or it has neither timestamps nor
@@ -173,13 +193,15 @@ def open_source(
     path = Path(path)
     zone = ZoneInfo(tz) if isinstance(tz, str) else tz
     read_info = _sequence_info if is_image_sequence(path) else _video_info
-    return FileSource(read_info(path, start, fps, zone), camera, fps)
+    return FileSource(read_info(path, start, fps, zone, aspect), camera, fps, aspect)
 
 
 def images_between(
-    path: Path, source_start: int, fps: float | None, start: int, end: int
+    path: Path, source_start: int, fps: float | None, start: int, end: int, aspect: Fraction | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """All frames with start <= t <= end of a source that begins at `source_start`: pairs of t and BGR image.
+
+    The images are upright and have square pixels; `aspect` is as of `open_source`.
 
     Raises:
         SourceError: the source cannot be opened.
@@ -190,9 +212,9 @@ def images_between(
             if isinstance(frame, Frame):
                 if frame.t > end:
                     return
-                yield frame.t, frame.image
+                yield frame.t, square_image(frame.image, aspect)
         return
-    for item in decode_frames(path, source_start, fps, since=start):
+    for item in decode_frames(path, source_start, fps, since=start, aspect=aspect):
         if not isinstance(item, Gap):
             if item.t > end:
                 return
@@ -222,13 +244,17 @@ def _required_rate(path: Path, fps: float | None) -> float:
     return fps
 
 
-def _sequence_info(path: Path, start: int | None, fps: float | None, tz: tzinfo) -> SourceInfo:
+def _sequence_info(
+    path: Path, start: int | None, fps: float | None, tz: tzinfo, aspect: Fraction | None
+) -> SourceInfo:
     rate = _required_rate(path, fps)
     images = image_files(path)
     first = next((item for item in image_frames(images, "", 0, rate) if isinstance(item, Frame)), None)
     if first is None:
         raise SourceError(f"{path}: expected images, got {len(images)} files of which none can be read")
-    height, width = first.image.shape[:2]
+    height, width = square_image(first.image, aspect).shape[:2]
+    stored = first.image.shape[1], first.image.shape[0]
+    notes = shape_notes(stored, False, None, PixelShape(aspect=aspect))
     origin = StartOrigin.FLAG
     if start is None:
         start, origin = start_from_name(images[0].name, tz), StartOrigin.FILE_NAME
@@ -238,12 +264,15 @@ def _sequence_info(path: Path, start: int | None, fps: float | None, tz: tzinfo)
         start, origin = start_from_disk(images[0], 0), StartOrigin.MTIME
     duration = source_span(path, rate)
     return SourceInfo(
-        path, "images", width, height, rate, len(images), duration, start, origin, fingerprint(path)
+        path, "images", width, height, rate, len(images), duration, start, origin, fingerprint(path), notes
     )
 
 
-def _video_info(path: Path, start: int | None, fps: float | None, tz: tzinfo) -> SourceInfo:
+def _video_info(
+    path: Path, start: int | None, fps: float | None, tz: tzinfo, aspect: Fraction | None
+) -> SourceInfo:
     with open_video(path) as (container, stream):
+        pixels = PixelShape.of(stream, aspect)
         frame = _first_frame(path, container, stream)
         by_dts = timeline_of(path, container, stream, 0, fps).by_dts
         if fps is None and not by_dts and frame.pts is None and frame.dts is None:
@@ -258,17 +287,21 @@ def _video_info(path: Path, start: int | None, fps: float | None, tz: tzinfo) ->
         if start is None:
             start, origin = start_from_disk(path, duration or 0), StartOrigin.MTIME
         rotated = round(frame.rotation / 90) % 2 == 1
+        stored, in_codec = (frame.width, frame.height), stream.codec_context.sample_aspect_ratio
+        width, height = pixels.square(stored, rotated, in_codec)
+        notes = (*choice_note(container, stream), *shape_notes(stored, rotated, in_codec, pixels))
         return SourceInfo(
             path=path,
             codec=stream.codec_context.name,
-            width=frame.height if rotated else frame.width,
-            height=frame.width if rotated else frame.height,
+            width=height if rotated else width,
+            height=width if rotated else height,
             average_rate=float(average) if average else None,
             frames=stream.frames or None,
             duration_us=duration,
             start_us=start,
             start_origin=origin,
             fingerprint=fingerprint(path),
+            notes=notes,
         )
 
 

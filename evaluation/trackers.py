@@ -94,7 +94,7 @@ def detect_footage(
     Raises:
         SourceError: the video cannot be read without gaps, or has no such frame.
     """
-    source = open_source(video, camera.id, 0, source_fps)
+    source = open_source(video, camera.id, 0, source_fps, aspect=camera.picture_aspect)
     step = max(0, round(SECOND / bundle.settings.fps) - SAMPLING_TOLERANCE_US)
     perception = Perception(bundle, camera, "evaluation")
     times: dict[int, int] = {}

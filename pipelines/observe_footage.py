@@ -84,7 +84,7 @@ def observe_footage(
         SourceError: the video cannot be read, or it has gaps: a figure over incomplete footage would be
             misleading.
     """
-    source = open_source(video, camera.id, start, source_fps, timezone)
+    source = open_source(video, camera.id, start, source_fps, timezone, camera.picture_aspect)
     perception = Perception(bundle, camera, "evaluation")
     indices: list[int] = []
     times: list[int] = []

@@ -72,7 +72,7 @@ def write_disk(
                     stream.set_display_rotation(rotation)
                 track = stream
             encoder.width, encoder.height, encoder.pix_fmt = *size, pix_fmt
-            encoder.time_base, encoder.framerate = Fraction(1, 90_000), Fraction(10)
+            encoder.time_base, encoder.framerate = Fraction(1, 1000), Fraction(10)
             encoder.gop_size, encoder.max_b_frames = 10, b_frames
             if ratio is not None:
                 encoder.sample_aspect_ratio = ratio
@@ -80,7 +80,7 @@ def write_disk(
                 frame = None
                 if number < frames:
                     frame = av.VideoFrame.from_ndarray(stored_image, format="bgr24")
-                    frame.time_base, frame.pts = Fraction(1, 90_000), (part * frames + number) * 9000
+                    frame.time_base, frame.pts = Fraction(1, 1000), (part * frames + number) * 100
                 for packet in encoder.encode(frame):
                     packet.stream = track
                     container.mux(packet)

@@ -35,10 +35,11 @@ def collect_crops(
     Raises:
         SourceError: a source cannot be read.
     """
-    sources = [
-        (item.camera, open_source(item.path, item.camera.id, None, source_fps, facility.timezone))
-        for item in footage
-    ]
+    sources = []
+    for item in footage:
+        aspect, zone = item.camera.picture_aspect, facility.timezone
+        source = open_source(item.path, item.camera.id, None, source_fps, zone, aspect)
+        sources.append((item.camera, source))
     total = sum(source.info.duration_us or 0 for _, source in sources)
     found: list[tuple[FileSource, BodyCrop]] = []
     done = 0

@@ -37,8 +37,9 @@ class Label(BaseModel):
         role: the role of the person.
         frame: index of the frame, from 0; or
         time: seconds from the first frame.
-        box: x1, y1, x2, y2 of the person, px.
+        box: x1, y1, x2, y2 of the person, px of the upright frame with square pixels.
         source_fps: frame rate that replaces the file's timestamps.
+        camera: id of the camera, whose `aspect_ratio` in the facility file counts; None = as the file states.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,7 @@ class Label(BaseModel):
     time: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     box: tuple[Px, Px, Px, Px] | None = None
     source_fps: float | None = Field(default=None, gt=0, le=1000)
+    camera: str | None = Field(default=None, min_length=1, max_length=200)
 
     @model_validator(mode="after")
     def _has_position(self) -> Self:
@@ -106,7 +108,7 @@ def cut_labelled(
     Args:
         labels: the labels.
         folder: folder of the labels file, to which the paths of videos are relative.
-        facility: the facility, for its time zone.
+        facility: the facility, for its time zone and the aspect ratios of its cameras.
         home: home folder whose observation log has the tracks that are labelled without a box.
 
     Raises:
@@ -116,9 +118,11 @@ def cut_labelled(
     found: list[tuple[Label, BodyCrop]] = []
     with_box = [label for label in labels if label.box is not None]
     with_box += _boxes_from_log([label for label in labels if label.box is None], home)
-    for video, fps in sorted({(label.video, label.source_fps or 0.0) for label in with_box}):
-        wanted = [item for item in with_box if (item.video, item.source_fps or 0.0) == (video, fps)]
-        source = open_source(folder / video, "labels", None, fps or None, facility.timezone)
+    aspects = {camera.id: camera.picture_aspect for camera in facility.cameras}
+    for video, fps, camera in sorted({_place(label) for label in with_box}):
+        wanted = [item for item in with_box if _place(item) == (video, fps, camera)]
+        aspect = aspects.get(camera)
+        source = open_source(folder / video, "labels", None, fps or None, facility.timezone, aspect)
         waiting = sorted(wanted, key=lambda label: (label.frame or 0, label.time or 0.0))
         for item in source.frames():
             if not waiting:
@@ -131,6 +135,11 @@ def cut_labelled(
             position = waiting[0].frame if waiting[0].time is None else f"{waiting[0].time:g} s"
             raise RoleError(f"{video}: expected footage up to frame {position}, where a label is, got less")
     return found
+
+
+def _place(label: Label) -> tuple[str, float, str]:
+    """What is opened to cut a label: the video, the frame rate given (0 = none), the camera ("" = none)."""
+    return label.video, label.source_fps or 0.0, label.camera or ""
 
 
 def _reached(label: Label, frame: Frame, start: int) -> bool:

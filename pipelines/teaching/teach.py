@@ -100,6 +100,7 @@ class CropSet:
             frame=crop.frame,
             box=(x1, y1, x2, y2),
             source_fps=self.source_fps,
+            camera=source.camera,
         )
 
 

@@ -202,6 +202,26 @@ def test_a_file_without_labels_is_refused(tmp_path: Path, content: str) -> None:
         read_labels(write(tmp_path / "labels.json", content))
 
 
+def test_a_label_of_a_camera_with_an_aspect_ratio_is_cut_in_true_proportions(
+    footage: Path, tmp_path: Path
+) -> None:
+    text = (
+        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
+        "cameras:\n  - {id: yard, places: [yard], aspect_ratio: 5:2}\n"
+    )
+    boxes = {role: (2 * x1, y1, 2 * x2, y2) for role, (x1, y1, x2, y2) in PLACES.items()}
+    rows = [row | {"box": boxes[Role(str(row["role"]))]} for row in labels_of(footage, camera="yard")]
+    found = cut_labelled(
+        [Label.model_validate(row) for row in rows],
+        footage.parent,
+        load_facility(write(tmp_path / "f.yaml", text)),
+    )
+    assert len(found) == 16
+    for label, crop in found:
+        middle = crop.image[crop.image.shape[0] // 2, crop.image.shape[1] // 2].astype(int)
+        assert np.abs(middle - COATS[label.role]).max() < 20
+
+
 def test_labels_survive_their_file(footage: Path, tmp_path: Path) -> None:
     labels = [Label.model_validate(row) for row in labels_of(footage)]
     assert read_labels(write(tmp_path / "labels.json", to_json(labels))) == labels

@@ -103,7 +103,6 @@ class StubNetworks:
 
 
 def test_speed_is_measured_by_batch_size_until_the_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "TIMED_S", 0.0)
     monkeypatch.setattr("models.call_timing.TIMED_S", 0.0)
     image = np.zeros((32, 32, 3), np.uint8)
     whole = check.Check([image], "cpu", check.Budget(60))

@@ -1,0 +1,1 @@
+"""The parts of `tools/gpu_check.py`; its docstring says which packages they need."""

@@ -37,7 +37,7 @@ class RecordingResult:
             "unchanged", "withdrawn", "reopened" and "second_look".
         exposures: number of entries in the exposure log.
         notices: sentences about what was not evaluated, and why.
-        faults: one error for each incident whose evidence could not be written.
+        faults: errors of incidents whose evidence could not be written, or is not as it was sealed.
     """
 
     changes: Counter[str] = field(default_factory=Counter)
@@ -173,7 +173,7 @@ def _write_all_evidence(
             if isinstance(evidence, EvidenceError):
                 result.faults.append(evidence)
             else:
-                _seal(home, ledger, incident, evidence)
+                result.faults += _seal(home, ledger, incident, evidence)
                 result.notices += [text for text in evidence.missing if text not in result.notices]
 
 
@@ -216,16 +216,29 @@ def _write_evidence(
         return error
 
 
-def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> None:
-    """Enter the digests of evidence. Files that a reviewer may have seen are never replaced."""
+def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> list[EvidenceError]:
+    """Enter the digests of evidence. Files that a reviewer may have seen are never replaced.
+
+    Returns an error for each file that was there already, and is not as it was sealed then.
+    """
     recorded = ledger.incidents.get(incident.id)
     sealed = {item.kind for item in recorded.evidence}
+    digests = {item.path: item.sha256 for item in ledger.incidents.evidence_revisions(incident.id)}
+    faults = []
     for item in evidence.files:
-        if recorded.status is Status.NEW or item.kind not in sealed:
-            path = (evidence.folder / item.name).relative_to(home.path).as_posix()
+        path = (evidence.folder / item.name).relative_to(home.path).as_posix()
+        if not evidence.new and digests.get(path, item.sha256) != item.sha256:
+            faults.append(
+                EvidenceError(
+                    f"{home.path / path}: expected the file as it was sealed, got one that was altered; it "
+                    "is not sealed again"
+                )
+            )
+        elif recorded.status is Status.NEW or item.kind not in sealed:
             ledger.incidents.attach_evidence(
                 incident.id, item.kind, path, item.sha256, item.bytes, item.created
             )
+    return faults
 
 
 def _people(

@@ -85,6 +85,7 @@ class Evidence:
         files: clip, key frame and boxes.
         missing: of evidence just written, a sentence for each recording of that time that is gone or was
             replaced; the clip was cut from the others.
+        new: whether it was written just now.
     """
 
     folder: Path
@@ -93,6 +94,7 @@ class Evidence:
     keyframe_t: int
     files: tuple[EvidenceFile, ...]
     missing: tuple[str, ...] = ()
+    new: bool = False
 
 
 def write_evidence(
@@ -146,7 +148,7 @@ def write_evidence(
     written = read_evidence(folder)
     if written is None:
         raise EvidenceError(f"{folder}: expected the evidence just written, got files that differ from it")
-    return replace(written, missing=cut.missing)
+    return replace(written, missing=cut.missing, new=True)
 
 
 def read_evidence(folder: Path) -> Evidence | None:

@@ -39,3 +39,20 @@ def test_footage_that_comes_later_leaves_no_file_without_a_seal(tmp_path: Path, 
     assert len(revisions) == (3 if decided else 6)
     found = verify(home)
     assert found.sound and len(found.checked) == len(revisions), found.unsealed
+
+
+def test_a_file_that_was_altered_is_not_sealed_again(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    run = log_home(home.path, FACILITY, {"cam-1": observe([stay(5, 7, 5, 0, 8)], hz=2)})
+    footage = [ClipSource(write_video(tmp_path / "a.mp4", 200), NOON)]
+    arguments = (FACILITY, FACILITY.cameras[0], (NOON, NOON + 30 * SECOND), footage, run)
+    with Ledger.open(home.ledger) as ledger:
+        assert record_incidents(home, ledger, *arguments).faults == []
+        [incident] = ledger.incidents.find()
+        boxes = home.evidence_folder(incident) / "boxes.json"
+        boxes.write_text(boxes.read_text().replace("resident", "outsider"))
+        [fault] = record_incidents(home, ledger, *arguments).faults
+        assert str(fault).startswith(f"{boxes}: expected the file as it was sealed, got one that was altered")
+        assert len(ledger.incidents.evidence_revisions(incident.id)) == 3
+    [broken] = verify(home).faults
+    assert (broken.check.item.kind, broken.check.state) == ("boxes", "altered")

@@ -37,6 +37,7 @@ COMMANDS = (
     ("incidents", "export", "unwritten.csv"),
     ("incidents", "exposures"),
     ("coverage",),
+    ("verify",),
     ("replay", "--facility", NOW.version),
     ("observations", "show"),
     ("observations", "compact", "--dry-run"),

@@ -47,6 +47,7 @@ def commands_that_read(home: Path, elsewhere: Path) -> list[tuple[tuple[str | Pa
         (("incidents", "exposures", *at), "logged"),
         (("incidents", "export", elsewhere / "out.csv", *at), "1 incident in"),
         (("verify", *at), "1 incident, 1 sealed file: 1 intact; 0 unsealed"),
+        (("coverage", *at), "yard"),
         (("observations", "show", *at), "yard"),
         (("observations", "compact", "--dry-run", *at), "would be merged"),
         (("observations", "purge", "--dry-run", *at), "would be removed"),

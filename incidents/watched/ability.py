@@ -13,6 +13,7 @@ from incidents.watched.hour import Ability
 from vision.frames import SECOND
 from vision.ground import calibration_of
 from zones.camera import Camera, Line, Role, Zone, ZoneType
+from zones.checking.raising import NO_GATE, lacks_gate
 from zones.checking.shape import above_horizon
 from zones.facility import Facility
 from zones.permission import is_open_to_all, permissions
@@ -48,7 +49,9 @@ def abilities(
         if part.type not in NEVER_RAISING and not is_open_to_all(part)
         for reason in [_place_reason(part, facility, minutes, roles, hidden)]
     ]
-    if not found:
+    if lacks_gate(facility, camera):
+        found.append(Ability(rule="zone_crossing", place=None, able=False, reason=NO_GATE))
+    elif not found:
         why = "the camera has no zone or line that denies anything"
         found.append(Ability(rule="zone_crossing", place=None, able=False, reason=why))
     contact = _contact_reason(facility, camera, aspect, roles)

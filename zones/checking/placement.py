@@ -36,6 +36,9 @@ _WASHROOM = re.compile(
     r"\b(toilets?|wc|restrooms?|lavatory|bathrooms?|showers?|washrooms?|phong tam|nha tam|nha ve sinh"
     r"|phong ve sinh)\b"
 )
+_NUMBERED = re.compile(r"\b(?:phong|buong|room)(?: so| no)? ?[0-9]+[a-z]?\b")
+"""A room by its number: a camera of that name seems to be in it."""
+_PUBLIC = re.compile(r"\b(hanh lang|sanh|corridor|hall|hallway|lobby)\b")
 _OUTSIDE = re.compile(r"\b(outside|door|doors|entrance|front|cua|ngoai|truoc|loi vao)\b")
 
 
@@ -52,6 +55,16 @@ def forbidden_places(camera: Camera, loc: Loc) -> Remarks:
     """Warnings on names that mean a forbidden place, and on doors that fill the image."""
     outside = Place.BATHROOM_OUTSIDE in camera.places
     named: list[tuple[Loc, str]] = [((*loc, field), getattr(camera, field)) for field in ("id", "name")]
+    for at, text in named:
+        if means_numbered_room(text):
+            yield warn(
+                Check.FORBIDDEN_PLACE,
+                camera.id,
+                at,
+                f"{text!r} is the name of a room, where 4403/CV-BCD forbids cameras: if the camera sees the "
+                "room's door from outside, say so in its name (cửa phòng, hành lang), and draw the door as a "
+                "zone or line of type room_door",
+            )
     for below, part in camera.parts():
         named += [((*loc, *below, field), getattr(part, field)) for field in ("id", "name")]
     for at, text in named:
@@ -75,13 +88,24 @@ def forbidden_places(camera: Camera, loc: Loc) -> Remarks:
             )
 
 
+def means_numbered_room(text: str) -> bool:
+    """Whether a camera's name, Vietnamese or English, is that of a room by its number: "Phòng 101"."""
+    words = _words(text)
+    return bool(_NUMBERED.search(words)) and not _OUTSIDE.search(words) and not _PUBLIC.search(words)
+
+
 def means_forbidden_place(text: str, outside: bool) -> bool:
     """Whether a name, Vietnamese or English, means the inside of a room, toilet or bathroom.
 
     `outside`: whether the camera is known to see the outside of bathrooms.
     """
-    bare = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
-    words = re.sub(r"[^a-z0-9]+", " ", "".join(char for char in bare if not unicodedata.combining(char)))
+    words = _words(text)
     if _INSIDE.search(words):
         return True
     return bool(_WASHROOM.search(words)) and not outside and not _OUTSIDE.search(words)
+
+
+def _words(text: str) -> str:
+    """A text in lower case, without diacritics, as words between single blanks."""
+    bare = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    return re.sub(r"[^a-z0-9]+", " ", "".join(char for char in bare if not unicodedata.combining(char)))

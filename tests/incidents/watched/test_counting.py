@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidents.coverage import Interval, State
@@ -16,7 +16,7 @@ from incidents.watched.hour import HourCounts
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, observe, plane, scene, stay
 from vision.frames import SECOND
 from vision.observations import HOUR
-from zones.facility import Facility, Role, ZoneType
+from zones.facility import Facility, Place, Role, ZoneType
 
 WALL = box_zone("wall", ZoneType.STAFF_ONLY, 6, 4, 10, 8)
 RESIDENTS: dict[str, Any] = {"default_role": Role.RESIDENT, "default_role_confidence": 0.9}
@@ -35,6 +35,12 @@ def count(
     coverage = [Interval("cam-1", hour, hour + 60 * SECOND, State.ANALYSED)]
     looked = [Looked(hour, hour + HOUR, imgsz, 5.0, taught)]
     return count_hour(facility, facility.cameras[0], hour, rows, coverage, looked)
+
+
+def at_a_gate(*places: Any) -> Facility:
+    facility = scene(*places, **RESIDENTS)
+    camera = facility.cameras[0].model_copy(update={"places": (Place.GATE,)})
+    return facility.model_copy(update={"cameras": (camera,)})
 
 
 def able(counts: HourCounts) -> set[str]:
@@ -151,6 +157,7 @@ def test_tracks_need_eight_assessed_faces_within_ten_seconds(
     assert (counts.tracks, counts.tracks_assessed) == expected
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 40), st.floats(0.5, 30)), max_size=4), st.integers(200, 700))
 def test_no_part_exceeds_the_whole(stays: list[tuple[float, float]], imgsz: int) -> None:
     people = [stay(n, 3 + n, 5, start, start + length) for n, (start, length) in enumerate(stays)]
@@ -158,3 +165,11 @@ def test_no_part_exceeds_the_whole(stays: list[tuple[float, float]], imgsz: int)
     parts = (counts.feet_s, counts.metres_s, counts.role_s, counts.small_s)
     assert all(0 <= part <= counts.person_s for part in parts)
     assert counts.tracks_assessed <= counts.tracks <= len(people)
+
+
+def test_a_gate_without_a_line_is_among_what_could_not_be_raised() -> None:
+    counts = count(at_a_gate(WALL))
+    assert "wall" in able(counts)
+    assert reason(counts, "zone_crossing").startswith("the camera sees a gate, but has no line or zone")
+    drawn = at_a_gate(WALL, line("g", ZoneType.GATE, (2, 2), (2, 9)))
+    assert {"wall", "g"} <= able(count(drawn))

@@ -163,12 +163,18 @@ def holders(folder: Path) -> tuple[Holder, ...]:
     """The locks that are held, by any process. Nothing is written: the folder need not be writable.
 
     Raises:
-        LazarettoError: the folder cannot be read.
+        LazarettoError: the locks cannot be read.
     """
-    if not (folder / REGISTER).exists():
+    try:
+        with (folder / REGISTER).open() as file:
+            _wait_for_turn(folder, file)
+            return tuple(holder for _, holder in _held(folder, remove=False))
+    except FileNotFoundError:
         return ()
-    with _registering(folder, create=False):
-        return tuple(holder for _, holder in _held(folder, remove=False))
+    except OSError as error:
+        raise LazarettoError(
+            f"expected locks that can be read in {folder}, got: {error.strerror or error}"
+        ) from error
 
 
 def _held(folder: Path, remove: bool = True) -> Iterator[tuple[Path, Holder]]:
@@ -219,33 +225,34 @@ def _write(file: IO[str], use: Use) -> None:
 
 
 @contextlib.contextmanager
-def _registering(folder: Path, create: bool = True) -> Iterator[None]:
+def _registering(folder: Path) -> Iterator[None]:
     """Be the only process that reads and changes the locks, for the milliseconds that it takes.
-
-    `create`: whether the folder may be made and must be writable; a reader needs neither.
 
     Raises:
         LazarettoError: the folder cannot be written, or another process does not come to an end.
     """
     try:
-        if create:
-            folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / REGISTER).open("w" if create else "r")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / REGISTER).open("w")
     except OSError as error:
         raise _unwritable(folder, error) from error
     with file:
-        deadline = time.monotonic() + REGISTER_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LazarettoError(
-                        f"{folder}: another process was taking a lock for over {REGISTER_S:.0f} s"
-                    ) from None
-                time.sleep(0.01)
+        _wait_for_turn(folder, file)
         yield
+
+
+def _wait_for_turn(folder: Path, file: IO[str]) -> None:
+    """Wait until no other process holds the file by which they take turns."""
+    deadline = time.monotonic() + REGISTER_S
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise LazarettoError(
+                    f"{folder}: another process was taking a lock for over {REGISTER_S:.0f} s"
+                ) from None
+            time.sleep(0.01)
 
 
 def _unwritable(folder: Path, error: OSError) -> LazarettoError:

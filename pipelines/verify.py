@@ -23,6 +23,7 @@ from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents
 from pipelines.locks import holders
 from vision.parallel import map_threads
+from zones.errors import LazarettoError
 
 SEALING_S = 15 * 60
 """Seconds within which an analysis that is at work seals a file that it has written: it writes the evidence
@@ -53,7 +54,7 @@ class UnknownFile:
         incident: id of the incident in whose folder it is; None = in the folder of none.
         what: in words: a file, a symbolic link, and others.
         bytes: its length; None = it is no file.
-        changed: when it was written, seconds UTC; nobody but the system sets this time.
+        changed: when it was changed last, seconds UTC; only the system sets this time.
     """
 
     path: str
@@ -141,7 +142,7 @@ def verify(
     ids = {incident.id for incident in chosen}
     described = [one for path in unknown if (one := _describe(home, path, ids)) is not None]
     cameras = _cameras_at_work(home) if described else frozenset()
-    pending = [one for one in described if _camera(one.path) in cameras and _is_new(one)]
+    pending = {one for one in described if _camera(one.path) in cameras and _is_new(one)}
     with_evidence = {one.incident for one in checked}
     return Verification(
         home=home.path,
@@ -149,7 +150,7 @@ def verify(
         without_evidence=sum(one.kind != HEALTH and one.id not in with_evidence for one in chosen),
         checked=tuple(checked),
         unsealed=tuple(one for one in described if one not in pending),
-        pending=tuple(pending),
+        pending=tuple(one for one in described if one in pending),
         temporary=tuple(found.temporary),
         unlisted=found.unlisted,
         ledger_faults=ledger_faults,
@@ -239,4 +240,8 @@ def _is_new(entry: UnknownFile) -> bool:
 
 
 def _cameras_at_work(home: Home) -> frozenset[str]:
-    return frozenset(holder.use.camera for holder in holders(home.path / "locks"))
+    try:
+        return frozenset(holder.use.camera for holder in holders(home.path / "locks"))
+    except LazarettoError:
+        # Of another user, and not to be read: then no file is excused.
+        return frozenset()

@@ -93,6 +93,19 @@ def test_what_cannot_be_read_is_named(sealed: Sealed) -> None:
     assert "expected a folder that can be listed, got: Permission denied" in ran.out
 
 
+def test_locks_that_cannot_be_read_excuse_no_file(sealed: Sealed) -> None:
+    home, (first, _) = sealed
+    (home.evidence_folder(first) / "more.mp4").write_bytes(b"x")
+    with home.lock(Use("yard", "analysis", T0, T0 + SECOND)):
+        open_to_others(home.path)
+        with another_user():
+            assert run_verify(home).code == 0
+        (home.path / "locks").chmod(0o700)
+        with another_user():
+            ran = run_verify(home)
+        assert ran.code == 3 and "1 unsealed" in ran.out
+
+
 def test_a_home_of_thousands_of_files_is_verified_and_progress_is_told(tmp_path: Path) -> None:
     home, incidents = sealed_home(tmp_path / "home", count=400, size=200)
     last_bytes_cut(home.evidence_folder(incidents[333]) / "boxes.json")

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from incidents.files import write_atomic
+from incidents.files import ExportError, write_atomic
 from incidents.local_time import local_iso
 from incidents.payloads import IncidentPayload, IncidentWithSealsPayload
 from incidents.record import Incident, Track
 from incidents.rules.events import Basis, Measure
 from incidents.seals import SealCheck, seals_text
-from zones.errors import LazarettoError
 
 COLUMNS = (
     *("id", "schema_version", "status", "facility_code", "facility_name", "managing_body"),
@@ -33,10 +32,6 @@ COLUMNS = (
 """Columns of a row: every field that the Department of Health requires of a record."""
 _BOM = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-class ExportError(LazarettoError):
-    """An export that cannot be written."""
 
 
 def row_of(

@@ -1,4 +1,4 @@
-"""Atomic writing of files: after a crash a file is complete or absent."""
+"""Atomic writing of files: after a crash a file is complete or absent; and the error of exports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+
+from zones.errors import LazarettoError
+
+
+class ExportError(LazarettoError):
+    """An export that cannot be written."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -8,8 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from incidents.export import ExportError
-from incidents.files import write_atomic
+from incidents.files import ExportError, write_atomic
 from incidents.watched.hour import Ability
 from incidents.watched.summary import CameraWatch
 

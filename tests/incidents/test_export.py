@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.export import COLUMNS, ExportError, to_csv, to_json
-from incidents.files import write_atomic
+from incidents.export import COLUMNS, to_csv, to_json
+from incidents.files import ExportError, write_atomic
 from incidents.payloads import IncidentPayload
 from incidents.record import Status
 from tests.incidents.ledger.ledger_samples import incident

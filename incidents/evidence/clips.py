@@ -228,12 +228,15 @@ def _copied(path: Path, picked: Packets, out: Path, moment: int, aspect: Fractio
     pixels = PixelShape.of(picked.stream, aspect)
     stored, turned = (picked.stream.width, picked.stream.height), aspect is not None and _turned(path)
     shape = pixels.ratio(stored, turned, pixels.in_codec).limit_denominator(FINEST_SHAPE)
-    with _target(out, picked.moments[0]) as container:
-        track = container.add_stream_from_template(picked.stream, opaque=True)
-        track.time_base = picked.time_base
-        for packet in _shaped(picked, track, shape):
-            packet.stream = track
-            container.mux(packet)
+    try:
+        with _target(out, picked.moments[0]) as container:
+            track = container.add_stream_from_template(picked.stream, opaque=True)
+            track.time_base = picked.time_base
+            for packet in _shaped(picked, track, shape):
+                packet.stream = track
+                container.mux(packet)
+    except _NotRestatedError:
+        return None
     nearest = min(range(len(picked.moments)), key=lambda n: abs(picked.moments[n] - moment))
     frames, image = 0, None
     try:
@@ -257,20 +260,31 @@ def _copied(path: Path, picked: Packets, out: Path, moment: int, aspect: Fractio
     return Picture(picked.moments[nearest], image)
 
 
+class _NotRestatedError(Exception):
+    """The parameter sets of a recording cannot be read well enough to change what they state."""
+
+
 def _shaped(picked: Packets, track: VideoStream, shape: Fraction) -> Iterator[Packet[VideoStream]]:
-    """Packets whose parameter sets, and the track that they go to, state the shape of the pixels."""
+    """Packets whose parameter sets, and the track that they go to, state the shape of the pixels.
+
+    Raises:
+        _NotRestatedError: that fails.
+    """
     in_codec = picked.stream.codec_context.sample_aspect_ratio
     if same(in_codec or Fraction(1), shape):
         yield from picked.packets
         return
     text = f"h264_metadata=sample_aspect_ratio={shape.numerator}/{shape.denominator}"
-    change = BitStreamFilterContext(text, picked.stream, track)
+    try:
+        change = BitStreamFilterContext(text, picked.stream, track)
+        packets = [changed for packet in [*picked.packets, None] for changed in change.filter(packet)]
+    except av.FFmpegError as error:
+        raise _NotRestatedError from error
     context = track.codec_context
     context.sample_aspect_ratio, context.codec_tag = shape, "\0\0\0\0"
-    for packet in [*picked.packets, None]:
-        for changed in change.filter(packet):
-            changed.time_base = picked.time_base
-            yield changed
+    for packet in packets:
+        packet.time_base = picked.time_base
+        yield packet
 
 
 def _turned(path: Path) -> bool:

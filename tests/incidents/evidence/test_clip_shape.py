@@ -115,6 +115,18 @@ def test_rotation_and_shape_together(tmp_path: Path, rotation: int, stated: Frac
     check_shape(done, tmp_path / "a.clip.mp4", "copied", upright)
 
 
+def test_a_recording_whose_headers_cannot_be_changed_is_encoded(tmp_path: Path) -> None:
+    path = write_disk(tmp_path / "a.mp4")
+    message = path.read_bytes().index(b"\x06\x05\xff\xff")
+    data = bytearray(path.read_bytes())
+    data[message + 2 : message + 8] = b"\xff" * 6  # longer than its unit: decoders pass over it
+    path.write_bytes(data)
+    plain = cut_clip([ClipSource(path, 0)], 0, SECOND, tmp_path / "plain.mp4")
+    assert plain.info.mode == "copied"
+    done = cut_clip([ClipSource(path, 0)], 0, SECOND, tmp_path / "clip.mp4", aspect=SIXTEEN_NINE)
+    check_shape(done, tmp_path / "clip.mp4", "encoded")
+
+
 @pytest.mark.parametrize(("codec", "pix_fmt"), [("mpeg4", "yuv420p"), ("libx264", "yuv422p")])
 @pytest.mark.parametrize("stated", [WIDE, None])
 def test_an_encoded_clip_has_square_pixels(

@@ -29,7 +29,7 @@ from pipelines.home import Home
 from zones.calibration.spec import MeasuredLength
 from zones.editing import calibration_yaml
 from zones.errors import LazarettoError
-from zones.facility import load_facility
+from zones.facility import Camera, load_facility
 from zones.people import HEIGHT_SD_M, MEAN_HEIGHT_M
 
 app = typer.Typer(
@@ -59,12 +59,13 @@ class _Output:
     json: bool
     paste: bool = True
 
-    def check(self) -> None:
-        """Check the options before any work is done."""
+    def check(self) -> Camera | None:
+        """Check the options before any work is done; returns the camera of the facility file, if named."""
         if self.write and (self.facility is None or self.camera is None):
             raise LazarettoError("--write: expected --facility and --camera too, got not both")
-        if self.facility is not None and self.camera is not None:
-            load_facility(self.facility).camera(self.camera)
+        if self.facility is None or self.camera is None:
+            return None
+        return load_facility(self.facility).camera(self.camera)
 
 
 @app.callback()
@@ -150,7 +151,7 @@ def walking(
     from zones.calibration.walking import Assumptions
 
     output = _Output(facility, camera, write, map_file, as_json)
-    output.check()
+    known = output.check()
     if video is not None:
         from vision.perception import (  # imports torch, which takes seconds that `--help` need not wait for
             ModelBundle,
@@ -159,7 +160,7 @@ def walking(
         )
 
         bundle = ModelBundle.load(Device.choose(device), PerceptionSettings(), Models())
-        people, size = from_video(video, bundle, source_fps)
+        people, size = from_video(video, bundle, source_fps, camera=known)
     elif camera is None:
         raise LazarettoError("expected a video, or --camera to use its log, got neither")
     else:

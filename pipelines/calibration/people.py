@@ -33,15 +33,19 @@ def from_log(
 
 
 def from_video(
-    video: Path, bundle: ModelBundle, source_fps: float | None = None, progress: Progress = lambda *_: None
+    video: Path,
+    bundle: ModelBundle,
+    source_fps: float | None = None,
+    progress: Progress = lambda *_: None,
+    camera: Camera | None = None,
 ) -> tuple[PersonBoxes, tuple[int, int]]:
-    """PersonBoxes of a video, and the size of its frames.
+    """PersonBoxes of a video, and the size of its frames; the camera's setting of their shape counts.
 
     Raises:
         SourceError: the video, or a part of it, cannot be read.
         LazarettoError: no person was detected.
     """
-    camera = Camera(id="calibrated", places=(Place.OTHER_PUBLIC,))
+    camera = camera or Camera(id="calibrated", places=(Place.OTHER_PUBLIC,))
     seen = observe_footage(video, bundle, camera, source_fps=source_fps, progress=progress).observations
     if seen.is_empty():
         raise LazarettoError(f"{video}: expected people who walk, got no detection of a person")

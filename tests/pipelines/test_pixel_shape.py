@@ -12,8 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from models.devices import Device
+from pipelines.calibration.people import from_video
 from tests.running import YARD, Ran, lazaretto_here
 from vision import observations
+from vision.perception import ModelBundle, Models, PerceptionSettings
+from zones.facility import load_facility
 
 FACILITY = """\
 schema: 2
@@ -35,7 +39,7 @@ def pictures(count: int) -> Iterator[np.ndarray]:
             yield frame.to_ndarray(format="bgr24")
 
 
-def squeeze(path: Path, size: tuple[int, int], ratio: Fraction | None, count: int = 15) -> Path:
+def squeeze(path: Path, size: tuple[int, int], ratio: Fraction | None, count: int = 5) -> Path:
     """The beginning of the sample of the yard as a recorder with half the width or height stores it."""
     with closing(av.open(str(path), "w")) as container:
         stream = container.add_stream("libx264", rate=5, options={"crf": "12"})
@@ -73,7 +77,7 @@ def test_squeezed_recordings_show_the_people_of_the_original_and_disagreement_is
     before = analyse(tmp_path / "true", facility, f"stated={true}")
     assert (before.code, before.json["warnings"]) == (0, [])
     people = sightings(tmp_path / "true", "stated")
-    assert people > 30
+    assert people >= 8
 
     stated = squeeze(tmp_path / "stated_20261124_080000.mp4", HALF_HEIGHT, Fraction(1, 2))
     silent = squeeze(tmp_path / "silent_20261124_080000.mp4", HALF_WIDTH, None)
@@ -85,7 +89,14 @@ def test_squeezed_recordings_show_the_people_of_the_original_and_disagreement_is
         [warning] = ran.json["warnings"]
         assert str(wrong) in warning and "384 x 576" in warning and "768 x 576" in warning
     for camera in ("stated", "silent", "wrong"):
-        assert abs(sightings(tmp_path / "home", camera) - people) <= 0.15 * people
+        assert abs(sightings(tmp_path / "home", camera) - people) <= 0.25 * people
+
+
+def test_calibration_by_a_video_takes_the_setting_of_the_camera(facility: Path, tmp_path: Path) -> None:
+    video = squeeze(tmp_path / "a.mp4", HALF_WIDTH, None, 3)
+    bundle = ModelBundle.load(Device.choose("cpu"), PerceptionSettings(), Models())
+    camera = load_facility(facility).camera("silent")
+    assert from_video(video, bundle, camera=camera)[1] == ORIGINAL
 
 
 def test_footage_analysed_under_another_setting_is_not_taken_as_done(facility: Path, tmp_path: Path) -> None:

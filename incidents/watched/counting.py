@@ -12,6 +12,7 @@ import polars as pl
 from incidents.coverage import NO_RECORD, Interval, State, clip, summary
 from incidents.local_time import utc_datetime
 from incidents.watched.ability import abilities, metric_reason
+from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
 from incidents.watched.hour import Ability, HourCounts
 from vision.frames import SECOND
 from vision.ground import Foot, locate
@@ -20,9 +21,6 @@ from vision.roles import assign_roles
 from zones.camera import Camera, Role
 from zones.facility import Facility
 
-MIN_DETECTED_HEIGHT_PX = 32.0
-"""Height of a person, px of the picture as scaled for the detector, under which people are often missed
-(docs/accuracy.md, "People"). Project default (docs/defaults.md)."""
 DEFAULT_ASPECT = 16 / 9
 """Width over height of the frames of an hour in which no person was seen: that of most cameras now."""
 DEFAULT_FPS = 5.0
@@ -83,8 +81,10 @@ def count_hour(
     tracks, assessed = _tracks(
         whole, window, round(rule.window_s * SECOND), rule.min_samples, rule.min_face_px
     )
-    found = abilities(facility, camera, hour, _aspect(inside), any(item.taught for item in looked))
     placed = int((inside["foot"] != Foot.UNPLACED).sum())
+    could = abilities(facility, camera, hour, _aspect(inside), any(item.taught for item in looked))
+    seen = len(inside), placed, int(metres.sum()), tracks, assessed
+    found = tuple(_as_seen(item, *seen) for item in could)
     return HourCounts(
         camera=camera.id,
         start=utc_datetime(hour),
@@ -92,9 +92,7 @@ def count_hour(
         analysed_s=seconds[State.ANALYSED],
         idle_s=seconds[State.IDLE],
         recorded_s=sum(item.length for item in parts) / SECOND,
-        abilities=tuple(
-            _as_seen(item, len(inside), placed, int(metres.sum()), tracks, assessed) for item in found
-        ),
+        abilities=found,
         person_s=_rounded(len(inside) * unit),
         feet_s=_rounded(int((inside["foot"] == Foot.SEEN).sum()) * unit),
         metres_s=_rounded(int(metres.sum()) * unit),
@@ -105,6 +103,7 @@ def count_hour(
         tracks_assessed=assessed,
         window_s=rule.window_s,
         min_samples=rule.min_samples,
+        advice=advice(inside, camera, found, looked[-1].imgsz, metric) if looked else (),
         notices=tuple(notices),
     )
 

@@ -21,6 +21,13 @@ class Ability(Payload):
     reason: str = Field(description="Why it could not; empty where it could.")
 
 
+class Advice(Payload):
+    """What should be changed so that more can be judged."""
+
+    about: Literal["small_people", "fragments", "speed"]
+    sentence: str
+
+
 class HourCounts(Payload):
     """What a camera watched in one clock hour (UTC), under one version of the facility file.
 
@@ -46,8 +53,9 @@ class HourCounts(Payload):
     tracks_assessed: int = Field(description="Those of them with `min_samples` assessed faces in `window_s`.")
     window_s: float = Field(description="Window of the mask rule, s.")
     min_samples: int = Field(description="Assessed faces that the mask rule needs in its window.")
+    advice: tuple[Advice, ...] = Field(default=(), description="What should be changed.")
     notices: tuple[str, ...] = Field(
-        default=(), description="Sentences about what was not evaluated, and what should be changed."
+        default=(), description="Sentences about what was not evaluated, and why."
     )
 
     @property

@@ -73,6 +73,12 @@ class CameraWatch:
         """The notices of all hours, each once."""
         return tuple(dict.fromkeys(text for item in self.hours for text in item.notices))
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What should be changed: of each kind of advice, that of the last hour that has it."""
+        last = {item.about: item.sentence for hour in self.hours for item in hour.advice}
+        return tuple(last.values())
+
     def total(self, name: str) -> float:
         """The sum of a field of the hours, such as `person_s`."""
         return float(sum(getattr(item, name) for item in self.hours))
@@ -150,7 +156,7 @@ def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
 
 
 def camera_sentences(watch: CameraWatch) -> list[str]:
-    """What was watched of one camera, and what could have been judged: one or two sentences."""
+    """What was watched of one camera, and what could have been judged: a sentence or two, and advice."""
     name = watch.camera
     if not watch.recorded_s:
         return [f"{name}: nothing was watched in that time."]
@@ -170,7 +176,7 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
     if unable:
         reasons = "; ".join(f"{_name(item)} ({item.reason})" for item in unable)
         text += f". Could not: {reasons}"
-    return [f"{text}.", f"{name}: {_people_text(watch)}."]
+    return [f"{text}.", f"{name}: {_people_text(watch)}.", *watch.advice]
 
 
 def _people_text(watch: CameraWatch) -> str:

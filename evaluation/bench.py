@@ -158,9 +158,9 @@ def _pipeline(request: BenchRequest) -> Callable[[], int]:
     from zones.facility import load_facility
 
     facility = load_facility(request.facility)
-    footage, faults = assign([request.video], facility, request.camera)
-    if faults:
-        raise faults[0]
+    assigned = assign([request.video], facility, request.camera)
+    if assigned.faults:
+        raise assigned.faults[0]
     settings = PerceptionSettings(fps=request.fps, imgsz=request.imgsz)
     models = Models(request.person, request.face, request.mask)
     bundle = ModelBundle.load(Device.choose(request.device, request.runtime), settings, models)
@@ -170,7 +170,8 @@ def _pipeline(request: BenchRequest) -> Callable[[], int]:
         with tempfile.TemporaryDirectory() as folder:
             home = Home(Path(folder))
             with Ledger.open(home.ledger) as ledger:
-                outcome = analyze(AnalyzeRequest(facility, footage, home), ledger, bundle)
+                job = AnalyzeRequest(facility, assigned.footage, home, accept_file_dates=True)
+                outcome = analyze(job, ledger, bundle)
             if outcome.faults:
                 raise outcome.faults[0]
             return sum(item.frames for item in outcome.cameras)

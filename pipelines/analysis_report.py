@@ -16,7 +16,9 @@ from incidents.record import Incident
 from incidents.watched.summary import CameraWatch, WatchPayload, watch_of
 from pipelines.analyze import AnalyzeResult, CameraResult
 from pipelines.home import Home
+from pipelines.scenes import OpenedSource
 from pipelines.watched import find_watches
+from vision.sources.start_time import StartOrigin
 
 
 class CameraReportPayload(Payload):
@@ -38,11 +40,23 @@ class CameraReportPayload(Payload):
     incidents: list[IncidentPayload]
 
 
+class SourcePayload(Payload):
+    """From when to when a source of footage was taken, and why."""
+
+    camera: str
+    path: str
+    start: UtcTime
+    end: UtcTime | None = Field(description="As the source states it; null = it states none.")
+    time_from: StartOrigin = Field(description="The source of time that was trusted.")
+    disagreements: list[str] = Field(description="Other sources of time that say something else.")
+
+
 class AnalysisPayload(Payload):
     """The report of one run as `analyze --json` prints it."""
 
     run: str
     home: str
+    sources: list[SourcePayload] = Field(description="All footage that could be opened.")
     cameras: list[CameraReportPayload]
     warnings: list[str] = Field(description="What should be checked; the results stand.")
     faults: list[str] = Field(description="What went wrong.")
@@ -111,6 +125,7 @@ class AnalysisReport:
         warnings: sentences about what should be checked; the results stand.
         faults: sentences about what went wrong.
         role_source: a sentence about where roles come from.
+        sources: the footage that was opened.
     """
 
     run: str
@@ -119,6 +134,7 @@ class AnalysisReport:
     warnings: tuple[str, ...]
     faults: tuple[str, ...]
     role_source: str
+    sources: tuple[OpenedSource, ...] = ()
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -136,6 +152,7 @@ class AnalysisReport:
         return AnalysisPayload(
             run=self.run,
             home=str(self.home),
+            sources=[_source_payload(item) for item in self.sources],
             cameras=[camera.to_payload() for camera in self.cameras],
             warnings=list(self.warnings),
             faults=list(self.faults),
@@ -160,6 +177,20 @@ def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_sour
         warnings=tuple(result.warnings),
         faults=tuple(str(fault) for fault in result.faults),
         role_source=role_source,
+        sources=tuple(result.sources),
+    )
+
+
+def _source_payload(item: OpenedSource) -> SourcePayload:
+    info = item.source.info
+    length = info.duration_us
+    return SourcePayload(
+        camera=item.source.camera,
+        path=str(info.path),
+        start=utc_datetime(info.start_us),
+        end=None if length is None else utc_datetime(info.start_us + length),
+        time_from=info.start_origin,
+        disagreements=list(info.start_notes),
     )
 
 

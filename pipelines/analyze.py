@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,16 +18,16 @@ from pipelines.assignment import Footage
 from pipelines.footage import clip_sources
 from pipelines.home import Home
 from pipelines.locks import HourLock, InUseError, Use
+from pipelines.open_footage import OpenedFootage, open_footage, refuse_several_scenes
 from pipelines.publish import not_in_force_warning
 from pipelines.record_incidents import RecordingResult, record_incidents
+from pipelines.scenes import OpenedSource
 from pipelines.segments import FileStream, SegmentSink, Stream, StreamAnalysis
 from pipelines.watched_hours import record_hours
 from vision import observations
 from vision.frames import SECOND, to_iso
 from vision.observations import upkeep
 from vision.perception import ModelBundle, Perception
-from vision.sources import fingerprint
-from vision.sources.files import open_source
 from vision.sources.protocol import Source
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
@@ -58,18 +57,22 @@ class AnalyzeRequest:
         facility: the facility.
         footage: files with their cameras.
         home: where the results are written.
-        start: stream time of the first frame, microseconds UTC; None = as each source says.
         source_fps: frame rate that replaces the timestamps of the sources.
+        accept_file_dates: take the date of a file as its time where it has no other.
+        one_camera: analyse what seems to show several scenes as one camera.
+        left_out: sentences about files that were passed over.
 
     Raises:
-        LazarettoError: the frame rate is out of range, or `start` is given for several sources of a camera.
+        LazarettoError: the frame rate is out of range.
     """
 
     facility: Facility
     footage: Sequence[Footage]
     home: Home
-    start: int | None = None
     source_fps: float | None = None
+    accept_file_dates: bool = False
+    one_camera: bool = False
+    left_out: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant, before anything is written."""
@@ -77,13 +80,24 @@ class AnalyzeRequest:
             raise LazarettoError(
                 f"expected --source-fps above 0 and at most {MAX_SOURCE_FPS:g}, got {self.source_fps:g}"
             )
-        counts = Counter(item.camera.id for item in self.footage)
-        for camera, count in counts.items():
-            if self.start is not None and count > 1:
-                raise LazarettoError(
-                    f"--start: expected one source of a camera, got {count} of camera {camera}: name the "
-                    "files by their time (20261124T080000.mp4), or analyse them one by one"
-                )
+
+    def open(self, announce: Callable[[OpenedFootage], None] = lambda _: None) -> OpenedFootage:
+        """Open the footage, before anything is analysed or written.
+
+        Args:
+            announce: called once the times of the sources are known, before they are judged.
+
+        Raises:
+            SeveralScenesError: what was given as one camera seems to show several scenes.
+        """
+        opened = open_footage(
+            self.footage, self.facility, self.source_fps, accept_file_dates=self.accept_file_dates
+        )
+        opened.warnings[:0] = self.left_out
+        announce(opened)
+        if not self.one_camera:
+            refuse_several_scenes(opened, self.facility)
+        return opened
 
 
 @dataclass
@@ -116,18 +130,26 @@ class AnalyzeResult:
         cameras: one result for each camera with a readable source.
         faults: one error for each thing that went wrong.
         warnings: sentences about what should be checked; the results stand.
+        sources: the footage that was opened, with its times.
     """
 
     run: str
     cameras: list[CameraResult] = field(default_factory=list)
     faults: list[LazarettoError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    sources: list[OpenedSource] = field(default_factory=list)
 
 
 def analyze(
-    request: AnalyzeRequest, ledger: Ledger, bundle: ModelBundle, progress: Progress = lambda *_: None
+    request: AnalyzeRequest,
+    ledger: Ledger,
+    bundle: ModelBundle,
+    progress: Progress = lambda *_: None,
+    opened: OpenedFootage | None = None,
 ) -> AnalyzeResult:
     """Analyse footage; an interrupted analysis of the same footage is continued.
+
+    `opened` is what `request.open()` returned, where the caller has shown it to the user before.
 
     A source that cannot be read is a fault of the result and does not stop the others. A source that was
     analysed to its end before is skipped. Footage is a fault when its camera has already been analysed for
@@ -135,8 +157,10 @@ def analyze(
     same hours.
 
     Raises:
+        SeveralScenesError: what was given as one camera seems to show several scenes; nothing was done.
         LazarettoError: the log or the ledger cannot be written.
     """
+    opened = request.open() if opened is None else opened
     request.home.prepare()
     clean_leftovers(request.home.evidence)
     models = {
@@ -152,11 +176,16 @@ def analyze(
         "device": str(bundle.device),
         "sources": [str(item.path) for item in request.footage],
     }
-    result = AnalyzeResult(ledger.runs.start(request.facility, models, settings))
+    result = AnalyzeResult(
+        ledger.runs.start(request.facility, models, settings),
+        faults=list(opened.faults),
+        warnings=list(opened.warnings),
+        sources=opened.sources,
+    )
     status = "interrupted"
     try:
         by_camera: dict[str, list[FileStream]] = {}
-        for stream in _open_streams(request, bundle, result):
+        for stream in _streams(opened, bundle):
             by_camera.setdefault(stream.source.camera, []).append(stream)
         with _locked(request.home, by_camera, result) as locks:
             total = sum(stream.duration for name in locks for stream in by_camera[name])
@@ -181,40 +210,19 @@ def analyze(
     return result
 
 
-def _open_streams(
-    request: AnalyzeRequest, bundle: ModelBundle, result: AnalyzeResult
-) -> Iterator[FileStream]:
-    """Open the sources, each once; the key of a stream identifies its footage, its time and the settings."""
+def _streams(opened: OpenedFootage, bundle: ModelBundle) -> Iterator[FileStream]:
+    """The opened sources, each once; a stream's key identifies its footage, its time and the settings."""
     settings = bundle.settings.fingerprint(*bundle.weights.values())
     keys = set()
-    for item in request.footage:
-        try:
-            size_and_date = fingerprint.size_and_date(item.path)
-            source = open_source(
-                item.path,
-                item.camera.id,
-                request.start,
-                request.source_fps,
-                request.facility.timezone,
-                item.camera.picture_aspect,
-            )
-        except SourceError as error:
-            result.faults.append(error)
-            continue
-        if source.info.start_origin == "mtime":
-            result.warnings.append(
-                f"{item.path}: the time of recording is a guess from the file's date "
-                f"({to_iso(source.info.start_us)}); give it with --start"
-            )
-        info = source.info
-        identity = f"{item.camera.id}|{info.fingerprint}|{info.start_us}|{source.fps}|{settings}"
+    for item in opened.sources:
+        source, info = item.source, item.source.info
+        identity = f"{source.camera}|{info.fingerprint}|{info.start_us}|{source.fps}|{settings}"
         if source.aspect is not None:
             identity += f"|{source.aspect}"
         key = hashlib.sha256(identity.encode()).hexdigest()[:16]
         if key not in keys:
             keys.add(key)
-            result.warnings += [f"{item.path}: {note}" for note in info.notes]
-            yield FileStream(source, key, size_and_date)
+            yield FileStream(source, key, item.size_and_date)
 
 
 @contextlib.contextmanager

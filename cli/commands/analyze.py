@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -21,7 +22,6 @@ from cli.options import (
     SourceCameraOption,
     SourceFpsOption,
     SourcesArgument,
-    read_time,
 )
 from cli.output import footage_progress, print_json, print_line, print_note, warn
 from cli.tables import coverage_table, incident_table
@@ -33,9 +33,11 @@ from pipelines.analyze import AnalyzeRequest
 from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import assign
 from pipelines.home import Home
+from pipelines.open_footage import OpenedFootage, describe_time
 from pipelines.publish import facility_in_force
+from pipelines.starts import apply_starts, read_start
 from pipelines.teaching.role_model import describe_role_source, find_role_model
-from zones.facility import load_facility
+from zones.facility import Facility, load_facility
 
 
 def analyze(
@@ -46,9 +48,22 @@ def analyze(
     ] = None,
     camera: SourceCameraOption = None,
     start: Annotated[
-        str | None,
-        typer.Option(help="Start of the footage, such as 2026-11-24T08:00:00+07:00 [as the file says]."),
+        list[str] | None,
+        typer.Option(
+            help="Start of the footage, such as '2026-11-24 08:00' or '24/11/2026 08:00' in the facility's "
+            "zone; repeatable, in the order of the sources or as SOURCE=TIME [as the names and files say]."
+        ),
     ] = None,
+    accept_file_dates: Annotated[
+        bool,
+        typer.Option(
+            "--accept-file-dates", help="Take the date of a file as its time where it has no other."
+        ),
+    ] = False,
+    one_camera: Annotated[
+        bool,
+        typer.Option("--one-camera", help="Go on where the sources of a camera seem to show several scenes."),
+    ] = False,
     source_fps: SourceFpsOption = None,
     home: HomeOption = None,
     device: DeviceOption = "auto",
@@ -84,14 +99,18 @@ def analyze(
     settings = PerceptionSettings(fps=fps, imgsz=imgsz, tracker=TrackerSettings(name=tracker))
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
-    began = read_time("--start", start)
-    footage, faults = assign(sources, facility, camera)
-    request = AnalyzeRequest(facility, footage, folder, began, source_fps)
+    starts = [read_start(text, facility.timezone) for text in start or ()]
+    assigned = assign(sources, facility, camera)
+    footage = apply_starts(assigned.footage, starts, sources) if assigned.footage else []
+    request = AnalyzeRequest(
+        facility, footage, folder, source_fps, accept_file_dates, one_camera, assigned.left_out
+    )
     folder.prepare()
     if not footage:
-        for fault in faults:
+        for fault in assigned.faults:
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
+    opened = request.open(lambda found: _announce(found, facility, as_json))
     role_weights = find_role_model(folder, facility, roles)
     bundle = ModelBundle.load(
         Device.choose(device, runtime),
@@ -100,17 +119,30 @@ def analyze(
     )
     with Ledger.open(folder.ledger) as ledger:
         with footage_progress() as progress:
-            result = run_analysis(request, ledger, bundle, progress)
-        result.faults[:0] = faults
+            result = run_analysis(request, ledger, bundle, progress, opened)
+        result.faults[:0] = assigned.faults
         report = report_analysis(ledger, folder, result, describe_role_source(role_weights))
     if as_json:
         print_json(report.to_payload().to_dict())
     else:
         _print_report(report)
-    for message in (*report.warnings, *report.faults):
+    # Those about the sources were shown before the analysis.
+    for message in (*report.warnings[len(opened.warnings) :], *report.faults):
         warn(message)
     if report.faults:
         raise typer.Exit(ExitCode.PARTLY_DONE if report.any_footage else ExitCode.BAD_INPUT)
+
+
+def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:
+    """Say from when to when each source is taken, while a wrong time can still be mended."""
+    for item in opened.sources:
+        line = describe_time(item, facility)
+        if as_json:
+            print(line, file=sys.stderr)
+        else:
+            print_note(line)
+    for warning in opened.warnings:
+        warn(warning)
 
 
 def _print_report(report: AnalysisReport) -> None:

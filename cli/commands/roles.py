@@ -21,7 +21,7 @@ from cli.options import (
     SourceFpsOption,
     SourcesArgument,
 )
-from cli.output import count_progress, print_json, print_line
+from cli.output import count_progress, print_json, print_line, warn
 from cli.tables import role_model_table
 from models.devices import Device
 from pipelines.assignment import assign
@@ -61,13 +61,15 @@ def label(
     from pipelines.teaching.teach import collect_crop_set  # torch is imported here, not for `--help`
 
     folder, facility = Home.choose(home), load_facility(facility_file)
-    footage, faults = assign(sources, facility, camera)
-    if faults:
-        raise faults[0]
+    assigned = assign(sources, facility, camera)
+    if assigned.faults:
+        raise assigned.faults[0]
+    for sentence in assigned.left_out:
+        warn(sentence)
     folder.prepare()
     with count_progress("Tracking people") as progress:
         crop_set = collect_crop_set(
-            footage,
+            assigned.footage,
             facility,
             Device.choose(device),
             fps=fps,

@@ -199,7 +199,8 @@ def test_good_sources_are_analysed_beside_bad_ones(facility: Path, tmp_path: Pat
     )
     assert ran.code == 3
     assert [item["sources"] for item in ran.json["cameras"]] == [1]
-    assert len(ran.json["faults"]) == 3 and len(ran.err.strip().splitlines()) == 3
+    assert len(ran.json["faults"]) == 3
+    assert sum(f"lazaretto: {fault}" in ran.err.splitlines() for fault in ran.json["faults"]) == 3
     for name in ("empty.mp4", "notes.mp4", "none.mp4"):
         assert sum(name in fault for fault in ran.json["faults"]) == 1
 
@@ -259,6 +260,7 @@ def test_a_folder_an_image_sequence_and_two_cameras_in_one_run(tmp_path: Path) -
         "--json",
         "--source-fps",
         "10",
+        "--accept-file-dates",
     )
     assert ran.code == 0, ran.err
     assert [(item["camera"], item["sources"]) for item in ran.json["cameras"]] == [("a", 2), ("b", 1)]
@@ -313,3 +315,35 @@ def test_a_full_home_is_one_sentence_and_nothing_is_lost(facility: Path, tmp_pat
         assert len(after.json["cameras"][0]["incidents"]) >= 3
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_sources_of_time_that_disagree_are_said_before_the_analysis_and_in_the_report(
+    facility: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in" / "2021-11-24"
+    folder.mkdir(parents=True)
+    created = {"creation_time": "2021-11-27T03:15:00Z"}
+    path = write_video(folder / "08-00-00.mp4", 20, metadata=created)
+    (folder / "08-00-00.jpg").touch()
+    ran = lazaretto("analyze", tmp_path / "in", "--facility", facility, "--home", tmp_path / "h", "--json")
+    assert ran.code == 0, ran.err
+    [source] = ran.json["sources"]
+    assert (source["start"], source["time_from"]) == ("2021-11-24T01:00:00.000000Z", "folder_name")
+    assert ran.json["cameras"][0]["start"] == source["start"]
+    assert "2021-11-24 08:00:00+07:00 to 2021-11-24 08:00:02+07:00, by the date of the folder" in ran.err
+    for words in (f"{path}: the sources of time disagree", "1 file left out: 1 .jpg"):
+        assert ran.err.count(words) == 1
+        assert sum(words in warning for warning in ran.json["warnings"]) == 1
+
+
+def test_several_scenes_given_as_one_camera_end_before_anything_is_done(
+    facility: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for n, name in enumerate(("front", "rear")):
+        write_video(tmp_path / "in" / f"{name}_20211124_080000.mp4", 20, first=100 * n)
+    at = ("--facility", facility, "--home", tmp_path / "h")
+    ran = lazaretto("analyze", tmp_path / "in", *at)
+    assert ran.code == 2 and "front" in ran.err and "rear" in ran.err and "--one-camera" in ran.err
+    assert ran.out.count("2021-11-24 08:00:00+07:00") == 2, "the times were shown"
+    assert segments(tmp_path / "h") == 0

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vision.clock import Stop
-from vision.frames import Frame
+from vision.frames import SECOND, Frame
 from vision.sources.container import (
     choice_note,
     last_frame_time,
@@ -29,10 +29,10 @@ from vision.sources.container import (
 from vision.sources.decoding import decode_frames
 from vision.sources.fingerprint import fingerprint
 from vision.sources.gaps import Gap, ResumePoint
-from vision.sources.images import image_files, image_frames, is_image_sequence
+from vision.sources.images import image_files, image_frames, image_offsets, image_step, is_image_sequence
 from vision.sources.pixels import PixelShape, shape_notes, square_image
-from vision.sources.start_time import StartOrigin, start_from_disk, start_from_metadata, start_from_name
-from vision.sources.timeline import SourceError, exact_rate, index_time
+from vision.sources.start_time import StartOrigin, find_start, start_from_clock
+from vision.sources.timeline import SourceError, exact_rate
 
 SAMPLING_TOLERANCE_US = 1_000
 """A frame this much too early is still sampled, because containers round times to milliseconds."""
@@ -51,9 +51,10 @@ class SourceInfo:
         frames: number of frames as stated by the container, or None.
         duration_us: duration as stated by the container, microseconds, or None; scaled if `fps` is given.
         start_us: stream time of the first frame, microseconds UTC.
-        start_origin: where the start time comes from; "mtime" is a guess that deserves a warning.
+        start_origin: where the start time comes from; "mtime" is a guess that only a user may accept.
         fingerprint: see `vision.sources.fingerprint`.
         notes: sentences about what should be checked: the shape of the pixels, several videos in the file.
+        start_notes: one sentence for each other source of time that disagrees.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class SourceInfo:
     start_origin: StartOrigin
     fingerprint: str
     notes: tuple[str, ...] = ()
+    start_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class FileSource:
                 image_files(self.info.path),
                 self.camera,
                 self.info.start_us,
-                _required_rate(self.info.path, self.fps),
+                self.fps,
                 after=after,
                 min_interval_us=step,
                 stop=stop,
@@ -179,11 +181,11 @@ def open_source(
     Args:
         path: a video file, or an image sequence given as a folder, a pattern or a single image.
         camera: id of the camera that recorded it.
-        start: stream time of the first frame, microseconds UTC. None = the creation time in the container;
-            else the time in the file name (of the first image or of the folder for an image sequence); else
-            the modification time minus the duration, which is a guess.
-        fps: frame rate that replaces the file's timestamps; required for an image sequence.
-        tz: time zone of times in file names without an offset.
+        start: stream time of the first frame, microseconds UTC. None = from the source of time trusted
+            most, see `vision.sources.start_time`; the last one, the modification time less the duration, is a
+            guess.
+        fps: frame rate that replaces the file's timestamps; required for images whose names state no times.
+        tz: time zone of times in names without an offset.
         aspect: width over height of the upright picture by the camera's setting; None = as the file states.
 
     Raises:
@@ -207,8 +209,7 @@ def images_between(
         SourceError: the source cannot be opened.
     """
     if is_image_sequence(path):
-        rate = _required_rate(path, fps)
-        for frame in image_frames(image_files(path), "", source_start, rate, since=start):
+        for frame in image_frames(image_files(path), "", source_start, fps, since=start):
             if isinstance(frame, Frame):
                 if frame.t > end:
                     return
@@ -228,7 +229,8 @@ def source_span(path: Path, fps: float | None) -> int | None:
         SourceError: the source cannot be opened.
     """
     if is_image_sequence(path):
-        return index_time(0, len(image_files(path)), exact_rate(_required_rate(path, fps)))
+        offsets = image_offsets(image_files(path), fps)
+        return offsets[-1] + image_step(offsets, fps)
     with open_video(path) as (container, stream):
         stated = _duration(container, stream, fps)
         if fps is not None or stated is None:
@@ -238,33 +240,32 @@ def source_span(path: Path, fps: float | None) -> int | None:
         )
 
 
-def _required_rate(path: Path, fps: float | None) -> float:
-    if fps is None:
-        raise SourceError(f"{path}: expected a frame rate (fps) for an image sequence, got none")
-    return fps
-
-
 def _sequence_info(
     path: Path, start: int | None, fps: float | None, tz: tzinfo, aspect: Fraction | None
 ) -> SourceInfo:
-    rate = _required_rate(path, fps)
     images = image_files(path)
-    first = next((item for item in image_frames(images, "", 0, rate) if isinstance(item, Frame)), None)
+    first = next((item for item in image_frames(images, "", 0, fps) if isinstance(item, Frame)), None)
     if first is None:
         raise SourceError(f"{path}: expected images, got {len(images)} files of which none can be read")
     height, width = square_image(first.image, aspect).shape[:2]
     stored = first.image.shape[1], first.image.shape[0]
     notes = shape_notes(stored, False, None, PixelShape(aspect=aspect))
-    origin = StartOrigin.FLAG
-    if start is None:
-        start, origin = start_from_name(images[0].name, tz), StartOrigin.FILE_NAME
-    if start is None and path.is_dir():
-        start = start_from_name(path.resolve().name, tz)
-    if start is None:
-        start, origin = start_from_disk(images[0], 0), StartOrigin.MTIME
-    duration = source_span(path, rate)
+    offsets = image_offsets(images, fps)
+    step = image_step(offsets, fps)
+    found = find_start(images[0], tz, start, folder=path.resolve().name if path.is_dir() else None)
     return SourceInfo(
-        path, "images", width, height, rate, len(images), duration, start, origin, fingerprint(path), notes
+        path=path,
+        codec="images",
+        width=width,
+        height=height,
+        average_rate=fps or SECOND / step,
+        frames=len(images),
+        duration_us=offsets[-1] + step,
+        start_us=found.t,
+        start_origin=found.origin,
+        fingerprint=fingerprint(path),
+        start_notes=found.notes,
+        notes=notes,
     )
 
 
@@ -274,18 +275,20 @@ def _video_info(
     with open_video(path) as (container, stream):
         pixels = PixelShape.of(stream, aspect)
         frame = _first_frame(path, container, stream)
-        by_dts = timeline_of(path, container, stream, 0, fps).by_dts
-        if fps is None and not by_dts and frame.pts is None and frame.dts is None:
+        timeline = timeline_of(path, container, stream, 0, fps)
+        if fps is None and not timeline.by_dts and frame.pts is None and frame.dts is None:
             raise SourceError(f"{path}: expected a video with timestamps, got none (give fps)")
         average = nominal_rate(stream)
         duration = _duration(container, stream, fps)
-        origin = StartOrigin.FLAG
-        if start is None:
-            start, origin = start_from_metadata(container.metadata, stream.metadata), StartOrigin.METADATA
-        if start is None:
-            start, origin = start_from_name(path.name, tz), StartOrigin.FILE_NAME
-        if start is None:
-            start, origin = start_from_disk(path, duration or 0), StartOrigin.MTIME
+        first = int(timeline.origin * timeline.time_base * SECOND)
+        found = find_start(
+            path,
+            tz,
+            start,
+            metadata=(container.metadata, stream.metadata),
+            clock=start_from_clock(first, container.format.name, tz),
+            duration=duration or 0,
+        )
         rotated = round(frame.rotation / 90) % 2 == 1
         stored, in_codec = (frame.width, frame.height), stream.codec_context.sample_aspect_ratio
         width, height = pixels.square(stored, rotated, in_codec)
@@ -298,10 +301,11 @@ def _video_info(
             average_rate=float(average) if average else None,
             frames=stream.frames or None,
             duration_us=duration,
-            start_us=start,
-            start_origin=origin,
+            start_us=found.t,
+            start_origin=found.origin,
             fingerprint=fingerprint(path),
             notes=notes,
+            start_notes=found.notes,
         )
 
 

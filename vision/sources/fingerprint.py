@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import av
+
 from vision.frames import to_iso
+from vision.sources.container import open_video
 from vision.sources.images import image_files, is_image_sequence
 from vision.sources.timeline import SourceError
 
+COMPARED_PACKETS = 50
+"""Packets at the start of two videos that are compared to see whether they are one recording."""
 FINGERPRINT_BYTES = 4 * 1024 * 1024
 """Number of bytes at each end of a file that its fingerprint covers."""
 
@@ -96,6 +102,33 @@ def fingerprint(path: Path, length: int | None = None) -> str:
     except OSError as error:
         raise SourceError(f"{path}: expected a readable file, got {_why(error)}") from error
     return digest.hexdigest()
+
+
+def same_recording(one: Path, other: Path) -> bool:
+    """Whether two sources are copies of one recording: they begin with the same pictures.
+
+    Their metadata may differ. One may be shorter than the other, such as a copy that was made while the
+    recorder still wrote. Image sequences are copies only where their fingerprints are equal.
+
+    Raises:
+        SourceError: a source cannot be read.
+    """
+    if fingerprint(one) == fingerprint(other):
+        return True
+    if is_image_sequence(one) or is_image_sequence(other):
+        return False
+    first, second = _first_packets(one), _first_packets(other)
+    count = min(len(first), len(second))
+    return count > 0 and first[:count] == second[:count]
+
+
+def _first_packets(path: Path) -> list[bytes]:
+    with open_video(path) as (container, stream):
+        try:
+            packets = (bytes(packet) for packet in container.demux(stream) if packet.size)
+            return [hashlib.sha256(data).digest() for data in islice(packets, COMPARED_PACKETS)]
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"{path}: expected a readable video, got {error}") from error
 
 
 def _why(error: OSError) -> str:

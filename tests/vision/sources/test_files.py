@@ -10,7 +10,7 @@ import pytest
 
 from tests.footage import number_of, picture, write_video
 from vision.frames import SECOND, Frame, from_iso
-from vision.sources.expand import expand
+from vision.sources.expand import expand, expand_one
 from vision.sources.files import images_between, open_source, source_span
 from vision.sources.fingerprint import FINGERPRINT_BYTES, fingerprint
 from vision.sources.gaps import Gap, GapKind, ResumePoint
@@ -48,10 +48,44 @@ class TestExpand:
     def test_a_folder_stands_for_its_videos_in_natural_order(self, tmp_path: Path) -> None:
         for name in ("ch10.mp4", "ch9.MKV", "ch1.avi", "notes.txt", "thumb.jpg"):
             (tmp_path / name).touch()
-        (tmp_path / "deeper").mkdir()
-        (tmp_path / "deeper" / "ch2.mp4").touch()
 
         assert [path.name for path in expand([tmp_path])] == ["ch1.avi", "ch9.MKV", "ch10.mp4"]
+
+    def test_folders_are_entered_and_what_is_left_out_is_named_and_counted(self, tmp_path: Path) -> None:
+        seen = ("2026/11/24/a.264", "2026/11/24/b.265", "2026/11/25/c.dav", "top.mp4")
+        rest = ("top.jpg", "2026/11/24/a.jpg", "2026/11/24/notes.txt", "2026/README")
+        hidden = (".lock.mp4", "2026/.trash/old.mp4", "@eaDir/top.mp4/thumb.jpg", "2026/11/24/._a.mp4")
+        for name in (*seen, *rest, *hidden):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        (tmp_path / "2026" / "again").symlink_to(tmp_path)
+
+        found = expand_one(tmp_path)
+
+        assert {str(path.relative_to(tmp_path)) for path in found.paths} == set(seen)
+        sentence = found.describe_rest(tmp_path)
+        assert sentence is not None and "4 files left out: 2 .jpg, 1 .txt, 1 without a suffix" in sentence
+        assert sum(Path(name).name in sentence for name in rest) == 3, "three are named"
+        assert expand_one(tmp_path / "top.mp4").describe_rest("top.mp4") is None
+
+    def test_each_folder_of_images_is_a_sequence(self, tmp_path: Path) -> None:
+        for day in ("2026-11-24", "2026-11-25"):
+            write_images(tmp_path / day, 2, "08-00-0{:d}.png")
+            (tmp_path / day / "._08-00-00.png").touch()
+        (tmp_path / "2026-11-24" / "notes.txt").touch()
+
+        found = expand_one(tmp_path)
+
+        assert found.paths == (tmp_path / "2026-11-24", tmp_path / "2026-11-25")
+        assert [path.name for path in found.left_out] == ["notes.txt"]
+        assert expand([tmp_path / "2026-11-2*"]) == list(found.paths)
+        assert [open_source(path, "yard").info.frames for path in found.paths] == [2, 2]
+
+    def test_a_pattern_does_not_match_hidden_files(self, tmp_path: Path) -> None:
+        for name in ("a.mp4", "._a.mp4"):
+            (tmp_path / name).touch()
+
+        assert expand([tmp_path / "*.mp4"]) == [tmp_path / "a.mp4"]
 
     def test_a_folder_of_images_is_one_source(self, tmp_path: Path) -> None:
         assert expand([write_images(tmp_path / "frames", 3)]) == [tmp_path / "frames"]
@@ -75,8 +109,8 @@ class TestExpand:
         [
             ("missing.mp4", "got no such file"),
             ("empty", "got an empty one"),
-            ("papers", "got 1 other files"),
-            ("days", "got 1 folders, which are not entered"),
+            ("papers", "got 1 file of other kinds: 1 .pdf \\(a.pdf\\)"),
+            ("days", "got an empty one"),
             ("*.mov", "got one that matches none"),
             ("nowhere/%03d.jpg", "got one that matches none"),
         ],
@@ -117,11 +151,12 @@ class TestOpenSource:
 
         assert open_source(path, "yard", START, fps=5).info.duration_us == 6 * SECOND
 
-    def test_the_start_is_the_flag_else_metadata_else_file_name_else_a_guess(self, tmp_path: Path) -> None:
+    def test_the_start_is_the_flag_else_file_name_else_metadata_else_a_guess(self, tmp_path: Path) -> None:
         named = write_video(
             tmp_path / "20211124_080000.mp4", 20, metadata={"creation_time": "2020-02-02T02:02:02Z"}
         )
         bare = write_video(tmp_path / "20211124_080000.mkv", 20)
+        created = write_video(tmp_path / "c.mp4", 20, metadata={"creation_time": "2020-02-02T02:02:02Z"})
         nameless = write_video(tmp_path / "yard.mkv", 20)
         os.utime(nameless, ns=(0, START * 1000))
 
@@ -130,16 +165,35 @@ class TestOpenSource:
             open_source(named, "yard").info,
             open_source(bare, "yard").info,
             open_source(bare, "yard", tz="UTC").info,
+            open_source(created, "yard").info,
             open_source(nameless, "yard").info,
         ]
 
         assert [(info.start_us, info.start_origin) for info in starts] == [
             (START, "flag"),
-            (from_iso("2020-02-02T02:02:02Z"), "metadata"),
+            (from_iso("2021-11-24T08:00:00+07:00"), "file_name"),
             (from_iso("2021-11-24T08:00:00+07:00"), "file_name"),
             (from_iso("2021-11-24T08:00:00Z"), "file_name"),
+            (from_iso("2020-02-02T02:02:02Z"), "metadata"),
             (START - 2 * SECOND, "mtime"),
         ]
+        assert [len(info.start_notes) for info in starts] == [2, 1, 0, 0, 0, 0]
+
+    def test_a_clock_in_the_stream_is_read(self, tmp_path: Path) -> None:
+        since_1970 = from_iso("2021-11-24T08:00:00Z") // 1000
+        path = write_video(
+            tmp_path / "yard.mkv",
+            20,
+            offset_ms=since_1970,
+            metadata={"creation_time": "2020-02-02T02:02:02Z"},
+        )
+
+        source = open_source(path, "yard")
+
+        assert (source.info.start_us, source.info.start_origin) == (since_1970 * 1000, "stream")
+        assert len(source.info.start_notes) == 1
+        frames = [item for item in source.frames() if isinstance(item, Frame)]
+        assert (len(frames), frames[0].t) == (20, since_1970 * 1000)
 
     @pytest.mark.parametrize(
         ("name", "content", "got"),
@@ -261,6 +315,60 @@ class TestImageSequence:
         for folder in (by_name, by_folder):
             info = open_source(folder, "yard", fps=1).info
             assert (info.start_us, info.start_origin) == (from_iso("2021-11-24T08:00:00+07:00"), "file_name")
+
+    def test_names_with_times_give_the_times_and_the_gaps(self, tmp_path: Path) -> None:
+        seconds = (0, 1, 2, 3, 600, 601)
+        for n, second in enumerate(seconds):
+            name = f"yard_20211124_08{second // 60:02d}{second % 60:02d}.png"
+            cv2.imwrite(str(tmp_path / name), picture(n))
+
+        for fps in (None, 1.0):
+            source = open_source(tmp_path, "yard", fps=fps)
+            items = list(source.frames(None, 200_000))
+            frames = [item for item in items if isinstance(item, Frame)]
+            [gap] = [item for item in items if isinstance(item, Gap)]
+
+            assert source.info.start_us == from_iso("2021-11-24T08:00:00+07:00")
+            assert [frame.t - source.start_us for frame in frames] == [n * SECOND for n in seconds]
+            assert (gap.kind, gap.start - source.start_us) == (GapKind.MISSING, 4 * SECOND)
+            assert gap.end - source.start_us == 600 * SECOND
+            assert source.duration_us == source_span(tmp_path, fps) == 602 * SECOND
+            found = list(images_between(tmp_path, START, fps, START + 2 * SECOND, START + 600 * SECOND))
+            assert [t - START for t, _ in found] == [2 * SECOND, 3 * SECOND, 600 * SECOND]
+            again = source.frames(ResumePoint(3, source.start_us + 3 * SECOND))
+            assert [type(item) for item in again] == [Gap, Frame, Frame]
+
+    def test_images_of_one_second_are_spread_over_it_and_names_are_put_in_order_of_time(
+        self, tmp_path: Path
+    ) -> None:
+        names = [f"30-11-2021_080000-{n}" for n in range(4)] + [f"01-12-2021_080000-{n}" for n in range(2)]
+        for n, name in enumerate(names):
+            cv2.imwrite(str(tmp_path / f"{name}.png"), picture(n))
+
+        source = open_source(tmp_path, "yard")
+        frames = [item for item in source.frames() if isinstance(item, Frame)]
+
+        assert [number_of(frame.image) for frame in frames] == list(range(6)), "not in the order of the names"
+        day = 86_400 * SECOND
+        offsets = [0, SECOND // 4, SECOND // 2, SECOND * 3 // 4, day, day + SECOND // 2]
+        assert [frame.t - source.start_us for frame in frames] == offsets
+
+    def test_snapshots_minutes_apart_are_not_minutes_of_footage(self, tmp_path: Path) -> None:
+        for n in range(3):
+            cv2.imwrite(str(tmp_path / f"20211124_08{5 * n:02d}00.png"), picture(n))
+
+        gaps = [item for item in open_source(tmp_path, "yard").frames() if isinstance(item, Gap)]
+
+        assert [(gap.end - gap.start) / SECOND for gap in gaps] == [298, 298]
+
+    @pytest.mark.parametrize("name", ["{:06d}.png", "20211124_080000_{:04d}.png", "frame{:d}.png"])
+    def test_numbers_are_no_times(self, tmp_path: Path, name: str) -> None:
+        folder = write_images(tmp_path / "frames", 12, name)
+
+        with pytest.raises(SourceError, match="expected a frame rate"):
+            open_source(folder, "yard", START)
+        source = open_source(folder, "yard", START, fps=10)
+        assert source.duration_us == 12 * SECOND // 10
 
     def test_a_pattern_is_a_source(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "frames", 5, "{:06d}.png")

@@ -111,6 +111,10 @@ def analyze(
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
     opened = request.open(lambda found: _announce(found, facility, as_json))
+    if not opened.sources and not as_json:
+        for fault in (*assigned.faults, *opened.faults):
+            warn(fault)
+        raise typer.Exit(ExitCode.BAD_INPUT)
     role_weights = find_role_model(folder, facility, roles)
     bundle = ModelBundle.load(
         Device.choose(device, runtime),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from incidents.coverage import Interval
-from incidents.ledger import Ledger, Segment
+from incidents.ledger import Ledger, Run, Segment
 from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
 from incidents.watched.hour import HourCounts
 from pipelines.home import Home
@@ -123,12 +123,13 @@ def _count(
     moment = pl.col("t").dt.timestamp("us")
     present = rows.filter(moment >= hour)["track"].unique()
     rows = rows.filter(pl.col("track").is_in(present.implode()))
-    looked = [_looked(ledger, item) for item in segments]
+    runs = {name: ledger.runs.get(name) for name in {item.run_id for item in segments}}
+    looked = [_looked(runs[item.run_id], item) for item in segments]
     return count_hour(facility, camera, hour, rows, coverage, looked, notices)
 
 
-def _looked(ledger: Ledger, segment: Segment) -> Looked:
-    run = ledger.runs.get(segment.run_id)
+def _looked(run: Run, segment: Segment) -> Looked:
+    """How a segment was analysed by its run."""
     imgsz, fps = run.settings.get("imgsz"), run.settings.get("fps")
     return Looked(
         segment.start,

@@ -154,7 +154,8 @@ def _print_report(report: AnalysisReport) -> None:
     if report.any_footage:  # An empty table of violations would say that there were none.
         console.print(incident_table(report.incidents))
         print_watched([item.watch for item in report.cameras])
-    console.print(coverage_table(report.cameras))
+    if report.cameras:
+        console.print(coverage_table(report.cameras))
     for item in report.cameras:
         for notice in item.watch.notices:
             print_note(notice)

@@ -162,7 +162,8 @@ def _fragments(rows: pl.DataFrame, imgsz: int) -> str:
     return (
         f"camera {rows['camera'][0]}: people are found for moments only: {short} of {len(spans)} tracks last "
         f"at most {SHORT_TRACK_S:g} s, which no rule can judge, and others may be missed altogether; use "
-        f"{remedy}a view that is nearer, less from above or less hidden"
+        f"{remedy}a view that is nearer, less from above or less hidden; footage that plays too fast "
+        "(--source-fps) or is sampled too seldom (--fps) looks the same"
     )
 
 

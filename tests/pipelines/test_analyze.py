@@ -117,6 +117,36 @@ def test_the_same_footage_twice_adds_nothing(analysed: Analysed, tmp_path: Path)
     assert [item["frames"] for item in again.json["cameras"]] == [0, 0]
     assert [item["already_analysed"] for item in again.json["cameras"]] == [1, 1]
     assert facts(home) == before and contents(home) == files
+    for name in ("notices", "watched"):
+        assert [item[name] for item in again.json["cameras"]] == [
+            item[name] for item in analysed[1]["cameras"]
+        ]
+
+
+def test_what_was_watched_and_what_could_be_raised_stands_beside_every_count(analysed: Analysed) -> None:
+    home, result = analysed
+    lobby = camera(result, "lobby")["watched"]
+    assert [item["rule"] for item in lobby["could_raise"]] == ["mask"]
+    assert lobby["tracks_assessed"] == lobby["tracks"] == 1
+    yard = camera(result, "yard")["watched"]
+    assert {item["place"] for item in yard["could_raise"]} == {"lawn", "west-gate", None}
+    assert {item["place"] or item["rule"] for item in yard["could_not"]} == {"service-door", "mask"}
+    assert {incident["coverage_share"] for incident in facts(home)} == {1.0}
+    listed = lazaretto("incidents", "list", "--kind", "gathering", "--home", home)
+    assert "No suspected violations" in listed.out
+    for name in ("yard", "lobby"):
+        assert f"{name}: watched" in listed.out
+    shown = lazaretto("coverage", "--home", home, "--json")
+    assert [item["people"] for item in shown.json] == [yard["people"], lobby["people"]]
+
+
+def test_a_run_without_usable_footage_prints_no_empty_table(facility: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "20261124T080000Z.mp4"
+    empty.write_bytes(b"")
+    ran = lazaretto("analyze", empty, "--facility", facility, "--home", tmp_path / "h")
+    assert ran.code == 2
+    assert "suspected violation" not in ran.out
+    assert "Coverage" not in ran.out
 
 
 def test_an_analysis_killed_twice_gives_the_same_result(analysed: Analysed, tmp_path: Path) -> None:

@@ -59,6 +59,9 @@ class ExposureTable:
         """Record exposures in one transaction. Known ones are updated where they went on,
         were withdrawn, or hold again.
 
+        An earlier state of an entry of which the ledger has already seen more, by the same rules, changes
+        nothing. So it is when footage is analysed again whose continuation was analysed before.
+
         Args:
             exposures: of one camera, in the order in which they were known.
             camera: its id.
@@ -81,7 +84,9 @@ class ExposureTable:
                     "held_s = :held, distance_min = :least, distance_median = :median, "
                     "exceeded = :exceeded, tracks = :tracks, withdrawn = :withdrawn, run = :run "
                     "WHERE (ended, held_s, distance_min, distance_median, tracks, withdrawn) "
-                    "IS NOT (:end, :held, :least, :median, :tracks, :withdrawn)",
+                    "IS NOT (:end, :held, :least, :median, :tracks, :withdrawn) "
+                    "AND NOT (:withdrawn IS NULL AND facility_version = :version "
+                    "AND ended > :end AND held_s >= :held)",
                     {
                         "id": key,
                         "version": version,

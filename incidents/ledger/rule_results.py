@@ -103,12 +103,19 @@ class RuleResults:
             return "second_look"
         if old.status is Status.IN_REVIEW and event.type in GROWTH:
             return self._grow(old, record, run_id)
-        return "unchanged"
+        if not old.decided:
+            return "unchanged"
+        again = event.type is EventType.OPENED and self._unmark(event.incident)
+        told = (again or event.type is EventType.CLOSED) and self._tell_whether_it_goes_on(
+            old, record, run_id
+        )
+        return "updated" if again or told else "unchanged"
 
     def _withdraw(self, old: _Entry, event: Event, record: RuleRecord, run_id: str) -> EventChange:
         if old.decided:
             self._enter(event, record, run_id)
             self._mark(event)
+            self._tell_whether_it_goes_on(old, record, run_id)
             return "second_look"
         self._enter(event, record, run_id, old.status, Status.WITHDRAWN)
         if old.status is Status.IN_REVIEW:
@@ -155,6 +162,27 @@ class RuleResults:
                 "id": event.incident,
             },
         )
+
+    def _unmark(self, incident: str) -> bool:
+        """The rules raise again what they had withdrawn after the decision: that needs no second look."""
+        marked = self._file.row(
+            "SELECT 1 FROM incidents WHERE id = :id AND second_look GLOB :withdrawn",
+            {"id": incident, "withdrawn": f"{EventType.WITHDRAWN.value}*"},
+        )
+        if marked is None:
+            return False
+        self._file.execute(
+            "UPDATE incidents SET second_look = NULL, replaced_by = NULL WHERE id = :id", {"id": incident}
+        )
+        return True
+
+    def _tell_whether_it_goes_on(self, old: _Entry, record: RuleRecord, run_id: str) -> bool:
+        """Note of a decided incident whether it goes on; all else stays as the reviewer saw it."""
+        if old.record.ongoing == record.ongoing or record.facility_version != old.record.facility_version:
+            return False
+        told = old.record.model_copy(update={"ongoing": record.ongoing})
+        self._update(told, told.to_json(), run_id)
+        return True
 
     def _enter(
         self,

@@ -73,6 +73,34 @@ def test_the_same_again_changes_nothing_and_what_went_on_is_one_entry(ledger: Le
     assert len(ledger.exposures.find()) == 3
 
 
+def test_an_earlier_state_of_an_entry_changes_nothing(ledger: Ledger) -> None:
+    """The same footage again: a run that was stopped after its first part, or whose footage ends there."""
+    later = replace(CARE, end=CARE.end + 700 * SECOND, held_s=990.0, exceeded=True)
+    first = enter(ledger, CARE, later)
+    enter(ledger, CARE)
+    (entry,) = ledger.exposures.find()
+    assert (entry.end, entry.held_s, entry.exceeded, entry.run) == (later.end, 990.0, True, first)
+
+    enter(ledger, replace(later, withdrawn="no nurse"))
+    enter(ledger, CARE)
+    assert ledger.exposures.find() == ()  # it is still withdrawn
+    enter(ledger, later)
+    (entry,) = ledger.exposures.find()
+    assert entry.end == later.end
+
+    enter(ledger, replace(CARE, withdrawn="no nurse"))  # a withdrawal is never an earlier state
+    assert ledger.exposures.find() == ()
+
+
+def test_an_entry_of_another_facility_file_is_no_earlier_state(ledger: Ledger) -> None:
+    enter(ledger, replace(CARE, end=CARE.end + 700 * SECOND, held_s=990.0))
+    edited = facility("# edited\n")
+    run = ledger.runs.start(edited, MODELS, {})
+    ledger.exposures.record([CARE], "yard", edited.version, run)
+    (entry,) = ledger.exposures.find()
+    assert (entry.end, entry.facility_version) == (CARE.end, edited.version)
+
+
 def test_an_entry_that_is_withdrawn_is_listed_on_request_only_and_may_hold_again(ledger: Ledger) -> None:
     enter(ledger, CARE, replace(CARE, withdrawn="the person is a visitor"))
     assert ledger.exposures.find() == ()

@@ -143,7 +143,10 @@ def test_a_decided_incident_stays_and_asks_for_a_second_look_where_it_matters(
     before = writer.seen()
     other_rules = event("opened", 3)
     surer = event("corrected", 65, people=(replace(RESIDENT, confidence=0.8),))
-    assert writer.tell(ALERTED, EXTENDED, CLOSED, other_rules, surer) == ["unchanged"] * 5
+    told = writer.tell(ALERTED, EXTENDED, CLOSED, other_rules, surer)
+    assert told == ["unchanged", "unchanged", "updated", "unchanged", "unchanged"]
+    assert before.ongoing
+    before = replace(before, ongoing=False)
     assert writer.seen() == before
     assert writer.events()[-5:] == ["alerted", "extended", "closed", "opened", "corrected"]
     assert writer.tell(CORRECTED, CORRECTED) == ["second_look", "unchanged"]
@@ -155,6 +158,32 @@ def test_a_decided_incident_stays_and_asks_for_a_second_look_where_it_matters(
     )
     assert writer.ledger.incidents.find(second_look=True) == (marked,)
     assert writer.ledger.incidents.find(second_look=False) == ()
+
+
+@pytest.mark.parametrize("status", sorted(DECIDED))
+def test_a_decided_incident_that_the_rules_raise_again_needs_no_second_look(
+    writer: Writer, status: Status
+) -> None:
+    writer.tell(OPENED)
+    writer.bring_to(status)
+    decided = writer.seen()
+    again = event("opened", 80, replaces=())
+    assert writer.tell(WITHDRAWN) == ["second_look"]
+    assert (writer.seen().second_look is not None, writer.seen().ongoing) == (True, False)
+    assert writer.tell(again) == ["updated"]
+    assert writer.seen() == decided
+    assert writer.tell(CLOSED) == ["updated"]
+    assert writer.seen() == replace(decided, ongoing=False)
+    before = writer.everything()
+    assert set(writer.tell(OPENED, WITHDRAWN, again, CLOSED)) == {"unchanged"}
+    assert writer.everything() == before
+
+
+def test_a_decided_incident_that_was_corrected_and_is_opened_again_keeps_its_mark(writer: Writer) -> None:
+    writer.tell(OPENED)
+    writer.bring_to(Status.CONFIRMED)
+    assert writer.tell(CORRECTED, event("opened", 80)) == ["second_look", "unchanged"]
+    assert writer.seen().second_look == "corrected: the clothes are protective"
 
 
 @pytest.mark.parametrize("status", sorted(DECIDED))
@@ -378,7 +407,7 @@ def test_what_a_reviewer_took_up_changes_in_its_end_alone_and_the_history_only_g
         found = writer.seen()
         grows = status is Status.IN_REVIEW
         assert found.rule_record() == at_first.rule_record().model_copy(
-            update={"end": found.end, "ongoing": found.ongoing} if grows else {}
+            update={"end": found.end if grows else at_first.end, "ongoing": found.ongoing}
         )
         assert found.end >= at_first.end
         assert (found.status is status) or (grows and told[-1].type == "withdrawn")

@@ -275,3 +275,15 @@ def test_without_its_lens_the_published_camera_is_met_exactly() -> None:
     yard = np.array(YARD, dtype=float)
     calibration = calibrate(spec(PETS_VIEW_001.floor(yard, distorted=False), yard, check=6))
     assert calibration.check_error < 1e-6
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_where_a_point_lies_does_not_depend_on_how_many_points_come_with_it(count: int, seed: int) -> None:
+    """To the last bit: whether two tracks are linked must not depend on how the footage is cut."""
+    generator = np.random.default_rng(seed)
+    points = np.float32(generator.uniform((0, 0.3), (1, 1), (count, 2))).astype(np.float64)
+    whole = corridor().ground(points)
+    for part in (1, count - 1):
+        parts = [corridor().ground(points[k : k + part]) for k in range(0, count, part)]
+        assert np.vstack(parts).tobytes() == whole.tobytes()

@@ -36,9 +36,14 @@ def pairs(value: npt.ArrayLike) -> Array:
 
 
 def apply(homography: Array, points: Array) -> tuple[Array, Array]:
-    """Homogeneous image of points (N, 2): numerators (N, 2) and scale (N,)."""
-    mapped = points @ homography[:, :2].T + homography[:, 2]
-    return mapped[:, :2], mapped[:, 2]
+    """Homogeneous image of points (N, 2): numerators (N, 2) and scale (N,).
+
+    The image of a point does not depend on the other points: a matrix product may use another routine for
+    another number of rows, and round otherwise.
+    """
+    x, y = points[:, 0], points[:, 1]
+    mapped = [x * row[0] + y * row[1] + row[2] for row in homography]
+    return np.column_stack(mapped[:2]), mapped[2]
 
 
 def project(homography: Array, points: Array) -> Array:

@@ -47,6 +47,7 @@ def notices(view: View, contact_found: bool) -> tuple[str, ...]:
         found.append(f"camera {camera}: contact in {hours:g} h: {LIMITATION}")
     if count["repeated"]:
         found.append(
-            f"camera {camera}: {count['repeated']} rows repeat a time of their track: only the first is used"
+            f"camera {camera}: {count['repeated']} rows repeat a time of their track or person: only "
+            "the first is used"
         )
     return tuple(found)

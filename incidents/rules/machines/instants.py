@@ -161,7 +161,13 @@ def _instant(
             clock.repeated += 1
             slots[i - first] = -1
             continue
-        slots[i - first] = _step_row(plan, tables, rows[i], signals, n)
+        p = _find(settings.retention, persons, tables.pasts, rows[i].track, t)
+        if p >= 0 and persons[p].last == t:
+            # Another track of the person was seen at this instant.
+            clock.repeated += 1
+            slots[i - first] = -1
+            continue
+        slots[i - first] = _step_row(plan, tables, rows[i], p, signals, n)
     if not settings.metric:
         return
     number, joined = 0, 0
@@ -247,8 +253,8 @@ def _root(parent: Ints, k: int) -> int:
 
 
 @compiled
-def _step_row(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -> int:
-    """Take one row of one person; returns the slot of the person."""
+def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n: Ints) -> int:
+    """Take one row of the person in slot p, or of a new person (-1); returns the slot of the person."""
     t, clock, settings = row.t, tables.clock[0], plan.settings[0]
     clock.rows += 1
     if row.found == _INFERRED or row.found == _UNPLACED:
@@ -257,7 +263,6 @@ def _step_row(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -
         clock.lost += 1
     elif is_vague_position(settings, row):
         clock.vague += 1
-    p = _find(settings.retention, tables.persons, row.track, t)
     if p < 0:
         p = _enter(plan, tables, row, signals, n)
     person, zones, places = tables.persons[p], tables.zones[p], tables.places[p]
@@ -327,12 +332,21 @@ def _step_row(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -
 
 
 @compiled
-def _find(retention: int, persons: Table, track: int, t: int) -> int:
-    """The slot of the person of a track, or -1."""
+def _find(retention: int, persons: Table, pasts: Table, track: int, t: int) -> int:
+    """The slot of the person of a track, or -1.
+
+    A track that was lost can be found again after another one was linked to it: it is still that person.
+    """
     for p in range(len(persons)):
         person = persons[p]
         if person.used == 1 and person.track == track and t - person.last <= retention:
             return p
+    for p in range(len(persons)):
+        person = persons[p]
+        if person.used == 1 and t - person.last <= retention:
+            for k in range(person.tracks):
+                if pasts[p, k].track == track:
+                    return p
     return -1
 
 

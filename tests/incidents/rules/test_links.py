@@ -240,3 +240,20 @@ def test_episodes_do_not_depend_on_where_tracks_are_broken(one, other):
     for was, now in zip(whole, tracklets, strict=True):
         # An event that begins or ends out of sight has the time of the next sample.
         assert abs(was[3] - now[3]) <= 2_200_000 and abs(was[4] - now[4]) <= 2_200_000  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("again", [11.4, 14.0, 30.0])
+def test_a_track_that_is_found_again_after_it_was_continued_is_no_second_person(again: float) -> None:
+    zone = scene(box_zone("z", ZoneType.STAFF_ONLY, 4, 4, 8, 8), default_role=Role.RESIDENT)
+    lost = stay(1, 6, 6, 0, 60, gaps=[(10, again)])
+    events = events_of(zone, [lost, stay(90, 6.1, 6, 10.2, 60)])
+    (opened,) = [event for event in events if event.type is EventType.OPENED]
+    assert opened.finding.identity == (1,)
+    assert events[-1].type is EventType.CLOSED
+    assert (events[-1].finding.start, events[-1].finding.end) == (NOON, NOON + 60 * S)
+
+
+def test_two_tracks_of_one_person_are_in_no_contact() -> None:
+    place = scene(contact_pairs=tuple(Pair), default_role=Role.RESIDENT)
+    lost = stay(1, 6, 6, 0, 60, gaps=[(10, 14)])
+    assert events_of(place, [lost, stay(90, 6.1, 6, 11, 60)]) == ()

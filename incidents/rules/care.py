@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from incidents.rules.contact import CARE_ROLES, STATION, Contacts, exposure_of
 from incidents.rules.exposure import Exposure
-from incidents.rules.machines.plan import microseconds
 from incidents.rules.machines.tables import FOREVER
 from incidents.rules.view import View
 from vision.frames import SECOND
@@ -28,6 +27,7 @@ class OpenExposure:
     Attributes:
         since: when it was first entered, microseconds UTC.
         write_at: the next whole minute since then.
+        end_at: the moment at which it may be over; later if it went on.
         stated: as it was entered last.
         uids: numbers of both persons, in the order of `stated.people`.
     """
@@ -36,11 +36,20 @@ class OpenExposure:
     write_at: int
     stated: Exposure
     uids: tuple[int, ...]
+    end_at: int = 0
+
+    @property
+    def due(self) -> int:
+        """The next moment at which something is to be done."""
+        return min(self.write_at, self.end_at)
 
 
 @dataclass(frozen=True)
 class EndedExposure:
-    """An entry whose contact is over; it is revised when what is believed of a person changes."""
+    """An entry whose contact is over; it is revised when what is believed of a person changes.
+
+    One that was withdrawn for that reason stays, because the belief may change back.
+    """
 
     stated: Exposure
     uids: tuple[int, ...]
@@ -57,20 +66,25 @@ class CareLog:
 
     def due(self) -> int:
         """The next moment at which something is to be done, or FOREVER."""
-        return min((item.write_at for item in self.open.values()), default=FOREVER)
+        return min((item.due for item in self.open.values()), default=FOREVER)
 
     def run(self, t: int) -> tuple[list[Exposure], list[Name]]:
         """What is due at a moment: entries that grew, and the machines whose contact is over."""
-        merge = microseconds(self.view.facility.rules.merge_s)
         written: list[Exposure] = []
         over: list[Name] = []
-        for name in sorted(name for name, item in self.open.items() if item.write_at <= t):
+        for name in sorted(name for name, item in self.open.items() if item.due <= t):
             item = self.open[name]
             found = self._now(name, item)
-            if found is None or found.end + merge <= t:
+            if found is None:
+                written += self._end(name, None)
+                continue
+            if item.end_at <= t:
+                item.end_at = self._over_at(name)
+            if item.end_at <= t:
                 written += self._end(name, found)
-                if found is not None:
-                    over.append(name)
+                over.append(name)
+                continue
+            if item.write_at > t:
                 continue
             item.write_at += MINUTE
             if found != item.stated:
@@ -89,33 +103,50 @@ class CareLog:
             return self._enter(name, found, t) if found is not None and is_care(found) else []
         if found is None:
             return self._end(name, None)
+        if item.stated.start != found.start or not self._is_of(name, item):
+            # The machine goes on with another entry.
+            return [*self._end(name, None), *(self._enter(name, found, t) if is_care(found) else [])]
+        if _tracks(item.stated) != _tracks(found):
+            del self.open[name]
+            again = self._enter(name, found, t) if is_care(found) else []
+            return [withdrawn(item.stated, reason), *again]
         if not is_care(found):
             del self.open[name]
             return [withdrawn(found, reason)]
-        if item.stated.start != found.start:
-            return [*self._end(name, None), *self._enter(name, found, t)]
-        if _tracks(item.stated) != _tracks(found):
-            del self.open[name]
-            return [withdrawn(item.stated, reason), *self._enter(name, found, t)]
         if item.stated.people == found.people:
             return []
         item.stated = found
         return [found]
 
-    def joined(self, moves: Sequence[tuple[Name, Name]], t: int, reason: str) -> list[Exposure]:
-        """Two persons turned out to be one; a move is (the later person's machine, the one that goes on)."""
+    def measured(self, names: Iterable[Name]) -> dict[Name, Exposure]:
+        """What the machines of entries have measured, as far as they are still those entries."""
+        found = {name: self._now(name, self.open[name]) for name in names if name in self.open}
+        return {name: entry for name, entry in found.items() if entry is not None}
+
+    def joined(
+        self, moves: Sequence[tuple[Name, Name]], before: Mapping[Name, Exposure], t: int, reason: str
+    ) -> list[Exposure]:
+        """Two persons turned out to be one; a move is (the later person's machine, the one that goes on).
+
+        `before` is what was measured before that, of entries that may end because the machine goes on with
+        another one.
+        """
         written: list[Exposure] = []
         for later, name in moves:
             if later != name and later in self.open:
                 written.append(withdrawn(self.open.pop(later).stated, reason))
         for name in sorted({name for _, name in moves}):
+            item, found = self.open.get(name), exposure_of(self.view, *name)
+            if item is not None and (found is None or found.start != item.stated.start):
+                written += self._end(name, before.get(name))
             written += self.changed(*name, t, reason)
         return written
 
     def role_changed(self, slot: int, t: int, reason: str) -> list[Exposure]:
         """What is believed of the person in a slot has changed."""
         written: list[Exposure] = []
-        names = {name for name in self.open if slot in _PAIRS.persons(self.view, *name)}
+        uid = self.view.uid(slot)
+        names = {name for name, item in self.open.items() if uid in item.uids}
         names |= {name for name in _PAIRS.machines_of(self.view, slot) if name[1] >= STATION}
         for name in sorted(names):
             written += self.changed(*name, t, reason)
@@ -147,21 +178,47 @@ class CareLog:
     def _enter(self, name: Name, found: Exposure, t: int) -> list[Exposure]:
         tracks = _tracks(found)
         uids = {self.view.first_track(p): self.view.uid(p) for p in _PAIRS.persons(self.view, *name)}
-        self.open[name] = OpenExposure(t, t + MINUTE, found, tuple(uids[track] for track in tracks))
+        numbers = tuple(uids[track] for track in tracks)
+        self._drop_ended(found)
+        end_at = max(found.end + self._merge(), t + 1)
+        self.open[name] = OpenExposure(t, t + MINUTE, found, numbers, end_at)
         return [found]
 
     def _end(self, name: Name, found: Exposure | None) -> list[Exposure]:
         """The contact of an entry is over; `found` is what was measured, None if no longer known."""
         item = self.open.pop(name)
         last = found or item.stated
+        self._drop_ended(last)
         self.ended.append(EndedExposure(last, item.uids))
         del self.ended[:-MAX_ENDED]
         return [last] if last != item.stated else []
 
+    def _drop_ended(self, entry: Exposure) -> None:
+        """An entry is told anew: what was kept of it is out of date."""
+        self.ended = [item for item in self.ended if _identity(item.stated) != _identity(entry)]
+
     def _now(self, name: Name, item: OpenExposure) -> Exposure | None:
         """What the machine of an entry has measured, if it is still that entry."""
+        if not self._is_of(name, item):
+            return None
         found = exposure_of(self.view, *name)
         return found if found is not None and found.start == item.stated.start else None
+
+    def _is_of(self, name: Name, item: OpenExposure) -> bool:
+        """Whether a machine is that of the two persons of an entry: slots of pairs are used again."""
+        pairs = self.view.tables.pairs
+        if name[0] >= len(pairs) or not pairs["used"][name[0]]:
+            return False
+        return {self.view.uid(slot) for slot in _PAIRS.persons(self.view, *name)} == set(item.uids)
+
+    def _over_at(self, name: Name) -> int:
+        """The moment at which what a machine has measured is over, if nothing joins it before."""
+        group = _PAIRS.group(self.view, *name)
+        assert group is not None, "an entry that goes on has a group"
+        return max(group.end + self._merge(), group.undecided_until)
+
+    def _merge(self) -> int:
+        return int(self.view.planned.plan.settings[0]["merge"])
 
     def _revise_ended(self, slot: int, reason: str) -> list[Exposure]:
         uid = self.view.uid(slot)
@@ -177,9 +234,12 @@ class CareLog:
                 for one, person in zip(item.uids, item.stated.people, strict=True)
             )
             revised = replace(item.stated, people=people)
-            if not is_care(revised):
-                written.append(withdrawn(revised, reason))
-                continue
+            if is_care(revised):
+                revised = replace(revised, withdrawn=None)
+            elif item.stated.withdrawn is None:
+                revised = withdrawn(revised, reason)
+            else:
+                revised = item.stated
             if revised != item.stated:
                 written.append(revised)
             kept.append(replace(item, stated=revised))
@@ -199,6 +259,11 @@ def withdrawn(entry: Exposure, reason: str) -> Exposure:
 
 def _tracks(entry: Exposure) -> tuple[int, ...]:
     return tuple(person.track for person in entry.people)
+
+
+def _identity(entry: Exposure) -> tuple[object, ...]:
+    """What makes the key of an entry."""
+    return entry.zone, _tracks(entry), entry.start
 
 
 _PAIRS = Contacts()

@@ -194,9 +194,11 @@ class Contacts:
 
 def exposure_of(view: View, slot: int, number: int) -> Exposure | None:
     """What a machine of a care station has measured, whatever the roles of the two; None if it is nothing."""
+    if number < STATION or slot >= len(view.tables.pairs):
+        return None
     pair, e = view.tables.pairs[slot], view.tables.episodes[slot, number]
     slots = int(pair["a"]), int(pair["b"])
-    if number < STATION or not pair["used"] or not e["open"]:
+    if not pair["used"] or not e["open"]:
         return None
     people = sorted((view.person(p, view.first_track(p)) for p in slots), key=lambda person: person.track)
     held = int(e["g_held"])

@@ -290,10 +290,14 @@ class CameraRules:
             result.events += self._health.run(t)
         events, exposures = self._lifecycle.run(t)
         result.events += events
-        result.exposures += exposures
+        result.exposures += exposures + self._lifecycle.written()
 
     def _handle(self, result: Advance) -> None:
         """Act on the signals of one moment, in their order."""
+        self._act_on_signals(result)
+        result.exposures += self._lifecycle.written()
+
+    def _act_on_signals(self, result: Advance) -> None:
         for number in range(int(self._room.number[0])):
             signal = self._room.signals[number]
             kind, t, a, b = (int(signal[name]) for name in ("kind", "t", "a", "b"))
@@ -343,12 +347,13 @@ class CameraRules:
         room = self._room
         room.number[0] = 0
         minute = minute_of(t, self._facility)
+        care = [(old[1:], new[1:]) for old, new in moves if new[0] == CONTACT and new[2] >= STATION]
+        before = self._lifecycle.care.measured(name for _, name in care)
         changed = bool(join_persons(plan, tables, p, later, t, minute, room.signals, room.number))
         crossed = room.signals[: int(room.number[0])].copy()
         self._lifecycle.renumber(uid, to)
         result.events += self._lifecycle.joined(moves, t, reason)
-        care = [(old[1:], new[1:]) for old, new in moves if new[0] == CONTACT and new[2] >= STATION]
-        result.exposures += self._lifecycle.care.joined(care, t, reason)
+        result.exposures += self._lifecycle.care.joined(care, before, t, reason)
         for name in sorted({name for _, name in care}):
             if (CONTACT, *name) not in self._lifecycle.open:
                 self._lifecycle.silence((CONTACT, *name))
@@ -370,6 +375,7 @@ class CameraRules:
             self._same_person(mark, result)
         else:
             self._change_facility(mark, result)
+        result.exposures += self._lifecycle.written()
 
     def _same_person(self, fact: SamePerson, result: Advance) -> None:
         """Join two persons whom a reviewer found to be one. Persons who can no longer come back are skipped:
@@ -404,14 +410,14 @@ class CameraRules:
         facility, camera = change.facility, change.facility.camera(self._camera.id)
         planned = plan_camera(facility, camera, aspect)
         taken = reconfigured(old, View(facility, camera, planned, empty_tables(planned.sizes)))
-        ending = [key for key in self._lifecycle.open if taken.key_of(key) is None]
-        causes = {key: taken.cause(key) for key in ending}
-        for key in sorted(ending):
-            result.events += self._lifecycle.end_all([key], change.t, causes[key])
         care = self._lifecycle.care
         result.exposures += care.end_all(
             [name for name in care.open if taken.key_of((CONTACT, *name)) is None]
         )
+        ending = [key for key in self._lifecycle.open if taken.key_of(key) is None]
+        causes = {key: taken.cause(key) for key in ending}
+        for key in sorted(ending):
+            result.events += self._lifecycle.end_all([key], change.t, causes[key])
         self._facility, self._camera = facility, camera
         self._plans = {aspect: planned}
         self._view = taken.view

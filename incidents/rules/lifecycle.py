@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from incidents.rules.care import CareLog
@@ -71,6 +71,7 @@ class Lifecycle:
         self.open: dict[Key, OpenIncident] = {}
         self.ended = EndedIncidents(RULES)
         self.care = CareLog(view)
+        self._written: list[Exposure] = []
 
     def due(self) -> int:
         """The next moment at which something is to be done, or FOREVER."""
@@ -80,10 +81,11 @@ class Lifecycle:
     def run(self, t: int) -> tuple[list[Event], list[Exposure]]:
         """What is due at a moment."""
         events: list[Event] = []
+        # Entries come first: an incident that is closed forgets what its machine has measured.
+        exposures, over = self.care.run(t)
         now = [(item.opened, item.stated.id, key) for key, item in self.open.items() if item.due <= t]
         for _, _, key in sorted(now):
             events += self._act(key, t)
-        exposures, over = self.care.run(t)
         for name in over:
             if (CONTACT, *name) not in self.open:
                 self._forget((CONTACT, *name))
@@ -133,10 +135,78 @@ class Lifecycle:
             (name, *machine) for name, rule in RULES.items() for machine in rule.machines_of(self.view, slot)
         }
         reason = f"the person is now believed to be {self.view.role(slot).value}"
-        for key in sorted(keys):
-            events += self.reconcile(key, t, reason)
-        events += self.ended.role_changed(self.view, slot, t, reason)
+        wanted = self._wanted(keys, t)
+        events += self.ended.role_changed(self.view, slot, t, reason, self._over(wanted, t))
+        events += self._reconcile_all(keys, t, reason)
+        events += self.ended.raised_again(self.view, slot, t, {one.stated.id for one in self.open.values()})
         return events, self.care.role_changed(slot, t, reason)
+
+    def _reconcile_all(self, keys: Iterable[Key], t: int, reason: str) -> list[Event]:
+        """Compare machines with what they have measured and what is believed of their persons now.
+
+        An incident that another machine carries now goes on under it. What ends comes before what begins, and
+        names what replaces it.
+        """
+        wanted = self._wanted(keys, t)
+        events: list[Event] = []
+        replaced: dict[Key, list[str]] = {}
+        for key in sorted(key for key in keys if key in self.open):
+            incident = self.open[key]
+            group = RULES[key[0]].group(self.view, key[1], key[2])
+            refusal = RULES[key[0]].refusal(self.view, key[1], key[2])
+            if group is None or group.start != incident.start or not refusal:
+                events += self.reconcile(key, t, reason)
+                continue
+            same = next((to for to, (_, new) in wanted.items() if new.id == incident.stated.id), None)
+            if same is not None:
+                events += self._go_on(key, same, wanted.pop(same)[0], t, reason)
+                continue
+            stated = replace(incident.stated, end=group.end)
+            instead = [to for to, (_, new) in wanted.items() if _replaces(to, new, key, stated)]
+            by = instead[0] if instead else None
+            if by is not None:
+                replaced.setdefault(by, []).append(incident.stated.id)
+            events.append(self._withdraw(key, t, refusal, wanted[by][1].id if by is not None else None))
+        for key, (group, _) in wanted.items():
+            events += self._open(key, group, t, tuple(replaced.get(key, ())))
+        return events
+
+    def _wanted(self, keys: Iterable[Key], t: int) -> dict[Key, tuple[Group, Finding]]:
+        """The machines among `keys`, in order, whose incident is to be opened, and what it would be."""
+        wanted: dict[Key, tuple[Group, Finding]] = {}
+        for key in sorted(key for key in keys if key not in self.open):
+            rule, slot, number = RULES[key[0]], key[1], key[2]
+            group = rule.group(self.view, slot, number)
+            if group is not None and not rule.refusal(self.view, slot, number):
+                moment = Moment(t, group, group.identity, group.start, (), self._uids(key), t, (t,))
+                wanted[key] = group, rule.finding(self.view, slot, number, moment)
+        return wanted
+
+    def _over(self, wanted: Mapping[Key, tuple[Group, Finding]], t: int) -> dict[str, int]:
+        """Closed incidents that another machine carries now, which has measured no more: id -> its number.
+
+        What the machine has measured is forgotten.
+        """
+        closed = {item.stated.id for item in self.ended.items}
+        merge = int(self.view.planned.plan.settings[0]["merge"])
+        numbers: dict[str, int] = {}
+        for key, (group, finding) in wanted.items():
+            if finding.id in closed and max(group.end + merge, group.undecided_until) <= t:
+                numbers[finding.id] = key[2]
+                self._forget(key)
+        return numbers
+
+    def _go_on(self, key: Key, to: Key, group: Group, t: int, reason: str) -> list[Event]:
+        """An incident goes on under another machine, which has measured it for what is believed now."""
+        incident = self.open.pop(key)
+        self.silence(key)
+        if key[0] == CONTACT:
+            self.view.tables.episodes["counted"][key[1], key[2]] = 0
+            self._count_contact(to[1], to[2], group)
+        self.open[to] = incident
+        incident.close_at = max(group.end + int(self.view.planned.plan.settings[0]["merge"]), t + 1)
+        self._ask_for_alert(to, incident, t)
+        return self._correct(incident, self._finding(to, incident, group, t), t, reason)
 
     def room_known(self, slot: int, t: int) -> list[Event]:
         """A person was seen to come out of a door."""
@@ -151,6 +221,11 @@ class Lifecycle:
             incident.uids = tuple(to if one == uid else one for one in incident.uids)
         self.ended.renumber(uid, to)
         self.care.renumber(uid, to)
+
+    def written(self) -> list[Exposure]:
+        """Entries of the exposure log that ended with an incident since this was asked last."""
+        written, self._written = self._written, []
+        return written
 
     def person_left(self, uid: int) -> None:
         """A person can no longer come back: nothing more can be learnt of the person."""
@@ -190,9 +265,7 @@ class Lifecycle:
                 opened = self._open(key, group, t, (lost.stated.id,))
                 events[-1] = replace(events[-1], replaced_by=opened[0].incident)
                 events += opened
-        for key in sorted({key for _, key in moves}):
-            events += self.reconcile(key, t, reason)
-        return events
+        return events + self._reconcile_all({key for _, key in moves}, t, reason)
 
     def end_all(self, keys: Iterable[Key], t: int, cause: str) -> list[Event]:
         """Close incidents because what they rest on has changed."""
@@ -207,7 +280,7 @@ class Lifecycle:
 
     def move(self, view: View, key_of: Callable[[Key], Key | None]) -> None:
         """Go on under another facility file. What does not go on was closed before."""
-        self.view = view
+        old, self.view = self.view, view
         moved = {key_of(key): incident for key, incident in self.open.items()}
         self.open = {key: incident for key, incident in moved.items() if key is not None}
         self.care.view = view
@@ -216,7 +289,7 @@ class Lifecycle:
             key = key_of((rule, 0, number))
             return None if key is None else key[2]
 
-        self.ended.move(number_of)
+        self.ended.move(old, number_of)
 
     def open_findings(self, t: int) -> list[Finding]:
         """The open incidents as they are known at a moment, by start and id."""
@@ -342,6 +415,8 @@ class Lifecycle:
     def _forget(self, key: Key) -> None:
         """Forget what the machine of a closed incident has measured, so that what follows is another one."""
         tables, (name, slot, number) = self.view.tables, key
+        if name == CONTACT and (slot, number) in self.care.open:
+            self._written += self.care.end_all([(slot, number)])
         if name == MASKS:
             tables.masks["open"][slot, number] = 0
             return
@@ -352,3 +427,12 @@ class Lifecycle:
             table["counted"][slot, number] = 0
         else:
             tables.gatherings["used"][slot] = 0
+
+
+def _replaces(key: Key, finding: Finding, other: Key, stated: Finding) -> bool:
+    """Whether an incident is one of the same persons, kind and time as another one, under another machine."""
+    if key[:2] != other[:2] or finding.kind != stated.kind:
+        return False
+    if key[0] == PLACE and finding.zone != stated.zone:
+        return False
+    return finding.start <= stated.end and stated.start <= finding.end

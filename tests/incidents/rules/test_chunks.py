@@ -192,6 +192,23 @@ def test_a_saved_state_carries_on(seen: pl.DataFrame, marks: list, cuts: list[in
     assert run(seen, marks, cuts, save=True) == run(seen, marks, [])
 
 
+@settings(deadline=None, max_examples=100)
+@given(people(), changes())
+def test_an_incident_that_is_not_open_is_silent_until_it_is_opened(seen: pl.DataFrame, marks: list) -> None:
+    """What is closed may still be corrected or withdrawn; nothing is opened twice."""
+    state: dict[str, EventType] = {}
+    for event in run(seen, marks, [])[0]:
+        known = state.get(event.incident)
+        if event.type is EventType.OPENED:
+            assert known in (None, EventType.WITHDRAWN)
+        elif known is EventType.CLOSED:
+            assert event.type in (EventType.CORRECTED, EventType.WITHDRAWN)
+        else:
+            assert known is EventType.OPENED
+        if event.type in (EventType.OPENED, EventType.CLOSED, EventType.WITHDRAWN):
+            state[event.incident] = event.type
+
+
 def test_the_scenes_of_the_property_tests_have_every_kind_of_event() -> None:
     kinds: set[tuple[str, EventType]] = set()
 

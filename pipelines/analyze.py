@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from incidents.evidence import clean_leftovers
 from incidents.ledger import Ledger
 from pipelines import checkpoint
+from pipelines.analysed_time import AnalysedTime
 from pipelines.assignment import Footage
 from pipelines.footage import clip_sources
 from pipelines.home import Home
@@ -284,7 +285,7 @@ class _CameraJob:
                 self.meter.finished(stream)
                 continue
             try:
-                self._refuse_overlap(stream)
+                self._refuse_known_time(stream)
                 far = reached is None or stream.start > reached + MAX_GAP_WITHIN_STREAM_US
                 if perception is None or far:
                     perception = Perception(self.bundle, self.camera, stream.key)
@@ -298,13 +299,14 @@ class _CameraJob:
                 )
                 analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached)
                 analysis.run()
+                self._refuse_empty(stream, analysis)
             except SourceError as error:
                 self.run_result.faults.append(error)
                 perception = None
                 continue
             finally:
                 self.meter.finished(stream)
-            reached = analysis.reached
+            reached = analysis.analysed_until
             result.frames += analysis.frames
             result.sources += 1
             done.append(stream)
@@ -321,20 +323,39 @@ class _CameraJob:
             # Homes of earlier versions have no index: their recordings are entered as they are met.
             self.ledger.recordings.enter(stream.recording(segments[-1].end))
 
-    def _refuse_overlap(self, stream: FileStream) -> None:
-        start, end = stream.start, stream.start + max(stream.duration, 1)
-        # Recorders overlap consecutive files by a moment. Those frames are dropped, not refused.
-        slack = min(MAX_GAP_WITHIN_STREAM_US, (end - start) // 4)
-        overlap = self.ledger.segments.analysed_overlap(
-            self.camera.id, start + slack, max(end - slack, start + slack + 1), except_stream=stream.key
+    def _refuse_known_time(self, stream: FileStream) -> None:
+        """Refuse a file of which all the time that it states was analysed from another one.
+
+        Where a part of it was, only the rest is analysed.
+        """
+        segments = self.ledger.segments
+        if not stream.duration or segments.last_of_stream(stream.key) is not None:
+            return
+        start, end = stream.start, stream.start + stream.duration
+        known = AnalysedTime(self.ledger.coverage.watched(self.camera.id, start))
+        free = sum(high - low for low, high in known.free(start, end))
+        if free <= min(MAX_GAP_WITHIN_STREAM_US, stream.duration // 4):
+            overlap = segments.analysed_overlap(self.camera.id, start, end, except_stream=stream.key)
+            if overlap is not None:
+                raise self._known_time(stream, overlap.start, overlap.end)
+
+    def _refuse_empty(self, stream: FileStream, analysis: StreamAnalysis) -> None:
+        """Refuse a file of which no frame was analysed, now or before."""
+        if any(segment.frames for segment in self.ledger.segments.of_stream(stream.key)):
+            return
+        if analysis.dropped:
+            raise self._known_time(stream, stream.start, analysis.reached)
+        raise SourceError(
+            f"{stream.source.info.path}: expected footage, got no picture that can be used; its time counts "
+            "as not watched"
         )
-        if overlap is not None:
-            raise SourceError(
-                f"{stream.source.info.path}: expected footage of a time not yet analysed, got camera "
-                f"{self.camera.id} from {to_iso(overlap.start)} to {to_iso(overlap.end)} a second time, from "
-                "another file, with other settings or models, or by another version of this program: use "
-                "another --home"
-            )
+
+    def _known_time(self, stream: FileStream, start: int, end: int) -> SourceError:
+        return SourceError(
+            f"{stream.source.info.path}: expected footage of a time not yet analysed, got camera "
+            f"{self.camera.id} from {to_iso(start)} to {to_iso(end)} a second time, from another file, with "
+            "other settings or models, or by another version of this program: use another --home"
+        )
 
     def _record(self, result: CameraResult, done: Sequence[FileStream]) -> None:
         """Record the incidents of the streams analysed in this run."""

@@ -68,7 +68,7 @@ def write(home: Path, checkpoint: Checkpoint) -> None:
     about = {
         "stream": checkpoint.stream,
         "seq": checkpoint.seq,
-        "after": None if point is None else [point.index, point.t],
+        "after": None if point is None else [point.index, point.t, point.by_index],
     }
     body = io.BytesIO()
     arrays = {"checkpoint": text_array(json.dumps(about)), **as_part("state", checkpoint.state)}

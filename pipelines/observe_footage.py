@@ -12,7 +12,7 @@ import polars as pl
 
 from vision.frames import SECOND, Frame
 from vision.perception import ModelBundle, Perception, Row
-from vision.sources.decoding import decode_frames
+from vision.sources.decoding import DecodedFrame, decode_frames
 from vision.sources.files import FileSource, open_source
 from vision.sources.gaps import Gap
 from vision.sources.timeline import SourceError, exact_rate, index_time
@@ -126,7 +126,8 @@ def frame_times(source: FileSource, frames: int) -> npt.NDArray[np.int64]:
             break
         if isinstance(item, Gap):
             raise SourceError(f"{path}: expected a video without gaps, got one: {item.cause}")
-        times.append(item.t)
+        if isinstance(item, DecodedFrame):
+            times.append(item.t)
     if len(times) < frames:
         raise SourceError(f"{path}: expected {frames} frames, as in the true tracks, got {len(times)}")
     return np.array(times, dtype=np.int64)

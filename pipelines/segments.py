@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger, Recording
 from pipelines import checkpoint
+from pipelines.analysed_time import AnalysedTime
 from pipelines.checkpoint import Checkpoint, CheckpointError
 from vision import observations
 from vision.clock import Stop
@@ -22,6 +23,7 @@ from vision.frames import SECOND, SEGMENT, Frame, to_iso
 from vision.perception import ModelBundle, Perception, Row
 from vision.sources.files import FileSource
 from vision.sources.fingerprint import FileMark
+from vision.sources.frame_clock import ClockNote, ClockState
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.prefetch import Prefetch
 from vision.sources.protocol import Heartbeat, Source, SourceItem, read
@@ -29,6 +31,9 @@ from vision.state import StateError
 
 SourceT = TypeVar("SourceT", bound=Source, covariant=True)
 
+MAX_SLACK_US = SECOND // 4
+"""Most by which a frame may come before the end of the time that was analysed before, and be analysed all the
+same, microseconds. Project default (docs/defaults.md)."""
 ASSUMED_FPS = 1.0
 """Frame rate that gives the last frame its duration, where neither the user nor the file gives one."""
 
@@ -55,7 +60,7 @@ class Stream(Generic[SourceT]):
         """Microseconds as stated by the source; 0 where it states none."""
         return self.source.duration_us or 0
 
-    def recording(self, end: int) -> Recording | None:
+    def recording(self, end: int, clock: ClockState = ClockState.REGULAR) -> Recording | None:
         """The entry of its file in the ledger, see `FileStream`; None for a source that is no file."""
         return None
 
@@ -70,12 +75,12 @@ class FileStream(Stream[FileSource]):
 
     size_and_date: tuple[int, int]
 
-    def recording(self, end: int) -> Recording:
+    def recording(self, end: int, clock: ClockState = ClockState.REGULAR) -> Recording:
         """The entry of its file in the ledger, once it is analysed up to `end`, microseconds UTC."""
         info = self.source.info
         mark = FileMark(*self.size_and_date, info.fingerprint)
         return Recording(
-            self.key, self.source.camera, info.path.absolute(), self.start, end, self.source.fps, mark
+            self.key, self.source.camera, info.path.absolute(), self.start, end, self.source.fps, mark, clock
         )
 
 
@@ -124,7 +129,10 @@ class StreamAnalysis:
 
     Attributes:
         frames: number of frames analysed by this object.
+        dropped: number of frames of time that was analysed before.
         reached: end of the coverage so far, microseconds UTC.
+        analysed_until: end of the last time that was analysed, microseconds UTC; None = there is none yet.
+        clock: what is known of the timestamps of the source.
         ended: the source ended by itself; after a stop, the same analysis can be resumed.
     """
 
@@ -157,6 +165,15 @@ class StreamAnalysis:
         self._stop = stop or Stop()
         self._begun = previous_end is not None or stream.source.start_us is not None
         self.reached = stream.start if previous_end is None else previous_end
+        if stream.source.start_us is not None:
+            self.reached = min(self.reached, stream.start)
+        half_a_frame = round(SECOND / (stream.source.rate or ASSUMED_FPS) / 2)
+        known = sink.ledger.coverage.watched(self._camera, self.reached)
+        self._analysed = AnalysedTime(known, min(half_a_frame, MAX_SLACK_US))
+        self.analysed_until: int | None = None
+        self.dropped = 0
+        self.clock = ClockState.REGULAR
+        self._noted: set[str] = set()
         self.frames = 0
         self.ended = False
 
@@ -178,18 +195,30 @@ class StreamAnalysis:
             Prefetch(items, depth=2 * batch + 2, stop=reading) as ahead,
         ):
             for item in ahead:
+                if isinstance(item, ClockNote):
+                    self._note(item)
+                    continue
                 self._begin(item)
                 if isinstance(item, Gap):
                     self._analyze_pending()
                     self._record_gap(item)
                 elif isinstance(item, Heartbeat):
                     self._record_heartbeat(item)
-                elif item.t >= earliest:  # The file before may overlap this one; those frames are dropped.
+                elif item.t < earliest or self._analysed.holds(item.t):
+                    self.dropped += 1
+                else:
                     self._add_frame(item, batch)
         self._analyze_pending()
         self.ended = not self._stop.is_set()
         self._cover_last_frame()
         self._commit()
+
+    def _note(self, note: ClockNote) -> None:
+        """Warn of what is wrong with the timestamps, once for each sentence."""
+        self.clock = max(self.clock, note.state)
+        if note.text not in self._noted:
+            self._noted.add(note.text)
+            self._sink.warn(f"{self._stream.source.name}: at {to_iso(note.t)} {note.text}")
 
     def _begin(self, item: SourceItem) -> None:
         """Begin the coverage with the first item, if the source could not tell its start before."""
@@ -235,7 +264,8 @@ class StreamAnalysis:
         if self._segment.start is None:
             self._segment.start = frame.t
             # The coverage of a recording begins with its first frame, not with its nominal start.
-            if not self._segment.intervals and self._seq == 0 and self._stream.source.start_us is not None:
+            begins = not self._segment.intervals and self._seq == 0 and not self.dropped
+            if begins and self._stream.source.start_us is not None:
                 self.reached = max(self.reached, frame.t)
         self._pending_frames.append(frame)
         if len(self._pending_frames) >= batch:
@@ -246,9 +276,10 @@ class StreamAnalysis:
         frames, self._pending_frames = self._pending_frames, []
         if not frames:
             return
+        by_index = self.clock is not ClockState.REGULAR
         detections = self._perception.detect(frames)
         self._segment.rows += self._perception.observe(frames, detections)
-        self._segment.frames += [ResumePoint(frame.index, frame.t) for frame in frames]
+        self._segment.frames += [ResumePoint(frame.index, frame.t, by_index) for frame in frames]
         self._resume_after = self._segment.frames[-1]
         self.frames += len(frames)
         self._sink.progress(self._stream, frames[-1].t)
@@ -256,11 +287,8 @@ class StreamAnalysis:
     def _record_gap(self, gap: Gap) -> None:
         """Enter missing footage, or footage that cannot be decoded, in the coverage."""
         self._cover_until(gap.start)
-        if gap.end > self.reached:
-            offline = gap.kind in (GapKind.MISSING, GapKind.OFFLINE)
-            state = State.OFFLINE if offline else State.UNDECODABLE
-            self._segment.intervals.append(Interval(self._camera, self.reached, gap.end, state, gap.cause))
-            self.reached = gap.end
+        offline = gap.kind in (GapKind.MISSING, GapKind.OFFLINE)
+        self._cover(gap.end, State.OFFLINE if offline else State.UNDECODABLE, gap.cause)
 
     def _record_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Time passed without a frame or a fault: the time up to the heartbeat is covered."""
@@ -271,9 +299,16 @@ class StreamAnalysis:
             self._commit()
 
     def _cover_until(self, t: int) -> None:
-        if t > self.reached:
-            self._segment.intervals.append(Interval(self._camera, self.reached, t, State.ANALYSED))
-            self.reached = t
+        self._cover(t, State.ANALYSED, "")
+        self.analysed_until = self.reached
+
+    def _cover(self, t: int, state: State, cause: str) -> None:
+        """Enter the time up to `t` in the coverage, without what was analysed from another source."""
+        if t <= self.reached:
+            return
+        for start, end in self._analysed.free(self.reached, t):
+            self._segment.intervals.append(Interval(self._camera, start, end, state, cause))
+        self.reached = t
 
     def _commit(self) -> None:
         """Write the segment: checkpoint, observations, and the entry in the ledger that makes both valid."""
@@ -301,7 +336,7 @@ class StreamAnalysis:
                 coverage=segment.intervals,
                 run_id=sink.run,
             )
-            if (recording := self._stream.recording(self.reached)) is not None:
+            if (recording := self._stream.recording(self.reached, self.clock)) is not None:
                 sink.ledger.recordings.enter(recording)
         checkpoint.keep_only(sink.home, key, self._seq)
         self._seq += 1

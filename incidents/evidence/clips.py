@@ -35,6 +35,7 @@ from vision.frames import SECOND, to_iso
 from vision.sources.container import open_video
 from vision.sources.decoding import DecodedFrame
 from vision.sources.files import images_between
+from vision.sources.frame_clock import ClockState
 from vision.sources.pixels import PixelShape, Size, same
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
@@ -128,9 +129,9 @@ def cut_clip(
     """Write the footage of [start, end] (microseconds UTC) to `out`, an MP4 file with its index in front.
 
     Copied when one H.264 file in 4:2:0 with 8 bits holds it all, has a key frame at most `LONGEST_LEAD`
-    before, and is sound; a copied clip begins at that key frame. Encoded otherwise, across any number of
-    files, with time kept: where there is no footage, the last picture stays. The window is clipped to
-    what there is. A clip's time is stream time: t seconds into it is `start_us` + t.
+    before, is sound and has regular timestamps; a copied clip begins at that key frame. Encoded otherwise,
+    across any number of files, with time kept: where there is no footage, the last picture stays. The window
+    is clipped to what there is. A clip's time is stream time: t seconds into it is `start_us` + t.
 
     Args:
         sources: the camera's footage; only what overlaps the window is opened, if its end is known.
@@ -171,7 +172,7 @@ def cut_clip(
 def _cut_copied(
     sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int, aspect: Fraction | None
 ) -> Cut | None:
-    if len(sources) != 1:
+    if len(sources) != 1 or sources[0].clock is not ClockState.REGULAR:
         return None
     path, begin, fps = sources[0].path, sources[0].start_us, sources[0].fps
     with packets_between(path, begin, fps, start, end, LONGEST_LEAD) as picked:
@@ -346,7 +347,10 @@ def _pictures(
 ) -> Iterator[Picture]:
     last: int | None = None
     for source in sources:
-        for t, image in images_between(source.path, source.start_us, source.fps, start, end, aspect):
+        anchored = source.clock is ClockState.ANCHORED
+        for t, image in images_between(
+            source.path, source.start_us, source.fps, start, end, aspect, anchored=anchored
+        ):
             # Where files overlap, the earlier one is shown to its end.
             if last is None or t > last:
                 last = t

@@ -9,6 +9,7 @@ from pathlib import Path
 from vision.frames import SECOND
 from vision.sources.files import source_span
 from vision.sources.fingerprint import FileMark, check_unchanged
+from vision.sources.frame_clock import ClockState
 from vision.sources.timeline import SourceError
 
 SPAN_TOLERANCE = SECOND
@@ -27,6 +28,7 @@ class ClipSource:
         end_us: when its last picture stops being shown, microseconds UTC, as the ledger knows it; None = the
             source is opened to find out.
         mark: by what it is recognised as the source that was analysed; None = it is not checked.
+        clock: what is known of its timestamps; a clip is copied only where they are regular.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class ClipSource:
     fps: float | None = None
     end_us: int | None = None
     mark: FileMark | None = None
+    clock: ClockState = ClockState.REGULAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from incidents.coverage import CoverageError, Interval, State, clip, fill, normalise, overlay, withdraw
+from incidents.coverage import (
+    WATCHED,
+    CoverageError,
+    Interval,
+    State,
+    clip,
+    fill,
+    normalise,
+    overlay,
+    withdraw,
+)
 from incidents.ledger.file import LedgerError, LedgerFile
 from vision.observations import ALL_TIME
 
@@ -36,6 +46,15 @@ class CoverageTable:
         """Ids of the cameras of which anything is recorded, sorted."""
         rows = self._file.rows("SELECT DISTINCT camera FROM coverage ORDER BY camera")
         return tuple(str(row["camera"]) for row in rows)
+
+    def watched(self, camera: str, start: int) -> tuple[tuple[int, int], ...]:
+        """When a camera was supervised from `start` on, microseconds UTC: [start, end) each."""
+        rows = self._file.rows(
+            "SELECT started, ended FROM coverage WHERE camera = :camera AND ended > :start "
+            f"AND state IN ({', '.join(repr(str(state)) for state in sorted(WATCHED))}) ORDER BY started",
+            {"camera": camera, "start": start},
+        )
+        return tuple((row["started"], row["ended"]) for row in rows)
 
     def record(self, camera: str, intervals: Iterable[Interval]) -> None:
         """Record what a camera was doing, without footage too: offline, or planned maintenance.

@@ -360,6 +360,14 @@ def hour_counts(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="011_recording_clocks")
+def recording_clocks(db: Database) -> None:
+    """What is known of the timestamps of a recording; see `vision.sources.frame_clock.ClockState`."""
+    db.execute(
+        "ALTER TABLE recordings ADD COLUMN clock INTEGER NOT NULL DEFAULT 0 CHECK (clock IN (0, 1, 2))"
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from incidents.ledger.file import LedgerError, LedgerFile
 from vision.sources.fingerprint import FileMark
+from vision.sources.frame_clock import ClockState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Recording:
         end: when its last frame analysed so far stops being shown, microseconds UTC.
         fps: frame rate that replaces its timestamps, or None.
         mark: by what it is recognised as the file that was analysed.
+        clock: what is known of its timestamps.
     """
 
     stream_key: str
@@ -32,6 +34,7 @@ class Recording:
     end: int
     fps: float | None
     mark: FileMark
+    clock: ClockState = ClockState.REGULAR
 
 
 class RecordingTable:
@@ -44,8 +47,9 @@ class RecordingTable:
     def enter(self, recording: Recording) -> None:
         """Enter a recording, or what is new about it.
 
-        A recording is known by its stream and start. Entered again, its end may move on but never back;
-        the path, size and date are those entered last, since a file may be moved or copied.
+        A recording is known by its stream and start. Entered again, its end may move on but never back, and
+        its timestamps never become better; the path, size and date are those entered last, since a file may
+        be moved or copied.
 
         Raises:
             LedgerError: the recording is empty, or its path is relative.
@@ -62,7 +66,9 @@ class RecordingTable:
             {"stream": recording.stream_key, "start": recording.start},
         )
         if known is not None and recording == replace(
-            _recording(known), end=min(known["ended"], recording.end)
+            _recording(known),
+            end=min(known["ended"], recording.end),
+            clock=ClockState(min(known["clock"], recording.clock)),
         ):
             return  # A transaction costs a flush to the disk, and an archive has thousands of files.
         with self._file.writing():
@@ -72,11 +78,12 @@ class RecordingTable:
             )
             self._file.execute(
                 "INSERT INTO recordings "
-                "(stream, started, ended, camera, path, fps, bytes, modified, fingerprint) "
-                "VALUES (:stream, :start, :end, :camera, :path, :fps, :bytes, :modified, :fingerprint) "
+                "(stream, started, ended, camera, path, fps, bytes, modified, fingerprint, clock) "
+                "VALUES (:stream, :start, :end, :camera, :path, :fps, :bytes, :modified, :fingerprint, "
+                ":clock) "
                 "ON CONFLICT (stream, started) DO UPDATE SET ended = max(ended, excluded.ended), "
                 "path = excluded.path, bytes = excluded.bytes, modified = excluded.modified, "
-                "fingerprint = excluded.fingerprint",
+                "fingerprint = excluded.fingerprint, clock = max(clock, excluded.clock)",
                 {
                     "stream": recording.stream_key,
                     "start": recording.start,
@@ -87,6 +94,7 @@ class RecordingTable:
                     "bytes": recording.mark.bytes,
                     "modified": recording.mark.modified,
                     "fingerprint": recording.mark.fingerprint,
+                    "clock": int(recording.clock),
                 },
             )
 
@@ -120,4 +128,5 @@ def _recording(row: Mapping[str, Any]) -> Recording:
         end=row["ended"],
         fps=row["fps"],
         mark=FileMark(row["bytes"], row["modified"], row["fingerprint"]),
+        clock=ClockState(row["clock"]),
     )

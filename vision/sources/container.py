@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -26,6 +26,8 @@ MAX_FRAME_RATE = 240
 """Frames per second; a higher stated rate is the resolution of the container's clock."""
 PICTURES = Disposition.timed_thumbnails | Disposition.still_image
 """Video streams that are no recording if there is another."""
+MAX_INDEX_ENTRIES = 1000
+"""Entries of an index that tell the usual step between frames."""
 NOT_FOOTAGE = {
     **dict.fromkeys(("tty", "bin", "adf", "xbin", "idf"), "text"),
     **dict.fromkeys(("image2", "gif", "apng", "ico"), "an image"),
@@ -257,6 +259,17 @@ def stated_duration(container: InputContainer, stream: VideoStream) -> int | Non
     return container.duration - (int((stream.start_time or 0) * stream.time_base * SECOND) if ends else 0)
 
 
+def holds_no_more(container: InputContainer, stream: VideoStream, last_read: int | None) -> bool:
+    """Whether the index of an MP4 file lists nothing behind a packet, `last_read` by its decoding time.
+
+    Then no picture is lost, however long the file says that the last one lasts.
+    """
+    if "mov" not in container.format.name.split(",") or last_read is None:
+        return False
+    entries = stream.index_entries
+    return len(entries) > 0 and max(entry.timestamp for entry in entries) <= last_read
+
+
 def last_frame_time(container: InputContainer, stream: VideoStream, timeline: Timeline) -> int | None:
     """Time of the last frame, microseconds after the first; None if seeking to the end does not show it.
 
@@ -275,8 +288,26 @@ def last_frame_time(container: InputContainer, stream: VideoStream, timeline: Ti
 
 
 def nominal_rate(stream: VideoStream) -> Fraction | None:
-    """Frames per second as stated by the file; None if it states no believable rate."""
+    """Frames per second as stated by the file; None if it states no believable rate.
+
+    An MP4 file states none but the number of frames over the whole duration, which one long last frame makes
+    meaningless. There the usual step between frames counts.
+    """
+    usual = _usual_rate(stream)
+    if usual is not None and stream.average_rate and usual > 2 * stream.average_rate:
+        return usual
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate and 0 < rate <= MAX_FRAME_RATE:
             return rate
     return None
+
+
+def _usual_rate(stream: VideoStream) -> Fraction | None:
+    """Frames per second by the median step of the index of an MP4 file; None for other files."""
+    if stream.container is None or "mov" not in stream.container.format.name.split(","):
+        return None
+    stamps = [entry.timestamp for entry in islice(stream.index_entries, MAX_INDEX_ENTRIES)]
+    steps = sorted(later - earlier for earlier, later in pairwise(stamps) if later > earlier)
+    if not steps or stream.time_base is None:
+        return None
+    return min(Fraction(MAX_FRAME_RATE), 1 / (steps[len(steps) // 2] * stream.time_base))

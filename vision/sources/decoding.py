@@ -1,8 +1,9 @@
 """Decoding of recorded video: frames in display order with exact time and index, and every gap between them.
 
-Time comes from the file's timestamps alone. A frame whose timestamp is missing or goes back is dropped and
-counted. A frame that the decoder marks as damaged is dropped too, and so are the frames that were predicted
-from it, up to the next key frame: a frame that cannot be trusted is neither an observation nor evidence.
+Time comes from the file's timestamps; `frame_clock` says what becomes of those that cannot be right. A frame
+without a timestamp is dropped and counted. A frame that the decoder marks as damaged is dropped too, and so
+are the frames that were predicted from it, up to the next key frame: a frame that cannot be trusted is
+neither an observation nor evidence.
 
 A limit: if packets are missing and the decoder does not notice (a transport stream with a hole), the decoder
 fills the hole, and the filled-in frames pass as real ones.
@@ -26,6 +27,7 @@ from av.video.stream import VideoStream
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.sources.container import (
+    holds_no_more,
     nominal_rate,
     open_video,
     seek_before,
@@ -33,6 +35,7 @@ from vision.sources.container import (
     stated_duration,
     timeline_of,
 )
+from vision.sources.frame_clock import ClockNote, ClockState, FrameClock
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.opening import error_text
 from vision.sources.pixels import PixelShape
@@ -90,14 +93,18 @@ class _PassStart:
         last_t: stream time of the last frame before the pass, or None.
         skip_elapsed: skip frames up to this time, microseconds after the first frame of the file.
         skip_index: skip frames up to this index.
+        skip_until: skip frames before this stream time.
         after_seek: the demuxer was moved by a seek and may be between key frames.
+        continues: `last_t` is the time of a frame, and not merely the time before which frames are skipped.
     """
 
     index: int = 0
     last_t: int | None = None
     skip_elapsed: int | None = None
     skip_index: int | None = None
+    skip_until: int | None = None
     after_seek: bool = False
+    continues: bool = False
 
 
 def decode_frames(
@@ -107,9 +114,10 @@ def decode_frames(
     *,
     after: ResumePoint | None = None,
     since: int | None = None,
+    anchored: bool = False,
     stop: Stop | None = None,
     aspect: Fraction | None = None,
-) -> Iterator[DecodedFrame | Gap]:
+) -> Iterator[DecodedFrame | Gap | ClockNote]:
     """Decode a video file whose first frame is at `start` (microseconds UTC).
 
     Args:
@@ -120,6 +128,8 @@ def decode_frames(
             begins at a key frame before it, or at the start of the file if timestamps do not identify it.
         since: begin with the first frame at or after this time. Unless `fps` is given, indexes are then
             counted from this frame, so that a cut from the end of a long file need not read all of it.
+        anchored: the timestamps are of several clocks (see `ClockState`), so that `since` is found by reading
+            the file from its start.
         stop: once it is set, reading ends, and no gap is given for the rest of the file.
         aspect: width over height of the upright picture by the camera's setting; None = as the file states.
 
@@ -137,21 +147,27 @@ def decode_frames(
         since = None
     from_start = _PassStart()
     stamp: int | None = None
+    last_t: int | None = None
     if after is not None:
-        from_start = _PassStart(0, after.t, skip_index=after.index)
-        stamp = timeline.at(after.t - start) if fps is None else stamp_of_index(path, after.index, stop)
+        from_start, last_t = _PassStart(skip_index=after.index), after.t
+        if not after.by_index:
+            stamp = timeline.at(last_t - start) if fps is None else stamp_of_index(path, after.index, stop)
+    elif since is not None and anchored:
+        from_start = _PassStart(skip_until=since)
     elif since is not None:
-        from_start = _PassStart(0, since - 1, skip_elapsed=since - 1 - start)
-        stamp = timeline.at(since - 1 - start)
-    if stamp is not None and can_seek:
-        last_t = from_start.last_t
-        elapsed = last_t - start if fps is None and last_t is not None else timeline.elapsed(stamp)
+        last_t = since - 1
+        from_start = _PassStart(last_t=last_t, skip_elapsed=last_t - start)
+        stamp = timeline.at(last_t - start)
+    if stamp is not None and last_t is not None and can_seek:
+        elapsed = last_t - start if fps is None else timeline.elapsed(stamp)
         index = after.index + 1 if after is not None else 0
         for keys in SEEK_KEY_FRAMES:
             with open_video(path) as (container, stream):
                 if not seek_before(container, stream, timeline, stamp, keys, stop):
                     break
-                at_target = _PassStart(index, last_t, skip_elapsed=elapsed, after_seek=True)
+                at_target = _PassStart(
+                    index, last_t, skip_elapsed=elapsed, after_seek=True, continues=after is not None
+                )
                 try:
                     yield from _Pass(container, stream, timeline, at_target, stop, aspect).read()
                     return
@@ -159,6 +175,16 @@ def decode_frames(
                     continue
     with open_video(path) as (container, stream):
         yield from _Pass(container, stream, timeline, from_start, stop, aspect).read()
+
+
+@dataclass(frozen=True, slots=True)
+class _Undated:
+    """A decoded frame of which the stream time is not known yet."""
+
+    index: int
+    stamp: int | None
+    frame: VideoFrame
+    in_codec: Fraction | None
 
 
 class _SeekTooLateError(Exception):
@@ -196,6 +222,7 @@ class _Pass:
         # What is skipped at the beginning, and whether a frame before the seek target was seen.
         self._skip_elapsed = pass_start.skip_elapsed
         self._skip_index = pass_start.skip_index
+        self._skip_until = pass_start.skip_until
         self._await_key = pass_start.after_seek
         self._target_confirmed = not pass_start.after_seek
         # The damage since the last frame that was yielded: its kind and cause, and the frames lost.
@@ -209,14 +236,20 @@ class _Pass:
         rate = timeline.fps or nominal_rate(stream)
         self._step = int(SECOND / rate) if rate else SECOND
         self._min_gap = max(MIN_GAP_US, 3 * self._step)
+        self._clock: FrameClock[_Undated] = FrameClock(
+            self._step, self._min_gap, pass_start.last_t if pass_start.continues else None
+        )
+        self._anchored = False
+        self._last_read: int | None = None  # decoding time of the last packet, as in the file
 
-    def read(self) -> Iterator[DecodedFrame | Gap]:
+    def read(self) -> Iterator[DecodedFrame | Gap | ClockNote]:
         for item in self._decoded():
             if isinstance(item, str):
                 self._note_damage(item)
             else:
                 yield from self._handle_frame(item)
         if not self._stop.is_set():
+            yield from self._dated(self._clock.finish())
             yield from self._end_of_file()
 
     def _packets(self) -> Iterator[Packet[VideoStream] | str]:
@@ -232,6 +265,7 @@ class _Pass:
                         continue
                     self._await_key = False
                     failures = 0
+                    self._last_read = packet.dts if packet.dts is not None else self._last_read
                     yield packet
                 return
             except (av.FFmpegError, OSError) as error:
@@ -268,7 +302,7 @@ class _Pass:
         if stamp is not None and not packet.is_discard:
             self._order.enter(stamp, packet.is_keyframe)
 
-    def _handle_frame(self, frame: VideoFrame) -> Iterator[DecodedFrame | Gap]:
+    def _handle_frame(self, frame: VideoFrame) -> Iterator[DecodedFrame | Gap | ClockNote]:
         if frame.key_frame:
             # The decoder is some frames ahead, but new parameters are valid from a key frame on only.
             self._in_codec = self._stream.codec_context.sample_aspect_ratio
@@ -299,18 +333,40 @@ class _Pass:
         if not trusted:
             self._lost += 1
             return
-        if self._skip_index is not None:
-            if index <= self._skip_index:
-                self._clear_damage()
-                return
-            self._skip_index = None
-        if t is None or (self._last_t is not None and t <= self._last_t):
-            self._note_damage(self._describe_disorder(t), GapKind.DISORDER)
+        if t is None:
+            self._note_damage("frames have no timestamp", GapKind.DISORDER)
             self._lost += 1
             return
-        yield from self._gap_until(t)
-        self._last_t, self._last_stamp, self._interlaced = t, stamp, frame.interlaced_frame
-        yield DecodedFrame(index, t, frame, self._reformatter, self._pixels, self._in_codec)
+        yield from self._dated(self._clock.take(_Undated(index, stamp, frame, self._in_codec), t))
+
+    def _dated(
+        self, items: Iterator[tuple[_Undated, int] | ClockNote]
+    ) -> Iterator[DecodedFrame | Gap | ClockNote]:
+        """Give the frames that have their stream time, unless they are skipped, and the gaps before them."""
+        for item in items:
+            if isinstance(item, ClockNote):
+                self._anchored |= item.state is ClockState.ANCHORED
+                if lost := self._clock.lost:
+                    self._note_damage(item.text, GapKind.DISORDER)
+                    self._lost += lost
+                yield item
+                continue
+            undated, t = item
+            if self._skip_index is not None and undated.index <= self._skip_index:
+                self._clear_damage()
+                self._last_t = t
+                continue
+            if self._skip_until is not None and t < self._skip_until:
+                self._clear_damage()
+                self._last_t = t
+                continue
+            self._skip_index = self._skip_until = None
+            yield from self._gap_until(t)
+            self._last_t, self._last_stamp = t, undated.stamp
+            self._interlaced = undated.frame.interlaced_frame
+            yield DecodedFrame(
+                undated.index, t, undated.frame, self._reformatter, self._pixels, undated.in_codec
+            )
 
     def _match(self, frame: VideoFrame) -> tuple[int | None, list[int] | None]:
         """A frame's timestamp, and earlier timestamps without a frame (None: see `DisplayOrder.leave`)."""
@@ -348,12 +404,6 @@ class _Pass:
     def _clear_damage(self) -> None:
         self._kind, self._cause, self._lost = GapKind.UNDECODABLE, None, 0
 
-    def _describe_disorder(self, t: int | None) -> str:
-        if t is None or self._last_t is None:
-            return "frames have no timestamp"
-        back = (self._last_t - t) / SECOND
-        return f"timestamps go back by {back:.3f} s; with a given frame rate, frames are counted instead"
-
     def _gap_until(self, t: int) -> Iterator[Gap]:
         start = self._timeline.start if self._last_t is None else self._last_t
         no_key_yet = bool(self._starts_without_key) and self._last_t is None
@@ -368,12 +418,13 @@ class _Pass:
     def _end_of_file(self) -> Iterator[Gap]:
         if not self._target_confirmed:
             raise _SeekTooLateError
-        if self._skip_elapsed is not None or self._skip_index is not None:
+        skips = self._skip_elapsed, self._skip_index, self._skip_until
+        if any(skip is not None for skip in skips):
             return
         last = self._timeline.start if self._last_t is None else self._last_t
         tail = self._order.due_after(self._last_stamp)
         end = last + (len(tail) + self._lost) * self._step
-        if tail and self._timeline.fps is None:
+        if tail and self._timeline.fps is None and not self._anchored:
             end = max(end, self._timeline.start + self._timeline.elapsed(max(tail)) + self._step)
         missing, stated = self._missing_at_end()
         end = max(end, last + self._step + missing if missing else 0)
@@ -389,6 +440,8 @@ class _Pass:
         stated = stated_duration(self._container, self._stream)
         if (
             self._last_stamp is None
+            or self._anchored
+            or holds_no_more(self._container, self._stream, self._last_read)
             or stated is None
             or not CONTAINERS_WITH_DURATION & set(self._container.format.name.split(","))
         ):

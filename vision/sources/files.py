@@ -26,11 +26,13 @@ from vision.sources.container import (
     stated_duration,
     timeline_of,
 )
-from vision.sources.decoding import decode_frames
+from vision.sources.decoding import DecodedFrame, decode_frames
 from vision.sources.fingerprint import fingerprint
+from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint
 from vision.sources.images import image_files, image_frames, image_offsets, image_step, is_image_sequence
 from vision.sources.pixels import PixelShape, shape_notes, square_image
+from vision.sources.protocol import Heartbeat, SourceItem
 from vision.sources.start_time import StartOrigin, find_start, start_from_clock
 from vision.sources.timeline import SourceError, exact_rate
 
@@ -111,8 +113,8 @@ class FileSource:
 
     def open(
         self, stop: Stop, after: ResumePoint | None = None, min_interval_us: int = 0
-    ) -> Iterator[Frame | Gap]:
-        """Open the source and read its frames; the arguments are those of `frames`.
+    ) -> Iterator[SourceItem]:
+        """Open the source and read it: what `frames` gives, notes on its clock, and last, how far it reaches.
 
         Raises:
             SourceError: the source can no longer be opened. Reading raises it too, if the file changes.
@@ -122,7 +124,7 @@ class FileSource:
         else:
             with open_video(self.info.path):
                 pass
-        return self.frames(after, min_interval_us, stop)
+        return self._items(after, min_interval_us, stop)
 
     def frames(
         self, after: ResumePoint | None = None, min_interval_us: int = 0, stop: Stop | None = None
@@ -143,29 +145,40 @@ class FileSource:
         Raises:
             SourceError: the source can no longer be opened.
         """
+        for item in self._items(after, min_interval_us, stop or Stop()):
+            if isinstance(item, Frame | Gap):
+                yield item
+
+    def _items(self, after: ResumePoint | None, min_interval_us: int, stop: Stop) -> Iterator[SourceItem]:
         step = max(0, min_interval_us - SAMPLING_TOLERANCE_US)
-        if is_image_sequence(self.info.path):
+        path, start = self.info.path, self.info.start_us
+        if is_image_sequence(path):
+            images = image_files(path)
             for read in image_frames(
-                image_files(self.info.path),
-                self.camera,
-                self.info.start_us,
-                self.fps,
-                after=after,
-                min_interval_us=step,
-                stop=stop,
+                images, self.camera, start, self.fps, after=after, min_interval_us=step, stop=stop
             ):
                 if isinstance(read, Frame):
                     read = replace(read, image=square_image(read.image, self.aspect))
                 yield read
+            if not stop.is_set():
+                offsets = image_offsets(images, self.fps)
+                yield Heartbeat(start + offsets[-1] + image_step(offsets, self.fps))
             return
-        last = None if after is None else after.t
-        path, start = self.info.path, self.info.start_us
+        sampled = seen = None if after is None else after.t
+        lasts = round(SECOND / self.rate) if self.rate else 0
         for item in decode_frames(path, start, self.fps, after=after, stop=stop, aspect=self.aspect):
-            if isinstance(item, Gap):
+            if isinstance(item, ClockNote):
                 yield item
-            elif last is None or item.t - last >= step:
-                last = item.t
-                yield Frame(item.bgr(), item.t, item.index, self.camera)
+            elif isinstance(item, Gap):
+                seen = item.end - lasts
+                yield item
+            else:
+                seen = item.t
+                if sampled is None or item.t - sampled >= step:
+                    sampled = item.t
+                    yield Frame(item.bgr(), item.t, item.index, self.camera)
+        if seen is not None and lasts and not stop.is_set():
+            yield Heartbeat(seen + lasts)
 
 
 def open_source(
@@ -199,11 +212,19 @@ def open_source(
 
 
 def images_between(
-    path: Path, source_start: int, fps: float | None, start: int, end: int, aspect: Fraction | None = None
+    path: Path,
+    source_start: int,
+    fps: float | None,
+    start: int,
+    end: int,
+    aspect: Fraction | None = None,
+    *,
+    anchored: bool = False,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """All frames with start <= t <= end of a source that begins at `source_start`: pairs of t and BGR image.
 
-    The images are upright and have square pixels; `aspect` is as of `open_source`.
+    The images are upright and have square pixels; `aspect` is as of `open_source`, `anchored` as of
+    `decode_frames`.
 
     Raises:
         SourceError: the source cannot be opened.
@@ -215,8 +236,8 @@ def images_between(
                     return
                 yield frame.t, square_image(frame.image, aspect)
         return
-    for item in decode_frames(path, source_start, fps, since=start, aspect=aspect):
-        if not isinstance(item, Gap):
+    for item in decode_frames(path, source_start, fps, since=start, anchored=anchored, aspect=aspect):
+        if isinstance(item, DecodedFrame):
             if item.t > end:
                 return
             yield item.t, item.bgr()

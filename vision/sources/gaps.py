@@ -45,7 +45,9 @@ class ResumePoint:
     Attributes:
         index: index of that frame in its source.
         t: its stream time, microseconds UTC.
+        by_index: its time does not tell which frame it is, because the timestamps of the source are faulty.
     """
 
     index: int
     t: int
+    by_index: bool = False

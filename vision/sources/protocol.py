@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from vision.clock import Stop
 from vision.frames import Frame
+from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint
 from vision.sources.timeline import SourceError
 
@@ -23,8 +24,9 @@ class Heartbeat:
     t: int
 
 
-SourceItem: TypeAlias = Frame | Gap | Heartbeat
-"""What a source gives, in order of stream time. The times of frames increase. A gap starts no earlier than
+SourceItem: TypeAlias = Frame | Gap | Heartbeat | ClockNote
+"""What a source gives, in order of stream time; of a note on its clock, only the place among the others
+counts. The times of frames increase. A gap starts no earlier than
 the frame, gap end or heartbeat before it, and no later item goes back before a gap's end or a heartbeat."""
 
 

@@ -10,7 +10,9 @@ from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.sources.decoding import MIN_GAP_US
 from vision.sources.files import FileSource
+from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, GapKind, ResumePoint
+from vision.sources.protocol import Heartbeat, SourceItem
 from vision.sources.timeline import SourceError
 
 MAX_UNSTATED_US = 60 * SECOND
@@ -74,7 +76,7 @@ class RecordingSource:
 
     def open(
         self, stop: Stop, after: ResumePoint | None = None, min_interval_us: int = 0
-    ) -> Iterator[Frame | Gap]:
+    ) -> Iterator[SourceItem]:
         """Read the frames of all files, as `FileSource.open` does those of one.
 
         Resumed, it gives what an uninterrupted pass gives after that frame. If several files may hold the
@@ -103,7 +105,7 @@ class _Pass:
         self.known = self.files[0].start_us if self.after is None else self.after.t
         self.last_t = None if self.after is None else self.after.t
 
-    def read(self) -> Iterator[Frame | Gap]:
+    def read(self) -> Iterator[SourceItem]:
         files, resumed = self._to_read()
         for number, file in enumerate(files):
             after = self.after if file is resumed else None
@@ -142,8 +144,14 @@ class _Pass:
             yield Gap(GapKind.MISSING, end, file.start_us, 0, f"no file for {missing:.3f} s")
             self.known = file.start_us
 
-    def _unless_known(self, item: Frame | Gap) -> Iterator[Frame | Gap]:
-        if isinstance(item, Frame):
+    def _unless_known(self, item: SourceItem) -> Iterator[SourceItem]:
+        if isinstance(item, ClockNote):
+            yield item
+        elif isinstance(item, Heartbeat):
+            if item.t > self.known:
+                self.known = item.t
+                yield item
+        elif isinstance(item, Frame):
             if item.t >= self.known and (self.last_t is None or item.t > self.last_t):
                 self.known = self.last_t = item.t
                 yield item

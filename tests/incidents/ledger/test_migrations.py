@@ -39,7 +39,7 @@ def test_the_steps_are_named_in_order() -> None:
         *("001_ledger", "002_publications", "003_exposures", "004_segments", "005_rule_record"),
         "006_incident_events",
         *("007_recordings", "008_evidence_forms", "009_withdrawn_exposures"),
-        "010_hour_counts",
+        *("010_hour_counts", "011_recording_clocks"),
     ) == STEPS
 
 

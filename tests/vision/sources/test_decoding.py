@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.footage import damage, number_of, packet_places, truncate, write_video
+from vision.clock import Stop
 from vision.frames import SECOND, Frame
-from vision.sources.files import FileSource, open_source
+from vision.sources.files import FileSource, images_between, open_source
+from vision.sources.frame_clock import ClockNote, ClockState
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 
 START = 1_637_712_000_123_456
@@ -309,17 +311,24 @@ def test_an_edit_list_that_is_too_short_hides_nothing(tmp_path: Path) -> None:
     assert numbers(read(open_source(path, "yard", START))[0]) == list(range(10))
 
 
-def test_timestamps_that_start_over_are_a_gap_unless_a_frame_rate_is_given(tmp_path: Path) -> None:
+def test_no_picture_is_lost_to_timestamps_that_start_over(tmp_path: Path) -> None:
     first = write_video(tmp_path / "a.ts", 30, b_frames=2)
     second = write_video(tmp_path / "b.ts", 30, b_frames=2, first=30)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
 
     frames, gaps = read(open_source(joined, "yard", START))
-    assert numbers(frames) == list(range(30))
-    [gap] = gaps
-    assert (gap.kind, gap.frames) == (GapKind.DISORDER, 30)
-    assert "2.900 s" in gap.cause
+    assert numbers(frames) == list(range(60)) and gaps == []
+    assert [frame.t - START for frame in frames] == [n * SECOND // 10 for n in range(60)]
+    notes = [item for item in open_source(joined, "yard", START).open(Stop()) if isinstance(item, ClockNote)]
+    assert [(note.t - START, note.state) for note in notes] == [(2_900_000, ClockState.ANCHORED)]
+    assert "goes back by 2.9 s" in notes[0].text
+    by_index = ResumePoint(frames[40].index, frames[40].t, by_index=True)
+    assert numbers(read(open_source(joined, "yard", START), by_index)[0]) == list(range(41, 60))
+    cut = images_between(joined, START, None, START + 4 * SECOND, START + 5 * SECOND, anchored=True)
+    assert [(t - START, number_of(image)) for t, image in cut] == [
+        (n * SECOND // 10, n) for n in range(40, 51)
+    ]
 
     source = open_source(joined, "yard", START, fps=10)
     counted, gaps = read(source)

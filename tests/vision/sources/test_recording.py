@@ -67,8 +67,8 @@ def test_files_that_follow_closely_have_no_gap_between_them(videos: list[FileSou
 def test_time_that_two_files_share_is_taken_from_the_earlier_one(videos: list[FileSource]) -> None:
     source = RecordingSource("yard", [videos[0], at(videos[1], 2.05), at(videos[1], 1)])
 
-    # One file lies within the first, whose last frame is at 2.9 s. The other goes on from 2.95 s.
-    assert listing(source) == ([*range(30), *range(109, 120)], [])
+    # One file lies within the first, which ends at 3 s. The other goes on from 3.05 s.
+    assert listing(source) == ([*range(30), *range(110, 120)], [])
 
 
 def test_a_file_that_cannot_be_read_is_a_gap_and_the_next_one_is_read(videos: list[FileSource]) -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_a_gap_and_the_next_one_is_read(videos: li
     frames, [(kind, start, end, cause)] = listing(source)
 
     assert frames == [*range(30), *range(100, 120)]
-    assert (kind, end) == ("undecodable", 5.0) and start == pytest.approx(2.9)
+    assert (kind, end) == ("undecodable", 5.0) and start == pytest.approx(3.0)
     assert cause.endswith("removed.mp4: expected a video file, got no such file")
 
 

@@ -78,7 +78,9 @@ def open_footage(
             )
         found.append(OpenedSource(item, source, size_and_date))
     kept, copies = without_copies(found)
-    opened.sources = sorted(kept, key=lambda item: (item.source.camera, item.source.start_us))
+    # The cameras in the order in which they were given, the footage of each in order of time.
+    cameras = list(dict.fromkeys(item.source.camera for item in kept))
+    opened.sources = sorted(kept, key=lambda item: (cameras.index(item.source.camera), item.source.start_us))
     opened.warnings += copies
     return opened
 

@@ -16,7 +16,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -94,7 +94,7 @@ class Evidence:
     keyframe_t: int
     files: tuple[EvidenceFile, ...]
     missing: tuple[str, ...] = ()
-    new: bool = False
+    new: bool = field(default=False, compare=False)
 
 
 def write_evidence(

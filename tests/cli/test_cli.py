@@ -17,7 +17,7 @@ from pipelines.analysis_report import AnalysisPayload
 from pipelines.replay import ReplayPayload
 from tests.running import FACILITY, ROOT, YARD, command, facts, lazaretto, one_sentence
 
-HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_a_second_analysis_of_the_same_cameras_is_refused(tmp_path: Path) -> Non
 def facility(tmp_path: Path) -> Path:
     path = tmp_path / "facility.yaml"
     path.write_text(
-        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
         "cameras:\n  - {id: cam, places: [corridor]}\n"
     )
     return path
@@ -267,7 +267,7 @@ def test_a_variable_frame_rate_keeps_its_own_time(facility: Path, tmp_path: Path
 def test_a_folder_an_image_sequence_and_two_cameras_in_one_run(tmp_path: Path) -> None:
     facility = tmp_path / "facility.yaml"
     facility.write_text(
-        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\n"
+        "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\n"
         "cameras:\n  - {id: a, places: [corridor]}\n  - {id: b, places: [lobby]}\n"
     )
     folder = tmp_path / "a"

@@ -19,7 +19,7 @@ from vision.frames import SECOND, from_iso
 from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility
 
-HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Nobody}\ncameras:\n"
+HEAD = "schema: 2\nfacility: {code: T-1, name: Test, managing_body: Test}\ncameras:\n"
 YARD = "  - {id: yard, places: [yard]}\n"
 GATE = "  - {id: gate, places: [gate]}\n"
 

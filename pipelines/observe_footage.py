@@ -12,7 +12,8 @@ import polars as pl
 
 from vision.frames import SECOND, Frame
 from vision.perception import ModelBundle, Perception, Row
-from vision.sources.decoding import DecodedFrame, decode_frames
+from vision.sources.decoding import decode_frames
+from vision.sources.decoding_pass import DecodedFrame
 from vision.sources.files import FileSource, open_source
 from vision.sources.gaps import Gap
 from vision.sources.timeline import SourceError, exact_rate, index_time

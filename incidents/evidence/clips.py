@@ -33,7 +33,7 @@ from incidents.evidence.footage import ClipSource, footage_in
 from incidents.evidence.remux import Packets, packets_between
 from vision.frames import SECOND, to_iso
 from vision.sources.container import open_video
-from vision.sources.decoding import DecodedFrame
+from vision.sources.decoding_pass import DecodedFrame
 from vision.sources.files import images_between
 from vision.sources.frame_clock import ClockState
 from vision.sources.pixels import PixelShape, Size, same

@@ -26,7 +26,8 @@ from vision.sources.container import (
     stated_duration,
     timeline_of,
 )
-from vision.sources.decoding import DecodedFrame, decode_frames
+from vision.sources.decoding import decode_frames
+from vision.sources.decoding_pass import DecodedFrame
 from vision.sources.fingerprint import fingerprint
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint

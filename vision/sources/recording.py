@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from vision.clock import Stop
 from vision.frames import SECOND, Frame
-from vision.sources.decoding import MIN_GAP_US
+from vision.sources.decoding_pass import MIN_GAP_US
 from vision.sources.files import FileSource
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, GapKind, ResumePoint

@@ -309,6 +309,8 @@ class CameraRules:
                 result.events += self._lifecycle.room_known(a, t)
             elif kind == kinds.LINK:
                 self._join(a, b, t, CONTINUATION, result)
+            elif kind == kinds.ENDED:
+                self._lifecycle.interval_ended((PLACE, a, b), t)
             elif kind == kinds.LEFT:
                 self._lifecycle.person_left(b)
 

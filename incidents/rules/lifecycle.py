@@ -111,6 +111,13 @@ class Lifecycle:
         finding = self._finding(key, incident, group, t)
         return events + self._correct(incident, finding, t, reason)
 
+    def interval_ended(self, key: Key, t: int) -> None:
+        """What an incident rests on has ended: it may be closed sooner than it seemed."""
+        incident, group = self.open.get(key), RULES[key[0]].group(self.view, key[1], key[2])
+        if incident is not None and group is not None and group.start == incident.start:
+            over = max(group.end + self._merge(), group.undecided_until, t + 1)
+            incident.close_at = min(incident.close_at, over)
+
     def alert(self, key: Key, t: int) -> list[Event]:
         """The condition of an incident holds at a moment at which an alert may be due."""
         incident = self.open.get(key)
@@ -188,7 +195,7 @@ class Lifecycle:
         What the machine has measured is forgotten.
         """
         closed = {item.stated.id for item in self.ended.items}
-        merge = int(self.view.planned.plan.settings[0]["merge"])
+        merge = self._merge()
         numbers: dict[str, int] = {}
         for key, (group, finding) in wanted.items():
             if finding.id in closed and max(group.end + merge, group.undecided_until) <= t:
@@ -204,7 +211,7 @@ class Lifecycle:
             self.view.tables.episodes["counted"][key[1], key[2]] = 0
             self._count_contact(to[1], to[2], group)
         self.open[to] = incident
-        incident.close_at = max(group.end + int(self.view.planned.plan.settings[0]["merge"]), t + 1)
+        incident.close_at = max(group.end + self._merge(), t + 1)
         self._ask_for_alert(to, incident, t)
         return self._correct(incident, self._finding(to, incident, group, t), t, reason)
 
@@ -307,7 +314,7 @@ class Lifecycle:
         if key[0] == CONTACT:
             self._count_contact(slot, number, group)
         finding = rule.finding(self.view, slot, number, moment)
-        merge = int(self.view.planned.plan.settings[0]["merge"])
+        merge = self._merge()
         incident = OpenIncident(
             group.identity,
             group.start,
@@ -341,7 +348,7 @@ class Lifecycle:
             return self._close(key, t, "ended")
         events: list[Event] = []
         if incident.close_at <= t:
-            merge = int(self.view.planned.plan.settings[0]["merge"])
+            merge = self._merge()
             later = max(group.end + merge, group.undecided_until)
             if later <= t:
                 return self._close(key, t, "ended")
@@ -404,6 +411,10 @@ class Lifecycle:
         realert = microseconds(self.view.facility.rules.realert_s)
         period = (incident.alerts[-1] - incident.opened) // realert + 1
         RULES[key[0]].alert_from(self.view, key[1], key[2], incident.opened + period * realert)
+
+    def _merge(self) -> int:
+        """Longest time between episodes of one incident, microseconds."""
+        return int(self.view.planned.plan.settings[0]["merge"])
 
     def _uids(self, key: Key) -> tuple[int, ...]:
         """Numbers of the persons in the order of the identity; of a gathering, whose people change, none."""

@@ -22,7 +22,7 @@ from incidents.rules.lifecycle import Key, OpenIncident
 from incidents.rules.machines.tables import GATHERING_TABLES, PAIR_TABLES, PERSON_TABLES, Tables
 from incidents.rules.reading import RuleError
 
-FORMAT = "lazaretto-rules-3"
+FORMAT = "lazaretto-rules-4"
 _OPEN = TypeAdapter(list[tuple[Key, OpenIncident]])
 _ENDED = TypeAdapter(list[EndedIncident])
 _CARE = TypeAdapter(list[tuple[Name, OpenExposure]])

@@ -391,6 +391,8 @@ def _enter(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -> i
     tables.exits[p, :] = NEVER
     for z in range(tables.zones.shape[1]):
         tables.zones[p, z].inside = -1
+        tables.zones[p, z].edge = NEVER
+        tables.zones[p, z].left = 0
         tables.zones[p, z].care = -1
         tables.zones[p, z].arrived = NEVER
     for machine in range(len(plan.machines)):

@@ -34,6 +34,8 @@ def join_persons(
     one, other = tables.persons[p], tables.persons[later]
     both = one.placed > NEVER and other.placed > NEVER
     near = both and 0 <= other.first_placed - one.placed <= settings.zone_gap
+    if near:
+        _stay_inside(plan, tables.zones[p], tables.zones[later], tables.places[p])
     for z in range(tables.zones.shape[1]):
         mine, theirs = tables.zones[p, z], tables.zones[later, z]
         if not (near and theirs.inside == -1):
@@ -51,10 +53,13 @@ def join_persons(
     for machine in range(len(plan.machines)):
         e, f = tables.places[p, machine], tables.places[later, machine]
         went_on = near and e.held_on == 1 and f.on == 0 and _walks_back(plan, tables, p, machine)
+        z = plan.machines[machine].zone
+        stayed = z >= 0 and near and e.held_on == 1 and tables.zones[later, z].edge == e.last
+        begins = f.start if stayed and tables.zones[later, z].left == 0 else other.first_placed
         join_episodes(
             e,
             f,
-            other.first_placed,
+            begins,
             settings.zone_gap,
             0,
             plan.machines[machine].dwell,
@@ -64,6 +69,8 @@ def join_persons(
         )
         if went_on:
             _bridge(e, other.placed)
+        elif stayed and f.on == 0 and tables.zones[later, z].inside == -1:
+            e.held_on = 1
     for k in range(len(plan.lines)):
         line, s = plan.lines[k], tables.lines[p, k]
         if _join_line(settings, line, near, one, other, s, tables.lines[later, k]):
@@ -152,6 +159,18 @@ def join_persons(
         tables.trails[p, k] = tables.trails[later, k]
     other.used = 0
     return update_belief(settings, plan.zones, plan.corners, one, tables.ratios[p])
+
+
+@compiled
+def _stay_inside(plan: Plan, zones: Table, later: Table, places: Table) -> None:
+    """Continue the stays of a person over the first samples of the later tracklet inside by less than
+    the hysteresis: the later tracklet alone did not show that the person was in the zone."""
+    for machine in range(len(plan.machines)):
+        z = plan.machines[machine].zone
+        e = places[machine]
+        inside = z >= 0 and zones[z].inside == 1 and later[z].edge > NEVER
+        if inside and e.held_on == 1 and not plan.machines[machine].wrong_way:
+            _bridge(e, later[z].edge)
 
 
 @compiled

@@ -14,6 +14,10 @@ EXIT = 6
 LEFT = 7
 """A person can no longer come back: the slot, which is free from now on, and the person's uid."""
 
+ENDED = 8
+"""What an incident rests on has ended, and the incident may be closed sooner than it seemed: the slot of the
+person, and the number of the machine of a place."""
+
 DONE, PAUSED, SIGNALLED, FULL_PERSONS, FULL_PAIRS, FULL_GATHERINGS, FULL_ROOM = 0, 1, 2, 3, 4, 5, 6
 """Why the machines stopped: all rows are done, the pause is reached, there are signals to read, or a table or
 the room for an instant is too small (before anything of the instant was done)."""

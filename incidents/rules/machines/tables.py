@@ -210,6 +210,8 @@ PAST = np.dtype([("track", "i8"), ("start", "i8"), ("end", "i8"), ("length", "i8
 ZONE_STATE = np.dtype(
     [
         ("inside", "i1"),  # 1 in, 0 out, -1 not known; an uncertain position cannot bring a person in
+        ("edge", "i8"),  # last sample of those from the first on that are inside by less than the hysteresis
+        ("left", "i1"),  # whether the next sample after those was outside
         ("care", "i1"),  # the same where any position counts, for care stations
         ("arrived", "i8"),
     ]

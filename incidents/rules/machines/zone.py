@@ -8,7 +8,7 @@ from incidents.rules.compiling import compiled
 from incidents.rules.machines.episode import enter_incident, step_episode
 from incidents.rules.machines.geometry import crossing, line_offset, signed_distance
 from incidents.rules.machines.plan import Bools, Floats
-from incidents.rules.machines.signals import EXIT, PLACE
+from incidents.rules.machines.signals import ENDED, EXIT, PLACE
 from incidents.rules.machines.tables import NEVER, Ints, Table
 from vision.ground import Foot
 
@@ -93,17 +93,22 @@ def step_zones(
         if clear and not vague:
             state.inside = 1
         elif depth < 0:
+            state.left = 1 if state.edge == before and before != NEVER else state.left
             state.inside = 0
+        elif state.inside == -1 and state.edge == before:
+            state.edge = t
         on = state.inside == 1
         if zone.way >= 0:
             if fresh:
                 one_way[zone.way].n = 0
             on = _step_one_way(settings.aspect, zone, one_way[zone.way], row, on)
         while machine < len(machines) and machines[machine].zone == z:
+            e = places[machine]
+            held, holds = e.held_on == 1, on and denied[machine, 0, row.minute]
             signal = step_episode(
-                places[machine],
+                e,
                 t,
-                on and denied[machine, 0, row.minute],
+                holds,
                 before,
                 machines[machine].dwell,
                 settings.zone_gap,
@@ -116,6 +121,9 @@ def step_zones(
             )
             if signal != 0 and signal != 2:
                 add_signal(signals, n, PLACE, t, p, machine)
+            elif held and not holds and e.open == 1 and settings.merge < settings.zone_gap:
+                # The next interval is another incident, and may begin before the gap is over.
+                add_signal(signals, n, ENDED, t, p, machine)
             machine += 1
 
 

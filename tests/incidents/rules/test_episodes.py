@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incidents.rules.events import Finding
@@ -140,6 +140,7 @@ def tenths(findings: Sequence[Finding]) -> list[tuple[int, int, int]]:
 
 @settings(max_examples=150, deadline=None)
 @given(signals(), st.sampled_from([0.5, 1, 2]))
+@example(([*range(1, 17), *range(18, 30), 32], [0] * 12 + [2] + [1] * 5 + [0] * 7 + [2, 1, 1, 1]), 0.5)
 def test_stays_agree_with_a_plain_state_machine(signal, dwell_s):
     t, level = signal
     # Outside, inside by less than the hysteresis, inside by more.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incidents.rules.events import Event, EventType
@@ -223,6 +223,7 @@ MATE = [(0, 2, 11), (5, 6, 7.2), (30, 6.4, 7.3), (34, 12, 8), (42, 12.3, 8), (47
 
 @settings(max_examples=40, deadline=None)
 @given(BREAKS, BREAKS)
+@example([], [(42.75, 2.0)])
 def test_episodes_do_not_depend_on_where_tracks_are_broken(one, other):
     zones = box_zone("staff", ZoneType.STAFF_ONLY, 4, 4, 8, 8), box_zone("gate", ZoneType.GATE, 10, 4, 14, 10)
     facility = scene(*zones, contact_pairs=(Pair.RESIDENT_RESIDENT,), **RESIDENTS)
@@ -240,6 +241,16 @@ def test_episodes_do_not_depend_on_where_tracks_are_broken(one, other):
     for was, now in zip(whole, tracklets, strict=True):
         # An event that begins or ends out of sight has the time of the next sample.
         assert abs(was[3] - now[3]) <= 2_200_000 and abs(was[4] - now[4]) <= 2_200_000  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("end", [9.4, 20.0])
+def test_a_person_who_is_seen_again_at_the_inner_edge_of_a_zone_is_still_in_it(end: float) -> None:
+    """Inside by 0.2 m, less than the hysteresis, which alone would bring no person in."""
+    zone = scene(box_zone("z", ZoneType.STAFF_ONLY, 4, 4, 8, 8), default_role=Role.RESIDENT)
+    first = Person(1, [(0, 6, 6), (4, 6, 6), (6, 7.5, 6)])
+    again = Person(90, [(8, 7.8, 6), (end, 7.8, 6), (end + 1, 9, 6), (end + 5, 12, 6)])
+    (found,) = incidents_of(zone, [first, again])
+    assert NOON + round(end * S) <= found.end <= NOON + round((end + 0.4) * S)
 
 
 @pytest.mark.parametrize("again", [11.4, 14.0, 30.0])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from incidents.rules.contact import CARE_ROLES, STATION, Contacts, exposure_of
+from incidents.rules.ended import of_one
 from incidents.rules.exposure import Exposure
 from incidents.rules.machines.tables import FOREVER
 from incidents.rules.view import View
@@ -129,9 +130,14 @@ class CareLog:
         """Two persons turned out to be one; a move is (the later person's machine, the one that goes on).
 
         `before` is what was measured before that, of entries that may end because the machine goes on with
-        another one.
+        another one. What was between the two is withdrawn.
         """
         written: list[Exposure] = []
+        for name in sorted(name for name, item in self.open.items() if of_one(item.uids)):
+            written.append(withdrawn(self.open.pop(name).stated, reason))
+        out = [item for item in self.ended if of_one(item.uids)]
+        self.ended = [item for item in self.ended if not of_one(item.uids)]
+        written += [withdrawn(item.stated, reason) for item in out if item.stated.withdrawn is None]
         for later, name in moves:
             if later != name and later in self.open:
                 written.append(withdrawn(self.open.pop(later).stated, reason))

@@ -74,6 +74,12 @@ class EndedIncidents:
             fitting = tuple(some for some in roles if fits(old, item.number, some))
             self.items[at] = replace(item, number=number, fitting=fitting)
 
+    def withdraw_of_one(self, t: int, reason: str) -> list[Event]:
+        """Withdraw incidents between two persons who turned out to be one."""
+        out = [item for item in self.items if of_one(item.uids)]
+        self.items = [item for item in self.items if not of_one(item.uids)]
+        return [Event(EventType.WITHDRAWN, t, item.stated, reason) for item in out if not item.withdrawn]
+
     def role_changed(
         self, view: View, slot: int, t: int, reason: str, carried: Mapping[str, int]
     ) -> list[Event]:
@@ -133,6 +139,11 @@ def _slots(view: View) -> dict[int, int]:
 def _concerns(view: View, slot: int, slots: dict[int, int], item: EndedIncident) -> bool:
     """Whether an incident is one of the person in a slot, and all of its persons are known."""
     return view.uid(slot) in item.uids and set(item.uids) <= set(slots)
+
+
+def of_one(uids: tuple[int, ...]) -> bool:
+    """Whether persons, by their numbers, are one and the same."""
+    return len(uids) > 1 and len(set(uids)) == 1
 
 
 def statement(finding: Finding) -> tuple[object, ...]:

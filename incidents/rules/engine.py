@@ -346,16 +346,17 @@ class CameraRules:
                 for h in range(tables.contacts.shape[1]):
                     moves.append(((CONTACT, q, h), (CONTACT, mine if mine >= 0 else q, h)))
         uid, to = self._view.uid(later), self._view.uid(p)
+        incidents = self._lifecycle.measured({key for _, key in moves}, t)
         room = self._room
         room.number[0] = 0
         minute = minute_of(t, self._facility)
         care = [(old[1:], new[1:]) for old, new in moves if new[0] == CONTACT and new[2] >= STATION]
-        before = self._lifecycle.care.measured(name for _, name in care)
+        entries = self._lifecycle.care.measured(name for _, name in care)
         changed = bool(join_persons(plan, tables, p, later, t, minute, room.signals, room.number))
         crossed = room.signals[: int(room.number[0])].copy()
         self._lifecycle.renumber(uid, to)
-        result.events += self._lifecycle.joined(moves, t, reason)
-        result.exposures += self._lifecycle.care.joined(care, before, t, reason)
+        result.events += self._lifecycle.joined(moves, incidents, t, reason)
+        result.exposures += self._lifecycle.care.joined(care, entries, t, reason)
         for name in sorted({name for _, name in care}):
             if (CONTACT, *name) not in self._lifecycle.open:
                 self._lifecycle.silence((CONTACT, *name))
@@ -385,6 +386,9 @@ class CameraRules:
         one, other = self._slot_of(fact.track), self._slot_of(fact.other)
         if one is None or other is None or one == other:
             return
+        # A fact may come at any time: what a saved state leaves out must not decide what it changes.
+        settings = self._view.planned.plan.settings[0]
+        self._view.tables = without_leftovers(self._view.tables, settings, fact.t)
         born = self._view.tables.persons["born"]
         p, later = sorted((one, other), key=lambda slot: (int(born[slot]), self._view.uid(slot)))
         self._join(

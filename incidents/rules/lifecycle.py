@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from incidents.rules.care import CareLog
 from incidents.rules.contact import Contacts
-from incidents.rules.ended import EndedIncident, EndedIncidents, statement
+from incidents.rules.ended import EndedIncident, EndedIncidents, of_one, statement
 from incidents.rules.events import Event, EventType, Finding
 from incidents.rules.exposure import Exposure
 from incidents.rules.gathering import Gatherings
@@ -239,12 +239,27 @@ class Lifecycle:
         self.ended.person_left(uid)
         self.care.person_left(uid)
 
-    def joined(self, moves: Sequence[tuple[Key, Key]], t: int, reason: str) -> list[Event]:
+    def measured(self, keys: Iterable[Key], t: int) -> dict[Key, Finding]:
+        """What the machines have measured of open incidents, as far as they are still those incidents."""
+        found = {}
+        for key in keys:
+            incident, group = self.open.get(key), RULES[key[0]].group(self.view, key[1], key[2])
+            if incident is not None and group is not None and group.start == incident.start:
+                found[key] = self._grown(key, incident, group, t)
+        return found
+
+    def joined(
+        self, moves: Sequence[tuple[Key, Key]], before: Mapping[Key, Finding], t: int, reason: str
+    ) -> list[Event]:
         """Two persons turned out to be one; `moves` are the machines whose state is in another one now.
 
-        Each move is (the later person's machine, the machine that goes on).
+        Each move is (the later person's machine, the machine that goes on). `before` is what the machines
+        that go on had `measured` until then. What was between the two is withdrawn.
         """
         events: list[Event] = []
+        for key in sorted(key for key, incident in self.open.items() if of_one(incident.uids)):
+            events.append(self._withdraw(key, t, reason, None))
+        events += self.ended.withdraw_of_one(t, reason)
         for later, key in moves:
             if later == key:
                 continue
@@ -259,7 +274,8 @@ class Lifecycle:
             ):
                 # It goes on as it is, under the earlier person.
                 if kept is not None:
-                    events += self._close(key, t, "ended")
+                    # The machine holds what goes on: nothing of it is forgotten with the incident before.
+                    events += self._end(key, before.get(key, kept.stated), t, "ended")
                 self.open[key] = self.open.pop(later)
                 self._ask_for_alert(key, self.open[key], t)
                 continue
@@ -362,7 +378,7 @@ class Lifecycle:
         return events
 
     def _close(self, key: Key, t: int, reason: str) -> list[Event]:
-        incident = self.open.pop(key, None)
+        incident = self.open.get(key)
         if incident is None:
             return []
         rule = RULES[key[0]]
@@ -370,8 +386,14 @@ class Lifecycle:
         finding = incident.stated
         if group is not None and group.start == incident.start:
             finding = self._grown(key, incident, group, t)
-        self.ended.add(EndedIncident(key[0], key[2], finding, incident.uids))
+        events = self._end(key, finding, t, reason)
         self._forget(key)
+        return events
+
+    def _end(self, key: Key, finding: Finding, t: int, reason: str) -> list[Event]:
+        """An incident is closed, as it was known last; what its machine holds stays."""
+        incident = self.open.pop(key)
+        self.ended.add(EndedIncident(key[0], key[2], finding, incident.uids))
         return [Event(EventType.CLOSED, t, finding, reason)]
 
     def _withdraw(self, key: Key, t: int, reason: str, replaced_by: str | None) -> Event:

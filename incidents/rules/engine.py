@@ -20,7 +20,7 @@ from incidents.rules.events import Event, EventType
 from incidents.rules.exposure import Exposure
 from incidents.rules.health import CameraHealth, CoverageChange, HealthReport
 from incidents.rules.leftovers import without_leftovers
-from incidents.rules.lifecycle import CONTACT, CONTINUATION, MASKS, MAX_ALERTS, PLACE, Key, Lifecycle
+from incidents.rules.lifecycle import CONTINUATION, MAX_ALERTS, Lifecycle
 from incidents.rules.machines import signals as kinds
 from incidents.rules.machines.instants import advance
 from incidents.rules.machines.joining import join_persons
@@ -37,6 +37,7 @@ from incidents.rules.machines.tables import (
     empty_tables,
     grown,
 )
+from incidents.rules.measurements import CONTACT, GATHERING, MASKS, PLACE, Key
 from incidents.rules.notices import notices
 from incidents.rules.preparing import announce_compilation
 from incidents.rules.reading import RuleError, in_order, minute_of, moments_of, rows_of
@@ -322,7 +323,7 @@ class CameraRules:
         if known:
             result.events += self._lifecycle.alert(key, t)
         elif key not in self._lifecycle.open:
-            self._lifecycle.silence(key)
+            self._lifecycle.measurements.silence(key)
 
     def _role_changed(self, slot: int, t: int, result: Advance) -> None:
         """What is believed of a person has changed."""
@@ -359,7 +360,7 @@ class CameraRules:
         result.exposures += self._lifecycle.care.joined(care, entries, t, reason)
         for name in sorted({name for _, name in care}):
             if (CONTACT, *name) not in self._lifecycle.open:
-                self._lifecycle.silence((CONTACT, *name))
+                self._lifecycle.measurements.silence((CONTACT, *name))
         if changed:
             self._role_changed(p, t, result)
         for signal in crossed:
@@ -437,5 +438,5 @@ _RULE_OF = {
     kinds.PLACE: PLACE,
     kinds.MASKS: MASKS,
     kinds.CONTACT: CONTACT,
-    kinds.GATHERING: "gathering",
+    kinds.GATHERING: GATHERING,
 }

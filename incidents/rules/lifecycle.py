@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from incidents.rules.care import CareLog
-from incidents.rules.contact import Contacts
 from incidents.rules.ended import EndedIncident, EndedIncidents, of_one, statement
 from incidents.rules.events import Event, EventType, Finding
 from incidents.rules.exposure import Exposure
-from incidents.rules.gathering import Gatherings
 from incidents.rules.machines.plan import microseconds
 from incidents.rules.machines.tables import FOREVER
-from incidents.rules.machines.totals import add_contact
-from incidents.rules.mask import MaskViolations
-from incidents.rules.severity import highest
-from incidents.rules.view import Group, Moment, Rule, View
-from incidents.rules.zone import ZoneCrossings
+from incidents.rules.measurements import CONTACT, PLACE, RULES, Key, Measurements, OpenIncident
+from incidents.rules.view import Group, Moment, View
 from vision.frames import SECOND
 
 MINUTE = 60 * SECOND
 MAX_ALERTS = 144
 """Moments of alerts that an incident states, the newest ones: a day of them at the default `realert_s`."""
-RULES: dict[str, Rule] = {
-    rule.name: rule for rule in (ZoneCrossings(), MaskViolations(), Contacts(), Gatherings())
-}
-PLACE, MASKS, CONTACT, GATHERING = ("place", "mask", "contact", "gathering")
 CONTINUATION = "the person is the one of an earlier incident, which goes on"
-
-Key = tuple[str, int, int]
-"""The name of a rule, and the slot and the number of a machine."""
-
-
-@dataclass
-class OpenIncident:
-    """An incident that is not closed.
-
-    Attributes:
-        identity, start: see `Finding`.
-        opened: when it was opened, microseconds UTC.
-        alerts: moments of its alerts, the newest ones.
-        extend_at: the next whole minute since it was opened.
-        close_at: the moment at which it may be closed; later if it went on.
-        stated: the finding of its last event.
-        uids: numbers of its persons.
-    """
-
-    identity: tuple[int, ...]
-    start: int
-    opened: int
-    alerts: tuple[int, ...]
-    extend_at: int
-    close_at: int
-    stated: Finding
-    uids: tuple[int, ...]
-
-    @property
-    def due(self) -> int:
-        """The next moment at which something is to be done."""
-        return min(self.extend_at, self.close_at)
 
 
 class Lifecycle:
@@ -68,6 +27,7 @@ class Lifecycle:
     def __init__(self, view: View) -> None:
         """Begin without any incident."""
         self.view = view
+        self.measurements = Measurements(view)
         self.open: dict[Key, OpenIncident] = {}
         self.ended = EndedIncidents(RULES)
         self.care = CareLog(view)
@@ -108,30 +68,30 @@ class Lifecycle:
             return events if refusal else [*events, *self._open(key, group, t, replaces)]
         if refusal:
             return [*events, self._withdraw(key, t, refusal, None)]
-        finding = self._finding(key, incident, group, t)
+        finding = self.measurements.finding(key, incident, group, t)
         return events + self._correct(incident, finding, t, reason)
 
     def interval_ended(self, key: Key, t: int) -> None:
         """What an incident rests on has ended: it may be closed sooner than it seemed."""
-        incident, group = self.open.get(key), RULES[key[0]].group(self.view, key[1], key[2])
+        incident, group = self.open.get(key), self.measurements.group(key)
         if incident is not None and group is not None and group.start == incident.start:
-            over = max(group.end + self._merge(), group.undecided_until, t + 1)
+            over = max(group.end + self.measurements.merge(), group.undecided_until, t + 1)
             incident.close_at = min(incident.close_at, over)
 
     def alert(self, key: Key, t: int) -> list[Event]:
         """The condition of an incident holds at a moment at which an alert may be due."""
         incident = self.open.get(key)
         if incident is None:
-            self.silence(key)
+            self.measurements.silence(key)
             return []
         realert = microseconds(self.view.facility.rules.realert_s)
         if (t - incident.opened) // realert <= (incident.alerts[-1] - incident.opened) // realert:
             return []
         incident.alerts = (*incident.alerts, t)[-MAX_ALERTS:]
-        self._ask_for_alert(key, incident, t)
-        group = RULES[key[0]].group(self.view, key[1], key[2])
+        self.measurements.ask_for_alert(key, incident)
+        group = self.measurements.group(key)
         assert group is not None, "an open incident has a group"
-        incident.stated = self._grown(key, incident, group, t)
+        incident.stated = self.measurements.grown(key, incident, group, t)
         return [Event(EventType.ALERTED, t, incident.stated)]
 
     def role_changed(self, slot: int, t: int) -> tuple[list[Event], list[Exposure]]:
@@ -159,8 +119,8 @@ class Lifecycle:
         replaced: dict[Key, list[str]] = {}
         for key in sorted(key for key in keys if key in self.open):
             incident = self.open[key]
-            group = RULES[key[0]].group(self.view, key[1], key[2])
-            refusal = RULES[key[0]].refusal(self.view, key[1], key[2])
+            group = self.measurements.group(key)
+            refusal = self.measurements.refusal(key)
             if group is None or group.start != incident.start or not refusal:
                 events += self.reconcile(key, t, reason)
                 continue
@@ -185,7 +145,9 @@ class Lifecycle:
             rule, slot, number = RULES[key[0]], key[1], key[2]
             group = rule.group(self.view, slot, number)
             if group is not None and not rule.refusal(self.view, slot, number):
-                moment = Moment(t, group, group.identity, group.start, (), self._uids(key), t, (t,))
+                moment = Moment(
+                    t, group, group.identity, group.start, (), self.measurements.uids(key), t, (t,)
+                )
                 wanted[key] = group, rule.finding(self.view, slot, number, moment)
         return wanted
 
@@ -195,7 +157,7 @@ class Lifecycle:
         What the machine has measured is forgotten.
         """
         closed = {item.stated.id for item in self.ended.items}
-        merge = self._merge()
+        merge = self.measurements.merge()
         numbers: dict[str, int] = {}
         for key, (group, finding) in wanted.items():
             if finding.id in closed and max(group.end + merge, group.undecided_until) <= t:
@@ -206,14 +168,13 @@ class Lifecycle:
     def _go_on(self, key: Key, to: Key, group: Group, t: int, reason: str) -> list[Event]:
         """An incident goes on under another machine, which has measured it for what is believed now."""
         incident = self.open.pop(key)
-        self.silence(key)
-        if key[0] == CONTACT:
-            self.view.tables.episodes["counted"][key[1], key[2]] = 0
-            self._count_contact(to[1], to[2], group)
+        self.measurements.silence(key)
+        self.measurements.stop_counting(key)
+        self.measurements.count_contact(to, group)
         self.open[to] = incident
-        incident.close_at = max(group.end + self._merge(), t + 1)
-        self._ask_for_alert(to, incident, t)
-        return self._correct(incident, self._finding(to, incident, group, t), t, reason)
+        incident.close_at = max(group.end + self.measurements.merge(), t + 1)
+        self.measurements.ask_for_alert(to, incident)
+        return self._correct(incident, self.measurements.finding(to, incident, group, t), t, reason)
 
     def room_known(self, slot: int, t: int) -> list[Event]:
         """A person was seen to come out of a door."""
@@ -243,9 +204,9 @@ class Lifecycle:
         """What the machines have measured of open incidents, as far as they are still those incidents."""
         found = {}
         for key in keys:
-            incident, group = self.open.get(key), RULES[key[0]].group(self.view, key[1], key[2])
+            incident, group = self.open.get(key), self.measurements.group(key)
             if incident is not None and group is not None and group.start == incident.start:
-                found[key] = self._grown(key, incident, group, t)
+                found[key] = self.measurements.grown(key, incident, group, t)
         return found
 
     def joined(
@@ -264,7 +225,7 @@ class Lifecycle:
             if later == key:
                 continue
             lost, kept = self.open.get(later), self.open.get(key)
-            group = RULES[key[0]].group(self.view, key[1], key[2])
+            group = self.measurements.group(key)
             if lost is None:
                 continue
             if (
@@ -277,12 +238,12 @@ class Lifecycle:
                     # The machine holds what goes on: nothing of it is forgotten with the incident before.
                     events += self._end(key, before.get(key, kept.stated), t, "ended")
                 self.open[key] = self.open.pop(later)
-                self._ask_for_alert(key, self.open[key], t)
+                self.measurements.ask_for_alert(key, self.open[key])
                 continue
             if kept is not None:
                 events.append(self._withdraw(later, t, reason, kept.stated.id))
                 continue
-            refused = group is None or RULES[key[0]].refusal(self.view, key[1], key[2]) is not None
+            refused = group is None or self.measurements.refusal(key) is not None
             events.append(self._withdraw(later, t, reason, None))
             if group is not None and not refused:
                 opened = self._open(key, group, t, (lost.stated.id,))
@@ -297,13 +258,10 @@ class Lifecycle:
             events += self._close(key, t, cause)
         return events
 
-    def silence(self, key: Key) -> None:
-        """No alert is wanted of a machine that makes no incident."""
-        RULES[key[0]].alert_from(self.view, key[1], key[2], FOREVER)
-
     def move(self, view: View, key_of: Callable[[Key], Key | None]) -> None:
         """Go on under another facility file. What does not go on was closed before."""
         old, self.view = self.view, view
+        self.measurements.view = view
         moved = {key_of(key): incident for key, incident in self.open.items()}
         self.open = {key: incident for key, incident in moved.items() if key is not None}
         self.care.view = view
@@ -318,19 +276,18 @@ class Lifecycle:
         """The open incidents as they are known at a moment, by start and id."""
         found = []
         for key, incident in self.open.items():
-            group = RULES[key[0]].group(self.view, key[1], key[2])
+            group = self.measurements.group(key)
             if group is not None:
-                found.append(self._grown(key, incident, group, t))
+                found.append(self.measurements.grown(key, incident, group, t))
         return sorted(found, key=lambda finding: (finding.start, finding.id))
 
     def _open(self, key: Key, group: Group, t: int, replaces: tuple[str, ...] = ()) -> list[Event]:
         rule, slot, number = RULES[key[0]], key[1], key[2]
-        uids = self._uids(key)
+        uids = self.measurements.uids(key)
         moment = Moment(t, group, group.identity, group.start, (), uids, t, (t,))
-        if key[0] == CONTACT:
-            self._count_contact(slot, number, group)
+        self.measurements.count_contact(key, group)
         finding = rule.finding(self.view, slot, number, moment)
-        merge = self._merge()
+        merge = self.measurements.merge()
         incident = OpenIncident(
             group.identity,
             group.start,
@@ -342,19 +299,11 @@ class Lifecycle:
             uids,
         )
         self.open[key] = incident
-        self._ask_for_alert(key, incident, t)
+        self.measurements.ask_for_alert(key, incident)
         return [
             Event(EventType.OPENED, t, finding, replaces=replaces),
             Event(EventType.ALERTED, t, finding),
         ]
-
-    def _count_contact(self, slot: int, number: int, group: Group) -> None:
-        """Count the contact of an incident towards the totals of its persons, so far and from now on."""
-        tables = self.view.tables
-        held = int(tables.episodes["g_held"][slot, number])
-        for person in RULES[CONTACT].persons(self.view, slot, number):
-            add_contact(tables.persons[person], tables.pasts[person], group.start, group.end, held)
-        tables.episodes["counted"][slot, number] = 1
 
     def _act(self, key: Key, t: int) -> list[Event]:
         """Close or extend an incident, if that is due."""
@@ -364,14 +313,14 @@ class Lifecycle:
             return self._close(key, t, "ended")
         events: list[Event] = []
         if incident.close_at <= t:
-            merge = self._merge()
+            merge = self.measurements.merge()
             later = max(group.end + merge, group.undecided_until)
             if later <= t:
                 return self._close(key, t, "ended")
             incident.close_at = later
         if incident.extend_at <= t:
             incident.extend_at += MINUTE
-            finding = self._grown(key, incident, group, t)
+            finding = self.measurements.grown(key, incident, group, t)
             if finding.end > incident.stated.end or finding.severity != incident.stated.severity:
                 incident.stated = finding
                 events.append(Event(EventType.EXTENDED, t, finding))
@@ -385,7 +334,7 @@ class Lifecycle:
         group = rule.group(self.view, key[1], key[2])
         finding = incident.stated
         if group is not None and group.start == incident.start:
-            finding = self._grown(key, incident, group, t)
+            finding = self.measurements.grown(key, incident, group, t)
         events = self._end(key, finding, t, reason)
         self._forget(key)
         return events
@@ -399,9 +348,8 @@ class Lifecycle:
     def _withdraw(self, key: Key, t: int, reason: str, replaced_by: str | None) -> Event:
         incident = self.open.pop(key)
         # What was measured stays: the belief may change back.
-        self.silence(key)
-        if key[0] == CONTACT:
-            self.view.tables.episodes["counted"][key[1], key[2]] = 0
+        self.measurements.silence(key)
+        self.measurements.stop_counting(key)
         return Event(EventType.WITHDRAWN, t, incident.stated, reason, replaced_by=replaced_by)
 
     def _correct(self, incident: OpenIncident, finding: Finding, t: int, reason: str) -> list[Event]:
@@ -411,55 +359,11 @@ class Lifecycle:
         incident.stated = finding
         return [Event(EventType.CORRECTED, t, finding, reason)]
 
-    def _finding(self, key: Key, incident: OpenIncident, group: Group, t: int) -> Finding:
-        moment = Moment(
-            t,
-            group,
-            incident.identity,
-            incident.start,
-            incident.stated.people,
-            incident.uids,
-            incident.opened,
-            incident.alerts,
-        )
-        return RULES[key[0]].finding(self.view, key[1], key[2], moment)
-
-    def _grown(self, key: Key, incident: OpenIncident, group: Group, t: int) -> Finding:
-        """The finding of a moment, at least as severe as it was stated: time alone lowers no severity."""
-        finding = self._finding(key, incident, group, t)
-        return replace(finding, severity=highest(finding.severity, incident.stated.severity))
-
-    def _ask_for_alert(self, key: Key, incident: OpenIncident, t: int) -> None:
-        realert = microseconds(self.view.facility.rules.realert_s)
-        period = (incident.alerts[-1] - incident.opened) // realert + 1
-        RULES[key[0]].alert_from(self.view, key[1], key[2], incident.opened + period * realert)
-
-    def _merge(self) -> int:
-        """Longest time between episodes of one incident, microseconds."""
-        return int(self.view.planned.plan.settings[0]["merge"])
-
-    def _uids(self, key: Key) -> tuple[int, ...]:
-        """Numbers of the persons in the order of the identity; of a gathering, whose people change, none."""
-        if key[0] == GATHERING:
-            return ()
-        slots = RULES[key[0]].persons(self.view, key[1], key[2])
-        return tuple(self.view.uid(slot) for slot in sorted(slots, key=self.view.first_track))
-
     def _forget(self, key: Key) -> None:
-        """Forget what the machine of a closed incident has measured, so that what follows is another one."""
-        tables, (name, slot, number) = self.view.tables, key
-        if name == CONTACT and (slot, number) in self.care.open:
-            self._written += self.care.end_all([(slot, number)])
-        if name == MASKS:
-            tables.masks["open"][slot, number] = 0
-            return
-        table = {PLACE: tables.places, CONTACT: tables.episodes}.get(name)
-        if table is not None:
-            table["open"][slot, number] = 0
-            table["lasting"][slot, number] = 0
-            table["counted"][slot, number] = 0
-        else:
-            tables.gatherings["used"][slot] = 0
+        """Forget what a closed incident was measured from; its entry of the exposure log ends first."""
+        if key[0] == CONTACT and key[1:] in self.care.open:
+            self._written += self.care.end_all([key[1:]])
+        self.measurements.forget(key)
 
 
 def _replaces(key: Key, finding: Finding, other: Key, stated: Finding) -> bool:

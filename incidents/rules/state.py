@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from incidents.rules.care import EndedExposure, Name, OpenExposure
 from incidents.rules.compiling import records
 from incidents.rules.ended import EndedIncident
-from incidents.rules.lifecycle import Key, OpenIncident
 from incidents.rules.machines.tables import GATHERING_TABLES, PAIR_TABLES, PERSON_TABLES, Tables
+from incidents.rules.measurements import Key, OpenIncident
 from incidents.rules.reading import RuleError
 
 FORMAT = "lazaretto-rules-4"

@@ -9,15 +9,14 @@ due (an end, an extension, a link between tracklets) comes after them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import polars as pl
 
+from incidents.rules.chunks import Advance, FacilityChange, Mark, SamePerson
 from incidents.rules.compiling import records
 from incidents.rules.events import Event, EventType
-from incidents.rules.exposure import Exposure
 from incidents.rules.health import CameraHealth, CoverageChange, HealthReport
 from incidents.rules.leftovers import without_leftovers
 from incidents.rules.lifecycle import CONTINUATION, MAX_ALERTS, Lifecycle
@@ -59,52 +58,6 @@ __all__ = [
 
 DEFAULT_ASPECT = 16 / 9
 """Aspect of the frame before the first observation; nothing is compared with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FacilityChange:
-    """From a moment on, another facility file is in force.
-
-    Attributes:
-        t: stream time, microseconds UTC.
-        facility: the file; it has the camera.
-    """
-
-    t: int
-    facility: Facility
-
-
-@dataclass(frozen=True, slots=True)
-class SamePerson:
-    """A reviewer states that two tracks are one person.
-
-    Attributes:
-        t: stream time at which it becomes known to the rules, microseconds UTC.
-        track, other: ids of the tracks.
-    """
-
-    t: int
-    track: int
-    other: int
-
-
-Mark = FacilityChange | SamePerson | CoverageChange | HealthReport
-
-
-@dataclass
-class Advance:
-    """What a chunk of input brought.
-
-    Attributes:
-        events: in order of time.
-        exposures: entries of the exposure log that are new or grew, in order of time.
-        links: pairs of tracks (earlier, later) that were found to be of one person: the later continues the
-            earlier. In order of time; facts of reviewers are not among them.
-    """
-
-    events: list[Event] = field(default_factory=list)
-    exposures: list[Exposure] = field(default_factory=list)
-    links: list[tuple[int, int]] = field(default_factory=list)
 
 
 class CameraRules:

@@ -1,12 +1,14 @@
 """The state of a camera's rules as bytes: plain data, small, and bounded however long the camera is watched.
 
 Format: a line with the format, a length and a checksum; a header of that length, JSON; and the tables, field
-by field. Header and tables are compressed with zlib. The header holds the open incidents and the shapes of
-the tables. A table is cut after its last slot in use, and what no machine reads any more is set to zero.
+by field. Header and tables are compressed with bzip2, which makes the histograms of a crowd half as large as
+zlib does. The header holds the open incidents and the shapes of the tables. A table is cut after its last
+slot in use, and what no machine reads any more is set to zero.
 """
 
 from __future__ import annotations
 
+import bz2
 import json
 import zlib
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from incidents.rules.machines.tables import GATHERING_TABLES, PAIR_TABLES, PERSO
 from incidents.rules.measurements import Key, OpenIncident
 from incidents.rules.reading import RuleError
 
-FORMAT = "lazaretto-rules-4"
+FORMAT = "lazaretto-rules-5"
 _OPEN = TypeAdapter(list[tuple[Key, OpenIncident]])
 _ENDED = TypeAdapter(list[EndedIncident])
 _CARE = TypeAdapter(list[tuple[Name, OpenExposure]])
@@ -69,8 +71,8 @@ def encode(state: State) -> bytes:
         "ended_care": json.loads(_ENDED_CARE.dump_json(state.ended_care)),
         "shapes": shapes,
     }
-    text = zlib.compress(json.dumps(header, separators=(",", ":")).encode(), 9)
-    body = text + zlib.compress(b"".join(parts), 9)
+    text = bz2.compress(json.dumps(header, separators=(",", ":")).encode())
+    body = text + bz2.compress(b"".join(parts))
     return f"{FORMAT} {len(text)} {zlib.crc32(body):08x}\n".encode() + body
 
 
@@ -89,8 +91,8 @@ def decode(data: bytes, empty: Tables) -> State:
     length = int(words[1])
     tables: dict[str, Any] = {}
     try:
-        header = json.loads(zlib.decompress(body[:length]))
-        content = zlib.decompress(body[length:])
+        header = json.loads(bz2.decompress(body[:length]))
+        content = bz2.decompress(body[length:])
         at = 0
         for name, table in zip(Tables._fields, empty, strict=True):
             shape = tuple(header["shapes"][name])
@@ -108,7 +110,7 @@ def decode(data: bytes, empty: Tables) -> State:
             dict(_CARE.validate_python(_lists(header["care"]))),
             _ENDED_CARE.validate_python(header["ended_care"]),
         )
-    except (ValidationError, ValueError, KeyError, zlib.error) as error:
+    except (ValidationError, ValueError, KeyError, OSError) as error:
         raise RuleError(
             f"expected a state of a camera's rules, got one that cannot be read: {error}"
         ) from None

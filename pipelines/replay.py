@@ -19,7 +19,11 @@ from incidents.ledger import Ledger
 from incidents.local_time import utc_datetime
 from incidents.payloads import IncidentPayload
 from incidents.record import Incident
+from incidents.watched.hour import HourCounts
+from incidents.watched.summary import CameraWatch
 from pipelines.home import Home
+from pipelines.watched import find_watches
+from pipelines.watched_hours import count_missing
 from vision import observations
 from vision.frames import to_iso
 from vision.parallel import map_processes
@@ -81,6 +85,7 @@ class CameraReplay:
         observations: number of observations evaluated (one person in one analysed frame).
         incidents: records, by start; `run` is empty.
         notices: sentences about what was not evaluated, and why.
+        counts: of the hours that were never counted under the facility file: what could have been judged.
     """
 
     camera: str
@@ -89,6 +94,7 @@ class CameraReplay:
     observations: int
     incidents: tuple[Incident, ...]
     notices: tuple[str, ...]
+    counts: tuple[HourCounts, ...]
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,12 @@ class Replay:
     def observations(self) -> int:
         """Number of observations evaluated."""
         return sum(camera.observations for camera in self.cameras)
+
+    def watches(self, ledger: Ledger) -> list[CameraWatch]:
+        """What each camera watched in that time, and what could have been raised under the facility file."""
+        cameras = [item.camera for item in self.cameras]
+        counts = [hour for item in self.cameras for hour in item.counts]
+        return find_watches(ledger, cameras, self.window, self.facility.version, counts)
 
     @property
     def all_notices(self) -> tuple[str, ...]:
@@ -181,10 +193,10 @@ def replay(
         ledger: its models and coverage go into the records.
         facility: zones, rules, thresholds.
         cameras: ids; None = all cameras of the facility.
-        window: the time to evaluate; None = as far as the log reaches.
+        window: the time to evaluate; None = as far as the log and the recorded coverage reach.
 
     Raises:
-        NothingToReplay: the log has no observations of those cameras in that time.
+        NothingToReplay: nothing was recorded of those cameras in that time.
         LazarettoError: a camera is unknown, the window is empty, or the log cannot be read.
     """
     begun = time.perf_counter()
@@ -195,8 +207,10 @@ def replay(
     logged = observations.cameras(home.path)
     jobs: list[_Job] = []
     for camera in facility.cameras:
-        reach = observations.span(home.path, camera.id) if camera.id in logged else None
-        if reach is None or (wanted is not None and camera.id not in wanted):
+        if wanted is not None and camera.id not in wanted:
+            continue
+        reach = _reach(home, ledger, camera.id, camera.id in logged)
+        if reach is None:
             continue
         start, end = max(reach[0], low or reach[0]), min(reach[1], high or reach[1])
         if start < end:
@@ -204,7 +218,7 @@ def replay(
     if not jobs:
         held = ", ".join(logged) or "none"
         raise NothingToReplay(
-            f"{home.path}: expected observations of the facility's cameras in that time, got none "
+            f"{home.path}: expected footage of the facility's cameras in that time, got none "
             f"(the log holds cameras: {held})"
         )
     notices = [
@@ -213,6 +227,15 @@ def replay(
         if name not in {camera.id for camera in facility.cameras} and wanted is None
     ]
     return Replay(facility, _run(jobs), tuple(notices), time.perf_counter() - begun)
+
+
+def _reach(home: Home, ledger: Ledger, camera: str, logged: bool) -> tuple[int, int] | None:
+    """From when to when anything is known of a camera: an empty view is known too."""
+    known = [observations.span(home.path, camera)] if logged else []
+    spans = [span for span in known if span is not None]
+    recorded = ledger.coverage.recorded(camera, *observations.ALL_TIME)
+    spans += [(item.start, item.end) for item in recorded]
+    return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
 
 def count_recorded(ledger: Ledger, found: Replay) -> RecordedShare:
@@ -260,5 +283,7 @@ def _replay_camera(job: _Job) -> CameraReplay:
             for finding in found.findings.values()
             if finding.end >= job.window[0]
         ]
+        home, version = Home(job.home), job.facility.version
+        counts = count_missing(home, ledger, job.facility, [job.camera], job.window, version=version)
     incidents.sort(key=lambda incident: (incident.start, incident.id))
-    return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), notices)
+    return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), notices, counts)

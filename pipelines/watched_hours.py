@@ -58,6 +58,8 @@ def count_missing(
     facility: Facility,
     cameras: Sequence[str],
     window: tuple[int | None, int | None],
+    *,
+    version: str | None = None,
 ) -> tuple[HourCounts, ...]:
     """Count, without keeping them, the hours with footage of which the ledger has no counts.
 
@@ -67,6 +69,7 @@ def count_missing(
         facility: the facility file under which to count; cameras that it does not have are left out.
         cameras: ids.
         window: [start, end), microseconds UTC; None = no bound.
+        version: SHA-256 of the facility file under which an hour must have been counted; None = any.
 
     Raises:
         LazarettoError: the log cannot be read.
@@ -77,7 +80,7 @@ def count_missing(
     for name in cameras:
         if name not in known:
             continue
-        counted = {item.hour for item in ledger.hours.find(low, high, [name])}
+        counted = {item.hour for item in ledger.hours.find(low, high, [name], version)}
         wanted = {
             hour
             for item in ledger.coverage.recorded(name, low, high)

@@ -10,13 +10,12 @@ from rich.console import Console
 from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
 from cli.output import print_json, print_line, print_note
 from cli.tables import incident_table
-from cli.watched import print_watched
+from cli.watched import print_watched, warn_watched
 from incidents.ledger import Ledger
 from pipelines.facilities.choice import choose_facility
 from pipelines.home import Home
 from pipelines.replay import count_recorded
 from pipelines.replay import replay as run_replay
-from pipelines.watched import find_watches
 
 
 def replay(
@@ -36,10 +35,10 @@ def replay(
     with Ledger.open(folder.ledger, create=False) as ledger:
         found = run_replay(folder, ledger, choose_facility(facility, ledger), camera or None, window)
         share = count_recorded(ledger, found)
-        cameras = [item.camera for item in found.cameras]
-        watches = find_watches(ledger, cameras, found.window, found.facility.version)
+        watches = found.watches(ledger)
     if as_json:
         print_json(found.to_payload().to_dict())
+        warn_watched(watches)
         return
     Console().print(incident_table(found.incidents, with_clips=False))
     print_watched(watches)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -212,15 +211,12 @@ def walking_speeds(rows: pl.DataFrame, unit: Unit) -> Floats:
     for part in table.sort("track", "t").partition_by("track"):
         t, px, py, tallness = (part[name].to_numpy().astype(np.float64) for name in ("t", "x", "y", "size"))
         marks = [0]
-        for number in range(1, len(t)):
-            if t[number] - t[marks[-1]] >= SPEED_STEP_US:
-                marks.append(number)
-        steps = [
-            math.hypot(px[b] - px[a], py[b] - py[a]) / np.mean(tallness[[a, b]]) * SECOND / (t[b] - t[a])
-            for a, b in pairwise(marks)
-            if t[b] - t[a] <= 2 * SPEED_STEP_US
-        ]
-        walking = [step for step in steps if step >= WALKING_FROM[unit]]
+        while (number := int(np.searchsorted(t, t[marks[-1]] + SPEED_STEP_US))) < len(t):
+            marks.append(number)
+        dt, dx, dy = np.diff(t[marks]), np.diff(px[marks]), np.diff(py[marks])
+        size_between = (tallness[marks][:-1] + tallness[marks][1:]) / 2
+        steps = (np.hypot(dx, dy) / size_between * SECOND / dt)[dt <= 2 * SPEED_STEP_US]
+        walking = steps[steps >= WALKING_FROM[unit]]
         if len(walking) >= MIN_WALK_S:
             found.append(float(np.median(walking)))
     return np.array(found, np.float64)

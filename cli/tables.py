@@ -13,13 +13,14 @@ from incidents.export import row_of
 from incidents.ledger import ExposureEntry, HistoryEntry
 from incidents.local_time import local_iso
 from incidents.record import DECIDED, Incident, Status
-from pipelines.incident_review import IncidentDetails
-from pipelines.log_upkeep import LogSummary
-from pipelines.publish import PublicationEntry
 from vision.frames import to_iso
 
 if TYPE_CHECKING:
+    # Only named here: these modules take seconds to import.
     from pipelines.analysis_report import CameraReport
+    from pipelines.incident_review import IncidentDetails
+    from pipelines.log_upkeep import LogSummary
+    from pipelines.publish import PublicationEntry
     from vision.roles.model import RoleModel
 
 

@@ -1,19 +1,31 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from tests.running import FACILITY, LOBBY, YARD, lazaretto
 
 
 @pytest.fixture(scope="session")
-def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The sample footage, analysed once without interruption: the home, and what the command printed."""
-    home = tmp_path_factory.mktemp("analysed") / "home"
-    ran = lazaretto(
-        "analyze", f"yard={YARD}", f"lobby={LOBBY}", "--facility", FACILITY, "--home", home, "--json"
-    )
-    assert ran.code == 0, ran.err
-    return home, ran.json
+def analysed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, dict[str, Any]]:
+    """The sample footage, analysed once without interruption: the home, and what the command printed.
+
+    It takes a minute or two, so the processes that run the tests share the result; each has its own copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "analysed"
+    home, printed = folder / "home", folder / "printed.json"
+    with FileLock(f"{folder}.lock"):
+        if not printed.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            sources = f"yard={YARD}", f"lobby={LOBBY}"
+            ran = lazaretto("analyze", *sources, "--facility", FACILITY, "--home", home, "--json")
+            assert ran.code == 0, ran.err
+            printed.write_text(ran.out, "utf-8")
+        copy = Path(shutil.copytree(home, tmp_path_factory.mktemp("analysed") / "home"))
+    return copy, json.loads(printed.read_text("utf-8"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import build
+from cli.main import LAZARETTO
 from incidents.record import Incident, Status
 from incidents.rules.machines.plan import plan_camera
 from tests.pipelines.suggestion.corridor import DOORS, corridor
@@ -34,7 +34,7 @@ class Site:
     def suggest(self, *more: str | Path) -> Any:
         flags = ("--home", self.home, "--facility", self.facility, "--camera", CAMERA, *more)
         return CliRunner().invoke(
-            build("zones"), ["zones", "suggest", *map(str, flags)], env={"COLUMNS": "180"}
+            LAZARETTO.build(["zones"]), ["zones", "suggest", *map(str, flags)], env={"COLUMNS": "180"}
         )
 
 

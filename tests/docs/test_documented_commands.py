@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 import typer.main
 
-from cli.main import build
+from cli.main import LAZARETTO
 from tests.running import ROOT, YARD, facts
 from vision import observations
 
@@ -158,7 +158,7 @@ def test_the_commands_of_the_pages_run(reader: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_named_on_a_page_exists_with_its_flags(page: Path) -> None:
-    group = typer.main.get_command(build())
+    group = typer.main.get_command(LAZARETTO.build())
     for command in (*commands(page), *inline(page)):
         if command.text.startswith("lazaretto "):
             check(command, group, shlex.split(command.text)[1:])

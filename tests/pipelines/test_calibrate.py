@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import build
+from cli.main import LAZARETTO
 from tests.running import FACILITY, lazaretto, one_sentence
 from tests.zones.tsai import PETS_VIEW_001
 from tests.zones.walkers import ASPECT, Pinhole, walk
@@ -199,7 +199,9 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     places = {"marks": marks, "facility": facility, "walked": walked, "tmp": tmp_path}
     before = facility.read_bytes()
     # In this process: a second of loading for each would be most of the time.
-    ran = CliRunner().invoke(build(), ["calibrate", *(argument.format(**places) for argument in arguments)])
+    ran = CliRunner().invoke(
+        LAZARETTO.build(), ["calibrate", *(argument.format(**places) for argument in arguments)]
+    )
     assert isinstance(ran.exception, LazarettoError), ran.output
     assert sentence in str(ran.exception) and "\n" not in str(ran.exception)
     assert facility.read_bytes() == before

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import typer
+from cli.groups import CommandGroup
 
-from cli.commands.zones import check, publish
-from cli.commands.zones.suggest import suggest_zones
-
-app = typer.Typer(
-    help="Tune a facility's zones, and put them in force.", no_args_is_help=True, rich_markup_mode=None
+group = CommandGroup(
+    package="cli.commands.zones",
+    help="Tune a facility's zones, and put them in force.",
+    commands={
+        "check": "check.check",
+        "suggest": "suggest.suggest_zones",
+        "diff": "publish.diff",
+        "publish": "publish.publish",
+        "history": "publish.history",
+    },
 )
-app.command("check")(check.check)
-app.command("suggest")(suggest_zones)
-app.command("diff")(publish.diff)
-app.command("publish")(publish.publish)
-app.command("history")(publish.history)

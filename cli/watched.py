@@ -31,25 +31,29 @@ def hours_table(watches: Sequence[CameraWatch], timezone: str) -> Table:
         title="What was watched, by camera and hour; shares of person-seconds",
         title_justify="left",
         box=None,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
     )
     table.add_column("camera", min_width=8, overflow="fold")
     table.add_column("hour", no_wrap=True)
-    for column in ("watched", "person-s", "feet", "metres", "role", "small", "faces"):
+    for column in ("watched", "person-s", "feet", "metres", "role", "small", "crowd", "faces"):
         table.add_column(column, justify="right", no_wrap=True)
     for watch in watches:
         if not watch.hours:
-            table.add_row(watch.camera, "-", duration_text(watch.watched_s), *["-"] * 6)
+            table.add_row(watch.camera, "-", duration_text(watch.watched_s), *["-"] * 7)
         for hour in watch.hours:
             table.add_row(
                 watch.camera,
                 local_iso(hour.hour, timezone)[2:13].replace("T", " ") + "h",
                 duration_text(hour.watched_s),
                 f"{hour.person_s:,.0f}",
-                *(_share(hour, part) for part in (hour.feet_s, hour.metres_s, hour.role_s, hour.small_s)),
+                *(_share(hour, part) for part in _parts(hour)),
                 f"{hour.tracks_assessed}/{hour.tracks}",
             )
     return table
+
+
+def _parts(hour: HourCounts) -> tuple[float, ...]:
+    return hour.feet_s, hour.metres_s, hour.role_s, hour.small_s, hour.crowded_s
 
 
 def _share(hour: HourCounts, part: float) -> str:

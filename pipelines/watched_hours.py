@@ -18,7 +18,7 @@ from vision.observations import HOUR
 from zones.camera import Camera
 from zones.facility import Facility
 
-COUNTING_VERSION = 3
+COUNTING_VERSION = 4
 """Part of the digest of an hour's inputs; another one has every hour counted anew when it is met."""
 DEFAULT_IMGSZ = 416
 """Longer side of the picture for person detection where the run does not say, px."""

@@ -1,4 +1,4 @@
-"""Advice from what was seen in an hour: people too small to be found, and footage at the wrong speed."""
+"""Advice from what was seen in an hour: people who are hard to find, and footage at the wrong speed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from incidents.watched.crowd import crowd_advice
 from incidents.watched.hour import Ability, Advice
 from vision.frames import SECOND
 from vision.ground import Foot
@@ -91,6 +92,7 @@ def advice(
     able = {item.place for item in abilities if item.rule == "zone_crossing" and item.able}
     found = (
         Advice(about="small_people", sentence=_small_people(rows, camera, able, imgsz)),
+        Advice(about="crowd", sentence=crowd_advice(rows, imgsz, MAX_IMGSZ, IMGSZ_STEP)),
         Advice(about="fragments", sentence=_fragments(rows, imgsz)),
         Advice(about="speed", sentence=_speed(rows, metric)),
     )

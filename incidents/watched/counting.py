@@ -13,6 +13,7 @@ from incidents.coverage import NO_RECORD, Interval, State, clip, summary
 from incidents.local_time import utc_datetime
 from incidents.watched.ability import abilities, metric_reason
 from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
+from incidents.watched.crowd import overlapped
 from incidents.watched.hour import Ability, HourCounts
 from vision.frames import SECOND
 from vision.ground import Foot, locate
@@ -99,6 +100,7 @@ def count_hour(
         role_s=_rounded(int((inside["role"] != Role.UNKNOWN.value).sum()) * unit),
         small_s=_rounded(int(small.sum()) * unit),
         small_px=MIN_DETECTED_HEIGHT_PX,
+        crowded_s=_rounded(int(overlapped(inside).sum()) * unit),
         tracks=tracks,
         tracks_assessed=assessed,
         window_s=rule.window_s,

@@ -15,7 +15,7 @@ from incidents.watched.summary import CameraWatch
 COLUMNS = (
     *("camera", "hour_utc", "facility_version", "analysed_s", "idle_s", "recorded_s"),
     *("could_raise", "could_not", "person_s", "feet_s", "metres_s", "role_s", "small_s", "small_px"),
-    *("tracks", "tracks_assessed"),
+    *("crowded_s", "tracks", "tracks_assessed"),
 )
 """Columns of the CSV: one row for each camera and clock hour; a camera that was not watched has one too."""
 
@@ -57,7 +57,7 @@ def _csv(watches: Sequence[CameraWatch]) -> str:
                     "; ".join(_text(item) for item in hour.abilities if item.able),
                     "; ".join(f"{_text(item)}: {item.reason}" for item in hour.abilities if not item.able),
                     *(hour.person_s, hour.feet_s, hour.metres_s, hour.role_s, hour.small_s, hour.small_px),
-                    *(hour.tracks, hour.tracks_assessed),
+                    *(hour.crowded_s, hour.tracks, hour.tracks_assessed),
                 ]
             )
     return table.getvalue()

@@ -24,7 +24,7 @@ class Ability(Payload):
 class Advice(Payload):
     """What should be changed so that more can be judged."""
 
-    about: Literal["small_people", "fragments", "speed"]
+    about: Literal["small_people", "crowd", "fragments", "speed"]
     sentence: str
 
 
@@ -48,6 +48,9 @@ class HourCounts(Payload):
     small_s: float = Field(description="Person-seconds of people lower than `small_px` as the detector saw.")
     small_px: float = Field(
         description="Height in the scaled picture under which the detector misses people."
+    )
+    crowded_s: float = Field(
+        default=0.0, description="Person-seconds of people whose box another one overlaps."
     )
     tracks: int = Field(description="Tracks seen for at least `window_s`.")
     tracks_assessed: int = Field(description="Those of them with `min_samples` assessed faces in `window_s`.")

@@ -25,6 +25,7 @@ class SharePayload(Payload):
     metres_s: float
     role_s: float
     small_s: float
+    crowded_s: float
 
 
 class WatchPayload(Payload):
@@ -190,6 +191,7 @@ def _people_text(watch: CameraWatch) -> str:
             ("metres_s", "placed in metres"),
             ("role_s", "with a role known beyond the camera's default"),
             ("small_s", f"smaller than the detector needs ({last.small_px:g} px of the scaled picture)"),
+            ("crowded_s", "partly behind or before others"),
         )
     ]
     tracks, assessed = int(watch.total("tracks")), int(watch.total("tracks_assessed"))

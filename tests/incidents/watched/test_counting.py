@@ -162,7 +162,7 @@ def test_tracks_need_eight_assessed_faces_within_ten_seconds(
 def test_no_part_exceeds_the_whole(stays: list[tuple[float, float]], imgsz: int) -> None:
     people = [stay(n, 3 + n, 5, start, start + length) for n, (start, length) in enumerate(stays)]
     counts = count(scene(WALL), people, imgsz=imgsz)
-    parts = (counts.feet_s, counts.metres_s, counts.role_s, counts.small_s)
+    parts = (counts.feet_s, counts.metres_s, counts.role_s, counts.small_s, counts.crowded_s)
     assert all(0 <= part <= counts.person_s for part in parts)
     assert counts.tracks_assessed <= counts.tracks <= len(people)
 

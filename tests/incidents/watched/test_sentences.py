@@ -42,6 +42,7 @@ def hour(number: int = 0, *, wall: bool = True, faces: int = 0) -> HourCounts:
         role_s=0,
         small_s=20,
         small_px=32,
+        crowded_s=30,
         tracks=4,
         tracks_assessed=faces,
         window_s=10,
@@ -64,6 +65,7 @@ def test_what_was_watched_and_what_could_not_be_raised_is_said() -> None:
     )
     assert "of 100 person-seconds 90 % with visible feet, 50 % placed in metres, 0 % with a role" in second
     assert "20 % smaller than the detector needs (32 px" in second
+    assert "30 % partly behind or before others" in second
     assert second.endswith("enough faces assessed of 0 of 4 tracks seen for 10 s.")
 
 

@@ -151,7 +151,8 @@ def _loop(request: BenchRequest) -> Callable[[], int]:
 def _pipeline(request: BenchRequest) -> Callable[[], int]:
     from incidents.ledger import Ledger
     from models.devices import Device
-    from pipelines.analyze import AnalyzeRequest, analyze
+    from pipelines.analysis import AnalyzeRequest
+    from pipelines.analyze import analyze
     from pipelines.assignment import assign
     from pipelines.home import Home
     from vision.perception import ModelBundle, Models, PerceptionSettings

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from pydantic import Field
 
-from incidents.coverage import Interval, State, fill, share_analysed, summary
+from incidents.coverage import NO_RECORD, WATCHED, Interval, State, fill
 from incidents.json_model import Payload, UtcTime
 from incidents.ledger import Ledger
 from incidents.local_time import utc_datetime
 from incidents.payloads import CoveragePayload, IncidentPayload
 from incidents.record import Incident
 from incidents.watched.summary import CameraWatch, WatchPayload, watch_of
-from pipelines.analyze import AnalyzeResult, CameraResult
+from pipelines.analysis import AnalyzeResult, CameraResult
 from pipelines.home import Home
 from pipelines.scenes import OpenedSource
 from pipelines.watched import find_watches
+from vision.frames import SECOND
 from vision.sources.start_time import StartOrigin
 
 
@@ -81,16 +82,23 @@ class CameraReport:
 
     @property
     def seconds_by_state(self) -> dict[State, float]:
-        """Seconds of footage in each coverage state; empty when no footage was usable."""
+        """Seconds of footage in each coverage state; time of which nothing is recorded is no footage."""
         if self.result.window is None:
             return {}
-        return summary(self.coverage, self.result.window)
+        seconds = dict.fromkeys(State, 0.0)
+        for item in self.coverage:
+            if item.cause != NO_RECORD:
+                seconds[item.state] += item.length / SECOND
+        return seconds
 
     @property
     def analysed_share(self) -> float | None:
         """Share of the footage in which the camera was watched, 0..1; None when no footage was usable."""
-        window = self.result.window
-        return None if window is None else share_analysed(self.coverage, window)
+        seconds = self.seconds_by_state
+        if not seconds:
+            return None
+        whole = sum(seconds.values())
+        return sum(seconds[state] for state in WATCHED) / whole if whole else 0.0
 
     def to_payload(self) -> CameraReportPayload:
         """The report as JSON shows it."""
@@ -199,7 +207,7 @@ def _report_camera(ledger: Ledger, result: CameraResult, version: str) -> Camera
     if result.window is None:
         return CameraReport(result, (), (), watch_of(camera, (), (), (None, None)))
     start, end = result.window
-    [watch] = find_watches(ledger, [camera], result.window, version)
+    [watch] = find_watches(ledger, [camera], result.window, result.judged_under or version)
     return CameraReport(
         result,
         fill(ledger.coverage.of(camera, start, end), camera, result.window),

@@ -28,8 +28,8 @@ from cli.tables import coverage_table, incident_table
 from cli.watched import print_watched
 from incidents.ledger import Ledger
 from models.devices import Device
+from pipelines.analysis import AnalyzeRequest
 from pipelines.analysis_report import AnalysisReport, report_analysis
-from pipelines.analyze import AnalyzeRequest
 from pipelines.analyze import analyze as run_analysis
 from pipelines.assignment import assign
 from pipelines.home import Home

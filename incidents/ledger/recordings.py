@@ -111,6 +111,14 @@ class RecordingTable:
         )
         return tuple(_recording(row) for row in rows)
 
+    def with_fingerprint(self, fingerprint: str) -> tuple[Recording, ...]:
+        """The recordings whose file had a fingerprint, by start: of any camera, and as of any time."""
+        rows = self._file.rows(
+            "SELECT * FROM recordings WHERE fingerprint = :fingerprint ORDER BY started",
+            {"fingerprint": fingerprint},
+        )
+        return tuple(_recording(row) for row in rows)
+
     def of_stream(self, stream_key: str) -> tuple[Recording, ...]:
         """The recordings of a stream, by start."""
         rows = self._file.rows(

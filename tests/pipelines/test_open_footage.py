@@ -9,7 +9,7 @@ import av
 import cv2
 import pytest
 
-from pipelines.analyze import AnalyzeRequest
+from pipelines.analysis import AnalyzeRequest
 from pipelines.assignment import assign
 from pipelines.home import Home
 from pipelines.open_footage import OpenedFootage, SeveralScenesError, describe_time

@@ -34,9 +34,9 @@ def spans(camera: Any) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("case", "frames", "end", "said"),
     [
-        ("inflated_duration", 105, "01:00:30.00", ""),
+        ("inflated_duration", 105, "01:00:30.00", "the file states 10 h of footage and holds 10 s"),
         ("ts_clock_jump", 105, "01:00:30.00", "jumps ahead by 3 h 0 min"),
-        ("overlap_preroll", 112, "01:00:32.00", ""),
+        ("overlap_preroll", 112, "01:00:32.00", "8 s of 1 file were left out: that time"),
         ("phantom_gaps", None, "01:00:12.00", ""),
         ("dup_timestamps", None, "01:00:19.9", "equal timestamps"),
     ],

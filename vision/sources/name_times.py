@@ -18,6 +18,7 @@ A date in a folder's name and the time in the file's is how motionEye (`2021-11-
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ LATEST_YEAR = 2100
 """Later years come from numbers in file names that are not dates."""
 MAX_FOLDERS_UP = 5
 """Folders above a recording in which its date is looked for: Dahua writes it four above the file."""
+MAX_RECORDING_US = 86_400 * SECOND
+"""Longest recording whose end a name states, microseconds: recorders begin a new file at least once a day. A
+later time in a name is when it was exported."""
 
 _YEAR_FIRST = r"(?P<year>\d{4})(?P<dash>[-_.]?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
 _DASHCAM = r"(?P<year>\d{4})_(?P<month>\d{2})(?P<day>\d{2})"
@@ -94,6 +98,17 @@ def time_in_name(name: str, tz: tzinfo) -> NameTime | None:
     """
     found = [item for stamp in _STAMPS for item in _times_of(stamp, name, tz)]
     return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def end_in_name(name: str, tz: tzinfo) -> int | None:
+    """The second full date and time in a name, where it is within a day of the first, microseconds UTC.
+
+    Recorders append when the recording ends: `ch1_20261124080000_20261124081000.mp4`.
+    """
+    found = sorted({item.t for stamp in _STAMPS for _, item in _all_times_of(stamp, name, tz)})
+    first = time_in_name(name, tz)
+    later = [t for t in found if first is not None and first.t < t <= first.t + MAX_RECORDING_US]
+    return later[0] if later else None
 
 
 def unix_time_in_name(name: str) -> int | None:
@@ -161,6 +176,11 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 
 def _times_of(stamp: re.Pattern[str], name: str, tz: tzinfo) -> Iterator[tuple[int, NameTime]]:
+    """The first time of a form in a name, with its place; nothing if there is none."""
+    return itertools.islice(_all_times_of(stamp, name, tz), 1)
+
+
+def _all_times_of(stamp: re.Pattern[str], name: str, tz: tzinfo) -> Iterator[tuple[int, NameTime]]:
     for match in stamp.finditer(name):
         half = bool(match["half"])
         readings = [
@@ -176,7 +196,6 @@ def _times_of(stamp: re.Pattern[str], name: str, tz: tzinfo) -> Iterator[tuple[i
             moment = datetime.combine(readings[0], clock).replace(tzinfo=_offset(match) or tz)
             unsure = len(set(readings)) > 1 and not half
             yield match.start(), NameTime(to_microseconds(moment), unsure)
-            return
 
 
 def _readings(part: dict[str, str | None], *, month_first: bool) -> list[tuple[int, int, int]]:

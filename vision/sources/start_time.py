@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ from vision.sources.name_times import (
     FolderDate,
     clock_in_name,
     dates_in_folders,
+    end_in_name,
     time_in_name,
     unix_time_in_name,
 )
@@ -125,7 +126,9 @@ def find_start(
     created = start_from_metadata(*metadata)
     if created is not None:
         readings.append(Reading(StartOrigin.METADATA, created))
-    return choose(readings, lambda: start_from_disk(path, duration), tz, duration=duration, now=now)
+    found = choose(readings, lambda: start_from_disk(path, duration), tz, duration=duration, now=now)
+    note = _end_note(path.name, found, duration, tz)
+    return found if note is None else replace(found, notes=(*found.notes, note))
 
 
 def choose(
@@ -248,6 +251,19 @@ def _time_of_folder(path: Path, folder: FolderDate, named: int | None, tz: tzinf
     if midnight - within <= moment <= midnight + timedelta(days=1) + within:
         return None
     return to_microseconds(datetime.combine(midnight, moment.timetz()))
+
+
+def _end_note(name: str, start: Start, duration: int, tz: tzinfo) -> str | None:
+    """Say that a name states another end of the recording than the file; None where it does not."""
+    end = end_in_name(name, tz)
+    if start.origin is not StartOrigin.FILE_NAME or not duration or end is None:
+        return None
+    if abs(end - start.t - duration) <= MAX_DISAGREEMENT_US:
+        return None
+    return (
+        f"the name states an end at {show_time(end, tz)}, and the file an end at "
+        f"{show_time(start.t + duration, tz)}"
+    )
 
 
 def _why_apart(other: Reading, taken: Reading, tz: tzinfo, duration: int, latest: int) -> str:

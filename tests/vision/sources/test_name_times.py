@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.frames import from_iso, to_microseconds
-from vision.sources.name_times import clock_in_name, dates_in_folders, time_in_name, unix_time_in_name
+from vision.sources.name_times import (
+    clock_in_name,
+    dates_in_folders,
+    end_in_name,
+    time_in_name,
+    unix_time_in_name,
+)
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -131,3 +137,19 @@ def test_any_name_is_read_without_an_error(name: str) -> None:
     clock_in_name(name)
     unix_time_in_name(name)
     dates_in_folders(Path(name) / "a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "iso"),
+    [
+        ("NVR_ch1_main_20261124080000_20261124081000.mp4", "2026-11-24T08:10:00+07:00"),
+        ("cam 2026-11-24_23-50-00 2026-11-25_00-00-00.mkv", "2026-11-25T00:00:00+07:00"),
+        ("Gate 11-24-2026, 8.00.00am GMT+7 - 11-24-2026, 8.10.00am GMT+7.mp4", "2026-11-24T08:10:00+07:00"),
+        ("20261124_080000.mp4", None),
+        ("20261124_080000_20261124_080000.mp4", None),  # the same moment twice
+        ("20261124_080000_20261124_070000.mp4", None),  # earlier
+        ("20261124_080000_exported_20261126_101500.mp4", None),  # over a day later
+    ],
+)
+def test_the_end_that_a_name_states(name: str, iso: str | None) -> None:
+    assert end_in_name(name, HANOI) == (None if iso is None else from_iso(iso))

@@ -173,7 +173,7 @@ class StreamAnalysis:
         self.analysed_until: int | None = None
         self.dropped = 0
         self.clock = ClockState.REGULAR
-        self._noted: set[str] = set()
+        self._noted: set[tuple[int, str]] = set()
         self.frames = 0
         self.ended = False
 
@@ -214,10 +214,10 @@ class StreamAnalysis:
         self._commit()
 
     def _note(self, note: ClockNote) -> None:
-        """Warn of what is wrong with the timestamps, once for each sentence."""
+        """Warn of what is wrong with the timestamps, once for each moment and sentence."""
         self.clock = max(self.clock, note.state)
-        if note.text not in self._noted:
-            self._noted.add(note.text)
+        if (note.t, note.text) not in self._noted:
+            self._noted.add((note.t, note.text))
             self._sink.warn(f"{self._stream.source.name}: at {to_iso(note.t)} {note.text}")
 
     def _begin(self, item: SourceItem) -> None:

@@ -115,3 +115,31 @@ def test_a_file_named_before_the_end_of_the_one_before_is_analysed_from_there(
     write_video(folder / "20261124T010004.500Z.mp4", 60, first=100)
     camera, _ = analyse(folder, tmp_path / "home", facility)
     assert spans(camera) == [("01:00:00.00", "01:00:10.50", "analysed")]
+
+
+def test_a_clock_that_restarts_below_its_first_value_loses_no_picture_and_each_restart_is_named(
+    facility: Path, tmp_path: Path
+) -> None:
+    parts = [
+        write_video(tmp_path / f"{n}.ts", 20, offset_ms=offset, first=20 * n)
+        for n, offset in enumerate((60_000, 30_000, 0))
+    ]
+    joined = tmp_path / "20261124_080000.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    camera, err = analyse(joined, tmp_path / "home", facility)
+    assert spans(camera) == [("01:00:00.00", "01:00:06.00", "analysed")]
+    assert err.count("its clock goes back by 31.9 s") == 2
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+@pytest.mark.parametrize("ahead_ms", [60_000, 3_600_000])
+def test_a_last_picture_that_is_stamped_far_ahead_costs_itself_only(
+    suffix: str, ahead_ms: int, facility: Path, tmp_path: Path
+) -> None:
+    times = [100 * n for n in range(40)]
+    times[-1] += ahead_ms
+    clip = write_video(tmp_path / f"20261124_080000.{suffix}", 40, times_ms=times)
+    camera, err = analyse(clip, tmp_path / "home", facility)
+    assert "one picture is stamped" in err and "is left out" in err
+    assert spans(camera)[0] == ("01:00:00.00", "01:00:03.80", "analysed")
+    assert spans(camera)[-1][1] <= "01:00:04.10"

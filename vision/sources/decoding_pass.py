@@ -147,6 +147,7 @@ class DecodingPass:
         self._last_t = pass_start.last_t
         self._last_stamp: int | None = None
         self._interlaced = False
+        self._shown = False
         # The timestamp of the last decoded frame, whether it was yielded or not.
         self._decoded_stamp: int | None = None
         # What is skipped at the beginning, and whether a frame before the seek target was seen.
@@ -242,7 +243,9 @@ class DecodingPass:
             # The decoder is some frames ahead, but new parameters are valid from a key frame on only.
             self._in_codec = self._stream.codec_context.sample_aspect_ratio
         stamp, missing = self._match(frame)
-        hidden = stamp is not None and stamp < self._timeline.origin
+        # Only before the first picture that is shown: later ones are of a clock that was restarted.
+        hidden = not self._shown and stamp is not None and stamp < self._timeline.origin
+        self._shown |= not hidden
         if hidden or self._skip_elapsed is not None:
             if hidden or stamp is None or self._timeline.elapsed(stamp) <= (self._skip_elapsed or 0):
                 if self._trusted(frame, self._timeline.t(stamp, self._index)):
@@ -376,6 +379,7 @@ class DecodingPass:
         if (
             self._last_stamp is None
             or self._anchored
+            or self._clock.ends_with_outlier  # it is what states the duration
             or holds_no_more(self._container, self._stream, self._last_read)
             or stated is None
             or not CONTAINERS_WITH_DURATION & set(self._container.format.name.split(","))

@@ -63,7 +63,11 @@ class _Held(Generic[FrameT]):
 
 
 class FrameClock(Generic[FrameT]):
-    """Gives the frames of one pass over a file their stream times, which increase from frame to frame."""
+    """Gives the frames of one pass over a file their stream times, which increase from frame to frame.
+
+    Attributes:
+        ends_with_outlier: the last picture was given up; known after `finish`.
+    """
 
     def __init__(self, step: int, hole: int, last_t: int | None) -> None:
         """Begin a pass.
@@ -82,6 +86,8 @@ class FrameClock(Generic[FrameT]):
         self._standing = 0
         self._lost = 0
         self._inexact = False
+        self._apart = step
+        self.ends_with_outlier = False
 
     def take(self, frame: FrameT, stamped: int) -> Iterator[tuple[FrameT, int] | ClockNote]:
         """Take the next frame in display order, with the stream time that its timestamp gives.
@@ -98,9 +104,13 @@ class FrameClock(Generic[FrameT]):
     def finish(self) -> Iterator[tuple[FrameT, int] | ClockNote]:
         """The file has ended: what the next frame would confirm is decided without it."""
         held, self._held = self._held, None
-        if held is not None and 0 < self._ahead(held.stamped) <= MAX_HOLE_US:
+        if held is None:
+            return
+        # Pictures that are always far apart, as in a time lapse, are no outliers.
+        if 0 < self._ahead(held.stamped) <= 2 * self._apart:
             yield from self._place(held.frame, held.stamped)
-        elif held is not None:
+        else:
+            self.ends_with_outlier = True
             yield self._give_up(held)
 
     @property
@@ -175,6 +185,8 @@ class FrameClock(Generic[FrameT]):
         elif self._last_t is not None and self._last_stamped is not None and stamped > self._last_stamped:
             self._standing = 0
             self._advance = min(self._step, stamped - self._last_stamped)
+        if self._last_t is not None:
+            self._apart = t - self._last_t
         self._last_t, self._last_stamped = t, stamped
         yield frame, t
 

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
+from cli.incident_table import short_times
 from cli.output import print_line, print_note
-from cli.tables import short_time
+from cli.watched import log_text, print_watched
 from incidents.comparison import Change, Comparison
 from incidents.intervals import exact_share
+from incidents.watched.summary import CameraWatch
 from pipelines.compare import Difference
 from vision.frames import SECOND, from_iso
 
 
-def print_difference(found: Difference) -> None:
-    """Print gained, lost and changed incidents, the scores of both files, and a summary."""
+def print_difference(found: Difference, watches: Sequence[CameraWatch]) -> None:
+    """Print gained, lost and changed incidents, the scores of both files, and a summary.
+
+    Args:
+        found: the difference.
+        watches: what was watched, and what could have been raised under the new file.
+    """
     console = Console()
     comparison = found.comparison
+    every = (*comparison.gained, *comparison.lost, *comparison.changed)
+    times = short_times((change.incident.start, change.incident.timezone) for change in every)
+    starts = {id(change): text for change, text in zip(every, times, strict=True)}
     for title, changes in (
         ("Gained", comparison.gained),
         ("Lost", comparison.lost),
         ("Changed", comparison.changed),
     ):
         if changes:
-            console.print(_changes_table(title, changes))
+            console.print(_changes_table(title, changes, [starts[id(change)] for change in changes]))
     console.print(_scores_table(comparison))
     old, new = (item.facility.version[:12] for item in (found.old, found.new))
     print_line(f"Old file: version {old}. New file: version {new}.")
     seconds = found.old.seconds + found.new.seconds
     print_line(
         f"{len(comparison.gained)} gained, {len(comparison.lost)} lost, {len(comparison.changed)} changed, "
-        f"{len(comparison.same)} the same; {found.new.hours} camera-hours of the log in {seconds:.1f} s."
+        f"{len(comparison.same)} the same; {log_text(found.new)}, both files in {seconds:.1f} s."
     )
+    print_line("Under the new file:")
+    print_watched(watches)
     if confirmed := [change for change in comparison.lost if change.verdict == "confirmed"]:
         print_line(f"Of the lost incidents, {len(confirmed)} had been confirmed.", "bold")
     if comparison.missed:
@@ -41,18 +55,18 @@ def print_difference(found: Difference) -> None:
         print_note(f"new: {text}")
 
 
-def _changes_table(title: str, changes: tuple[Change, ...]) -> Table:
+def _changes_table(title: str, changes: tuple[Change, ...], starts: Sequence[str]) -> Table:
     table = Table(title=f"{title}: {len(changes)}", title_justify="left")
     for column in ("id", "start", "s", "where", "what", "severity", "verdict"):
         table.add_column(column, justify="right" if column == "s" else "left", no_wrap=column == "id")
     if title == "Changed":
         table.add_column("how")
-    for change in changes:
+    for change, start in zip(changes, starts, strict=True):
         item = change.incident
         roles = ", ".join(dict.fromkeys(track.role for track in item.tracks))
         row = [
             item.id[:6],
-            short_time(item.start, item.timezone),
+            start,
             f"{item.duration_s:.0f}",
             f"{item.camera} {item.zone or ''}".strip(),
             f"{item.kind.replace('_', ' ')}, {roles}",

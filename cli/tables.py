@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from cli.incident_table import ongoing_text, short_times
 from incidents.coverage import WATCHED
 from incidents.export import row_of
 from incidents.ledger import ExposureEntry, HistoryEntry
 from incidents.local_time import local_iso
-from incidents.record import DECIDED, Incident, Status
 from vision.frames import to_iso
 
 if TYPE_CHECKING:
@@ -24,50 +24,6 @@ if TYPE_CHECKING:
     from vision.roles.model import RoleModel
 
 
-def incident_table(incidents: Sequence[Incident], with_clips: bool = True) -> Table:
-    """Incidents as rows, with times in the zone of the facility; always called suspected violations.
-
-    Faults of cameras are counted apart: they are no violation.
-
-    Args:
-        incidents: by start.
-        with_clips: whether a row says that its clip is missing.
-    """
-    faults = sum(incident.kind == "camera_health" for incident in incidents)
-    count = len(incidents) - faults
-    title = f"{count or 'No'} suspected violation{'s' if count != 1 else ''}"
-    if faults:
-        title += f", {faults} camera fault{'s' if faults != 1 else ''}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("id", no_wrap=True)
-    table.add_column("start", no_wrap=True)
-    table.add_column("s", justify="right", no_wrap=True)
-    for column in ("where", "what", "severity"):
-        table.add_column(column)
-    for incident in incidents:
-        clip = incident.evidence_of_kind("clip")
-        no_clip = with_clips and clip is None and incident.kind != "camera_health"
-        roles = ", ".join(dict.fromkeys(track.role for track in incident.tracks))
-        words = [
-            incident.kind.replace("_", " "),
-            incident.subkind.replace("_", " "),
-            roles,
-            _measurements(incident),
-            ongoing_text(incident),
-            "second look due" if incident.second_look is not None else "",
-            "withdrawn" if incident.status is Status.WITHDRAWN else "",
-        ]
-        table.add_row(
-            incident.id[:6],
-            short_time(incident.start, incident.timezone),
-            f"{incident.duration_s:.0f}",
-            f"{incident.camera} {incident.zone or ''}".strip(),
-            ", ".join(part for part in words if part),
-            f"{incident.severity}{', no clip' if no_clip else ''}",
-        )
-    return table
-
-
 def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
     """The exposure log as rows, with times in the zone of the facility."""
     count = len(entries)
@@ -76,10 +32,11 @@ def exposure_table(entries: Sequence[ExposureEntry]) -> Table:
     )
     for column in ("id", "start", "held s", "where", "persons", "distance", "allowed"):
         table.add_column(column, justify="right" if column == "held s" else "left")
-    for entry in entries:
+    starts = short_times((entry.start, entry.timezone) for entry in entries)
+    for entry, start in zip(entries, starts, strict=True):
         table.add_row(
             entry.id[:6],
-            short_time(entry.start, entry.timezone),
+            start,
             f"{entry.held_s:.0f}",
             f"{entry.camera} {entry.zone}",
             ", ".join(f"{track.id[-6:]} {track.role}" for track in entry.tracks),
@@ -117,18 +74,6 @@ def details_table(details: IncidentDetails, home: Path) -> Table:
     return table
 
 
-def ongoing_text(incident: Incident) -> str:
-    """Whether an incident still goes on, in words; empty where it does not.
-
-    A record stays as it was decided on, so that of a decided one says nothing about the present.
-    """
-    if not incident.ongoing:
-        return ""
-    if incident.status in DECIDED:
-        return "going on when it was decided"
-    return "open at the end of the footage"
-
-
 def _entry_text(entry: HistoryEntry, timezone: str) -> str:
     """What happened, at what stream time, to what, by whom, and why."""
     subject = entry.to_status if entry.to_status is not None else getattr(entry.detail, "kind", None)
@@ -136,19 +81,6 @@ def _entry_text(entry: HistoryEntry, timezone: str) -> str:
         subject = f"at {local_iso(entry.t, timezone)}"
     parts = [str(part) for part in (entry.event, subject, entry.by, entry.reason) if part]
     return " ".join(parts) + (f", replaced by {entry.replaced_by}" if entry.replaced_by else "")
-
-
-def _measurements(incident: Incident) -> str:
-    """What was measured of an incident, in a few words."""
-    words = []
-    if incident.distance_min is not None:
-        error = "" if incident.distance_se is None else f" ± {incident.distance_se:.1f}"
-        words.append(f"at least {incident.distance_min:.1f}{error} m apart")
-    if incident.mask_state is not None:
-        words.append(incident.mask_state)
-    if incident.assessable_share is not None and incident.kind.startswith("mask"):
-        words.append(f"face assessable {incident.assessable_share:.0%}")
-    return ", ".join(words)
 
 
 def coverage_table(cameras: Iterable[CameraReport]) -> Table:
@@ -196,25 +128,35 @@ def history_table(entries: Sequence[PublicationEntry]) -> Table:
 def log_table(summaries: Iterable[LogSummary]) -> Table:
     """What the observation log holds, one row for each camera."""
     table = Table(
-        title="Observation log; density: bytes for one second of one person",
+        title="Observation log; track: one stay of a person in view",
         title_justify="left",
         box=None,
+        padding=(0, 1, 0, 0),
     )
-    for column in ("camera", "from (UTC)", "until"):
-        table.add_column(column, min_width=10)
-    for column in ("hours", "files", "rows", "person-s", "bytes", "density"):
+    table.add_column("camera", min_width=8, overflow="fold")
+    for column in ("from (UTC)", "until"):
+        table.add_column(column, min_width=10)  # where it is narrow, the time stands under the day
+    for column in ("hours", "files", "rows", "tracks", "person-s", "size"):
         table.add_column(column, justify="right", no_wrap=True)
     for item in summaries:
-        density = item.bytes_per_person_second
         table.add_row(
             item.camera,
             *(to_iso(t)[:16].replace("T", " ") for t in (item.start, item.end)),
-            *(f"{count:,}" for count in (len(item.hours), item.files, item.rows)),
+            *(f"{count:,}" for count in (len(item.hours), item.files, item.rows, item.tracks)),
             f"{item.person_seconds:,.0f}",
-            f"{item.bytes:,}",
-            "-" if density is None else f"{density:.1f}",
+            _size_text(item.bytes),
         )
     return table
+
+
+def _size_text(size: int) -> str:
+    """A number of bytes for people, in powers of 1000: "940 B", "12.3 kB", "1.2 GB"."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.95 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} B" if unit == "B" else f"{value:,.1f} {unit}"
 
 
 def role_model_table(path: Path, model: RoleModel) -> Table:
@@ -225,8 +167,3 @@ def role_model_table(path: Path, model: RoleModel) -> Table:
     for roles, count in zip(model.classes, model.counts, strict=True):
         table.add_row(" or ".join(roles), str(count.crops), str(count.tracks))
     return table
-
-
-def short_time(t: int, timezone: str) -> str:
-    """Microseconds UTC as month, day and time of day in a time zone: 11-24 08:00:00."""
-    return local_iso(t, timezone)[5:19].replace("T", " ")

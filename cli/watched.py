@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -11,6 +12,9 @@ from cli.output import print_line
 from incidents.local_time import local_iso
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch, duration_text, watch_sentences
+
+if TYPE_CHECKING:
+    from pipelines.replay import Replay  # Only named here: it takes long to import.
 
 
 def print_watched(watches: Sequence[CameraWatch]) -> None:
@@ -23,6 +27,15 @@ def warn_watched(watches: Sequence[CameraWatch]) -> None:
     """The same on standard error, where standard output holds JSON."""
     for text in watch_sentences(watches):
         print(text, file=sys.stderr)
+
+
+def log_text(found: Replay) -> str:
+    """How much of the log a replay evaluated: "220 observations in 3 clock hours of the log of yard"."""
+    cameras = found.cameras
+    of = cameras[0].camera if len(cameras) == 1 else f"{len(cameras)} cameras"
+    hours = f"{found.hours} clock hour{'' if found.hours == 1 else 's'}"
+    count = f"{found.observations} observation{'' if found.observations == 1 else 's'}"
+    return f"{count} in {hours} of the log of {of}"
 
 
 def hours_table(watches: Sequence[CameraWatch], timezone: str) -> Table:

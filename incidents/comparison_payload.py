@@ -67,7 +67,9 @@ class ComparisonPayload(Payload):
     cameras: list[str]
     start: UtcTime
     end: UtcTime
-    camera_hours: int = Field(description="Hours of log that were evaluated, over all cameras.")
+    camera_hours: int = Field(
+        description="Clock hours with observations, a begun one counted whole, over all cameras."
+    )
     same: int = Field(description="Number of incidents that both files raise without a difference.")
     changed: list[ChangePayload]
     gained: list[ChangePayload]

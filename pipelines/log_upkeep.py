@@ -80,6 +80,11 @@ class LogSummary:
         return sum(item.seconds for item in self.hours)
 
     @property
+    def tracks(self) -> int:
+        """Number of tracks: a person who leaves the view and comes back has another one."""
+        return len(frozenset().union(*(item.tracks for item in self.hours)))
+
+    @property
     def bytes(self) -> int:
         """Size on the disk."""
         return sum(item.bytes for item in self.hours)
@@ -101,6 +106,7 @@ class LogSummary:
             "append_logs": self.append_logs,
             "known_until": None if self.known_until is None else to_iso(self.known_until),
             "rows": self.rows,
+            "tracks": self.tracks,
             "person_seconds": round(self.person_seconds, 3),
             "bytes": self.bytes,
             "bytes_per_person_second": None if density is None else round(density, 3),
@@ -111,6 +117,7 @@ class LogSummary:
                     "old_format_files": item.old_format_files,
                     "append_logs": item.append_logs,
                     "rows": item.rows,
+                    "tracks": len(item.tracks),
                     "seconds": item.seconds,
                     "bytes": item.bytes,
                 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import Field
@@ -68,7 +68,9 @@ class ReplayPayload(Payload):
 
     facility: ReplayFacilityPayload
     seconds: float = Field(description="Time that the replay took.")
-    camera_hours: int = Field(description="Hours of log that were evaluated, over all cameras.")
+    camera_hours: int = Field(
+        description="Clock hours with observations, a begun one counted whole, over all cameras."
+    )
     cameras: list[ReplayCameraPayload]
     notices: list[str] = Field(description="Sentences that concern no single camera.")
     incidents: list[IncidentPayload]
@@ -81,7 +83,7 @@ class CameraReplay:
     Attributes:
         camera: id of the camera.
         window: the time evaluated, [start, end), microseconds UTC.
-        hours: hours of that time for which the log has observations.
+        hours: clock hours of that time for which the log has observations; a begun one counts whole.
         observations: number of observations evaluated (one person in one analysed frame).
         incidents: records, by start; `run` is empty.
         notices: sentences about what was not evaluated, and why.
@@ -126,7 +128,7 @@ class Replay:
 
     @property
     def hours(self) -> int:
-        """Camera-hours for which the log has observations."""
+        """Clock hours for which the log has observations, over all cameras; a begun one counts whole."""
         return sum(camera.hours for camera in self.cameras)
 
     @property
@@ -244,6 +246,27 @@ def count_recorded(ledger: Ledger, found: Replay) -> RecordedShare:
     cameras = [item.camera for item in found.cameras]
     recorded = {incident.id for incident in ledger.incidents.find(since=start, until=end, cameras=cameras)}
     return RecordedShare(len(recorded), sum(incident.id in recorded for incident in found.incidents))
+
+
+def reviewed(ledger: Ledger, found: Replay) -> tuple[Incident, ...]:
+    """The incidents of a replay; those that are in the ledger have the status and verdict that it holds."""
+    start, end = found.window
+    cameras = [item.camera for item in found.cameras]
+    held = {one.id: one for one in ledger.incidents.find(since=start, until=end, cameras=cameras)}
+    return tuple(
+        replace(
+            one,
+            status=known.status,
+            reviewer=known.reviewer,
+            decision=known.decision,
+            reason=known.reason,
+            decided_at=known.decided_at,
+            second_look=known.second_look,
+        )
+        if (known := held.get(one.id)) is not None
+        else one
+        for one in found.incidents
+    )
 
 
 @dataclass(frozen=True)

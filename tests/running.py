@@ -53,12 +53,15 @@ def lazaretto(*arguments: str | Path, **environment: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def lazaretto_here(*arguments: str | Path) -> Ran:
-    """Run the entry point of the program in this process: starting another takes seconds."""
+def lazaretto_here(*arguments: str | Path, columns: int = 200) -> Ran:
+    """Run the entry point of the program in this process: starting another takes seconds.
+
+    `columns`: width of the terminal.
+    """
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.object(sys, "argv", ["lazaretto", *map(str, arguments)]),
-        patch.dict("os.environ", COLUMNS="200"),
+        patch.dict("os.environ", COLUMNS=str(columns)),
         redirect_stdout(out),
         redirect_stderr(err),
         pytest.raises(SystemExit) as ended,

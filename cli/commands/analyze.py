@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cli.exit_codes import ExitCode
+from cli.incident_table import print_incidents
 from cli.options import (
     AppearanceOption,
     DeviceOption,
@@ -24,7 +25,7 @@ from cli.options import (
     SourcesArgument,
 )
 from cli.output import footage_progress, print_json, print_line, print_note, warn
-from cli.tables import coverage_table, incident_table
+from cli.tables import coverage_table
 from cli.watched import print_watched
 from incidents.ledger import Ledger
 from models.devices import Device
@@ -152,7 +153,7 @@ def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:
 def _print_report(report: AnalysisReport) -> None:
     console = Console()
     if report.any_footage:  # An empty table of violations would say that there were none.
-        console.print(incident_table(report.incidents))
+        print_incidents(report.incidents)
         print_watched([item.watch for item in report.cameras])
     if report.cameras:
         console.print(coverage_table(report.cameras))

@@ -10,21 +10,23 @@ import typer
 from rich.console import Console
 
 from cli.exit_codes import ExitCode
+from cli.incident_table import print_incidents
 from cli.options import CamerasOption, HomeOption, JsonOption, SinceOption, UntilOption, read_window
 from cli.output import count_progress, print_json, warn
-from cli.tables import details_table, exposure_table, incident_table
+from cli.tables import details_table, exposure_table
 from cli.watched import print_watched, warn_watched
 from incidents.export import check_name, export_file, to_json
 from incidents.ledger import Ledger
 from incidents.payloads import ExposurePayload
 from incidents.record import Incident
+from incidents.seals import printable, seals_text
 from incidents.watched.export import export_watches
 from incidents.watched.summary import CameraWatch
 from pipelines import incident_review
 from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
 from pipelines.verify import check_evidence
-from pipelines.watched import check_cameras, find_watches
+from pipelines.watched import check_cameras, facility_timezone, find_watches
 
 app = typer.Typer(
     help="List, show, decide and export the incidents in the ledger.",
@@ -61,12 +63,13 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List incidents, oldest first."""
-    found, watches = _find(home, since, until, kind, camera, status, second_look)
+    wanted = _filter(since, until, kind, camera, status, second_look)
+    found, watches = _find(home, wanted)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
         warn_watched(watches)
     else:
-        Console().print(incident_table(found))
+        print_incidents(found, wanted=wanted)
         print_watched(watches)
 
 
@@ -119,10 +122,22 @@ def decide(
     reason: Annotated[str, typer.Option(help="Reason for the verdict.")],
     home: HomeOption = None,
 ) -> None:
-    """Enter a reviewer's verdict on an incident. It cannot be taken back, unless a second look is due."""
-    with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
+    """Enter a reviewer's verdict on an incident. It cannot be taken back, unless a second look is due.
+
+    The files of its evidence are read and compared with their seals. The exit code is 3 where one is not as
+    it was sealed; the verdict is entered all the same.
+    """
+    folder = Home.choose(home)
+    with Ledger.open(folder.ledger, create=False) as ledger:
         decided = incident_review.decide(ledger, incident, verdict, by, reason)
     print(f"{decided.id} {decided.status}, decided by {by}")
+    checks = check_evidence(folder, [decided.id]).get(decided.id, [])
+    if not all(check.intact for check in checks):
+        warn(
+            f"incident {decided.id}: the verdict stands, but its evidence is not as it was sealed: "
+            f"{printable(seals_text(checks))}"
+        )
+        raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
 @app.command()
@@ -144,11 +159,14 @@ def export(
     the list seals, say what came of it. The exit code is 3 where a file is not as it was sealed.
     """
     check_name(output)
-    found, watches = _find(home, since, until, kind, camera, status, second_look)
+    folder = Home.choose(home)
+    found, watches = _find(home, _filter(since, until, kind, camera, status, second_look))
     with count_progress("reading evidence") as progress:
-        checks = check_evidence(Home.choose(home), [incident.id for incident in found], progress)
+        checks = check_evidence(folder, [incident.id for incident in found], progress)
     export_file(found, output, checks)
-    beside = export_watches(watches, output)
+    with Ledger.open(folder.ledger, create=False) as ledger:
+        timezone = facility_timezone(ledger)
+    beside = export_watches(watches, output, timezone)
     print(f"{len(found)} incident{'' if len(found) == 1 else 's'} in {output}")
     print_watched(watches)
     print(f"What was watched, by camera and hour: {beside}")
@@ -159,20 +177,21 @@ def export(
         raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
-def _find(
-    home: str | None,
+def _filter(
     since: str | None,
     until: str | None,
     kinds: list[str] | None,
     cameras: list[str] | None,
     statuses: list[str] | None,
     second_look: bool | None,
-) -> tuple[list[Incident], list[CameraWatch]]:
-    """The incidents that fit, and what was watched of the cameras and the time asked for."""
-    wanted = IncidentFilter(
+) -> IncidentFilter:
+    return IncidentFilter(
         *read_window(since, until), kinds or None, cameras or None, statuses or None, second_look
     )
+
+
+def _find(home: str | None, wanted: IncidentFilter) -> tuple[list[Incident], list[CameraWatch]]:
+    """The incidents that fit, and what was watched of the cameras and the time asked for."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
-        return find_incidents(ledger, wanted), find_watches(
-            ledger, wanted.cameras, (wanted.since, wanted.until)
-        )
+        found = find_incidents(ledger, wanted)
+        return found, find_watches(ledger, wanted.cameras, (wanted.since, wanted.until))

@@ -14,7 +14,7 @@ from incidents.local_time import utc_datetime
 from incidents.watched.ability import abilities, metric_reason
 from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
 from incidents.watched.crowd import overlapped
-from incidents.watched.hour import Ability, HourCounts
+from incidents.watched.hour import Ability, HourCounts, mask_reason
 from vision.frames import SECOND
 from vision.ground import Foot, locate
 from vision.observations import HOUR
@@ -180,10 +180,8 @@ def _as_seen(item: Ability, rows: int, placed: int, metres: int, tracks: int, as
     if not item.able:
         return item
     reason = ""
-    if item.rule == "mask" and not tracks:
-        reason = "no person was seen for long enough"
-    elif item.rule == "mask" and not assessed:
-        reason = f"no face could be assessed, of {tracks} {'track' if tracks == 1 else 'tracks'}"
+    if item.rule == "mask":
+        reason = mask_reason(tracks, assessed)
     elif item.rule == "zone_crossing" and rows and not placed:
         reason = "all feet were hidden"
     elif item.rule in ("contact", "gathering") and rows and not metres:

@@ -9,19 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incidents.files import ExportError, write_atomic
+from incidents.local_time import local_iso
 from incidents.watched.hour import Ability
 from incidents.watched.summary import CameraWatch
 
 COLUMNS = (
-    *("camera", "hour_utc", "facility_version", "analysed_s", "idle_s", "recorded_s"),
+    *("camera", "hour_utc", "hour_local", "facility_version", "analysed_s", "idle_s", "recorded_s"),
     *("could_raise", "could_not", "person_s", "feet_s", "metres_s", "role_s", "small_s", "small_px"),
     *("crowded_s", "tracks", "tracks_assessed"),
 )
 """Columns of the CSV: one row for each camera and clock hour; a camera that was not watched has one too."""
 
 
-def export_watches(watches: Sequence[CameraWatch], export: Path) -> Path:
+def export_watches(watches: Sequence[CameraWatch], export: Path, timezone: str) -> Path:
     """Write what was watched beside an export of incidents: `x.csv` gets `x.coverage.csv`.
+
+    Args:
+        watches: what was watched.
+        export: the file of the incidents.
+        timezone: IANA name of that of the facility, in which a CSV says the hours too, as it says incidents.
 
     Returns:
         The path of the file.
@@ -31,7 +37,7 @@ def export_watches(watches: Sequence[CameraWatch], export: Path) -> Path:
     """
     path = export.with_suffix(f".coverage{export.suffix}")
     if export.suffix == ".csv":
-        text = "\ufeff" + _csv(watches)
+        text = "\ufeff" + _csv(watches, timezone)
     else:
         payload = [watch.to_payload().to_dict() for watch in watches]
         text = json.dumps(payload, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
@@ -42,17 +48,18 @@ def export_watches(watches: Sequence[CameraWatch], export: Path) -> Path:
     return path
 
 
-def _csv(watches: Sequence[CameraWatch]) -> str:
+def _csv(watches: Sequence[CameraWatch], timezone: str) -> str:
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
     for watch in watches:
         if not watch.hours:
-            writer.writerow([watch.camera, "", "", "", "", watch.recorded_s])
+            writer.writerow([watch.camera, "", "", "", "", "", watch.recorded_s])
         for hour in watch.hours:
             writer.writerow(
                 [
-                    *(hour.camera, hour.start.isoformat(), hour.facility_version),
+                    *(hour.camera, hour.start.isoformat(), local_iso(hour.hour, timezone)),
+                    hour.facility_version,
                     *(hour.analysed_s, hour.idle_s, hour.recorded_s),
                     "; ".join(_text(item) for item in hour.abilities if item.able),
                     "; ".join(f"{_text(item)}: {item.reason}" for item in hour.abilities if not item.able),

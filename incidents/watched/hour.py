@@ -21,6 +21,20 @@ class Ability(Payload):
     reason: str = Field(description="Why it could not; empty where it could.")
 
 
+def mask_reason(tracks: int, assessed: int) -> str:
+    """Why no mask could have been judged; empty where one could.
+
+    Args:
+        tracks: number of tracks seen for as long as the mask rule needs.
+        assessed: number of those with enough assessed faces.
+    """
+    if not tracks:
+        return "no person was seen for long enough"
+    if not assessed:
+        return f"no face could be assessed, of {tracks} {'track' if tracks == 1 else 'tracks'}"
+    return ""
+
+
 class Advice(Payload):
     """What should be changed so that more can be judged."""
 

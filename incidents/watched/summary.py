@@ -9,9 +9,12 @@ from pydantic import Field
 
 from incidents.coverage import NO_RECORD, WATCHED, Interval, normalise
 from incidents.json_model import Payload
-from incidents.watched.hour import Ability, HourCounts
+from incidents.watched.hour import Ability, HourCounts, mask_reason
 from vision.frames import SECOND
 
+MAX_REASONS_SPOKEN = 2
+"""Reasons that are named where a rule could not have raised anything for different reasons in different
+hours. Project default (docs/defaults.md)."""
 MAX_CAMERAS_SPOKEN = 8
 """Cameras up to which each gets its own sentences beside a count; of more, only those that could raise
 nothing or were not watched are named. Project default (docs/defaults.md)."""
@@ -36,7 +39,7 @@ class WatchPayload(Payload):
     recorded_s: float = Field(description="Seconds of footage, watched or not.")
     unknown_s: float = Field(description="Seconds within that time of which nothing is recorded.")
     could_raise: list[Ability] = Field(description="What could have been raised in at least one hour.")
-    could_not: list[Ability] = Field(description="What could not, with the reason of the last hour.")
+    could_not: list[Ability] = Field(description="What could not, with the reason that fits all the hours.")
     people: SharePayload
     tracks: int = Field(description="Tracks seen for long enough to assess a face.")
     tracks_assessed: int
@@ -66,7 +69,7 @@ class CameraWatch:
 
     @property
     def could_not(self) -> tuple[Ability, ...]:
-        """What could not have been raised in any hour, with the reason of the last one."""
+        """What could not have been raised in any hour, with the reason that fits them all."""
         return tuple(item for item in self._abilities() if not item.able)
 
     @property
@@ -101,13 +104,36 @@ class CameraWatch:
         )
 
     def _abilities(self) -> tuple[Ability, ...]:
-        merged: dict[tuple[str, str | None], Ability] = {}
+        found: dict[tuple[str, str | None], list[tuple[HourCounts, Ability]]] = {}
         for hour in self.hours:
             for item in hour.abilities:
-                known = merged.get((item.rule, item.place))
-                if known is None or not known.able:
-                    merged[item.rule, item.place] = item
-        return tuple(merged.values())
+                found.setdefault((item.rule, item.place), []).append((hour, item))
+        return tuple(self._over_hours(items) for items in found.values())
+
+    def _over_hours(self, items: Sequence[tuple[HourCounts, Ability]]) -> Ability:
+        """One ability of all hours: able where it was in one of them, else with the reason that fits all."""
+        for _, item in items:
+            if item.able:
+                return item
+        reason = ""
+        if items[0][1].rule == "mask":
+            reason = mask_reason(int(self.total("tracks")), int(self.total("tracks_assessed")))
+        reason = reason or self._reasons(items)
+        return items[-1][1].model_copy(update={"reason": reason})
+
+    def _reasons(self, items: Sequence[tuple[HourCounts, Ability]]) -> str:
+        """The reasons of the hours; where they differ, those of most person-seconds, with their hours."""
+        hours: dict[str, list[HourCounts]] = {}
+        for hour, item in items:
+            hours.setdefault(item.reason, []).append(hour)
+        said = sorted(hours, key=lambda text: -sum(hour.person_s for hour in hours[text]))
+        total = len(self.hours)
+        if len(said) == 1 and len(items) == total:
+            return said[0]
+        texts = [f"in {len(hours[text])} of {total} hours {text}" for text in said[:MAX_REASONS_SPOKEN]]
+        return ", ".join(
+            [*texts, *(["in others for other reasons"] if len(said) > MAX_REASONS_SPOKEN else [])]
+        )
 
 
 def watch_of(

@@ -71,8 +71,38 @@ def test_show_gives_the_content_of_the_log_and_its_size(home: Path) -> None:
     assert about["start"] == to_iso(NOON) and [hour["files"] for hour in about["hours"]] == [5, 1]
     assert about["bytes"] == sum(path.stat().st_size for path in home.rglob("*.parquet"))
     assert about["bytes_per_person_second"] == pytest.approx(about["bytes"] / 1080, abs=0.001)
-    table = lazaretto("observations", "show", "--home", home)
-    assert "5,400" in table.out and "cam-1" in table.out
+    assert about["tracks"] == read(home, "cam-1", *ALL_TIME)["track"].n_unique() > 1
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_the_table_says_how_many_people_were_seen_on_a_narrow_terminal_too(
+    home: Path, compacted: bool
+) -> None:
+    if compacted:
+        lazaretto("observations", "compact", "--home", home)
+    tracks = read(home, "cam-1", *ALL_TIME)["track"].n_unique()
+    [head, *_], [first, *_] = (
+        [
+            line.split()
+            for line in lazaretto("observations", "show", "--home", home, columns=80).out.splitlines()[n:]
+        ]
+        for n in (1, 2)
+    )
+    assert head == [
+        *("camera", "from", "(UTC)", "until"),
+        *("hours", "files", "rows", "tracks", "person-s", "size"),
+    ]
+    assert first[0] == "cam-1" and [first[-4], first[-5], first[-3]] == [str(tracks), "5,400", "1,080"]
+
+
+def test_a_person_in_two_hours_and_in_two_files_is_one_track(tmp_path: Path) -> None:
+    start = NOON + HOUR - SECOND
+    for t in (start, start + 2 * SECOND):
+        write_part(tmp_path, rows([t], "cam-1"), "cam-1", t)
+    with AppendLog(tmp_path, "cam-1") as log:
+        log.append(rows([start + 4 * SECOND], "cam-1"), start + 5 * SECOND)
+    about = shown(tmp_path)
+    assert (about["tracks"], [hour["tracks"] for hour in about["hours"]]) == (1, [1, 1])
 
 
 def test_compaction_changes_no_incident_to_the_last_field(home: Path) -> None:

@@ -39,6 +39,7 @@ from vision.observations.files import (
     FileSummary,
     LogFile,
     person_seconds,
+    tracks_of,
     write_atomically,
 )
 from vision.observations.packing import rounded
@@ -211,7 +212,7 @@ def read_summary(path: Path) -> FileSummary:
     """
     found = scan(path)
     rows = found.rows()
-    return FileSummary(len(rows), person_seconds(rows), found.size, None, True)
+    return FileSummary(len(rows), person_seconds(rows), found.size, tracks_of(rows), None, True)
 
 
 @contextlib.contextmanager

@@ -70,6 +70,7 @@ class HourSummary:
         rows: number of rows.
         seconds: seconds of people in view.
         bytes: size on disk.
+        tracks: ids of the tracks seen.
     """
 
     camera: str
@@ -80,10 +81,11 @@ class HourSummary:
     rows: int
     seconds: float
     bytes: int
+    tracks: frozenset[int]
 
 
 def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
-    """How much the log holds of a camera, hour by hour, from the metadata of its files and its append logs.
+    """How much the log holds of a camera, hour by hour, from the summaries of its files.
 
     Raises:
         TornError: a file is torn.
@@ -101,6 +103,7 @@ def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
             sum(item.rows for item in counted),
             sum(item.seconds for item in counted),
             sum(item.bytes for item in files.values()),
+            frozenset().union(*(item.tracks for item in counted)),
         )
 
 

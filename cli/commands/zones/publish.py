@@ -21,6 +21,7 @@ from cli.options import (
 )
 from cli.output import print_json, print_line
 from cli.tables import history_table
+from cli.watched import warn_watched
 from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.publish import (
@@ -51,10 +52,12 @@ def diff(
     folder = Home.choose(home)
     with Ledger.open(folder.ledger, create=False) as ledger:
         found = compare_versions(folder, ledger, old, new, camera or None, window)
+        watches = found.new.watches(ledger)
     if as_json:
         print_json(found.to_payload().to_dict())
+        warn_watched(watches)
     else:
-        print_difference(found)
+        print_difference(found, watches)
 
 
 def publish(
@@ -80,7 +83,7 @@ def publish(
         if preview.difference is None:
             print_line(f"Nothing to compare: {preview.nothing_to_compare}")
         else:
-            print_difference(preview.difference)
+            print_difference(preview.difference, preview.difference.new.watches(ledger))
         show(preview.warnings, new, Console())
         if not yes and not typer.confirm(f"Put this version in force for {facility.code}?"):
             raise LazarettoError("not published")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from cli.watched import hours_table
 from incidents.coverage import Interval, State
 from incidents.local_time import utc_datetime
-from incidents.watched.hour import Ability, HourCounts
+from incidents.watched.export import export_watches
+from incidents.watched.hour import Ability, HourCounts, RuleName, mask_reason
 from incidents.watched.summary import (
     MAX_CAMERAS_SPOKEN,
     CameraWatch,
@@ -18,13 +24,13 @@ from incidents.watched.summary import (
     watch_of,
     watch_sentences,
 )
-from vision.frames import SECOND
+from vision.frames import SECOND, from_iso
 from vision.observations import HOUR
 
 T0 = 1_795_680_000_000_000 // HOUR * HOUR
 
 
-def hour(number: int = 0, *, wall: bool = True, faces: int = 0) -> HourCounts:
+def hour(number: int = 0, *, wall: bool = True, faces: int = 0, **changes: object) -> HourCounts:
     return HourCounts(
         camera="yard",
         start=utc_datetime(T0 + number * HOUR),
@@ -34,7 +40,7 @@ def hour(number: int = 0, *, wall: bool = True, faces: int = 0) -> HourCounts:
         recorded_s=60,
         abilities=(
             Ability(rule="zone_crossing", place="wall", able=wall, reason="" if wall else "it is day"),
-            Ability(rule="mask", place=None, able=bool(faces), reason="" if faces else "no face"),
+            Ability(rule="mask", place=None, able=bool(faces), reason=mask_reason(4, faces)),
         ),
         person_s=100,
         feet_s=90,
@@ -48,7 +54,7 @@ def hour(number: int = 0, *, wall: bool = True, faces: int = 0) -> HourCounts:
         window_s=10,
         min_samples=8,
         notices=("one", f"hour {number}"),
-    )
+    ).model_copy(update=changes)
 
 
 def watched(*parts: tuple[int, int, State], hours: tuple[HourCounts, ...] = ()) -> CameraWatch:
@@ -61,7 +67,7 @@ def test_what_was_watched_and_what_could_not_be_raised_is_said() -> None:
     first, second = watch_sentences([watch])
     assert first == (
         "yard: watched 1 min 30 s of 2 min of footage (75.0 %). Could have been raised: zone crossing at "
-        "wall. Could not: masks (no face)."
+        "wall. Could not: masks (no face could be assessed, of 4 tracks)."
     )
     assert "of 100 person-seconds 90 % with visible feet, 50 % placed in metres, 0 % with a role" in second
     assert "20 % smaller than the detector needs (32 px" in second
@@ -79,6 +85,75 @@ def test_what_one_hour_could_raise_could_be_raised() -> None:
     assert [item.place or item.rule for item in watch.could_raise] == ["wall", "mask"]
     assert watch.could_not == ()
     assert watch.notices == ("one", "hour 0", "hour 1")
+
+
+def unable(rule: RuleName, reason: str, place: str | None = None) -> Ability:
+    return Ability(rule=rule, place=place, able=False, reason=reason)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4))
+def test_why_no_mask_was_judged_fits_the_tracks_beside_it(tracks: list[int]) -> None:
+    """However the tracks lie in the hours."""
+    hours = tuple(
+        hour(
+            number,
+            tracks=seen,
+            abilities=(unable("mask", mask_reason(seen, 0)), unable("contact", "no calibration")),
+        )
+        for number, seen in enumerate(tracks)
+    )
+    first, second = watch_sentences([watched((0, 60, State.ANALYSED), hours=hours)])
+    total = sum(tracks)
+    noun = "track" if total == 1 else "tracks"
+    reason = (
+        f"no face could be assessed, of {total} {noun}" if total else "no person was seen for long enough"
+    )
+    assert f"masks ({reason})" in first
+    assert "contact (no calibration)" in first
+    assert f"of 0 of {total} {noun} seen" in second
+
+
+def test_reasons_that_differ_from_hour_to_hour_stand_with_their_hours() -> None:
+    day, feet = "it denies nothing at this time of day", "all feet were hidden"
+    reasons = ((feet, 5), (day, 40), (day, 0))
+    hours = [
+        hour(number, person_s=people, abilities=(unable("zone_crossing", reason, "wall"),))
+        for number, (reason, people) in enumerate(reasons)
+    ]
+    said = watch_sentences([watched((0, 60, State.ANALYSED), hours=tuple(hours))])[0]
+    assert said.endswith(f"Could not: wall (in 2 of 3 hours {day}, in 1 of 3 hours {feet}).")
+    # A zone that is drawn later says nothing of the hours before.
+    before = hour(3, abilities=())
+    said = watch_sentences([watched((0, 60, State.ANALYSED), hours=(before, hours[1]))])[0]
+    assert said.endswith(f"Could not: wall (in 1 of 2 hours {day}).")
+    third = hour(3, person_s=1, abilities=(unable("zone_crossing", "no role", "wall"),))
+    said = watch_sentences([watched((0, 60, State.ANALYSED), hours=(*hours, third))])[0]
+    assert said.endswith(
+        f"wall (in 2 of 4 hours {day}, in 1 of 4 hours {feet}, in others for other reasons)."
+    )
+
+
+def test_the_table_of_hours_fits_a_terminal_with_the_longest_values() -> None:
+    counts = {name: 28_800.0 for name in ("person_s", "feet_s", "metres_s", "role_s", "small_s", "crowded_s")}
+    full = hour(analysed_s=3599.0, tracks=999, tracks_assessed=999, **counts)
+    none = CameraWatch("lobby-floor-12-east", 29.9 * 86_400, 30 * 86_400, 0, ())
+    written = Console(width=80, file=io.StringIO(), record=True)
+    written.print(hours_table([CameraWatch("corridor", 3599, 3600, 0, (full,)), none], "Asia/Ho_Chi_Minh"))
+    text = written.export_text()
+    for value in ("59 min 59 s", "28,800", "999/999", "29 d 21 h", "person-s", "metres", "crowd", "faces"):
+        assert value in text
+    assert "…" not in text and text.count("100%") == 5
+
+
+def test_the_hours_beside_an_export_stand_in_utc_and_in_the_zone_of_the_facility(tmp_path: Path) -> None:
+    path = export_watches(
+        [watched((0, 60, State.ANALYSED), hours=(hour(),))], tmp_path / "x.csv", "Asia/Ho_Chi_Minh"
+    )
+    assert path.name == "x.coverage.csv"
+    [row] = csv.DictReader(path.read_text("utf-8-sig").splitlines())
+    assert from_iso(row["hour_utc"]) == from_iso(row["hour_local"]) == T0
+    assert row["hour_local"].endswith("+07:00")
+    assert (row["facility_version"], row["recorded_s"]) == ("a" * 64, "60.0")
 
 
 def test_time_without_a_record_between_recordings_is_said() -> None:

@@ -165,17 +165,21 @@ class CameraAnalysis:
             self.ledger.recordings.enter(stream.recording(segments[-1].end))
 
     def _refuse_known_time(self, stream: FileStream) -> None:
-        """Refuse a file of which all the time that it states was analysed from another one.
+        """Refuse a file of which all time was analysed from another one, or with other settings.
 
-        Where a part of it was, only the rest is analysed.
+        Where a part of it was, only the rest is analysed. A stated duration is a claim: only that of an index
+        of all pictures, or of a recording that was analysed before, spares reading the file.
         """
         segments = self.ledger.segments
         if not stream.duration or segments.last_of_stream(stream.key) is not None:
             return
+        info = stream.source.info
+        if info.frames is None and not self.ledger.recordings.with_fingerprint(info.fingerprint):
+            return
         start, end = stream.start, stream.start + stream.duration
         known = AnalysedTime(self.ledger.coverage.watched(self.camera.id, start))
         free = sum(high - low for low, high in known.free(start, end))
-        if free <= min(MAX_GAP_WITHIN_STREAM_US, stream.duration // 4):
+        if free < min(MIN_OVERLAP_US, stream.duration // 4):
             overlap = segments.analysed_overlap(self.camera.id, start, end, except_stream=stream.key)
             if overlap is not None:
                 raise self._known_time(stream, overlap.start, overlap.end)

@@ -299,7 +299,9 @@ def _video_info(
         frame = _first_frame(path, container, stream)
         timeline = timeline_of(path, container, stream, 0, fps)
         if fps is None and not timeline.by_dts and frame.pts is None and frame.dts is None:
-            raise SourceError(f"{path}: expected a video with timestamps, got none (give fps)")
+            raise SourceError(
+                f"{path}: expected a video with timestamps, got none (give its frame rate: --source-fps)"
+            )
         average = nominal_rate(stream)
         duration = _duration(container, stream, fps)
         first = int(timeline.origin * timeline.time_base * SECOND)

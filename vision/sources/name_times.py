@@ -96,19 +96,21 @@ def time_in_name(name: str, tz: tzinfo) -> NameTime | None:
     or after ` - `; otherwise it is how recorders append the end time. Of a date with the year last that can
     be read both ways, the day stands first, but the month where the time has am or pm.
     """
+    name = _without_suffix(name)
     found = [item for stamp in _STAMPS for item in _times_of(stamp, name, tz)]
     return min(found, key=lambda item: item[0])[1] if found else None
 
 
-def end_in_name(name: str, tz: tzinfo) -> int | None:
-    """The second full date and time in a name, where it is within a day of the first, microseconds UTC.
+def other_times_in_name(name: str, tz: tzinfo) -> list[int]:
+    """The full dates and times in a name after the first one, in their order, microseconds UTC.
 
     Recorders append when the recording ends: `ch1_20261124080000_20261124081000.mp4`.
     """
-    found = sorted({item.t for stamp in _STAMPS for _, item in _all_times_of(stamp, name, tz)})
-    first = time_in_name(name, tz)
-    later = [t for t in found if first is not None and first.t < t <= first.t + MAX_RECORDING_US]
-    return later[0] if later else None
+    name = _without_suffix(name)
+    found = sorted(
+        (item for stamp in _STAMPS for item in _all_times_of(stamp, name, tz)), key=lambda item: item[0]
+    )
+    return [item.t for _, item in found[1:]]
 
 
 def unix_time_in_name(name: str) -> int | None:
@@ -124,7 +126,7 @@ def clock_in_name(name: str) -> time | None:
 
     Six digits such as 000012 are the number of a clip or an image, not twelve seconds past midnight.
     """
-    for match in _TIME_ALONE.finditer(name):
+    for match in _TIME_ALONE.finditer(_without_suffix(name)):
         try:
             clock = _clock(match)
         except ValueError:
@@ -155,6 +157,11 @@ def dates_in_folders(path: Path) -> list[FolderDate]:
         if day is not None:
             found.append(FolderDate(day, folder, up))
     return found
+
+
+def _without_suffix(name: str) -> str:
+    """A name without a suffix that could be read as the fraction of a second: `08-00-00.264`."""
+    return re.sub(r"\.(264|265|3gp|3g2)$", "", name, flags=re.IGNORECASE)
 
 
 def _date_alone(name: str) -> date | None:

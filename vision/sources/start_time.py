@@ -17,10 +17,11 @@ from pathlib import Path
 from vision.frames import EPOCH, SECOND, to_microseconds
 from vision.sources.name_times import (
     EARLIEST_YEAR,
+    MAX_RECORDING_US,
     FolderDate,
     clock_in_name,
     dates_in_folders,
-    end_in_name,
+    other_times_in_name,
     time_in_name,
     unix_time_in_name,
 )
@@ -127,8 +128,9 @@ def find_start(
     if created is not None:
         readings.append(Reading(StartOrigin.METADATA, created))
     found = choose(readings, lambda: start_from_disk(path, duration), tz, duration=duration, now=now)
-    note = _end_note(path.name, found, duration, tz)
-    return found if note is None else replace(found, notes=(*found.notes, note))
+    if found.origin is not StartOrigin.FILE_NAME:
+        return found
+    return replace(found, notes=(*found.notes, *_notes_on_other_times(path.name, found.t, duration, tz)))
 
 
 def choose(
@@ -253,17 +255,24 @@ def _time_of_folder(path: Path, folder: FolderDate, named: int | None, tz: tzinf
     return to_microseconds(datetime.combine(midnight, moment.timetz()))
 
 
-def _end_note(name: str, start: Start, duration: int, tz: tzinfo) -> str | None:
-    """Say that a name states another end of the recording than the file; None where it does not."""
-    end = end_in_name(name, tz)
-    if start.origin is not StartOrigin.FILE_NAME or not duration or end is None:
-        return None
-    if abs(end - start.t - duration) <= MAX_DISAGREEMENT_US:
-        return None
-    return (
-        f"the name states an end at {show_time(end, tz)}, and the file an end at "
-        f"{show_time(start.t + duration, tz)}"
-    )
+def _notes_on_other_times(name: str, start: int, duration: int, tz: tzinfo) -> list[str]:
+    """What is to be said of further dates and times in a name.
+
+    One within a day after the start is taken for the end of the recording, which the file may contradict; any
+    other one may be the start.
+    """
+    notes = []
+    for t in other_times_in_name(name, tz):
+        if abs(t - start) <= MAX_DISAGREEMENT_US:
+            continue
+        if not start < t <= start + MAX_RECORDING_US:
+            notes.append(f"the name states {show_time(t, tz)} too; the first time in it is taken")
+        elif duration and abs(t - start - duration) > MAX_DISAGREEMENT_US:
+            notes.append(
+                f"the name states an end at {show_time(t, tz)}, and the file an end at "
+                f"{show_time(start + duration, tz)}"
+            )
+    return notes
 
 
 def _why_apart(other: Reading, taken: Reading, tz: tzinfo, duration: int, latest: int) -> str:

@@ -226,7 +226,10 @@ class TestOpenSource:
             open_source(path, "yard", START)
 
     def test_refuses_a_stream_without_timestamps_or_a_rate(self, tmp_path: Path) -> None:
-        with pytest.raises(SourceError, match=r"expected a video with timestamps, got none \(give fps\)"):
+        with pytest.raises(
+            SourceError,
+            match=r"expected a video with timestamps, got none \(give its frame rate: --source-fps\)",
+        ):
             open_source(write_video(tmp_path / "raw.h264", 10), "yard", START)
 
     @pytest.mark.parametrize("fps", [0, -5, float("nan"), float("inf")])

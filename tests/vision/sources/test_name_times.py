@@ -14,7 +14,7 @@ from vision.frames import from_iso, to_microseconds
 from vision.sources.name_times import (
     clock_in_name,
     dates_in_folders,
-    end_in_name,
+    other_times_in_name,
     time_in_name,
     unix_time_in_name,
 )
@@ -140,16 +140,26 @@ def test_any_name_is_read_without_an_error(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "iso"),
+    ("name", "others"),
     [
-        ("NVR_ch1_main_20261124080000_20261124081000.mp4", "2026-11-24T08:10:00+07:00"),
-        ("cam 2026-11-24_23-50-00 2026-11-25_00-00-00.mkv", "2026-11-25T00:00:00+07:00"),
-        ("Gate 11-24-2026, 8.00.00am GMT+7 - 11-24-2026, 8.10.00am GMT+7.mp4", "2026-11-24T08:10:00+07:00"),
-        ("20261124_080000.mp4", None),
-        ("20261124_080000_20261124_080000.mp4", None),  # the same moment twice
-        ("20261124_080000_20261124_070000.mp4", None),  # earlier
-        ("20261124_080000_exported_20261126_101500.mp4", None),  # over a day later
+        ("NVR_ch1_main_20261124080000_20261124081000.mp4", ["2026-11-24T08:10:00+07:00"]),
+        ("cam 2026-11-24_23-50-00 2026-11-25_00-00-00.mkv", ["2026-11-25T00:00:00+07:00"]),
+        (
+            "Gate 11-24-2026, 8.00.00am GMT+7 - 11-24-2026, 8.10.00am GMT+7.mp4",
+            ["2026-11-24T08:10:00+07:00"],
+        ),
+        ("20261124_080000.mp4", []),
+        ("export_20261127_101500_yard_20261124_080000.mp4", ["2026-11-24T08:00:00+07:00"]),
     ],
 )
-def test_the_end_that_a_name_states(name: str, iso: str | None) -> None:
-    assert end_in_name(name, HANOI) == (None if iso is None else from_iso(iso))
+def test_further_times_in_a_name(name: str, others: list[str]) -> None:
+    assert other_times_in_name(name, HANOI) == [from_iso(text) for text in others]
+
+
+@pytest.mark.parametrize("suffix", ["264", "265", "3gp", "3G2", "mp4"])
+def test_a_suffix_of_digits_is_no_fraction_of_a_second(suffix: str) -> None:
+    found = time_in_name(f"x_20261124_080000.{suffix}", HANOI)
+    assert found is not None and found.t == from_iso("2026-11-24T08:00:00+07:00")
+    assert clock_in_name(f"08.00.00.{suffix}") == time(8, 0, 0)
+    exact = time_in_name(f"x_20261124_080000.264.{suffix}", HANOI)
+    assert exact is not None and exact.t == from_iso("2026-11-24T08:00:00.264+07:00")

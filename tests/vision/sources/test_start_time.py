@@ -156,3 +156,23 @@ class TestComparison:
         assert start_from_clock(moment, "matroska,webm", HANOI) == moment
         assert start_from_clock(moment, "dhav", HANOI) == self.NAMED
         assert start_from_clock(95_443 * 10**6, "mpegts", HANOI) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        (
+            "ch1_20211124080000_20211124081000.mp4",
+            "the name states an end at 2021-11-24 08:10:00+07:00, and the",
+        ),
+        ("ch1_20211124080000_20211124080100.mp4", None),  # within two minutes
+        ("export_20211127_101500_yard_20211124_080000.mp4", "the name states 2021-11-24 08:00:00+07:00 too"),
+        ("20211124_080000_exported_20211126_101500.mp4", "the name states 2021-11-26 10:15:00+07:00 too"),
+    ],
+)
+def test_further_times_in_a_name_are_said_where_they_disagree(
+    name: str, note: str | None, tmp_path: Path
+) -> None:
+    found = find_start(tmp_path / name, HANOI, None, duration=60_000_000)
+    assert found.origin is StartOrigin.FILE_NAME
+    assert [text[: len(note or "")] for text in found.notes] == ([] if note is None else [note])

@@ -42,11 +42,13 @@ class LogSummary:
     Attributes:
         camera: id of the camera.
         hours: the hours that it holds, in order of time; at least one.
+        hour_tracks: ids of the tracks of each of these hours.
         known_until: stream time up to which live rows were appended, microseconds UTC; None = none ever were.
     """
 
     camera: str
     hours: tuple[upkeep.HourSummary, ...]
+    hour_tracks: tuple[frozenset[int], ...]
     known_until: int | None
 
     @property
@@ -82,7 +84,7 @@ class LogSummary:
     @property
     def tracks(self) -> int:
         """Number of tracks: a person who leaves the view and comes back has another one."""
-        return len(frozenset().union(*(item.tracks for item in self.hours)))
+        return len(frozenset().union(*self.hour_tracks))
 
     @property
     def bytes(self) -> int:
@@ -117,11 +119,11 @@ class LogSummary:
                     "old_format_files": item.old_format_files,
                     "append_logs": item.append_logs,
                     "rows": item.rows,
-                    "tracks": len(item.tracks),
+                    "tracks": len(tracks),
                     "seconds": item.seconds,
                     "bytes": item.bytes,
                 }
-                for item in self.hours
+                for item, tracks in zip(self.hours, self.hour_tracks, strict=True)
             ],
         }
 
@@ -195,15 +197,13 @@ def summarise_log(home: Home, cameras: Sequence[str] | None = None) -> list[LogS
         LazarettoError: as `choose_cameras`.
     """
     names = choose_cameras(home, cameras)
-    found = [
-        LogSummary(
-            name,
-            tuple(upkeep.hour_summaries(home.path, name)),
-            observations.known_until(home.path, name),
-        )
-        for name in names
-    ]
-    return [item for item in found if item.hours]
+    found = []
+    for name in names:
+        hours = tuple(upkeep.hour_summaries(home.path, name))
+        tracks = tuple(upkeep.hour_tracks(home.path, name, item.hour) for item in hours)
+        if hours:
+            found.append(LogSummary(name, hours, tracks, observations.known_until(home.path, name)))
+    return found
 
 
 def compact_log(

@@ -39,7 +39,6 @@ from vision.observations.files import (
     FileSummary,
     LogFile,
     person_seconds,
-    tracks_of,
     write_atomically,
 )
 from vision.observations.packing import rounded
@@ -212,7 +211,7 @@ def read_summary(path: Path) -> FileSummary:
     """
     found = scan(path)
     rows = found.rows()
-    return FileSummary(len(rows), person_seconds(rows), found.size, tracks_of(rows), None, True)
+    return FileSummary(len(rows), person_seconds(rows), found.size, None, True)
 
 
 @contextlib.contextmanager

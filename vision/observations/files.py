@@ -62,14 +62,12 @@ class FileSummary:
         rows: number of rows.
         seconds: seconds of people in view, see `person_seconds`.
         bytes: size on disk.
-        tracks: ids of the tracks of its rows.
         parts, packed: see `LogFile`.
     """
 
     rows: int
     seconds: float
     bytes: int
-    tracks: frozenset[int]
     parts: tuple[str, ...] | None
     packed: bool
 
@@ -147,7 +145,7 @@ def decode(data: bytes, path: Path) -> LogFile:
 
 
 def read_summary(path: Path) -> FileSummary:
-    """Read how much a file holds, from its metadata and its tracks; a file in the old format is read in full.
+    """Read how much a file holds, from its metadata alone; a file in the old format is read in full.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -158,17 +156,23 @@ def read_summary(path: Path) -> FileSummary:
     metadata = _read_metadata(path, data)
     if metadata is None:
         rows = read_file(path).rows
-        return FileSummary(len(rows), person_seconds(rows), len(data), tracks_of(rows), None, False)
+        return FileSummary(len(rows), person_seconds(rows), len(data), None, False)
+    return FileSummary(metadata["rows"], metadata["seconds"], len(data), _parts(metadata), True)
+
+
+def read_tracks(path: Path) -> frozenset[int]:
+    """Read the ids of the tracks of a file: of its columns only that one is decoded.
+
+    Raises:
+        FileNotFoundError, TornError, ObservationError: see `read_summary`.
+    """
+    data = _read_bytes(path)
+    _read_metadata(path, data)
     try:
-        tracks = tracks_of(pl.read_parquet(io.BytesIO(data), columns=["track"]))
+        tracks = pl.read_parquet(io.BytesIO(data), columns=["track"])["track"]
     except _TORN_FILE_ERRORS as error:
         raise _torn(path, error) from error
-    return FileSummary(metadata["rows"], metadata["seconds"], len(data), tracks, _parts(metadata), True)
-
-
-def tracks_of(rows: pl.DataFrame) -> frozenset[int]:
-    """The ids of the tracks of some rows."""
-    return frozenset(rows["track"].unique().to_list())
+    return frozenset(tracks.unique().to_list())
 
 
 def person_seconds(rows: pl.DataFrame) -> float:

@@ -33,6 +33,7 @@ from vision.observations.files import (
     encode,
     read_file,
     read_summary,
+    read_tracks,
     write_atomically,
 )
 from vision.observations.schema import HOUR, LOG_FOLDER, ObservationError, check_rows, empty, stamp
@@ -160,6 +161,17 @@ def summarise_stored(path: Path) -> FileSummary:
         FileNotFoundError, TornError, ObservationError: see `read_stored`.
     """
     return append_file.read_summary(path) if path.suffix == APPEND_SUFFIX else read_summary(path)
+
+
+def tracks_of_stored(path: Path) -> frozenset[int]:
+    """Read the ids of the tracks of a file of the log, of either kind.
+
+    Raises:
+        FileNotFoundError, TornError, ObservationError: see `read_stored`.
+    """
+    if path.suffix == APPEND_SUFFIX:
+        return frozenset(append_file.read(path).rows["track"].unique().to_list())
+    return read_tracks(path)
 
 
 def file_paths(folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -45,10 +46,12 @@ from vision.observations.log import (
     read_stored,
     stored_hours,
     summarise_stored,
+    tracks_of_stored,
     until_marks,
 )
 from vision.observations.schema import LOG_FOLDER, ObservationError, TornError, stamp
 
+T = TypeVar("T")
 MERGED_FILE_LEVEL = 12
 """zstd compression level of hour files, which are written once and kept."""
 TORN_SUFFIX = ".torn"
@@ -70,7 +73,6 @@ class HourSummary:
         rows: number of rows.
         seconds: seconds of people in view.
         bytes: size on disk.
-        tracks: ids of the tracks seen.
     """
 
     camera: str
@@ -81,11 +83,10 @@ class HourSummary:
     rows: int
     seconds: float
     bytes: int
-    tracks: frozenset[int]
 
 
 def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
-    """How much the log holds of a camera, hour by hour, from the summaries of its files.
+    """How much the log holds of a camera, hour by hour, from the metadata of its files and its append logs.
 
     Raises:
         TornError: a file is torn.
@@ -103,8 +104,16 @@ def hour_summaries(home: Path, camera: str) -> Iterator[HourSummary]:
             sum(item.rows for item in counted),
             sum(item.seconds for item in counted),
             sum(item.bytes for item in files.values()),
-            frozenset().union(*(item.tracks for item in counted)),
         )
+
+
+def hour_tracks(home: Path, camera: str, hour: int) -> frozenset[int]:
+    """The ids of the tracks that the log holds of a camera in an hour; none where it holds nothing of it.
+
+    Raises:
+        TornError: a file is torn.
+    """
+    return frozenset().union(*_of_files(hour_folder(home, camera, hour), tracks_of_stored).values())
 
 
 def compact(home: Path, camera: str, hour: int) -> int:
@@ -253,10 +262,15 @@ def set_aside(path: Path) -> Path:
 
 
 def _summaries(folder: Path) -> dict[str, FileSummary]:
+    return _of_files(folder, summarise_stored)
+
+
+def _of_files(folder: Path, read: Callable[[Path], T]) -> dict[str, T]:
+    """What is read of each file of an hour's folder, by name."""
     for _ in range(MAX_READ_ATTEMPTS):
         paths = file_paths(folder)
         try:
-            return {path.name: summarise_stored(path) for path in paths}
+            return {path.name: read(path) for path in paths}
         except FileNotFoundError:
             continue  # It was merged meanwhile, by the writer of an append log.
     raise ObservationError(

@@ -53,7 +53,6 @@ def _table(incidents: Sequence[Incident], with_clips: bool) -> Table:
             roles,
             _measurements(incident),
             ongoing_text(incident),
-            _status_text(incident),
             "second look due" if incident.second_look is not None else "",
         ]
         table.add_row(
@@ -61,7 +60,7 @@ def _table(incidents: Sequence[Incident], with_clips: bool) -> Table:
             start,
             f"{incident.duration_s:.0f}",
             f"{incident.camera} {incident.zone or ''}".strip(),
-            ", ".join(part for part in words if part),
+            _status_text(incident) + ", ".join(part for part in words if part),
             f"{incident.severity}{', no clip' if no_clip else ''}",
         )
     return table
@@ -145,13 +144,13 @@ def _counted_as(incident: Incident) -> str:
 
 
 def _status_text(incident: Incident) -> str:
-    """How far the review is, in words; empty where the incident is new."""
+    """How far the review is, to stand before what happened: "false alarm: "; empty where it is new."""
     if incident.status is Status.NEW:
         return ""
     words = incident.status.words
     if incident.status is Status.CLOSED and incident.decision is not None:
         words += f" as {incident.decision.replace('_', ' ')}"
-    return words
+    return f"{words}: "
 
 
 def _measurements(incident: Incident) -> str:

@@ -64,8 +64,10 @@ def test_a_false_alarm_is_no_suspected_violation_and_its_row_says_so(
     assert title(home) == "2 suspected violations, 1 of them confirmed, 1 false alarm"
     rows = {line.split()[1]: line for line in incidents(home, "list").out.splitlines() if "contact" in line}
     said = [rows[one.id[:6]] for one in found]
-    assert ["false alarm" in line for line in said] == [True, False, False]
-    assert ["confirmed" in line for line in said] == [False, True, False]
+    assert ["false alarm: contact" in line for line in said] == [True, False, False]
+    assert ["confirmed: contact" in line for line in said] == [False, True, False]
+    narrow = incidents(home, "list", columns=80).out.splitlines()
+    assert [line for line in narrow if found[0].id[:6] in line and "false alarm:" in line]
     assert decide(home, found[2], "false_alarm").code == 0
     assert title(home) == "1 suspected violation, confirmed, 2 false alarms"
     with Ledger.open(home.ledger) as ledger:

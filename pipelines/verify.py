@@ -182,6 +182,28 @@ def check_evidence(
     return checks
 
 
+def unsealed_files(home: Home, incidents: Sequence[Incident]) -> dict[str, list[str]]:
+    """Files in the evidence folders of incidents that the ledger does not know, by incident, sorted.
+
+    Paths are relative to the home. Files that an analysis at work has just written are left out.
+
+    Raises:
+        LazarettoError: the ledger cannot be read.
+    """
+    found = list_evidence(home.path, map(home.evidence_folder, incidents))
+    with Ledger.open(home.ledger, create=False) as ledger:
+        sealed = ledger.incidents.sealed_files([incident.id for incident in incidents])
+    ids = {incident.id for incident in incidents}
+    described = [_describe(home, path, ids) for path in _not_in(found.files, sealed)]
+    cameras = _cameras_at_work(home) if described else frozenset()
+    files: dict[str, list[str]] = {}
+    for one in described:
+        if one is None or one.incident is None or (_camera(one.path) in cameras and _is_new(one)):
+            continue
+        files.setdefault(one.incident, []).append(one.path)
+    return {name: sorted(paths) for name, paths in files.items()}
+
+
 def _choose(ledger: Ledger, wanted: IncidentFilter | None) -> list[Incident]:
     wanted = wanted or IncidentFilter()
     if wanted.statuses is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from incidents.watched.summary import CameraWatch
 from pipelines import incident_review
 from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
-from pipelines.verify import check_evidence
+from pipelines.verify import check_evidence, unsealed_files
 from pipelines.watched import check_cameras, facility_timezone, find_watches
 
 app = typer.Typer(
@@ -101,7 +102,10 @@ def show(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one incident in full, with its history."""
+    """Show one incident in full, with its history.
+
+    The exit code is 3 where a file of its evidence is not as it was sealed, or its folder holds another one.
+    """
     folder = Home.choose(home)
     with Ledger.open(folder.ledger, create=False) as ledger:
         details = incident_details(folder, ledger, incident)
@@ -109,8 +113,11 @@ def show(
         print_json(details.to_payload().to_dict())
     else:
         Console().print(details_table(details, folder.path))
+    unsealed = _warn_unsealed(folder, [details.incident])
     if not all(check.intact for check in details.checks):
         warn(f"incident {details.incident.id}: its evidence is not as it was sealed")
+        raise typer.Exit(ExitCode.PARTLY_DONE)
+    if unsealed:
         raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
@@ -156,7 +163,8 @@ def export(
     What was watched, by camera and hour, is written beside it: NAME.coverage.csv or NAME.coverage.json.
 
     Every file of their evidence is read and compared with its seal: the column evidence_seals, and in JSON
-    the list seals, say what came of it. The exit code is 3 where a file is not as it was sealed.
+    the list seals, say what came of it. The exit code is 3 where a file is not as it was sealed, or where
+    there are files without a seal beside them.
     """
     check_name(output)
     folder = Home.choose(home)
@@ -170,11 +178,23 @@ def export(
     print(f"{len(found)} incident{'' if len(found) == 1 else 's'} in {output}")
     print_watched(watches)
     print(f"What was watched, by camera and hour: {beside}")
+    unsealed = _warn_unsealed(folder, found)
     broken = sum(not all(check.intact for check in each) for each in checks.values())
     if broken:
         noun = "incident" if broken == 1 else "incidents"
         warn(f"evidence of {broken} {noun} is not as it was sealed: `lazaretto verify` names each file")
+    if broken or unsealed:
         raise typer.Exit(ExitCode.PARTLY_DONE)
+
+
+def _warn_unsealed(home: Home, incidents: Sequence[Incident]) -> bool:
+    """Name the files beside sealed evidence that the ledger does not know; whether there are any."""
+    files = [path for paths in unsealed_files(home, incidents).values() for path in paths]
+    if files:
+        more = f" and {len(files) - 3} more (lazaretto verify names each)" if len(files) > 3 else ""
+        named = ", ".join(printable(path) for path in files[:3])
+        warn(f"{len(files)} {'file' if len(files) == 1 else 'files'} without a seal: {named}{more}")
+    return bool(files)
 
 
 def _filter(

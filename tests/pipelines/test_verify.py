@@ -377,3 +377,16 @@ def test_impossible_filters_are_one_sentence(sealed: Sealed, arguments: list[str
 def test_a_home_without_a_ledger_is_refused_and_none_is_made(tmp_path: Path) -> None:
     ran = run_verify(Home(tmp_path / "none"))
     assert ran.code == 2 and "none" in one_sentence(ran) and not (tmp_path / "none").exists()
+
+
+def test_show_and_export_name_files_without_a_seal(sealed: Sealed, tmp_path: Path) -> None:
+    home, (first, _) = sealed
+    arguments = (("show", first.id), ("show", first.id, "--json"), ("export", str(tmp_path / "out.csv")))
+    for words in arguments:
+        assert lazaretto_here("incidents", *words, "--home", home.path).code == 0
+    extra = home.evidence_folder(first) / "extra.mp4"
+    extra.write_bytes(b"not of the program")
+    for words in arguments:
+        ran = lazaretto_here("incidents", *words, "--home", home.path)
+        assert ran.code == 3
+        assert f"1 file without a seal: {extra.relative_to(home.path).as_posix()}" in " ".join(ran.err.split())

@@ -63,6 +63,11 @@ class CameraWatch:
     hours: tuple[HourCounts, ...]
 
     @property
+    def counted_s(self) -> float:
+        """Seconds of footage of the clock hours whose counts these are."""
+        return self.total("recorded_s")
+
+    @property
     def could_raise(self) -> tuple[Ability, ...]:
         """What could have been raised in at least one hour."""
         return tuple(item for item in self._abilities() if item.able)
@@ -220,9 +225,11 @@ def _people_text(watch: CameraWatch) -> str:
             ("crowded_s", "partly behind or before others"),
         )
     ]
+    # Counts are kept for clock hours: they may be of more footage than the time that was asked for.
+    whole = "in these clock hours as a whole, " if watch.counted_s > watch.recorded_s + 0.5 else ""
     tracks, assessed = int(watch.total("tracks")), int(watch.total("tracks_assessed"))
     return (
-        f"of {people:,.0f} person-seconds {', '.join(parts)}; enough faces assessed of {assessed} of "
+        f"{whole}of {people:,.0f} person-seconds {', '.join(parts)}; enough faces assessed of {assessed} of "
         f"{tracks} {'track' if tracks == 1 else 'tracks'} seen for {last.window_s:g} s"
     )
 

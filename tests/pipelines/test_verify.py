@@ -389,4 +389,6 @@ def test_show_and_export_name_files_without_a_seal(sealed: Sealed, tmp_path: Pat
     for words in arguments:
         ran = lazaretto_here("incidents", *words, "--home", home.path)
         assert ran.code == 3
-        assert f"1 file without a seal: {extra.relative_to(home.path).as_posix()}" in " ".join(ran.err.split())
+        assert f"1 file without a seal: {extra.relative_to(home.path).as_posix()}" in " ".join(
+            ran.err.split()
+        )

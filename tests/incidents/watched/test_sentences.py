@@ -200,3 +200,9 @@ def test_a_loss_is_never_rounded_away(lost: int, length: int) -> None:
         Interval("yard", T0 + length, T0 + length + lost, State.OFFLINE),
     ]
     assert "(100 %)" not in watch_sentences([watch_of("yard", parts, (), (None, None))])[0]
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(60, False), (59, True), (2, True)])
+def test_counts_of_more_footage_than_was_asked_for_say_so(seconds: int, whole: bool) -> None:
+    _, people = watch_sentences([watched((0, seconds, State.ANALYSED), hours=(hour(),))])[:2]
+    assert ("in these clock hours as a whole, of 100 person-seconds" in people) == whole

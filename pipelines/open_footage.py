@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.assignment import Footage
-from pipelines.scenes import OpenedSource, several_scenes, without_copies
+from pipelines.scenes import OpenedSource, different_words, several_scenes, without_copies
 from vision.sources import fingerprint
 from vision.sources.files import open_source
 from vision.sources.start_time import StartOrigin, show_time
@@ -82,6 +82,7 @@ def open_footage(
     cameras = list(dict.fromkeys(item.source.camera for item in kept))
     opened.sources = sorted(kept, key=lambda item: (cameras.index(item.source.camera), item.source.start_us))
     opened.warnings += copies
+    _warn_of_different_words(opened)
     return opened
 
 
@@ -96,6 +97,13 @@ def refuse_several_scenes(opened: OpenedFootage, facility: Facility) -> None:
         sentence = several_scenes([item for item in opened.sources if item.source.camera == camera], ids)
         if sentence is not None:
             raise SeveralScenesError(sentence)
+
+
+def _warn_of_different_words(opened: OpenedFootage) -> None:
+    for camera in dict.fromkeys(item.source.camera for item in opened.sources):
+        sentence = different_words([item for item in opened.sources if item.source.camera == camera])
+        if sentence is not None:
+            opened.warnings.append(sentence)
 
 
 def describe_time(item: OpenedSource, facility: Facility) -> str:

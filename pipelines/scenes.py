@@ -23,7 +23,27 @@ before an event. Project default (docs/defaults.md)."""
 MAX_GROUPS_NAMED = 6
 """Groups that a message names, of however many there are."""
 
-_CHANNEL = re.compile(r"(?<![a-z])(?:ch|cam|camera|channel)[ _-]?0*(\d{1,3})(?!\d)", re.IGNORECASE)
+NEUTRAL_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """gmt utc motion alarm event schedule scheduled record recording rec manual timing continuous normal
+        part clip video main sub copy export exported backup stream dav jpg image images img vid mov file files
+        untitled jan feb mar apr may jun jul aug sep oct nov dec monday tuesday wednesday thursday friday
+        saturday sunday mon tue wed thu fri sat sun morning afternoon evening night
+        thứ hai ba tư năm sáu bảy chủ nhật ngày tháng sáng trưa chiều tối đêm""",
+    )
+)
+"""Words in names of recordings that say nothing of the place: why and how it was recorded."""
+MIN_FILES_OF_A_PLACE = 2
+"""Files whose names have the words of one place from which it is a place of its own: a single file may have any
+name. Project default (docs/defaults.md)."""
+MIN_WORD = 3
+"""Letters from which a word of a name may be that of a place: shorter ones are marks of recorders."""
+
+_CHANNEL = re.compile(
+    r"(?<![^\W\d_])(?:ch|cam|camera|channel|kênh|kenh|d)[ _-]?0*(\d{1,3})(?!\d)", re.IGNORECASE
+)
+_CHANNEL_FOLDER = re.compile(r"\d{3}")  # as Dahua's recorders name them: 2026-11-24/001/dav
 _ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?![\d.])(?:_(\d{1,2})_)?")
 
 
@@ -82,11 +102,15 @@ def several_scenes(sources: Sequence[OpenedSource], cameras: Sequence[str]) -> s
         ("names of different cameras", lambda item: _named_camera(item, cameras)),
         ("names of different channels", _channel),
         ("names of different addresses", _address),
+        ("folders of different places", lambda item: _place_words(_below(item)[:-1])),
     ]
     for why, label in signs:
         groups = _grouped(mixed, label)
         if len(groups) > 1:
             return _sentence(mixed[0], why, groups)
+    groups = _grouped(mixed, lambda item: _place_words(_below(item)[-1:]))
+    if len(groups) > 1 and min(map(len, groups.values())) >= MIN_FILES_OF_A_PLACE:
+        return _sentence(mixed[0], "names of different places", groups)
     if _collide(mixed):
         why = "times that collide"
         for label in (_words, _folder):
@@ -95,6 +119,19 @@ def several_scenes(sources: Sequence[OpenedSource], cameras: Sequence[str]) -> s
                 return _sentence(mixed[0], why, groups)
         return _sentence(mixed[0], why, {str(item.source.info.path.name): [item] for item in mixed})
     return None
+
+
+def different_words(sources: Sequence[OpenedSource]) -> str | None:
+    """A warning, if the names of the sources of one camera have words of different places; else None."""
+    mixed = [item for item in sources if not item.footage.alone]
+    words = list(_grouped(mixed, lambda item: _place_words(_below(item)[-1:])))
+    if len(words) < 2:
+        return None
+    more = f" and {len(words) - MAX_GROUPS_NAMED} more" if len(words) > MAX_GROUPS_NAMED else ""
+    return (
+        f"camera {mixed[0].source.camera}: its files have different words in their names "
+        f"({', '.join(words[:MAX_GROUPS_NAMED])}{more}) and are taken for one scene"
+    )
 
 
 def _begin_together(one: OpenedSource, other: OpenedSource) -> bool:
@@ -161,8 +198,17 @@ def _named_camera(item: OpenedSource, cameras: Sequence[str]) -> str | None:
 
 
 def _channel(item: OpenedSource) -> str | None:
-    found = [match for name in _below(item) if (match := _CHANNEL.search(name))]
-    return f"channel {found[-1][1]}" if found else None
+    names = _below(item)
+    found = [match[1] for name in names if (match := _CHANNEL.search(name))]
+    found = found or [str(int(name)) for name in names[:-1] if _CHANNEL_FOLDER.fullmatch(name)]
+    return f"channel {found[-1]}" if found else None
+
+
+def _place_words(names: Sequence[str]) -> str | None:
+    """The words in names that may be those of a place; None if there are none."""
+    tokens = [token for name in names for token in re.split(r"[\W_]+", name)]
+    words = [token for token in tokens if token.isalpha() and len(token) >= MIN_WORD]
+    return " ".join(word for word in words if word.lower() not in NEUTRAL_WORDS) or None
 
 
 def _address(item: OpenedSource) -> str | None:

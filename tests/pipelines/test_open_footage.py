@@ -174,6 +174,11 @@ class TestScenes:
             ({"D1/20211124_CH1_080000": 160, "D2/20211124_CH2_081000": 160}, ("channel 1", "channel 2")),
             ({"yard_20211124_080000": 160, "gate_20211124_090000": 160}, ("yard", "gate")),
             ({"yard/20211124_080000": 160, "gate/20211124_090000": 160}, ("yard", "gate")),
+            ({"kitchen/20211124_080000": 160, "garage/20211124_090000": 160}, ("kitchen", "garage")),
+            ({"Cổng trước/20211124_080000": 160, "Sân sau/20211124_090000": 160}, ("Cổng trước", "Sân sau")),
+            ({"Kênh 1/20211124_080000": 160, "Kênh 2/20211124_090000": 160}, ("channel 1", "channel 2")),
+            ({"D01_20211124080000": 160, "D02_20211124090000": 160}, ("channel 1", "channel 2")),
+            ({"001/20211124_080000": 160, "002/20211124_090000": 160}, ("channel 1", "channel 2")),
             ({"front_20211124_080000": 160, "rear_20211124_080001": 160}, ("front", "rear")),
             ({"front_20211124_080000": 160, "rear_20211124_080000.5": 160}, ("front", "rear")),
             ({"one/20211124_080000": 160, "two/20211124_080000": 160}, ("one", "two")),
@@ -205,6 +210,7 @@ class TestScenes:
             ["jump_20211124_080000", "next_20211124_080002"],
             ["20211124_080000", "20211124_080001.9", "export 20211124_090000"],
             ["2021-11-24/08-00-00", "2021-11-25/08-00-00"],
+            ["Thứ hai/20211122_080000", "Thứ ba/20211123_080000", "motion_20211124_080000"],
             ["192.168.1.64_01_20211124080000", "192.168.1.64_01_20211124090000"],
         ],
     )
@@ -215,6 +221,21 @@ class TestScenes:
         result = opened([f"yard={tmp_path / 'in'}"], facility(tmp_path, YARD + GATE))
 
         assert len(result.sources) == len(files)
+
+    def test_names_of_different_places_are_scenes_from_two_files_each_on(self, tmp_path: Path) -> None:
+        names = ["kitchen_20211124_080000", "garage_20211124_090000", "kitchen_20211124_100000"]
+        for n, name in enumerate(names):
+            video(tmp_path / "in" / f"{name}.mkv", n * 100, frames=25)
+        of = facility(tmp_path)
+
+        found = opened([f"yard={tmp_path / 'in'}"], of)
+        assert len(found.sources) == 3
+        [warning] = found.warnings
+        assert "different words in their names (kitchen, garage) and are taken for one scene" in warning
+
+        video(tmp_path / "in" / "garage_20211124_110000.mkv", 300, frames=25)
+        with pytest.raises(SeveralScenesError, match=r"names of different places: kitchen .*; garage"):
+            opened([f"yard={tmp_path / 'in'}"], of)
 
     def test_a_second_copy_of_a_recording_is_left_out_and_named(self, tmp_path: Path) -> None:
         folder = tmp_path / "in"

@@ -27,16 +27,16 @@ NEUTRAL_WORDS = frozenset(
     re.findall(
         r"\w+",
         """gmt utc motion alarm event schedule scheduled record recording rec manual timing continuous normal
-        part clip video main sub copy export exported backup stream dav jpg image images img vid mov file files
-        untitled jan feb mar apr may jun jul aug sep oct nov dec monday tuesday wednesday thursday friday
+        part clip video main sub copy export exported backup stream dav jpg image images img vid mov file
+        files untitled jan feb mar apr may jun jul aug sep oct nov dec monday tuesday wednesday thursday friday
         saturday sunday mon tue wed thu fri sat sun morning afternoon evening night
         thứ hai ba tư năm sáu bảy chủ nhật ngày tháng sáng trưa chiều tối đêm""",
     )
 )
 """Words in names of recordings that say nothing of the place: why and how it was recorded."""
 MIN_FILES_OF_A_PLACE = 2
-"""Files whose names have the words of one place from which it is a place of its own: a single file may have any
-name. Project default (docs/defaults.md)."""
+"""Files whose names have the words of one place from which it is a place of its own: a single file may have
+any name. Project default (docs/defaults.md)."""
 MIN_WORD = 3
 """Letters from which a word of a name may be that of a place: shorter ones are marks of recorders."""
 

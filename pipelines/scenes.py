@@ -28,8 +28,8 @@ NEUTRAL_WORDS = frozenset(
         r"\w+",
         """gmt utc motion alarm event schedule scheduled record recording rec manual timing continuous normal
         part clip video main sub copy export exported backup stream dav jpg image images img vid mov file
-        files untitled jan feb mar apr may jun jul aug sep oct nov dec monday tuesday wednesday thursday friday
-        saturday sunday mon tue wed thu fri sat sun morning afternoon evening night
+        files untitled jan feb mar apr may jun jul aug sep oct nov dec monday tuesday wednesday thursday
+        friday saturday sunday mon tue wed thu fri sat sun morning afternoon evening night
         thứ hai ba tư năm sáu bảy chủ nhật ngày tháng sáng trưa chiều tối đêm""",
     )
 )

@@ -77,6 +77,9 @@ def read_window(since: str | None, until: str | None) -> tuple[int | None, int |
     """Read --since and --until: [since, until), microseconds UTC; None = no bound.
 
     Raises:
-        LazarettoError: one of them is not a time with an offset.
+        LazarettoError: one of them is not a time with an offset, or there is no time between them.
     """
-    return read_time("--since", since), read_time("--until", until)
+    low, high = read_time("--since", since), read_time("--until", until)
+    if low is not None and high is not None and low >= high:
+        raise LazarettoError(f"expected --since before --until, got {since} and {until}")
+    return low, high

@@ -83,3 +83,11 @@ def test_a_word_that_is_near_nothing_gets_the_list(home: Path) -> None:
     ran = run(home, "coverage", "--camera", "xyz")
     assert (ran.code, "did you mean" in ran.err) == (2, False)
     assert "expected one of entrance, old-gate" in ran.err
+
+
+@pytest.mark.parametrize("command", [("incidents", "list"), ("coverage",), ("verify",)], ids=" ".join)
+def test_a_time_that_ends_before_it_begins_is_an_error(home: Path, command: tuple[str, ...]) -> None:
+    times = ("--since", "2026-11-24T10:00:00Z", "--until", "2026-11-24T10:00:00Z")
+    ran = run(home, *command, *times)
+    assert (ran.code, ran.out) == (2, "")
+    assert "expected --since before --until, got 2026-11-24T10:00:00Z" in ran.err

@@ -19,6 +19,7 @@ from pipelines.locks import HourLock, InUseError, Use
 from pipelines.open_footage import OpenedFootage
 from pipelines.publish import not_in_force_warning
 from pipelines.segments import FileStream
+from pipelines.unread import settle_unread
 from pipelines.watched_hours import record_hours
 from vision import observations
 from vision.perception import ModelBundle
@@ -69,6 +70,7 @@ def analyze(
     )
     status = "interrupted"
     try:
+        ledger.unread.enter(opened.unread)
         by_camera: dict[str, list[FileStream]] = {}
         for stream in _streams(opened, bundle):
             by_camera.setdefault(stream.source.camera, []).append(stream)
@@ -83,6 +85,8 @@ def analyze(
                 if analysed.window is not None and analysed.judged_under is None:
                     notices = analysed.recording.notices
                     record_hours(request.home, ledger, request.facility, job.camera, analysed.window, notices)
+                unread = (*opened.unread, *job.unread)
+                settle_unread(ledger, name, request.footage, opened.sources, unread)
                 lock.release()
         status = "failed" if result.faults else "complete"
     except LazarettoError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from incidents.ledger import Ledger
+from incidents.ledger import Ledger, Unread, UnreadReason
 from pipelines import checkpoint
 from pipelines.analysed_time import AnalysedTime
 from pipelines.analysis import AnalyzeRequest, AnalyzeResult, CameraResult, Progress
@@ -44,6 +44,10 @@ EVIDENCE_AFTER_US = observations.HOUR
 """How far after the footage its evidence can reach, microseconds; a clip goes on for some seconds only."""
 
 
+class KnownTimeError(SourceError):
+    """All the time of a source was analysed before, from another source or with other settings."""
+
+
 class ProgressMeter:
     """Add up the footage done over all sources."""
 
@@ -73,6 +77,7 @@ class CameraAnalysis:
         camera: the camera.
         run_result: of the whole run: its faults and warnings grow.
         meter: the progress over all cameras.
+        unread: the sources that could not be read, or not to their end; those of known time left out.
     """
 
     request: AnalyzeRequest
@@ -81,6 +86,7 @@ class CameraAnalysis:
     camera: Camera
     run_result: AnalyzeResult
     meter: ProgressMeter
+    unread: list[Unread] = field(default_factory=list)
 
     def run(self, streams: Sequence[FileStream]) -> CameraResult:
         """Analyse the streams, by start, and record their incidents.
@@ -125,6 +131,8 @@ class CameraAnalysis:
                 self._refuse_empty(stream, analysis)
             except SourceError as error:
                 self.run_result.faults.append(error)
+                if not isinstance(error, KnownTimeError):
+                    self.unread.append(self._unread(stream))
                 perception = None
                 continue
             finally:
@@ -164,6 +172,12 @@ class CameraAnalysis:
             # Homes of earlier versions have no index: their recordings are entered as they are met.
             self.ledger.recordings.enter(stream.recording(segments[-1].end))
 
+    def _unread(self, stream: FileStream) -> Unread:
+        """The entry of a source that could not be read, or not to its end."""
+        segments = self.ledger.segments.of_stream(stream.key)
+        reason = UnreadReason.PARTLY if any(s.frames for s in segments) else UnreadReason.UNREADABLE
+        return Unread(self.camera.id, stream.source.info.path.absolute(), stream.start, reason)
+
     def _refuse_known_time(self, stream: FileStream) -> None:
         """Refuse a file of which all time was analysed from another one, or with other settings.
 
@@ -195,8 +209,8 @@ class CameraAnalysis:
             "as not watched"
         )
 
-    def _known_time(self, stream: FileStream, start: int, end: int) -> SourceError:
-        return SourceError(
+    def _known_time(self, stream: FileStream, start: int, end: int) -> KnownTimeError:
+        return KnownTimeError(
             f"{stream.source.info.path}: expected footage of a time not yet analysed, got camera "
             f"{self.camera.id} from {to_iso(start)} to {to_iso(end)} a second time, from another file, with "
             "other settings or models, or by another version of this program: use another --home"
@@ -219,6 +233,7 @@ class CameraAnalysis:
             footage,
             self.run_result.run,
         )
+        self.ledger.segments.mark_evaluated(self.camera.id, *window)
         self.run_result.faults += result.recording.faults
         if result.recording.faults:
             return  # The streams stay incomplete, so that the next run writes the missing evidence.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from incidents.ledger import Unread, UnreadReason
 from pipelines.assignment import Footage
 from pipelines.scenes import OpenedSource, different_words, several_scenes, without_copies
+from pipelines.unread import unread_of
 from vision.sources import fingerprint
 from vision.sources.files import open_source
 from vision.sources.start_time import StartOrigin, show_time
@@ -27,11 +29,13 @@ class OpenedFootage:
         sources: what can be analysed.
         faults: one error for each source that cannot.
         warnings: sentences about sources of time that disagree, and about copies that are left out.
+        unread: the sources that cannot be analysed, for the ledger.
     """
 
     sources: list[OpenedSource] = field(default_factory=list)
     faults: list[LazarettoError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
 
 def open_footage(
@@ -60,11 +64,13 @@ def open_footage(
             )
         except SourceError as error:
             opened.faults.append(error)
+            opened.unread.append(unread_of(item, facility.tz))
             continue
         opened.warnings += [f"{item.path}: {note}" for note in (*source.info.start_notes, *source.info.notes)]
         if source.info.start_origin is StartOrigin.MTIME:
             guess = show_time(source.info.start_us, facility.tz)
             if not accept_file_dates:
+                opened.unread.append(unread_of(item, facility.tz, UnreadReason.NO_TIME))
                 opened.faults.append(
                     SourceError(
                         f"{item.path}: expected a time of recording, got none but the file's date ({guess}), "

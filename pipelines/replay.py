@@ -140,7 +140,7 @@ class Replay:
         """What each camera watched in that time, and what could have been raised under the facility file."""
         cameras = [item.camera for item in self.cameras]
         counts = [hour for item in self.cameras for hour in item.counts]
-        return find_watches(ledger, cameras, self.window, self.facility.version, counts)
+        return find_watches(ledger, cameras, self.window, self.facility.version, counts, replayed=True)
 
     @property
     def all_notices(self) -> tuple[str, ...]:

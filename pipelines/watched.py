@@ -8,6 +8,7 @@ from incidents.ledger import Ledger
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch, watch_of
 from pipelines.home import Home
+from pipelines.uncounted import uncounted
 from vision.observations import ALL_TIME, HOUR
 from zones.facility import parse_facility
 from zones.validation import check_choices
@@ -22,6 +23,8 @@ def find_watches(
     window: Window = (None, None),
     version: str | None = None,
     more: Sequence[HourCounts] = (),
+    *,
+    replayed: bool = False,
 ) -> list[CameraWatch]:
     """What was watched of each camera in a time, cameras without any footage included.
 
@@ -31,6 +34,7 @@ def find_watches(
         window: the time.
         version: SHA-256 of the facility file; None = of each hour, the counts kept last.
         more: counts of hours of which the ledger has none.
+        replayed: they stand beside a replay, which evaluates what the ledger has no incidents of.
     """
     names = list(cameras) if cameras is not None else known_in_use(ledger)
     low, high = window[0] or 0, ALL_TIME[1] if window[1] is None else window[1]
@@ -39,7 +43,8 @@ def find_watches(
         extra = [item for item in more if item.camera == name and item.hour < high and item.hour + HOUR > low]
         hours = [*ledger.hours.find(low, high, [name], version), *extra]
         hours.sort(key=lambda item: item.hour)
-        found.append(watch_of(name, ledger.coverage.recorded(name, low, high), hours, window))
+        left_out = uncounted(ledger, name, (low, high), replayed=replayed)
+        found.append(watch_of(name, ledger.coverage.recorded(name, low, high), hours, window, left_out))
     return found
 
 
@@ -56,7 +61,7 @@ def check_cameras(ledger: Ledger, cameras: Sequence[str] | None) -> None:
 def known_in_use(ledger: Ledger) -> list[str]:
     """The cameras of the facility file used last, then others of which anything is recorded."""
     present = [entry.id for entry in ledger.facilities.cameras()]
-    return list(dict.fromkeys([*present, *ledger.coverage.cameras()]))
+    return list(dict.fromkeys([*present, *ledger.coverage.cameras(), *ledger.unread.cameras()]))
 
 
 def watches_in_full(

@@ -41,4 +41,5 @@ def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], r
                     coverage=[Interval(camera, first, last + SECOND // 5, State.ANALYSED)],
                     run_id=run,
                 )
+                ledger.segments.mark_evaluated(camera, first, last + SECOND // 5)
     return run

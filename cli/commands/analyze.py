@@ -38,6 +38,7 @@ from pipelines.open_footage import OpenedFootage, describe_time
 from pipelines.publish import facility_in_force
 from pipelines.starts import apply_starts, read_start
 from pipelines.teaching.role_model import describe_role_source, find_role_model
+from pipelines.unread import record_unusable_run
 from zones.facility import Facility, load_facility
 
 
@@ -113,6 +114,7 @@ def analyze(
         raise typer.Exit(ExitCode.BAD_INPUT)
     opened = request.open(lambda found: _announce(found, facility, as_json))
     if not opened.sources and not as_json:
+        record_unusable_run(folder, facility, footage, opened.unread)
         for fault in (*assigned.faults, *opened.faults):
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)

@@ -9,6 +9,7 @@ from incidents.ledger.publications import Publication
 from incidents.ledger.recordings import Recording
 from incidents.ledger.runs import Run
 from incidents.ledger.segments import Segment
+from incidents.ledger.unread import Unread, UnreadReason
 
 __all__ = [
     "CameraEntry",
@@ -20,5 +21,7 @@ __all__ = [
     "Recording",
     "Run",
     "Segment",
+    "Unread",
+    "UnreadReason",
     "now",
 ]

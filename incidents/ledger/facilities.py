@@ -84,6 +84,17 @@ class FacilityTable:
         )
         return None if row is None else str(row["sha256"])
 
+    def timezone(self, code: str) -> str:
+        """The time zone of a facility, as its file stated it last.
+
+        Raises:
+            LedgerError: the facility is unknown.
+        """
+        row = self._file.row("SELECT timezone FROM facilities WHERE code = :code", {"code": code})
+        if row is None:
+            raise LedgerError(f"expected the code of a facility in {self._file.path}, got {code!r}")
+        return str(row["timezone"])
+
     def resolve_version(self, prefix: str) -> str:
         """The SHA-256 of the stored version of a facility file that begins with `prefix`.
 

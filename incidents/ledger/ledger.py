@@ -23,6 +23,7 @@ from incidents.ledger.publications import PublicationTable
 from incidents.ledger.recordings import RecordingTable
 from incidents.ledger.runs import RunTable
 from incidents.ledger.segments import SegmentTable
+from incidents.ledger.unread import UnreadTable
 from incidents.ledger.workflow import Workflow
 
 
@@ -36,6 +37,7 @@ class Ledger:
         runs: runs of an analysis.
         segments: segments of streams that were analysed, and streams that are complete.
         recordings: which file recorded a camera when.
+        unread: recordings that were given, and could not be read.
         coverage: what each camera was doing in every second.
         hours: what each camera watched in each clock hour, and what could have been judged.
         incidents: incidents with their evidence and history.
@@ -53,6 +55,7 @@ class Ledger:
         self.hours = HourTable(file)
         self.segments = SegmentTable(file, self.runs, self.coverage)
         self.recordings = RecordingTable(file)
+        self.unread = UnreadTable(file)
         history = HistoryTable(file)
         self.incidents = IncidentTable(file, self.runs, self.facilities, history)
         self.workflow = Workflow(file, self.incidents, history)

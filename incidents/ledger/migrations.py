@@ -368,6 +368,28 @@ def recording_clocks(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="012_uncounted")
+def uncounted(db: Database) -> None:
+    """What a count of incidents leaves out: segments not evaluated yet, and recordings that were not read.
+
+    `evaluated` is when the incidents of a segment were recorded. Up to here only whole streams tell of it.
+    """
+    db.executescript(
+        """
+        ALTER TABLE segments ADD COLUMN evaluated INTEGER;
+        UPDATE segments SET evaluated = (SELECT completed FROM streams WHERE key = segments.stream);
+        CREATE INDEX segments_not_evaluated ON segments (camera, started) WHERE evaluated IS NULL;
+        CREATE TABLE unread (
+            camera TEXT NOT NULL,
+            path TEXT NOT NULL,
+            started INTEGER,
+            reason TEXT NOT NULL,
+            PRIMARY KEY (camera, path)
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

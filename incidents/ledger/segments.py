@@ -182,6 +182,27 @@ class SegmentTable:
                 {"key": stream_key, "moment": self._file.clock()},
             )
 
+    def mark_evaluated(self, camera: str, start: int, end: int) -> None:
+        """Record that the incidents of a camera in [start, end), microseconds UTC, are in the ledger.
+
+        It counts for the segments that lie in it as a whole.
+        """
+        with self._file.writing():
+            self._file.execute(
+                "UPDATE segments SET evaluated = :moment WHERE camera = :camera AND evaluated IS NULL "
+                "AND started >= :start AND ended <= :end",
+                {"camera": camera, "start": start, "end": end, "moment": self._file.clock()},
+            )
+
+    def not_evaluated(self, camera: str, start: int, end: int) -> tuple[Segment, ...]:
+        """The segments of a camera that overlap [start, end), without recorded incidents, by start."""
+        rows = self._file.rows(
+            "SELECT * FROM segments WHERE camera = :camera AND evaluated IS NULL "
+            "AND started < :end AND ended > :start ORDER BY started, stream, seq",
+            {"camera": camera, "start": start, "end": end},
+        )
+        return tuple(_segment(row) for row in rows)
+
     def is_complete(self, stream_key: str) -> bool:
         """Whether a stream was analysed to its end."""
         row = self._file.row(

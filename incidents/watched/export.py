@@ -16,9 +16,12 @@ from incidents.watched.summary import CameraWatch
 COLUMNS = (
     *("camera", "hour_utc", "hour_local", "facility_version", "analysed_s", "idle_s", "recorded_s"),
     *("could_raise", "could_not", "person_s", "feet_s", "metres_s", "role_s", "small_s", "small_px"),
-    *("crowded_s", "tracks", "tracks_assessed"),
+    *("crowded_s", "tracks", "tracks_assessed", "uncounted"),
 )
-"""Columns of the CSV: one row for each camera and clock hour; a camera that was not watched has one too."""
+"""Columns of the CSV: one row for each camera and clock hour; a camera without counted hours has one too.
+
+What a count leaves out stands in each row of its camera.
+"""
 
 
 def export_watches(watches: Sequence[CameraWatch], export: Path, timezone: str) -> Path:
@@ -53,8 +56,10 @@ def _csv(watches: Sequence[CameraWatch], timezone: str) -> str:
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
     for watch in watches:
+        left_out = "; ".join(watch.uncounted)
         if not watch.hours:
-            writer.writerow([watch.camera, "", "", "", "", "", watch.recorded_s])
+            known = {"camera": watch.camera, "recorded_s": watch.recorded_s, "uncounted": left_out}
+            writer.writerow([known.get(column, "") for column in COLUMNS])
         for hour in watch.hours:
             writer.writerow(
                 [
@@ -64,7 +69,7 @@ def _csv(watches: Sequence[CameraWatch], timezone: str) -> str:
                     "; ".join(_text(item) for item in hour.abilities if item.able),
                     "; ".join(f"{_text(item)}: {item.reason}" for item in hour.abilities if not item.able),
                     *(hour.person_s, hour.feet_s, hour.metres_s, hour.role_s, hour.small_s, hour.small_px),
-                    *(hour.crowded_s, hour.tracks, hour.tracks_assessed),
+                    *(hour.crowded_s, hour.tracks, hour.tracks_assessed, left_out),
                 ]
             )
     return table.getvalue()

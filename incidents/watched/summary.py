@@ -43,6 +43,9 @@ class WatchPayload(Payload):
     people: SharePayload
     tracks: int = Field(description="Tracks seen for long enough to assess a face.")
     tracks_assessed: int
+    uncounted: list[str] = Field(
+        description="Sentences about footage that a count leaves out: not evaluated yet, or not read."
+    )
     hours: list[HourCounts]
 
 
@@ -54,6 +57,7 @@ class CameraWatch:
         camera: id of the camera.
         watched_s, recorded_s, unknown_s: see `WatchPayload`.
         hours: the counts of the clock hours, by time; hours without counts are left out.
+        uncounted: sentences about footage that a count leaves out (`pipelines.uncounted`).
     """
 
     camera: str
@@ -61,6 +65,7 @@ class CameraWatch:
     recorded_s: float
     unknown_s: float
     hours: tuple[HourCounts, ...]
+    uncounted: tuple[str, ...] = ()
 
     @property
     def counted_s(self) -> float:
@@ -105,6 +110,7 @@ class CameraWatch:
             people=SharePayload(**people),
             tracks=int(self.total("tracks")),
             tracks_assessed=int(self.total("tracks_assessed")),
+            uncounted=list(self.uncounted),
             hours=list(self.hours),
         )
 
@@ -146,6 +152,7 @@ def watch_of(
     coverage: Iterable[Interval],
     hours: Sequence[HourCounts],
     asked: tuple[int | None, int | None],
+    uncounted: Sequence[str] = (),
 ) -> CameraWatch:
     """Put together what was watched of a camera.
 
@@ -154,6 +161,7 @@ def watch_of(
         coverage: what it was doing in the time asked for.
         hours: the counts of the hours in that time.
         asked: the time asked for, microseconds UTC; None = as far as anything is recorded.
+        uncounted: see `CameraWatch`.
     """
     recorded = [item for item in normalise(coverage) if item.cause != NO_RECORD]
     watched = sum(item.length for item in recorded if item.state in WATCHED)
@@ -165,7 +173,8 @@ def watch_of(
         span = end - start
     elif asked[0] is not None and asked[1] is not None:
         span = asked[1] - asked[0]
-    return CameraWatch(camera, watched / SECOND, total / SECOND, (span - total) / SECOND, tuple(hours))
+    seconds = watched / SECOND, total / SECOND, (span - total) / SECOND
+    return CameraWatch(camera, *seconds, tuple(hours), tuple(uncounted))
 
 
 def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
@@ -184,14 +193,15 @@ def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
         f"{total}{_percent(watched, recorded)}. What each could raise: lazaretto coverage",
         *([f"Not watched: {', '.join(idle)}."] if idle else []),
         *([f"Could raise nothing: {', '.join(unable)}."] if unable else []),
+        *(text for watch in watches for text in watch.uncounted),
     ]
 
 
 def camera_sentences(watch: CameraWatch) -> list[str]:
-    """What was watched of one camera, and what could have been judged: a sentence or two, and advice."""
+    """What was watched of one camera, what a count leaves out, what could have been judged, and advice."""
     name = watch.camera
     if not watch.recorded_s:
-        return [f"{name}: nothing was watched in that time."]
+        return [f"{name}: nothing was watched in that time.", *watch.uncounted]
     text = (
         f"{name}: watched {duration_text(watch.watched_s)} of {duration_text(watch.recorded_s)} of footage"
         f"{_percent(watch.watched_s, watch.recorded_s)}"
@@ -199,7 +209,8 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
     if watch.unknown_s >= 1:
         text += f"; of another {duration_text(watch.unknown_s)} in that time nothing is recorded"
     if not watch.hours:
-        return [f"{text}; what could have been raised under this facility file was not counted."]
+        text += "; what could have been raised under this facility file was not counted."
+        return [text, *watch.uncounted]
     able, unable = watch.could_raise, watch.could_not
     if able:
         text += f". Could have been raised: {_spoken(able)}"
@@ -208,7 +219,7 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
     if unable:
         reasons = "; ".join(f"{_name(item)} ({item.reason})" for item in unable)
         text += f". Could not: {reasons}"
-    return [f"{text}.", f"{name}: {_people_text(watch)}.", *watch.advice]
+    return [f"{text}.", *watch.uncounted, f"{name}: {_people_text(watch)}.", *watch.advice]
 
 
 def _people_text(watch: CameraWatch) -> str:

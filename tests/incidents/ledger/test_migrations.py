@@ -39,7 +39,7 @@ def test_the_steps_are_named_in_order() -> None:
         *("001_ledger", "002_publications", "003_exposures", "004_segments", "005_rule_record"),
         "006_incident_events",
         *("007_recordings", "008_evidence_forms", "009_withdrawn_exposures"),
-        *("010_hour_counts", "011_recording_clocks"),
+        *("010_hour_counts", "011_recording_clocks", "012_uncounted"),
     ) == STEPS
 
 
@@ -289,3 +289,26 @@ def test_an_incident_without_alerts_is_read_and_updated(tmp_path: Path) -> None:
         run = ledger.runs.start(PLACE, MODELS, {})
         assert ledger.incidents.record(RECORDED, run) == "updated"
         assert ledger.incidents.find()[0].alerts == RECORDED.alerts
+
+
+def test_segments_of_streams_that_were_not_complete_are_not_evaluated(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with database_of(path, "011_recording_clocks") as database:
+        fill(database, "segments", RECORDED.rule_record().to_json(), column="rule_record")
+        insert(database, "streams", {"key": "killed", "completed": None})
+        segment = {
+            "camera": "yard",
+            "source": "b.mp4",
+            "frames": 5,
+            "part": "",
+            "coverage": "[]",
+            "run": "run",
+        }
+        place = {"stream": "killed", "seq": 0, "started": END, "ended": END + SECOND}
+        insert(database, "segments", {**place, **segment})
+    with Ledger.open(path, create=False) as ledger:
+        [found] = ledger.segments.not_evaluated("yard", 0, END + SECOND)
+        assert (found.stream_key, found.start, found.end) == ("killed", END, END + SECOND)
+        ledger.segments.mark_evaluated("yard", END, END + SECOND)
+        assert ledger.segments.not_evaluated("yard", 0, END + SECOND) == ()
+        assert ledger.faults() == ()

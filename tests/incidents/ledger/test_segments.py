@@ -66,6 +66,24 @@ def test_a_segment_comes_back_and_the_second_time_changes_nothing(ledger: Ledger
     assert ledger.coverage.of("yard", T0, T0 + 20) == (*told, span(10, 20))
 
 
+def test_segments_are_not_evaluated_until_a_time_that_holds_them_as_a_whole_is(
+    ledger: Ledger, run: str
+) -> None:
+    for seq in range(3):
+        commit(ledger, run, seq, 10 * seq, 10 * seq + 10)
+    commit(ledger, run, camera="gate", stream="g")
+
+    def left(start: int = 0, end: int = 30, camera: str = "yard") -> list[int]:
+        return [item.seq for item in ledger.segments.not_evaluated(camera, T0 + start, T0 + end)]
+
+    assert left() == [0, 1, 2]
+    assert (left(10, 20), left(19, 21), left(30, 40)) == ([1], [1, 2], [])
+    ledger.segments.mark_evaluated("yard", T0 + 5, T0 + 25)
+    assert left() == [0, 2]
+    ledger.segments.mark_evaluated("yard", T0, T0 + 30)
+    assert (left(), left(camera="gate")) == ([], [0])
+
+
 def test_another_segment_under_the_same_number_is_refused(ledger: Ledger, run: str) -> None:
     commit(ledger, run)
     with pytest.raises(LedgerError, match="as committed before"):

@@ -178,6 +178,16 @@ def test_of_many_cameras_those_that_could_raise_nothing_are_named() -> None:
     assert "cam-1" not in text
 
 
+def test_what_a_count_leaves_out_is_said_of_every_camera_however_many_there_are() -> None:
+    good = replace(watched((0, 60, State.ANALYSED), hours=(hour(),)), uncounted=("good: not read.",))
+    uncounted = replace(watched((0, 60, State.ANALYSED)), uncounted=("uncounted: not read.",))
+    dark = replace(watched(), uncounted=("dark: not read.",))
+    some = [good, uncounted, dark]
+    for watches in (some, [*some, *[replace(good, uncounted=())] * MAX_CAMERAS_SPOKEN]):
+        sentences = watch_sentences(watches)
+        assert [sentences.count(text) for watch in some for text in watch.uncounted] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -366,7 +366,7 @@ def test_incidents_for_which_nothing_was_sealed_are_counted(tmp_path: Path) -> N
         (["--kind", "theft"], "theft"),
         (["--status", "lost"], "lost"),
         (["--since", "now"], "--since"),
-        (["--since", to_iso(T0), "--until", to_iso(T0)], "expected a start before"),
+        (["--since", to_iso(T0), "--until", to_iso(T0)], "expected --since before --until"),
     ],
 )
 def test_impossible_filters_are_one_sentence(sealed: Sealed, arguments: list[str], message: str) -> None:

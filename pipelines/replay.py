@@ -291,6 +291,16 @@ def _run(jobs: Sequence[_Job]) -> tuple[CameraReplay, ...]:
     return tuple(map_processes(_replay_camera, jobs, CAMERA_MEMORY_BYTES))
 
 
+def _deleted_hours(job: _Job, ledger: Ledger) -> int:
+    """Clock hours in which people were seen, and of which the log holds nothing any more."""
+    seen = {
+        segment.start // observations.HOUR * observations.HOUR
+        for segment in ledger.segments.within(job.camera, *job.window)
+        if segment.part
+    }
+    return len(seen - set(observations.stored_hours(job.home, job.camera)))
+
+
 def _replay_camera(job: _Job) -> CameraReplay:
     found, count = FoundIncidents(), 0
     notices: tuple[str, ...] = ()
@@ -308,5 +318,11 @@ def _replay_camera(job: _Job) -> CameraReplay:
         ]
         home, version = Home(job.home), job.facility.version
         counts = count_missing(home, ledger, job.facility, [job.camera], job.window, version=version)
+        if deleted := _deleted_hours(job, ledger):
+            noun = "clock hour" if deleted == 1 else "clock hours"
+            notices += (
+                f"camera {job.camera}: the observation log of {deleted} {noun} was deleted: what was seen "
+                "then is not evaluated",
+            )
     incidents.sort(key=lambda incident: (incident.start, incident.id))
     return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), notices, counts)

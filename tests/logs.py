@@ -28,7 +28,7 @@ def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], r
             for part in parts:
                 rows = part.drop("hour")
                 first, last = rows.select(moment.min().alias("a"), moment.max().alias("b")).row(0)
-                observations.write_part(home, rows, camera, first)
+                written = observations.write_part(home, rows, camera, first)
                 ledger.segments.commit(
                     stream_key=f"{camera}-{first}",
                     camera=camera,
@@ -37,7 +37,7 @@ def log_home(home: Path, facility: Facility, logs: Mapping[str, pl.DataFrame], r
                     start=first,
                     end=last + SECOND // 5,
                     frames=rows["t"].n_unique(),
-                    part="",
+                    part=written.as_posix(),
                     coverage=[Interval(camera, first, last + SECOND // 5, State.ANALYSED)],
                     run_id=run,
                 )

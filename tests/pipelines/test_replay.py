@@ -21,6 +21,7 @@ from incidents.ledger import Ledger, LedgerError
 from incidents.record import Incident
 from incidents.watched.summary import duration_text
 from pipelines.home import Home
+from pipelines.log_upkeep import purge_log
 from pipelines.publish import PublishRequest, preview_publication, publish
 from pipelines.record_incidents import record_incidents
 from pipelines.replay import replay
@@ -28,6 +29,7 @@ from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, long
 from tests.logs import log_home
 from tests.running import FACILITY, lazaretto, one_sentence
 from vision.frames import SECOND
+from vision.observations import HOUR, stored_hours
 from zones.errors import LazarettoError
 from zones.facility import Direction, Role, ZoneType, load_facility, parse_facility
 
@@ -157,6 +159,23 @@ def test_an_empty_view_is_replayed_as_no_incident_and_not_refused(tmp_path: Path
         assert found.window == (NOON, NOON + 60 * SECOND)
         with pytest.raises(LazarettoError, match="expected footage of the facility's cameras in that time"):
             replay(Home(tmp_path), ledger, facility, None, (None, NOON))
+
+
+def test_hours_whose_log_was_deleted_are_said(tmp_path: Path) -> None:
+    facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
+    log_home(tmp_path, facility, {"cam-1": long_log(2)})
+    home = Home(tmp_path)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        assert not any("deleted" in notice for notice in replay(home, ledger, facility).all_notices)
+        second = stored_hours(tmp_path, "cam-1")[1]
+        purge_log(home, older_than_days=30, now=second + 30 * 24 * HOUR)
+        assert stored_hours(tmp_path, "cam-1") == (second,)
+        found = replay(home, ledger, facility)
+    assert found.window[0] < second
+    words = (
+        "camera cam-1: the observation log of 1 clock hour was deleted: what was seen then is not evaluated"
+    )
+    assert words in found.all_notices
 
 
 def test_the_verdicts_of_reviewers_show_which_file_is_better(home: Path, edited: Path) -> None:

@@ -249,7 +249,12 @@ class Lifecycle:
                 opened = self._open(key, group, t, (lost.stated.id,))
                 events[-1] = replace(events[-1], replaced_by=opened[0].incident)
                 events += opened
-        return events + self._reconcile_all({key for _, key in moves}, t, reason)
+        # What is over and is carried by another machine for the role that is believed now goes on as it is:
+        # `role_changed`, which follows, corrects it.
+        closed = {item.stated.id for item in self.ended.items}
+        keys = {key for _, key in moves}
+        keys -= {key for key, (_, finding) in self._wanted(keys, t).items() if finding.id in closed}
+        return events + self._reconcile_all(keys, t, reason)
 
     def end_all(self, keys: Iterable[Key], t: int, cause: str) -> list[Event]:
         """Close incidents because what they rest on has changed."""

@@ -209,6 +209,26 @@ def test_an_incident_that_is_not_open_is_silent_until_it_is_opened(seen: pl.Data
             state[event.incident] = event.type
 
 
+def test_an_incident_that_is_over_is_not_opened_again_by_a_fact_that_changes_the_role() -> None:
+    """A mask violation of staff is over; then the person turns out to be one who was seen as a resident."""
+    rows = []
+    for track, x, worn in ((100, 12.0, "staff_ppe"), (101, 4.0, "resident")):
+        masks = (lambda t: "unmasked") if track == 100 else None
+        seen = observe([Person(track, [(0, x, 9), (1, x, 9)], masks=masks)], hz=2.0, start=EVENING)
+        for name in ("resident", "staff_ppe", "staff_no_ppe", "outsider"):
+            read = pl.when(pl.col("frame") == 0).then(0.91 if name == worn else 0.03).cast(pl.Float32)
+            seen = seen.with_columns(read.alias(f"role_{name}"))
+        rows.append(seen)
+    people_seen = pl.concat(rows).sort("t", "track")
+    events = run(people_seen, [], [])[0]
+    [closed] = [
+        event for event in events if event.type is EventType.CLOSED and event.finding.kind[:4] == "mask"
+    ]
+    events = run(people_seen, [SamePerson(closed.t + 1, 100, 101)], [])[0]
+    types = [event.type for event in events if event.incident == closed.incident]
+    assert types.count(EventType.OPENED) == types.count(EventType.CLOSED) == 1
+
+
 def test_the_scenes_of_the_property_tests_have_every_kind_of_event() -> None:
     kinds: set[tuple[str, EventType]] = set()
 

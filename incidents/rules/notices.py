@@ -48,6 +48,6 @@ def notices(view: View, contact_found: bool) -> tuple[str, ...]:
     if count["repeated"]:
         found.append(
             f"camera {camera}: {count['repeated']} rows repeat a time of their track or person: only "
-            "the first is used"
+            "one is used"
         )
     return tuple(found)

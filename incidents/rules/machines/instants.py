@@ -162,8 +162,7 @@ def _instant(
             slots[i - first] = -1
             continue
         p = _find(settings.retention, persons, tables.pasts, rows[i].track, t)
-        if p >= 0 and persons[p].last == t:
-            # Another track of the person was seen at this instant.
+        if p >= 0 and _another_counts(persons[p], tables.pasts[p], rows, first, last, rows[i].track):
             clock.repeated += 1
             slots[i - first] = -1
             continue
@@ -348,6 +347,23 @@ def _find(retention: int, persons: Table, pasts: Table, track: int, t: int) -> i
                 if pasts[p, k].track == track:
                     return p
     return -1
+
+
+@compiled
+def _another_counts(person: Table, past: Table, rows: Table, first: int, last: int, track: int) -> bool:
+    """Whether a row of another track of the person at the same instant counts in place of that of `track`.
+
+    The row of the track that was linked last counts: which one it is does not depend on the ids.
+    """
+    if person.track == track:
+        return False
+    for k in range(person.tracks - 1, -1, -1):
+        if past[k].track == track:
+            return False
+        for i in range(first, last):
+            if rows[i].track == past[k].track:
+                return True
+    return False
 
 
 @compiled

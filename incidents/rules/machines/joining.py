@@ -10,6 +10,7 @@ from incidents.rules.machines.geometry import crossing
 from incidents.rules.machines.pair import FAR_MM, pair_slot, release_pair
 from incidents.rules.machines.plan import Plan
 from incidents.rules.machines.tables import BEFORE, COUNTS, END, INTERVAL, NEVER, Ints, Table, Tables
+from incidents.rules.machines.totals import add_contact, join_pasts
 from incidents.rules.machines.zone import enter_crossing
 
 
@@ -104,6 +105,8 @@ def join_persons(
             tables.masks[later, machine],
         )
     _join_votes(one, other, tables.votes[p], tables.votes[later])
+    join_pasts(one, other, tables.pasts[p], tables.pasts[later])
+    gained, since, until = 0, NEVER, NEVER
     for q in range(len(tables.pairs)):
         pair = tables.pairs[q]
         if pair.used == 0 or (pair.a != later and pair.b != later):
@@ -124,7 +127,7 @@ def join_persons(
         else:
             pair.b = p
         if mine_q >= 0:
-            _join_pair(
+            more, start, end = _join_pair(
                 settings,
                 tables.pairs[mine_q],
                 pair,
@@ -138,8 +141,14 @@ def join_persons(
                 tables.bins[q],
                 now,
             )
+            if more > 0:
+                add_contact(tables.persons[partner], tables.pasts[partner], start, end, more)
+            # Contacts with several people at once count once: the longest does, whatever their order is.
+            if (more, end, start) > (gained, until, since):
+                gained, since, until = more, start, end
+    if gained > 0:
+        add_contact(one, tables.pasts[p], since, until, gained)
     replace_member(tables.gatherings, tables.members, other.uid, p, one.uid)
-    _join_pasts(one, other, tables.pasts[p], tables.pasts[later])
     for k in range(COUNTS):
         tables.counts[p, k] += tables.counts[later, k]
     for k in range(4):
@@ -290,14 +299,22 @@ def _join_pair(
     bins: Ints,
     later_bins: Ints,
     now: int,
-) -> None:
-    """Continue a pair with a later pair of the same persons, and free the slot of that."""
+) -> tuple[int, int, int]:
+    """Continue a pair with a later pair of the same persons, and free the slot of that.
+
+    Returns:
+        The contact that this adds to an incident which counts towards the totals of its persons, and that the
+        later tracklet did not count: length, start and end, microseconds; a length of 0 if there is none.
+    """
     swap = 1 if pair.a != later.a else 0
+    gained, since, until = 0, NEVER, NEVER
     for h in range(len(contacts)):
         c, d, e, f = contacts[h], later_contacts[h], episodes[h], later_episodes[h]
         # What the two incidents hold together, in case that they are one.
         was_open, start, opened = e.open == 1, e.start, f.open == 1
         was_lasting = e.lasting == 1
+        counts_alone = e.counted == 1 and f.counted == 0
+        before, held = e.g_end, e.g_held
         result = join_episodes(
             e,
             f,
@@ -309,6 +326,9 @@ def _join_pair(
             settings.merge,
             now,
         )
+        more = e.g_held - held if counts_alone and e.counted == 1 else 0
+        if (more, e.g_end, before) > (gained, until, since):
+            gained, since, until = more, before, e.g_end
         c.state = d.state
         if f.on == 0 and not opened:
             continue
@@ -348,6 +368,7 @@ def _join_pair(
     pair.t_n = later.t_n
     pair.touched = max(pair.touched, later.touched)
     release_pair(later, later_episodes)
+    return gained, since, until
 
 
 @compiled
@@ -366,38 +387,3 @@ def _copy_counts(target: Ints, source: Ints, swap: int) -> None:
     for side in range(2):
         for k in range(COUNTS):
             target[side, k] = source[(side + swap) % 2, k]
-
-
-@compiled
-def _join_pasts(one: Table, other: Table, mine: Table, theirs: Table) -> None:
-    """Add tracks and contact of the later person to those of the earlier one."""
-    for k in range(other.tracks):
-        n = one.tracks
-        if n == len(mine):
-            # The first track stays; the oldest of the others goes.
-            for m in range(1, n - 1):
-                mine[m].track = mine[m + 1].track
-            n -= 1
-        mine[n].track = theirs[k].track
-        one.tracks = n + 1
-    for k in range(other.intervals):
-        start, length = theirs[k].start, theirs[k].length
-        if start < one.covered:
-            length = min(length, theirs[k].end - one.covered)
-            start = one.covered
-        if length <= 0:
-            continue
-        n = one.intervals
-        if n == len(mine):
-            mine[0].end = mine[1].end
-            mine[0].length += mine[1].length
-            for m in range(1, n - 1):
-                mine[m].start = mine[m + 1].start
-                mine[m].end = mine[m + 1].end
-                mine[m].length = mine[m + 1].length
-            n -= 1
-        mine[n].start = start
-        mine[n].end = theirs[k].end
-        mine[n].length = length
-        one.intervals = n + 1
-        one.covered = theirs[k].end

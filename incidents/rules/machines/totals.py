@@ -47,3 +47,38 @@ def total_since(person: Table, pasts: Table, since: int) -> int:
         if pasts[k].end > since:
             total += min(pasts[k].length, pasts[k].end - since)
     return total
+
+
+@compiled
+def join_pasts(one: Table, other: Table, mine: Table, theirs: Table) -> None:
+    """Add tracks and contact of the later person to those of the earlier one."""
+    for k in range(other.tracks):
+        n = one.tracks
+        if n == len(mine):
+            # The first track stays; the oldest of the others goes.
+            for m in range(1, n - 1):
+                mine[m].track = mine[m + 1].track
+            n -= 1
+        mine[n].track = theirs[k].track
+        one.tracks = n + 1
+    for k in range(other.intervals):
+        start, length = theirs[k].start, theirs[k].length
+        if start < one.covered:
+            length = min(length, theirs[k].end - one.covered)
+            start = one.covered
+        if length <= 0:
+            continue
+        n = one.intervals
+        if n == len(mine):
+            mine[0].end = mine[1].end
+            mine[0].length += mine[1].length
+            for m in range(1, n - 1):
+                mine[m].start = mine[m + 1].start
+                mine[m].end = mine[m + 1].end
+                mine[m].length = mine[m + 1].length
+            n -= 1
+        mine[n].start = start
+        mine[n].end = theirs[k].end
+        mine[n].length = length
+        one.intervals = n + 1
+        one.covered = theirs[k].end

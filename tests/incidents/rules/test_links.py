@@ -268,3 +268,28 @@ def test_two_tracks_of_one_person_are_in_no_contact() -> None:
     place = scene(contact_pairs=tuple(Pair), default_role=Role.RESIDENT)
     lost = stay(1, 6, 6, 0, 60, gaps=[(10, 14)])
     assert events_of(place, [lost, stay(90, 6.1, 6, 11, 60)]) == ()
+
+
+@pytest.mark.parametrize("gap", [0.4, 1.0, 2.0])
+def test_contact_of_a_later_tracklet_counts_towards_the_totals_of_both_persons(gap: float) -> None:
+    """The incident is open when the track of one of the two changes: its total is what it measured."""
+    people = stay(1, 6, 6, 0, 60), stay(2, 6.8, 6, 0, 30), stay(3, 6.8, 6, 30 + gap, 60)
+    facility = scene(contact_pairs=(Pair.RESIDENT_RESIDENT,), default_role=Role.RESIDENT)
+    closed = [event for event in events_of(facility, people) if event.type is EventType.CLOSED]
+    [contact] = [event.finding for event in closed if event.finding.kind == "contact"]
+    assert contact.identity == (1, 2) and contact.measure.value > 55
+    assert contact.cumulative_s == pytest.approx(contact.measure.value, abs=0.01)
+
+
+@pytest.mark.parametrize("ids", [(5, 6), (6, 5)])
+def test_of_two_tracks_of_a_person_at_one_instant_the_one_linked_last_counts_whatever_the_ids(
+    ids: tuple[int, int],
+) -> None:
+    """A track that was lost is found again after another one was linked to it: the faces of that count."""
+    lost, linked = ids
+    people = (
+        Person(lost, [(0, 6, 6), (40, 6, 6)], gaps=[(4.0, 7.0)], masks=lambda t: "masked"),
+        Person(linked, [(4.2, 6, 6), (40, 6, 6)], masks=lambda t: "unmasked"),
+    )
+    found = incidents_of(scene(default_role=Role.RESIDENT), people)
+    assert [(finding.kind, finding.identity) for finding in found] == [("mask_absent", (linked,))]

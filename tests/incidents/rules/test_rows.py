@@ -87,7 +87,7 @@ def test_only_the_first_of_rows_with_the_same_time_is_used_and_a_notice_says_so(
     assert seen.events == expected.events
     assert seen.notices == (
         *expected.notices,
-        "camera cam-1: 1 rows repeat a time of their track or person: only the first is used",
+        "camera cam-1: 1 rows repeat a time of their track or person: only one is used",
     )
 
 

@@ -1,4 +1,4 @@
-"""Homes that hold a log nobody had to analyse: observations written down, and a ledger that knows of them."""
+"""Homes with a log that was not analysed: observations written down, and a ledger that knows of them."""
 
 from __future__ import annotations
 

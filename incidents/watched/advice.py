@@ -12,6 +12,7 @@ import polars as pl
 
 from incidents.watched.crowd import crowd_advice
 from incidents.watched.hour import Ability, Advice
+from incidents.watched.picture import IMGSZ_STEP, MAX_IMGSZ, whole_picture_advice
 from vision.frames import SECOND
 from vision.ground import Foot
 from zones.camera import Camera, Line, Zone
@@ -22,10 +23,6 @@ MIN_DETECTED_HEIGHT_PX = 32.0
 (docs/accuracy.md, "People"). Project default (docs/defaults.md)."""
 MIN_SMALL_SHARE = 0.05
 """Share of person-seconds of small people from which advice is given. Project default (docs/defaults.md)."""
-MAX_IMGSZ = 1920
-"""Longest side of the picture for person detection that an analysis takes, px."""
-IMGSZ_STEP = 32
-"""The side of the picture is a multiple of this, the stride of the detector, px."""
 MIN_ROWS_TO_FIT = 50
 """Observations from which the height of people is fitted to their place.
 Project default (docs/defaults.md)."""
@@ -92,7 +89,7 @@ def advice(
     able = {item.place for item in abilities if item.rule == "zone_crossing" and item.able}
     found = (
         Advice(about="small_people", sentence=_small_people(rows, camera, able, imgsz)),
-        Advice(about="crowd", sentence=crowd_advice(rows, imgsz, MAX_IMGSZ, IMGSZ_STEP)),
+        Advice(about="crowd", sentence=crowd_advice(rows, imgsz)),
         Advice(about="fragments", sentence=_fragments(rows, imgsz)),
         Advice(about="speed", sentence=_speed(rows, metric)),
     )
@@ -157,14 +154,11 @@ def _fragments(rows: pl.DataFrame, imgsz: int) -> str:
     short = int((spans <= SHORT_TRACK_S * SECOND).sum())
     if len(spans) < MIN_TRACKS or 2 * short <= len(spans):
         return ""
-    longer = max(int(rows["width"][-1]), int(rows["height"][-1]))
-    whole = min(MAX_IMGSZ, IMGSZ_STEP * math.ceil(longer / IMGSZ_STEP))
-    remedy = f"--imgsz {whole} into another home, or " if whole > imgsz else ""
     return (
         f"camera {rows['camera'][0]}: people are found for moments only: {short} of {len(spans)} tracks last "
         f"at most {SHORT_TRACK_S:g} s, which no rule can judge, and others may be missed altogether; use "
-        f"{remedy}a view that is nearer, less from above or less hidden; footage that plays too fast "
-        "(--source-fps) or is sampled too seldom (--fps) looks the same"
+        f"{whole_picture_advice(rows, imgsz)}a view that is nearer, less from above or less hidden; "
+        "footage that plays too fast (--source-fps) or is sampled too seldom (--fps) looks the same"
     )
 
 

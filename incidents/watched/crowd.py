@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from incidents.watched.picture import whole_picture_advice
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -48,23 +48,18 @@ def overlapped(rows: pl.DataFrame) -> Bools:
     return result
 
 
-def crowd_advice(rows: pl.DataFrame, imgsz: int, largest: int, step: int) -> str:
+def crowd_advice(rows: pl.DataFrame, imgsz: int) -> str:
     """What is said where many people hide each other; "" where few do.
 
     Args:
         rows: the observations of an hour.
         imgsz: px of the longer side of the picture in which people were detected.
-        largest: the most px that an analysis takes for it.
-        step: the side is a multiple of this, px.
     """
     share = float(overlapped(rows).mean()) if len(rows) else 0.0
     if share < MIN_CROWD_SHARE:
         return ""
-    longer = max(int(rows["width"][-1]), int(rows["height"][-1]))
-    whole = min(largest, step * math.ceil(longer / step))
-    remedy = f"--imgsz {whole} into another home, or " if whole > imgsz else ""
     return (
         f"camera {rows['camera'][0]}: people hide each other: {100 * share:.0f} % of the person-seconds are "
         "of people whose box another one overlaps, and about as many people were not found at all: counts "
-        f"are too low; use {remedy}a view from higher up"
+        f"are too low; use {whole_picture_advice(rows, imgsz)}a view from higher up"
     )

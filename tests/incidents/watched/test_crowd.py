@@ -68,14 +68,14 @@ def test_a_person_is_overlapped_from_a_tenth_on(beside: Box, expected: list[bool
 def test_a_crowd_is_said_from_a_share_on(crowded: int, said: bool) -> None:
     """Of 40 rows, pairs in `crowded` instants overlap: 2 of 20 instants are 4 of 40 rows, a tenth."""
     seen = [(n, box) for n in range(20) for box in ((0, 0, 10, 30), (5 if n < crowded else 50, 0, 10, 30))]
-    text = crowd_advice(rows(seen), 416, 1920, 32)
+    text = crowd_advice(rows(seen), 416)
     assert bool(text) == said
     if said:
         assert f"{5 * crowded} % of the person-seconds" in text
         assert "use --imgsz 768 into another home, or a view from higher up" in text
-        assert "--imgsz" not in crowd_advice(rows(seen), 768, 1920, 32)
+        assert "--imgsz" not in crowd_advice(rows(seen), 768)
 
 
 def test_an_empty_hour_has_no_crowd() -> None:
     assert overlapped(rows([])).tolist() == []
-    assert crowd_advice(rows([]), 416, 1920, 32) == ""
+    assert crowd_advice(rows([]), 416) == ""

@@ -195,7 +195,21 @@ def join_episodes(
         e.score = later.score
         e.track = later.track
     e.held_on = later.held_on
+    _bound(e)
     return joined
+
+
+@compiled
+def _bound(e: Table) -> None:
+    """Keep sums within what they are shares of.
+
+    A reviewer may state that two tracks in view at the same time are one person: both measured that time.
+    """
+    e.held = min(e.held, e.last - e.start)
+    e.clear = min(e.clear, e.n)
+    if e.open == 1:
+        e.g_held = min(e.g_held, e.g_end - e.g_start)
+        e.g_clear = min(e.g_clear, e.g_n)
 
 
 @compiled

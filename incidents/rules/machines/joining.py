@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from incidents.rules.compiling import compiled
-from incidents.rules.machines.belief import update_belief
+from incidents.rules.machines.belief import MILLION, update_belief
 from incidents.rules.machines.episode import join_episodes
 from incidents.rules.machines.gathering import replace_member
 from incidents.rules.machines.geometry import crossing
@@ -249,6 +249,7 @@ def _join_mask(settings: Table, machine: int, votes: Table, other: Table, m: Tab
                 m.p_tried += votes[k].tried
                 m.p_assessed += votes[k].assessed
         return
+    end = later.end
     if m.open == 0 or later.start - m.end > settings.merge:
         m.open = 1
         m.start = later.start
@@ -266,11 +267,15 @@ def _join_mask(settings: Table, machine: int, votes: Table, other: Table, m: Tab
         m.tried += m.p_tried + later.tried
         m.assessed += m.p_assessed + later.assessed
         m.score += later.score
+        end = max(m.end, later.end)
     m.p_voting = later.p_voting
     m.p_tried = later.p_tried
     m.p_assessed = later.p_assessed
-    m.end = later.end
+    m.end = end
     m.share = later.share
+    # Two tracks in view at the same time may be one person: see `join_episodes`.
+    m.voting = max(m.voting, m.agreeing)
+    m.tried = max(m.tried, m.assessed)
 
 
 @compiled
@@ -279,7 +284,12 @@ def _join_votes(one: Table, other: Table, mine: Table, theirs: Table) -> None:
     for k in range(kept):
         mine[k] = mine[k + one.votes - kept]
     for k in range(other.votes):
-        mine[kept + k] = theirs[k]
+        # Two tracks in view at the same time may be one person: the votes stay in order of time.
+        at = kept + k
+        while at > 0 and mine[at - 1].t > theirs[k].t:
+            mine[at] = mine[at - 1]
+            at -= 1
+        mine[at] = theirs[k]
     one.votes = kept + other.votes
     one.tried = other.tried
     one.assessed = other.assessed
@@ -362,6 +372,9 @@ def _join_pair(
                 c.nearest_se = d.nearest_se
             for k in range(bins.shape[2]):
                 bins[h, 0, k] += later_bins[h, 0, k]
+        # Two tracks in view at the same time may be one person: see `join_episodes`.
+        c.close = min(c.close, e.n * MILLION)
+        c.g_close = min(c.g_close, e.g_n * MILLION)
     pair.last = max(pair.last, later.last)
     pair.t_on = later.t_on
     pair.t_held = later.t_held

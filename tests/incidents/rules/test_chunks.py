@@ -209,6 +209,18 @@ def test_an_incident_that_is_not_open_is_silent_until_it_is_opened(seen: pl.Data
             state[event.incident] = event.type
 
 
+@settings(deadline=None, max_examples=60)
+@given(people(), changes())
+def test_no_incident_states_more_than_its_time_or_a_share_over_one(seen: pl.DataFrame, marks: list) -> None:
+    """Also where a reviewer states that two tracks in view at the same time are one person."""
+    for event in run(seen, marks, [])[0]:
+        finding = event.finding
+        if finding.measure.name == "held_s" and finding.subkind != "line_crossing":
+            assert finding.measure.value * SECOND <= finding.end - finding.start + 1
+        for share in (finding.assessable_share, finding.detector_confidence, finding.rule_confidence):
+            assert share is None or 0 <= share <= 1
+
+
 def test_an_incident_that_is_over_is_not_opened_again_by_a_fact_that_changes_the_role() -> None:
     """A mask violation of staff is over; then the person turns out to be one who was seen as a resident."""
     rows = []

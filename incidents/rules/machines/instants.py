@@ -6,27 +6,31 @@ import math
 
 from incidents.rules.compiling import compiled
 from incidents.rules.machines.belief import add_origin, add_reading, update_belief
-from incidents.rules.machines.episode import reset_episode
 from incidents.rules.machines.gathering import step_gatherings
-from incidents.rules.machines.geometry import is_vague, probability_under, signed_distance
+from incidents.rules.machines.geometry import is_vague, probability_under
 from incidents.rules.machines.link import add_to_trail, next_decision, predecessor_of, undecided_at
 from incidents.rules.machines.mask import step_mask
-from incidents.rules.machines.pair import distance_between, is_over, release_pair, step_pair
+from incidents.rules.machines.pair import distance_between, step_pair
+from incidents.rules.machines.persons import (
+    another_counts,
+    enter_person,
+    find_person,
+    is_clear_of_edges,
+    sweep,
+)
 from incidents.rules.machines.plan import Plan
 from incidents.rules.machines.signals import (
     DONE,
-    EXIT,
     FULL_GATHERINGS,
     FULL_PAIRS,
     FULL_PERSONS,
     FULL_ROOM,
-    LEFT,
     LINK,
     PAUSED,
     ROLE,
     SIGNALLED,
 )
-from incidents.rules.machines.tables import FOREVER, NEVER, Ints, Table, Tables
+from incidents.rules.machines.tables import NEVER, Ints, Table, Tables
 from incidents.rules.machines.zone import (
     add_signal,
     enter_crossing,
@@ -110,7 +114,7 @@ def advance(
             return FULL_ROOM, i
         if t >= clock.sweep:
             clock.sweep = t + _SWEEP_US
-            _sweep(settings, t, persons, tables.pairs, tables.episodes, signals, n)
+            sweep(settings, t, persons, tables.pairs, tables.episodes, signals, n)
         born = clock.uid
         _instant(plan, tables, rows, i, last, people, links, signals, n)
         if clock.uid != born:
@@ -161,8 +165,8 @@ def _instant(
             clock.repeated += 1
             slots[i - first] = -1
             continue
-        p = _find(settings.retention, persons, tables.pasts, rows[i].track, t)
-        if p >= 0 and _another_counts(persons[p], tables.pasts[p], rows, first, last, rows[i].track):
+        p = find_person(settings.retention, persons, tables.pasts, rows[i].track, t)
+        if p >= 0 and another_counts(persons[p], tables.pasts[p], rows, first, last, rows[i].track):
             clock.repeated += 1
             slots[i - first] = -1
             continue
@@ -263,7 +267,7 @@ def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n:
     elif is_vague_position(settings, row):
         clock.vague += 1
     if p < 0:
-        p = _enter(plan, tables, row, signals, n)
+        p = enter_person(plan, tables, row, signals, n)
     person, zones, places = tables.persons[p], tables.zones[p], tables.places[p]
     origin = add_origin(person, row.x, row.y)
     read = add_reading(person, tables.ratios[p], row)
@@ -325,130 +329,6 @@ def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n:
         person.y = row.y
     person.last = t
     person.tall = row.y2 - row.y1
-    person.clear = 1 if _clear_of_edges(settings, row) else 0
+    person.clear = 1 if is_clear_of_edges(settings, row) else 0
     add_to_trail(person, tables.trails[p], t, row.gx, row.gy, row.x * settings.aspect, row.y)
     return p
-
-
-@compiled
-def _find(retention: int, persons: Table, pasts: Table, track: int, t: int) -> int:
-    """The slot of the person of a track, or -1.
-
-    A track that was lost can be found again after another one was linked to it: it is still that person.
-    """
-    for p in range(len(persons)):
-        person = persons[p]
-        if person.used == 1 and person.track == track and t - person.last <= retention:
-            return p
-    for p in range(len(persons)):
-        person = persons[p]
-        if person.used == 1 and t - person.last <= retention:
-            for k in range(person.tracks):
-                if pasts[p, k].track == track:
-                    return p
-    return -1
-
-
-@compiled
-def _another_counts(person: Table, past: Table, rows: Table, first: int, last: int, track: int) -> bool:
-    """Whether a row of another track of the person at the same instant counts in place of that of `track`.
-
-    The row of the track that was linked last counts: which one it is does not depend on the ids.
-    """
-    if person.track == track:
-        return False
-    for k in range(person.tracks - 1, -1, -1):
-        if past[k].track == track:
-            return False
-        for i in range(first, last):
-            if rows[i].track == past[k].track:
-                return True
-    return False
-
-
-@compiled
-def _enter(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints) -> int:
-    """Take a free slot for the person of a row."""
-    p = 0
-    while tables.persons[p].used == 1:
-        p += 1
-    person, clock, settings = tables.persons[p], tables.clock[0], plan.settings[0]
-    clock.uid += 1
-    person.used = 1
-    person.uid = clock.uid
-    person.track = row.track
-    person.born = row.t
-    person.last = NEVER
-    person.placed = NEVER
-    person.first_placed = NEVER
-    person.decided = 0
-    person.trail = 0
-    person.born_x = row.x
-    person.born_y = row.y
-    person.born_gx = row.gx
-    person.born_gy = row.gy
-    person.born_ix = row.x * settings.aspect
-    person.born_iy = row.y
-    person.born_tall = row.y2 - row.y1
-    person.born_clear = 1 if _clear_of_edges(settings, row) else 0
-    person.origins = 0
-    person.role = -1
-    person.readings = 0
-    person.unfamiliar = 0
-    person.votes = 0
-    person.tried = 0
-    person.assessed = 0
-    person.covered = NEVER
-    person.intervals = 0
-    person.tracks = 1
-    tables.pasts[p, 0].track = row.track
-    tables.ratios[p, :] = 0
-    tables.counts[p, :] = 0
-    tables.exits[p, :] = NEVER
-    for z in range(tables.zones.shape[1]):
-        tables.zones[p, z].inside = -1
-        tables.zones[p, z].edge = NEVER
-        tables.zones[p, z].left = 0
-        tables.zones[p, z].care = -1
-        tables.zones[p, z].arrived = NEVER
-    for machine in range(len(plan.machines)):
-        reset_episode(tables.places[p, machine])
-    for machine in range(4):
-        tables.masks[p, machine].open = 0
-        tables.masks[p, machine].alert_at = FOREVER
-    for w in range(tables.one_way.shape[1]):
-        tables.one_way[p, w].n = 0
-    # A person whose track begins in the zone of a door came out of it.
-    for z in range(len(plan.zones)):
-        zone = plan.zones[z]
-        if zone.door >= 0 and signed_distance(row.x, row.y, plan.corners, zone.low, zone.high, 2) >= 0:
-            tables.exits[p, zone.door] = row.t
-            add_signal(signals, n, EXIT, row.t, p, zone.door)
-    return p
-
-
-@compiled
-def _clear_of_edges(settings: Table, row: Table) -> bool:
-    """Whether the box of a row is not at an edge of the frame, where people leave and enter the view."""
-    near, far = settings.edge, 1 - settings.edge
-    return row.x1 > near and row.y1 > near and row.x2 < settings.aspect - near and row.y2 < far
-
-
-@compiled
-def _sweep(
-    settings: Table, t: int, persons: Table, pairs: Table, episodes: Table, signals: Table, n: Ints
-) -> None:
-    """Free the slots of persons and pairs that were not seen for so long that nothing of them goes on."""
-    retention = settings.retention
-    for p in range(len(persons)):
-        person = persons[p]
-        if person.used == 1 and t - person.last > retention:
-            person.used = 0
-            add_signal(signals, n, LEFT, t, p, person.uid)
-    for q in range(len(pairs)):
-        pair = pairs[q]
-        if pair.used == 0:
-            continue
-        gone = persons[pair.a].used == 0 or persons[pair.b].used == 0
-        if gone or t - pair.last > retention or is_over(settings, t, pair, episodes[q]):
-            release_pair(pair, episodes[q])

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.evaluate.degradation import degradation
 from cli.commands.evaluate.detection import detection
 from cli.commands.evaluate.events import events
 from cli.commands.evaluate.masks import masks
@@ -20,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("detection")(detection)
+app.command("degradation")(degradation)
 app.command("tracking")(tracking)
 app.command("masks")(masks)
 app.command("events")(events)

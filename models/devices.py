@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +18,10 @@ from models.registry import Weights
 from models.runtimes.forms import Form
 from models.runtimes.network import INPUT_STRIDE_PX, Network
 
+MAX_STREAMS = 8
+"""Calls of one network side by side, at most: each stream holds the network's intermediate results.
+Project default (docs/defaults.md)."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -26,15 +32,24 @@ class Device:
         index: the GPU's number.
         runtime: auto for the fastest verified form, or the name of one (see `runtimes.forms.Form`);
             f32 runs unless another precision was verified, or torch-f16 is named on a GPU.
+        streams: on a CPU, calls of one network that run side by side. With 1, a call has all cores and ends
+            soonest; with `all_streams()`, each call has one core, and most calls end per second. Several
+            images of one call are shared out among the streams.
     """
 
     kind: str
     index: int = 0
     runtime: str = AUTO
+    streams: int = 1
 
     @classmethod
-    def choose(cls, text: str = "auto", runtime: str = AUTO) -> Device:
+    def choose(cls, text: str = "auto", runtime: str = AUTO, streams: int = 1) -> Device:
         """Read the flags; the device `auto` is the first GPU where there is one.
+
+        Args:
+            text: auto, cpu, cuda or cuda:N.
+            runtime: see `Device`.
+            streams: see `Device`.
 
         Raises:
             ModelError: the device is none of auto, cpu, cuda, cuda:N, that GPU does not exist, or there is
@@ -46,29 +61,48 @@ class Device:
         if match is None or (match[2] and match[1] != "cuda"):
             raise ModelError(f"expected a device among auto, cpu, cuda, cuda:N, got {text!r}")
         if match[1] == "cpu":
-            return cls("cpu", runtime=runtime)
+            return cls("cpu", runtime=runtime, streams=streams)
+        if match[1] == "auto" and not _gpu_driver():
+            return cls("cpu", runtime=runtime, streams=streams)
         import torch  # takes seconds to import, so not for the device cpu
 
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = int(match[2] or 0)
         if match[1] == "auto" and count == 0:
-            return cls("cpu", runtime=runtime)
+            return cls("cpu", runtime=runtime, streams=streams)
         if index >= count:
             raise ModelError(f"expected a CUDA GPU number {index}, found {count} GPU(s) on this machine")
-        return cls("cuda", index, runtime)
+        return cls("cuda", index, runtime, streams)
 
     @property
     def batch(self) -> int:
-        """Images per call: many on a GPU; one on a CPU, where four brought no gain on two cores."""
-        return 16 if self.kind == "cuda" else 1
+        """Images per call: many on a GPU; on a CPU one per stream, since each has an input of its own."""
+        return 16 if self.kind == "cuda" else self.streams
 
     def __str__(self) -> str:
         """The device as torch names it."""
         return f"cuda:{self.index}" if self.kind == "cuda" else "cpu"
 
 
+def all_streams() -> int:
+    """The `Device.streams` with which most calls end per second: one per core that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MAX_STREAMS)
+
+
+def _gpu_driver() -> bool:
+    """Whether a driver of GPUs is installed that torch could use; torch takes seconds to import."""
+    if os.path.exists("/dev/kfd"):  # AMD's, which torch also names cuda
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
 class Detector:
-    """Weights on a device: images in, boxes out."""
+    """Weights on a device: images in, boxes out. Threads may call it at the same time."""
 
     def __init__(
         self, weights: Weights, device: Device, imgsz: int, confidence: float, classes: list[int] | None
@@ -93,9 +127,20 @@ class Detector:
         """Names of the classes that the weights tell apart, by index."""
         return self._network.classes
 
-    def __call__(self, images: Sequence[Image]) -> list[NDArray[np.float32]]:
-        """Detect in images (each H x W x 3 BGR): per image, rows of x1, y1, x2, y2, score, class (px)."""
-        found = self._network.boxes(images, self._imgsz, self._confidence, self._classes)
+    def __call__(self, images: Sequence[Image], imgsz: int | None = None) -> list[NDArray[np.float32]]:
+        """Detect in images: per image, rows of x1, y1, x2, y2, score, class (px), highest score first.
+
+        Args:
+            images: each H x W x 3 BGR, of any size.
+            imgsz: px to which the longer side of each is resized, a multiple of 32; None for that of the
+                constructor. On a CPU each image has its own input, whose sides are the least multiples of 32
+                that contain it; on a GPU all share one.
+
+        Raises:
+            ModelError: `imgsz` is no multiple of 32.
+        """
+        size = self._imgsz if imgsz is None else _checked(imgsz)
+        found = self._network.boxes(images, size, self._confidence, self._classes)
         return [rows[:, :6] for rows in found]
 
 
@@ -113,7 +158,10 @@ class Poses:
 
 
 class PoseDetector:
-    """Weights of one class with keypoints on a device: images in, boxes with their points out."""
+    """Weights of one class with keypoints on a device: images in, boxes with their points out.
+
+    Threads may call it at the same time.
+    """
 
     def __init__(self, weights: Weights, device: Device, imgsz: int, confidence: float):
         """Load weights for images whose longer side is resized to `imgsz` px (as a detector's).
@@ -149,6 +197,7 @@ class Classifier:
 
     A crop is resized to `imgsz` px (area averages if it shrinks, bilinear if it grows), its channels are put
     in RGB order and divided by 255. There is no centre crop, and no mean and deviation are applied.
+    Threads may call it at the same time.
     """
 
     def __init__(self, weights: Weights, device: Device, imgsz: int):
@@ -176,10 +225,14 @@ class Classifier:
 
 def _load(weights: Weights, device: Device, imgsz: int, *tasks: str) -> tuple[Weights, Network]:
     """The network in the form selected for the device, and the weights with the name of that form."""
-    if imgsz % INPUT_STRIDE_PX or imgsz <= 0:
-        raise ModelError(f"expected an image size that is a multiple of {INPUT_STRIDE_PX}, got {imgsz}")
-    runtime = select(weights, str(device), imgsz, device.runtime)
-    network = runtime.load()
+    runtime = select(weights, str(device), _checked(imgsz), device.runtime)
+    network = runtime.load(device.streams)
     if network.task not in tasks:
         raise ModelError(f"{weights.name}: expected weights of the kind {tasks[0]}, got {network.task}")
     return replace(weights, runtime=runtime.name), network
+
+
+def _checked(imgsz: int) -> int:
+    if imgsz % INPUT_STRIDE_PX or imgsz <= 0:
+        raise ModelError(f"expected an image size that is a multiple of {INPUT_STRIDE_PX}, got {imgsz}")
+    return imgsz

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,8 @@ from models.exports.selection import AUTO, plain_form
 from models.exports.store import made_once
 from models.registry import Weights
 from models.runtimes.forms import Form
-from models.runtimes.openvino_network import compile_model
+from models.runtimes.openvino_core import openvino_core
+from models.runtimes.openvino_network import ShapedModel
 from models.runtimes.precision import forbid_tf32
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class Embedder:
-    """Crops in, unit vectors out."""
+    """Crops in, unit vectors out. Threads may call it at the same time."""
 
     def __init__(self, weights: Weights, device: Device) -> None:
         """Load `weights` in the plain form of the device, or in the torch form that is the device's runtime.
@@ -46,8 +48,8 @@ class Embedder:
         self.weights = replace(weights, runtime=str(form))
         if form.format == "openvino":
             file = made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"
-            compiled = compile_model(file, form.precision)
-            self._run: _Run = lambda crops: np.asarray(compiled(crops)[0])
+            model = ShapedModel(lambda: openvino_core().read_model(str(file)), form.precision, device.streams)
+            self._run: _Run = model.in_parts
         else:
             self._run = _on_torch(weights, str(device), form)
 
@@ -66,9 +68,10 @@ def _on_torch(weights: Weights, device: str, form: Form) -> _Run:
         net.half()
     else:
         forbid_tf32()
+    lock = threading.Lock()
 
     def run(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with lock, torch.inference_mode():
             vectors = net(torch.from_numpy(crops).to(device)).float().cpu().numpy()
         return np.asarray(vectors, np.float32)
 

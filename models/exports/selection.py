@@ -35,13 +35,13 @@ class Runtime:
     path: Path
     device: str
 
-    def load(self) -> Network:
-        """Load the network.
+    def load(self, streams: int = 1) -> Network:
+        """Load the network, for `streams` calls side by side on a CPU.
 
         Raises:
             ModelError: it cannot be loaded, or would run in another precision.
         """
-        return Network(self.path, self.form, self.device)
+        return Network(self.path, self.form, self.device, streams)
 
 
 def select(weights: Weights, device: str, imgsz: int, wanted: str = AUTO) -> Runtime:

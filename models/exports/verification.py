@@ -16,7 +16,8 @@ from models.errors import ModelError
 from models.exports.example_images import Examples
 from models.exports.store import MAX_LOSS
 from models.images import Image
-from models.runtimes.network import MAX_BOXES_PER_IMAGE, Network, square
+from models.runtimes.network import Network, square
+from models.runtimes.suppression import MAX_BOXES_PER_IMAGE
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -136,7 +137,7 @@ def time_in_turns(plain: Network, export: Network, images: list[Image], imgsz: i
 
 def _time(network: Network, blob: NDArray[np.uint8]) -> float:
     began = time.perf_counter()
-    network.run(blob).cpu()
+    network.run(blob)
     return time.perf_counter() - began
 
 

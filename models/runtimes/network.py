@@ -8,7 +8,9 @@ rest is arrays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,8 +23,9 @@ from models.errors import ModelError
 from models.images import Image
 from models.offline import quiet_ultralytics
 from models.runtimes.forms import Form
-from models.runtimes.openvino_network import OpenVinoNetwork
+from models.runtimes.openvino_network import OpenVinoNetwork, Result
 from models.runtimes.precision import forbid_tf32
+from models.runtimes.suppression import MAX_BOXES_PER_IMAGE, NMS_IOU, suppress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,10 +34,6 @@ INPUT_STRIDE_PX = 32
 """Sides of a detector's input are multiples of this."""
 PADDING_GREY = 114
 """Value of the pixels beside the image in an input: as in the training of every YOLO."""
-NMS_IOU = 0.7
-"""IoU above which the weaker of two boxes of a class is dropped: ultralytics' default."""
-MAX_BOXES_PER_IMAGE = 300
-"""ultralytics' default."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,20 @@ class Placement:
 
 
 class Network:
-    """Weights or an export of them, loaded for one device in one precision."""
+    """Weights or an export of them, loaded for one device in one precision.
 
-    def __init__(self, path: Path, form: Form, device: str) -> None:
+    Threads may call it at the same time. In OpenVINO, `streams` calls then run side by side; in other forms
+    they run one after the other.
+    """
+
+    def __init__(self, path: Path, form: Form, device: str, streams: int = 1) -> None:
         """Load a .pt file or an export.
 
         Args:
             path: the file, or the folder of an OpenVINO export.
             form: its format, and the precision in which it has to run.
             device: as torch names it.
+            streams: calls that run side by side in OpenVINO, see `openvino_network.compile_model`.
 
         Raises:
             ModelError: it cannot be loaded, or would not run in that precision.
@@ -80,7 +84,9 @@ class Network:
         quiet_ultralytics()
         try:
             self._backend: _Backend = (
-                _OpenVino(path, form) if form.format == "openvino" else _Ultralytics(path, form, device)
+                _OpenVino(path, form, streams)
+                if form.format == "openvino"
+                else _Ultralytics(path, form, device)
             )
         except ModelError:
             raise
@@ -103,8 +109,8 @@ class Network:
         """Points per box of a pose network, and values per point (x, y, and score if 3); else 0, 0."""
         return self._backend.keypoints
 
-    def run(self, inputs: NDArray[np.uint8]) -> Tensor:
-        """Run on inputs (N, H, W, 3), BGR: the first output as a tensor on the device."""
+    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run on inputs (N, H, W, 3), BGR, in one call: the first output."""
         return self._backend.run(inputs)
 
     def boxes(
@@ -112,29 +118,26 @@ class Network:
     ) -> list[NDArray[np.float32]]:
         """Find boxes: per image, rows of x1, y1, x2, y2, score, class, then the values of each keypoint.
 
+        On a GPU all images share one input. On a CPU each has its own, so that what is found in it does not
+        depend on the others.
+
         Args:
             images: of any size each; resized to `imgsz` px on the longer side, aspect ratio kept.
             imgsz: px, a multiple of 32.
             confidence: boxes below this score are dropped.
             classes: class indices to keep; None keeps all.
         """
-        if not images:
-            return []
-        from ultralytics.utils.nms import non_max_suppression
+        placements: list[Placement] = []
 
-        inputs, placements = letterbox(images, imgsz)
-        found = non_max_suppression(
-            self.run(inputs),
-            confidence,
-            NMS_IOU,
-            classes,
-            max_det=MAX_BOXES_PER_IMAGE,
-            nc=len(self._backend.names),
-            end2end=self._backend.end2end,
-        )
-        return [
-            self._in_image(rows.float().cpu().numpy(), p) for rows, p in zip(found, placements, strict=True)
-        ]
+        def batches() -> Iterator[NDArray[np.uint8]]:
+            size = 1 if self._backend.one_by_one else len(images)
+            for first in range(0, len(images), max(1, size)):
+                inputs, placed = letterbox(images[first : first + size], imgsz)
+                placements.extend(placed)
+                yield inputs
+
+        found = list(self._backend.boxes(batches(), confidence, classes))
+        return [self._in_image(rows, p) for rows, p in zip(found, placements, strict=True)]
 
     def _in_image(self, rows: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
         rows[:, :4] = placement.to_image(rows[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
@@ -147,41 +150,75 @@ class Network:
         """Class probabilities (N, classes) of square crops, resized to `side` px by `resize`."""
         if not len(crops):
             return np.zeros((0, len(self.classes)), np.float32)
-        output = self.run(np.stack([resize(crop, side) for crop in crops]))
-        return np.asarray(output.float().cpu().numpy(), dtype=np.float32)
+        return self._backend.vectors(np.stack([resize(crop, side) for crop in crops]))
 
 
 class _Backend(Protocol):
-    """What runs a network: images in, the first output out."""
+    """What runs a network: images in, the first output out. Threads may call it at the same time."""
 
     names: dict[int, str]
     task: str
     keypoints: tuple[int, int]
-    end2end: bool
+    one_by_one: bool
+    """Whether a batch of images is no faster than one image after the other."""
 
-    def run(self, inputs: NDArray[np.uint8]) -> Tensor: ...
+    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The first output, in one call."""
+        ...
+
+    def vectors(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The first output, a row per input; the batch may be split."""
+        ...
+
+    def boxes(
+        self, batches: Iterable[NDArray[np.uint8]], confidence: float, classes: list[int] | None
+    ) -> Iterator[NDArray[np.float32]]:
+        """The boxes of each input of the batches, in px of the input; see `suppress`."""
+        ...
 
 
 class _OpenVino:
     """An OpenVINO export on the CPU."""
 
-    def __init__(self, path: Path, form: Form) -> None:
-        self._network = OpenVinoNetwork(path, form.precision)
+    one_by_one = True
+
+    def __init__(self, path: Path, form: Form, streams: int) -> None:
+        self._network = OpenVinoNetwork(path, form.precision, streams)
+        self._streams = streams
         metadata = self._network.metadata
         self.names = metadata["names"]
         self.task = metadata["task"]
         points, values = metadata.get("kpt_shape") or (0, 0)
         self.keypoints = (points, values)
-        self.end2end = metadata.get("end2end", False)
+        self._end2end = metadata.get("end2end", False)
 
-    def run(self, inputs: NDArray[np.uint8]) -> Tensor:
-        import torch
+    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._network(inputs)
 
-        return torch.from_numpy(self._network(_planes(inputs)))
+    def vectors(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._network.model.in_parts(inputs)
+
+    def boxes(
+        self, batches: Iterable[NDArray[np.uint8]], confidence: float, classes: list[int] | None
+    ) -> Iterator[NDArray[np.float32]]:
+        started: deque[Result] = deque()
+
+        def oldest() -> list[NDArray[np.float32]]:
+            return suppress(started.popleft()(), confidence, len(self.names), classes, self._end2end)
+
+        # The next input is prepared, and the boxes of the last output are found, while others are computed.
+        for inputs in batches:
+            started.append(self._network.model.start(inputs))
+            if len(started) > self._streams:
+                yield from oldest()
+        while started:
+            yield from oldest()
 
 
 class _Ultralytics:
     """A .pt file, an ONNX file or a TensorRT engine, run by ultralytics."""
+
+    one_by_one = False
 
     def __init__(self, path: Path, form: Form, device: str) -> None:
         import torch  # late: seconds to import
@@ -190,6 +227,7 @@ class _Ultralytics:
         if form.precision == "f32":
             forbid_tf32()
         half = form == Form("torch", "f16")
+        self._in_place = form.format == "engine"
         # AutoBackend has the attributes of whichever backend it chose.
         self._net: Any = AutoBackend(str(path), device=torch.device(device), fp16=half, verbose=False)
         if form.format == "torch":
@@ -205,19 +243,45 @@ class _Ultralytics:
         self.task = str(self._net.task or getattr(self._net.model, "task", "") or "detect")
         shape = getattr(self._net, "kpt_shape", None)
         self.keypoints = (int(shape[0]), int(shape[1])) if shape else (0, 0)
-        self.end2end = bool(self._net.end2end)
+        self._end2end = bool(self._net.end2end)
+        self._lock = threading.Lock()
 
-    def run(self, inputs: NDArray[np.uint8]) -> Tensor:
+    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(self._output(inputs).float().cpu().numpy(), np.float32)
+
+    def vectors(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.run(inputs)
+
+    def boxes(
+        self, batches: Iterable[NDArray[np.uint8]], confidence: float, classes: list[int] | None
+    ) -> Iterator[NDArray[np.float32]]:
+        from ultralytics.utils.nms import non_max_suppression
+
+        for inputs in batches:
+            found = non_max_suppression(
+                self._output(inputs),
+                confidence,
+                NMS_IOU,
+                classes,
+                max_det=MAX_BOXES_PER_IMAGE,
+                nc=len(self.names),
+                end2end=self._end2end,
+            )
+            for rows in found:
+                yield np.asarray(rows.float().cpu().numpy(), np.float32)
+
+    def _output(self, inputs: NDArray[np.uint8]) -> Tensor:
         import torch
 
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
             if self._device == "cpu":
                 output = self._net(torch.from_numpy(_planes(inputs)))
             else:
                 planes = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2).flip(1)
                 output = self._net((planes.half() if self._net.fp16 else planes.float()) / 255)
-        first: Tensor = output[0] if isinstance(output, list | tuple) else output
-        return first
+            first: Tensor = output[0] if isinstance(output, list | tuple) else output
+            # TensorRT writes the next output into the same memory.
+            return first.clone() if self._in_place else first
 
 
 def _onnx_precision(path: Path) -> str:

@@ -7,7 +7,9 @@ passes no hint on Linux x86-64 and takes none, so this module compiles the model
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
@@ -25,6 +27,13 @@ PRECISION_HINTS = {"f32": "f32", "bf16": "bf16", "f16": "f16", "int8": "f32"}
 """OpenVINO's INFERENCE_PRECISION_HINT for each precision: it governs what is not quantised in the file."""
 MAX_COMPILED_SHAPES = 8
 """Input shapes for which a model of fixed shape is kept compiled. Project default (docs/defaults.md)."""
+CALLS_BEFORE_FIXED_SHAPE = 100
+"""Calls with an input shape after which a model of that fixed shape is compiled. A call then takes about 3 ms
+less, and compiling takes as long as about 130 such calls save; a shape that came so often comes again.
+Project default (docs/defaults.md)."""
+MAX_PART = 8
+"""Inputs of one call to a network, at most, where a batch is shared out among streams.
+Project default (docs/defaults.md)."""
 
 
 class Metadata(TypedDict, total=False):
@@ -36,8 +45,14 @@ class Metadata(TypedDict, total=False):
     end2end: bool
 
 
-def compile_model(model: openvino.Model | Path, precision: str) -> openvino.CompiledModel:
+def compile_model(model: openvino.Model | Path, precision: str, streams: int = 1) -> openvino.CompiledModel:
     """Compile a model (or the .xml file of one) for the CPU with the given precision (see `forms.Form`).
+
+    Args:
+        model: the model, or its file.
+        precision: see `forms.Form`.
+        streams: calls that run side by side, on one core each if there are as many as cores. With 1, a call
+            has all cores.
 
     Raises:
         ModelError: OpenVINO cannot compile it for this CPU, or would compute in another precision.
@@ -45,12 +60,14 @@ def compile_model(model: openvino.Model | Path, precision: str) -> openvino.Comp
     import openvino  # late: seconds to import
 
     hint = PRECISION_HINTS[precision]
-    # Latency: each call comes alone and should have all cores.
+    parallel: dict[str, str | int] = (
+        {"PERFORMANCE_HINT": "LATENCY"} if streams == 1 else {"NUM_STREAMS": streams}
+    )
     try:
         compiled = openvino_core().compile_model(
             model if isinstance(model, openvino.Model) else str(model),
             "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint},
+            {**parallel, "INFERENCE_PRECISION_HINT": hint},
         )
     except RuntimeError as error:  # OpenVINO raises nothing more precise
         reason = str(error).strip().splitlines()[-1]
@@ -67,17 +84,121 @@ def compile_model(model: openvino.Model | Path, precision: str) -> openvino.Comp
     return compiled
 
 
+Result = Callable[[], NDArray[np.float32]]
+"""Waits for a call of a network, and gives its first output."""
+
+
+class ShapedModel:
+    """A model whose input has several shapes, compiled for the frequent ones.
+
+    A compiled model of fixed shape is faster than one that takes every shape, and takes time and memory of
+    its own. Threads may call it at the same time: each call has its own request.
+    """
+
+    def __init__(
+        self, read: Callable[[], openvino.Model], precision: str, streams: int = 1, every_shape: bool = True
+    ) -> None:
+        """Compile the model.
+
+        Args:
+            read: reads the model, whose shape is dynamic.
+            precision: see `forms.Form`.
+            streams: see `compile_model`.
+            every_shape: whether one compiled model may take every shape. Otherwise each shape has its own.
+
+        Raises:
+            ModelError: see `compile_model`.
+        """
+        self._read, self._precision, self._streams = read, precision, streams
+        self._dynamic = _Requests(compile_model(read(), precision, streams)) if every_shape else None
+        self._fixed: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
+        self._calls: Counter[tuple[int, ...]] = Counter()
+        self._lock, self._compiling = threading.Lock(), threading.Lock()
+
+    def start(self, inputs: NDArray[np.generic]) -> Result:
+        """Start a call with one batch of inputs."""
+        shape = inputs.shape
+        with self._lock:
+            requests = self._fixed.get(shape)
+            if requests is not None:
+                self._fixed.move_to_end(shape)
+            elif self._dynamic is not None:
+                self._calls[shape] += 1
+                if self._calls[shape] != CALLS_BEFORE_FIXED_SHAPE:
+                    requests = self._dynamic
+        return (requests or self._compiled_for(shape)).start(inputs)
+
+    def in_parts(self, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+        """The outputs for a batch of inputs (N, ...), shared out among the streams; N is at least 1.
+
+        The parts are powers of two, so that few shapes occur.
+        """
+        share = min(MAX_PART, -(-len(inputs) // self._streams))
+        results: list[Result] = []
+        begun = 0
+        while begun < len(inputs):
+            part = 1 << (min(share, len(inputs) - begun).bit_length() - 1)
+            results.append(self.start(inputs[begun : begun + part]))
+            begun += part
+        return np.concatenate([result() for result in results])
+
+    def _compiled_for(self, shape: tuple[int, ...]) -> _Requests:
+        with self._compiling:
+            with self._lock:
+                if (found := self._fixed.get(shape)) is not None:
+                    return found
+            model = self._read()
+            model.reshape(list(shape))
+            made = _Requests(compile_model(model, self._precision, self._streams))
+            with self._lock:
+                self._fixed[shape] = made
+                self._calls.pop(shape, None)
+                if len(self._fixed) > MAX_COMPILED_SHAPES:
+                    self._fixed.popitem(last=False)
+            return made
+
+
+class _Requests:
+    """The requests of one compiled model: as many as calls were ever under way at once."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._idle: deque[openvino.InferRequest] = deque()
+
+    def start(self, inputs: NDArray[np.generic]) -> Result:
+        try:
+            request = self._idle.pop()
+        except IndexError:  # asking for the length first would race with other threads
+            request = self._compiled.create_infer_request()
+        held = [np.ascontiguousarray(inputs)]  # the request reads them where they are until it is done
+        request.start_async({0: held[0]}, share_inputs=True)
+
+        def result() -> NDArray[np.float32]:
+            request.wait()
+            held.clear()
+            # The next call of this request writes over its output.
+            output = np.array(request.get_output_tensor(0).data, np.float32)
+            self._idle.append(request)
+            return output
+
+        return result
+
+
 class OpenVinoNetwork:
     """An OpenVINO export made by ultralytics, compiled for one precision."""
 
-    def __init__(self, folder: Path, precision: str) -> None:
+    def __init__(self, folder: Path, precision: str, streams: int = 1) -> None:
         """Read and compile the model in a folder.
+
+        Args:
+            folder: the export.
+            precision: see `forms.Form`.
+            streams: see `compile_model`.
 
         Raises:
             ModelError: there is no model of that precision, or the CPU would run it in another.
         """
         self._file = next(folder.glob("*.xml"))
-        self._precision = precision
         from ruamel.yaml import YAML  # late: a network in torch needs neither OpenVINO nor YAML
 
         self.metadata = cast(Metadata, YAML(typ="safe").load(folder / "metadata.yaml"))
@@ -88,24 +209,24 @@ class OpenVinoNetwork:
             raise ModelError(f"expected a network of precision {precision} in {folder}, got {found}")
         # OpenVINO crashes on CPUs with AMX when a quantised model has dynamic shapes
         # (openvinotoolkit/openvino issue 37577), so there each input shape gets a model of its own.
-        self._fixed_shapes = quantised and _has_amx_int8()
-        self._compiled = None if self._fixed_shapes else compile_model(model, precision)
-        self._by_shape: OrderedDict[tuple[int, ...], openvino.CompiledModel] = OrderedDict()
+        every_shape = not (quantised and _has_amx_int8())
+        self.model = ShapedModel(self._of_pixels, precision, streams, every_shape)
 
-    def __call__(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run on (N, 3, H, W) float32, RGB, 0..1: the first output."""
-        compiled = self._compiled or self._compiled_for(planes.shape)
-        return np.asarray(compiled(planes)[0], np.float32)
+    def _of_pixels(self) -> openvino.Model:
+        """The model, with pixels (N, H, W, 3), BGR, 0..255 as its input in place of RGB planes, 0..1."""
+        from openvino import Layout, Type
+        from openvino.preprocess import ColorFormat, PrePostProcessor
 
-    def _compiled_for(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
-        if shape not in self._by_shape:
-            model = openvino_core().read_model(str(self._file))
-            model.reshape(list(shape))
-            self._by_shape[shape] = compile_model(model, self._precision)
-            if len(self._by_shape) > MAX_COMPILED_SHAPES:
-                self._by_shape.popitem(last=False)
-        self._by_shape.move_to_end(shape)
-        return self._by_shape[shape]
+        builder = PrePostProcessor(openvino_core().read_model(str(self._file)))
+        pixels = builder.input()
+        pixels.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(ColorFormat.BGR)
+        pixels.model().set_layout(Layout("NCHW"))
+        pixels.preprocess().convert_element_type(Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
+        return builder.build()
+
+    def __call__(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run on (N, H, W, 3) uint8, BGR: the first output."""
+        return self.model.start(inputs)()
 
 
 @cache

@@ -216,6 +216,6 @@ def test_a_quantised_network_of_fixed_shapes_answers_as_one_of_dynamic_shapes(
     monkeypatch.setattr(openvino_network, "MAX_COMPILED_SHAPES", 2)
     fixed = OpenVinoNetwork(path, "int8")
     for side in (64, 96, 128, 64):
-        planes = np.random.default_rng(side).random((2, 3, side, side), dtype=np.float32)
+        pixels = made_networks.pictures(2, side, seed=side)
         # The rounding of quantised values to 256 steps follows the order of sums at its borders.
-        assert fixed(planes) == pytest.approx(dynamic(planes), abs=0.02)
+        assert fixed(pixels) == pytest.approx(dynamic(pixels), abs=0.02)

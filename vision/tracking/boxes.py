@@ -26,9 +26,7 @@ def unoccluded(boxes: Floats, present: Bools) -> Bools:
 
     Of two people, the one whose feet are lower in the frame is nearer to the camera.
     """
-    # The share of one box that another covers is neither of the ratios that `sv.box_iou_batch` computes
-    # (over the union, over the smaller box).
-    covered = _intersections(boxes) / np.maximum(_areas(boxes), 1e-9)[:, None]
+    covered = _intersections(boxes, boxes) / np.maximum(_areas(boxes), 1e-9)[:, None]
     nearer = boxes[None, :, 3] >= boxes[:, None, 3]
     occluded = (covered > np.where(nearer, MAX_COVERED_BY_NEARER, MAX_COVERED_BY_FARTHER)) & present
     np.fill_diagonal(occluded, False)
@@ -53,17 +51,26 @@ def near_exit(box: Floats, size: Size, heights: float) -> bool:
     width, height = size
     if not height:
         return False
-    x1, y1, x2, y2 = box
+    x1, y1, x2, y2 = box.tolist()  # numbers of Python: arithmetic on single numbers of numpy is slow
     margin = heights * (y2 - y1)
     return bool(x1 < margin or x2 > width - margin or y2 > height - margin)
 
 
-def _intersections(boxes: Floats) -> Floats:
-    """Areas (N, N) that boxes share, px^2."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:4], boxes[None, :, 2:4])
-    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2))
+def overlaps(boxes: Floats, others: Floats) -> Floats:
+    """IoU (N, M) of boxes (N, 4) with others (M, 4); 0 where neither has an area."""
+    shared = _intersections(boxes, others)
+    union = _areas(boxes)[:, None] + _areas(others) - shared
+    return np.asarray(shared / np.where(union > 0, union, 1.0))
+
+
+def _intersections(boxes: Floats, others: Floats) -> Floats:
+    """Areas (N, M) that boxes (N, 4) share with others (M, 4), px^2."""
+    x1, y1, x2, y2 = boxes.T[:, :, None]
+    left, top, right, bottom = others.T
+    wide = np.minimum(x2, right) - np.maximum(x1, left)
+    high = np.minimum(y2, bottom) - np.maximum(y1, top)
+    return np.asarray(np.maximum(wide, 0) * np.maximum(high, 0))
 
 
 def _areas(boxes: Floats) -> Floats:
-    return np.asarray(np.prod(boxes[:, 2:4] - boxes[:, :2], axis=1))
+    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))

@@ -82,7 +82,8 @@ class Floor:
         ones = np.ones(len(start))
         if self._calibration is None:
             return ones
-        areas = [np.abs(np.linalg.det(np.nan_to_num(self._metres_per_px(feet)))) for feet in (start, end)]
+        metres = self._metres_per_px(np.concatenate([start, end]))
+        areas = np.abs(np.linalg.det(np.nan_to_num(metres))).reshape(2, -1)
         known = (areas[0] > 0) & (areas[1] > 0)
         ratio = np.divide(areas[0], areas[1], out=ones.copy(), where=known) ** (1 / 3)
         usable = (ratio < MAX_HEIGHT_RATIO) & (ratio > 1 / MAX_HEIGHT_RATIO)
@@ -90,8 +91,8 @@ class Floor:
 
     def _metres_per_px(self, feet: Floats) -> Floats:
         step = DERIVATIVE_STEP * self.size[1]
-        here = self._ground(feet)
-        right, below = (self._ground(feet + np.array(offset)) for offset in ((step, 0.0), (0.0, step)))
+        moved = feet + step * np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]])
+        here, right, below = self._ground(moved.reshape(-1, 2)).reshape(3, -1, 2)
         return np.asarray(np.stack([right - here, below - here], axis=2) / step)
 
     def _ground(self, feet: Floats) -> Floats:

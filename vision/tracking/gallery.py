@@ -54,4 +54,4 @@ def same_person_log_odds(one: np.ndarray | None, other: np.ndarray | None) -> fl
     if one is None or other is None:
         return 0.0
     log_odds = LOG_ODDS_SLOPE * (float(one @ other) - EVEN_COSINE)
-    return float(np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))
+    return max(-MAX_LOG_ODDS, min(MAX_LOG_ODDS, log_odds))

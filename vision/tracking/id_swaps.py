@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import supervision as sv
 
 from vision.frames import SECOND
 from vision.tracking import motion
+from vision.tracking.boxes import overlaps
 from vision.tracking.gallery import Gallery, same_person_log_odds
 from vision.tracking.track import Track
 
@@ -39,7 +39,7 @@ def begin_crossings(tracks: Sequence[Track], t: int) -> None:
     if len(confirmed) < 2:
         return
     boxes = motion.boxes(np.stack([track.mean for track in confirmed]))
-    for i, j in np.argwhere(np.triu(sv.box_iou_batch(boxes, boxes) > CROSSING_IOU, 1)).tolist():
+    for i, j in np.argwhere(np.triu(overlaps(boxes, boxes) > CROSSING_IOU, 1)).tolist():
         for one, other in ((confirmed[i], confirmed[j]), (confirmed[j], confirmed[i])):
             one.crossings[other.key] = t
             one.pending = Gallery()  # it is no longer known whose the earlier pending embeddings are

@@ -73,6 +73,8 @@ _NOISE = np.array(
     ]
 )
 """Standard deviation (V, 4) of each edge in each visibility, as a share of the height."""
+_VARIANCE = np.array([np.diag(noise**2) for noise in _NOISE])
+"""Covariance (V, 4, 4) of the edges in each visibility, in squared heights."""
 _PRIOR_COST = -2 * np.log([prior for _, _, prior in VISIBILITIES.values()])
 
 
@@ -146,11 +148,9 @@ def log_densities(
     heights = np.maximum(means[:, 4], 1.0)
     offset = (edges(detected)[None] - (means @ _MEASURES.T)[:, None]) / heights[:, None, None]  # (T, D, 4)
     spread = _MEASURES @ covariances @ _MEASURES.T / (heights**2)[:, None, None]
-    costs = np.empty((len(VISIBILITIES), len(means), len(detected)))
-    for index, noise in enumerate(_NOISE):
-        total = spread + np.diag(noise**2)
-        distance = np.einsum("tdi,tij,tdj->td", offset, np.linalg.inv(total), offset)
-        costs[index] = distance + np.linalg.slogdet(total)[1][:, None] + _PRIOR_COST[index]
+    total = spread + _VARIANCE[:, None]  # (V, T, 4, 4)
+    distance = np.einsum("tdi,vtdi->vtd", offset, offset @ np.linalg.inv(total))
+    costs = distance + (np.linalg.slogdet(total)[1] + _PRIOR_COST[:, None])[:, :, None]
     # A hidden edge makes a box smaller, never larger.
     costs[1][offset[..., 3] > 0] = np.inf
     costs[2][offset[..., 0] < 0] = np.inf

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
+import supervision as sv
 from crowd import CAMERA_M, HEIGHT, WIDTH, calibration, project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.tracking import motion
-from vision.tracking.boxes import cut_off_edges, unoccluded
+from vision.tracking.boxes import cut_off_edges, overlaps, unoccluded
 from vision.tracking.floor import Floor
 from zones.people import NOMINAL_HEIGHT_M
+
+boxes_in_frame = st.tuples(
+    st.integers(0, 600), st.integers(0, 400), st.integers(1, 200), st.integers(1, 300)
+).map(lambda box: [box[0], box[1], box[0] + box[2], box[1] + box[3]])
 
 
 def state(box: tuple[float, float, float, float] = (300, 200, 340, 300)) -> tuple[np.ndarray, np.ndarray]:
@@ -90,3 +95,9 @@ def test_the_person_whose_feet_are_lower_covers_the_other() -> None:
     ]
     assert cut_off_edges(np.array([0, 50, 40, 150.0]), (640, 480)).tolist() == [True, False, False, False]
     assert cut_off_edges(np.array([0, 50, 40, 150.0]), (0, 0)).tolist() == [False] * 4
+
+
+@given(st.lists(boxes_in_frame, min_size=1, max_size=6), st.lists(boxes_in_frame, max_size=6))
+def test_overlaps_are_those_of_supervision(one: list[list[float]], other: list[list[float]]) -> None:
+    boxes, others = np.array(one, float), np.array(other, float).reshape(-1, 4)
+    np.testing.assert_allclose(overlaps(boxes, others), sv.box_iou_batch(boxes, others), atol=1e-6)

@@ -174,7 +174,8 @@ def blend(checkpoint: Path, initial: Path, chosen: Recipe, target: Path) -> None
 
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = (content.get("ema") or content["model"]).float()
-    before = yolo(initial, task=chosen.task).model.float().state_dict()
+    start = yolo(initial, task=chosen.task).model if chosen.head_class is None else graft(initial, chosen)
+    before = start.float().state_dict()
     after = model.state_dict()
     mixed = {
         name: (1 - chosen.keep) * value + chosen.keep * before[name]

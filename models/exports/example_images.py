@@ -220,6 +220,23 @@ def sample_footage(sources: Sequence[Path], count: int) -> list[Image]:
     return frames[:count]
 
 
+def with_regions(frames: Sequence[Image], side: int, seed: int = 0) -> list[Image]:
+    """The frames, every second one reduced to a square part of it of `side` px, at a random place.
+
+    The pipeline shows a detector whole frames and such regions; INT8 has to be calibrated with both. A frame
+    that is no larger stays whole.
+    """
+    rng = np.random.default_rng(seed)
+    shown = []
+    for number, frame in enumerate(frames):
+        room = np.array(frame.shape[:2]) - side
+        if number % 2 and (room > 0).all():
+            top, left = (int(v) for v in rng.integers(0, room + 1))
+            frame = frame[top : top + side, left : left + side]
+        shown.append(frame)
+    return shown
+
+
 def _video_frames(path: Path, count: int) -> Iterator[Image]:
     """Frames at the middles of `count` equal parts of a video; undecodable ones are left out."""
     decoded = 0

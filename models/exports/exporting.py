@@ -72,6 +72,8 @@ def export(job: Job, report: Callable[[str], None] = lambda _: None) -> store.Ex
         )
     examples = _examples(job, source)
     frames = _calibration_frames(job, examples) if job.form.precision == "int8" else []
+    if source.task == "detect":
+        frames = example_images.with_regions(frames, job.imgsz)
     target = store.place(job.weights.sha256, job.form, job.imgsz)
     try:
         with store.workspace(target) as work:

@@ -59,10 +59,17 @@ def select(weights: Weights, device: str, imgsz: int, wanted: str = AUTO) -> Run
     """
     if wanted != AUTO:
         return _named(weights, device, imgsz, Form.parse(wanted))
-    faster = [export for export in _usable(weights, device, imgsz) if export.record.speed > 1]
+    usable = _usable(weights, device, imgsz)
+    faster = [e for e in usable if e.record.speed > 1 and e.record.tracking_passes]
     if not faster:
         return plain(weights, device)
     return _verified(max(faster, key=lambda export: export.record.speed), device)
+
+
+def export_in_use(weights: Weights, device: str, imgsz: int, form: Form) -> Export | None:
+    """The verified export of weights that runs where its form is named; None where there is none."""
+    found = [export for export in _usable(weights, device, imgsz) if export.record.form == str(form)]
+    return found[0] if found else None
 
 
 def plain_form(device: str) -> Form:
@@ -98,9 +105,9 @@ def plain_openvino(weights: Weights) -> Path:
 
 
 def _named(weights: Weights, device: str, imgsz: int, form: Form) -> Runtime:
-    for export in _usable(weights, device, imgsz):
-        if export.record.form == str(form):
-            return _verified(export, device)
+    export = export_in_use(weights, device, imgsz, form)
+    if export is not None:
+        return _verified(export, device)
     if form == plain_form(device):
         return plain(weights, device)
     obstacle = form.obstacle(device)

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from models.errors import ModelError
@@ -30,6 +30,11 @@ PLAIN_FORM = Form("openvino", "f32")
 """The form of the plain export: it computes as the weights do in torch, so it needs no verification."""
 MAX_LOSS = 0.01
 """An export that loses more of mAP50 (of top-1 accuracy, for a classifier) is refused.
+
+Project default (docs/defaults.md).
+"""
+MAX_TRACKING_LOSS = 0.01
+"""An INT8 detector runs without being named where the tracks of a video lose at most this much of IDF1.
 
 Project default (docs/defaults.md).
 """
@@ -57,6 +62,8 @@ class Record:
         speed: median of the ratios of the two times of each turn; above 1 the export is faster.
         made: when, ISO 8601 UTC.
         versions: of the packages that made it.
+        tracking_loss, tracking_data: of a detector, how much IDF1 the tracks of a video lost against those
+            of the plain form, and the name of the video; None where that was not measured.
     """
 
     weights: str
@@ -80,6 +87,8 @@ class Record:
     speed: float
     made: str
     versions: dict[str, str]
+    tracking_loss: float | None = None
+    tracking_data: str | None = None
 
     @property
     def lost(self) -> float:
@@ -90,6 +99,13 @@ class Record:
     def passes(self) -> bool:
         """Whether it lost at most MAX_LOSS."""
         return self.lost <= MAX_LOSS + 1e-9
+
+    @property
+    def tracking_passes(self) -> bool:
+        """Whether it may run without being named: an INT8 detector has to be verified by its tracks, too."""
+        if self.task != "detect" or Form.parse(self.form).precision != "int8":
+            return True
+        return self.tracking_loss is not None and self.tracking_loss <= MAX_TRACKING_LOSS + 1e-9
 
 
 @dataclass(frozen=True)
@@ -171,6 +187,32 @@ def exports(weights: Weights) -> list[Export]:
     return found
 
 
+def note_tracking(export: Export, loss: float, video: str) -> Export:
+    """Write into the record of an export how much IDF1 its tracks of a video lost.
+
+    The most of several measurements of one export stays, for a form has to hold on every video.
+
+    Args:
+        export: as `exports` gives it.
+        loss: of IDF1, 0..1; negative if the tracks are better.
+        video: name of the video.
+
+    Raises:
+        ModelError: the record cannot be written.
+    """
+    before = export.record
+    if before.tracking_loss is not None and before.tracking_loss >= loss:
+        return export
+    record = replace(before, tracking_loss=round(loss, 6), tracking_data=video)
+    temporary = export.folder / f".{RECORD}-{os.getpid()}"
+    try:
+        temporary.write_text(_text(record))
+        temporary.replace(export.folder / RECORD)
+    except OSError as error:
+        raise ModelError(f"cannot write {export.folder / RECORD}: {error}") from error
+    return replace(export, record=record)
+
+
 def verify(export: Export) -> None:
     """Check that the files of an export are those that were verified.
 
@@ -203,11 +245,15 @@ def keep(made: Path, record: Record) -> Path:
         The folder.
     """
     target = place(record.source_sha256, Form.parse(record.form), record.imgsz)
-    (made / RECORD).write_text(json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1) + "\n")
+    (made / RECORD).write_text(_text(record))
     if target.exists():
         target.replace(made.parent / "replaced")
     made.replace(target)
     return target
+
+
+def _text(record: Record) -> str:
+    return json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1) + "\n"
 
 
 def _read(file: Path) -> Record | None:

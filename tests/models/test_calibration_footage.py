@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.exports.example_images import sample_footage
+from models.exports.example_images import sample_footage, with_regions
 
 YARD = Path(__file__).parents[2] / "data" / "yard.mp4"
 
@@ -56,3 +56,17 @@ def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
         sample_footage([tmp_path], 4)
     with pytest.raises(ModelError, match="got nowhere"):
         sample_footage([Path("nowhere")], 4)
+
+
+def test_a_detector_is_calibrated_with_whole_frames_and_regions_of_them() -> None:
+    frames = [np.full((90, 120, 3), number, np.uint8) for number in range(6)]
+    for number, frame in enumerate(frames):
+        frame[:] += (10 * np.arange(9, dtype=np.uint8)).repeat(10)[:, None, None]
+        assert frame[0, 0, 0] == number
+    shown = with_regions(frames, 32)
+    assert [f.shape for f in shown] == [(90, 120, 3), (32, 32, 3)] * 3
+    assert [int(f.min()) % 10 for f in shown] == [0, 1, 2, 3, 4, 5], "each is of its own frame"
+    assert len({int(f.min()) // 10 for f in shown[1::2]}) > 1, "regions lie at several places"
+    again = with_regions(frames, 32)
+    assert all(np.array_equal(one, other) for one, other in zip(shown, again, strict=True))
+    assert [f.shape for f in with_regions(frames, 96)] == [(90, 120, 3)] * 6, "no larger than the region"

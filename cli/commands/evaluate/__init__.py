@@ -11,6 +11,7 @@ import typer
 from cli.commands.evaluate.degradation import degradation
 from cli.commands.evaluate.detection import detection
 from cli.commands.evaluate.events import events
+from cli.commands.evaluate.forms import forms
 from cli.commands.evaluate.masks import masks
 from cli.commands.evaluate.roles import roles
 from cli.commands.evaluate.tracking import tracking
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command("detection")(detection)
 app.command("degradation")(degradation)
 app.command("tracking")(tracking)
+app.command("forms")(forms)
 app.command("masks")(masks)
 app.command("events")(events)
 app.command("roles")(roles)

@@ -50,9 +50,10 @@ class _Warnings(logging.Handler):
 
 def show_warnings() -> None:
     """Print what the program's own modules log as warnings on standard error."""
-    logger = logging.getLogger("incidents")
-    logger.handlers = [_Warnings(logging.WARNING)]
-    logger.propagate = False
+    for package in ("incidents", "models"):
+        logger = logging.getLogger(package)
+        logger.handlers = [_Warnings(logging.WARNING)]
+        logger.propagate = False
 
 
 def _progress(*columns: ProgressColumn) -> Progress:

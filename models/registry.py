@@ -1,7 +1,8 @@
 """The weights that can be used, and the check that our own files are the published ones.
 
-`weights/manifest.json` lists our own weights with the SHA-256 of each file. Any other `.pt` file works too,
-and with internet access any ultralytics model name. The digest of the file is recorded with every incident.
+`weights/manifest.json` lists our own weights with the SHA-256 of each file. Any other `.pt` file works too
+(see `trust`), and with internet access any ultralytics model name. The digest of the file is recorded with
+every incident.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from models import trust
 from models.errors import ModelError
 
 FOLDER = Path(__file__).parent / "weights"
@@ -54,7 +56,8 @@ def resolve(name: str) -> Weights:
     """Find weights by our name, by the path of a .pt file, or by an ultralytics model name.
 
     Raises:
-        ModelError: nothing is found, or a file of ours does not have the digest of the manifest.
+        ModelError: nothing is found, a file of ours does not have the digest of the manifest, or another
+            file was used under the path before.
     """
     listed = _manifest().get(name)
     if listed is not None:
@@ -68,13 +71,36 @@ def resolve(name: str) -> Weights:
                 f"{listed.sha256[:12]}..., got {digest[:12]}... in {path}"
             )
         return Weights(name, path, digest, listed.classes, True)
+    path = _named_file(name)
+    digest = sha256(path)
+    trust.check(path, digest)
+    return Weights(path.stem, path, digest, None, False)
+
+
+def accept(name: str) -> Weights:
+    """Take the .pt file at a path from now on, though another one was used there before.
+
+    Raises:
+        ModelError: there is none, the name is that of our own weights, or its digest cannot be kept.
+    """
+    if name in _manifest():
+        raise ModelError(
+            f"expected the path of a .pt file, got {name!r}: our own weights have published digests"
+        )
+    path = _named_file(name)
+    digest = sha256(path)
+    trust.trust(path, digest)
+    return Weights(path.stem, path, digest, None, False)
+
+
+def _named_file(name: str) -> Path:
     path = Path(name)
     if not path.is_file() and path.suffix == ".pt" and path.name == name and not _offline():
         path = _download(name)
     if path.suffix != ".pt" or not path.is_file():
         known = ", ".join(sorted(_manifest()))
         raise ModelError(f"expected weights named {known} or the path of a .pt file, got {name!r}")
-    return Weights(path.stem, path, sha256(path), None, False)
+    return path
 
 
 def register(name: str, file: Path, classes: tuple[str, ...]) -> Weights:

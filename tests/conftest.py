@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,19 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from models.cache import cache_folder
 from tests.running import FACILITY, LOBBY, YARD, lazaretto
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _weights_of_former_tests_are_forgotten(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Drop the digests of weights in the folders of tests, whose paths occur again with other files."""
+    base = tmp_path_factory.getbasetemp()
+    folders = next((folder for folder in base.parents if folder.name.startswith("pytest-of-")), base)
+    for file in (cache_folder() / "trusted").glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):  # another process drops them too
+            if Path(json.loads(file.read_text("utf-8"))["path"]).is_relative_to(folders):
+                file.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`lazaretto models`: list, export, train, measure and publish weights."""
+"""`lazaretto models`: list, trust, export, train, measure and publish weights."""
 
 from __future__ import annotations
 
@@ -56,6 +56,18 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")
                 f"  {r.form} at {r.imgsz} px on {r.device}: {r.metric} {r.export:.4f} after {r.source:.4f} "
                 f"of its source, {r.speed:.2f} times as fast as without it"
             )
+
+
+@app.command()
+def trust(
+    path: Annotated[str, typer.Argument(help="A .pt file that has changed since it was used.")],
+) -> None:
+    """Accept the .pt file at a path where another one was used before.
+
+    Loading a .pt file can run any program. Accept only a file whose origin you know.
+    """
+    accepted = registry.accept(path)
+    print(f"{accepted.path}: SHA-256 {accepted.sha256}")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from models.cache import cache_folder
 from models.errors import ModelError
 from models.registry import Weights, sha256
 from models.runtimes.forms import Form
@@ -115,15 +116,6 @@ class Export:
     folder: Path
     path: Path
     record: Record
-
-
-def cache_folder() -> Path:
-    """Where exports are kept: LAZARETTO_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("LAZARETTO_CACHE")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "lazaretto"
 
 
 def place(source_sha256: str, form: Form, imgsz: int) -> Path:

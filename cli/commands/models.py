@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from models import registry
 from models.errors import ModelError
+
+if TYPE_CHECKING:
+    from models.exports.store import Record
 
 app = typer.Typer(
     help="List, export, train and measure weights.", no_args_is_help=True, rich_markup_mode=None
@@ -54,7 +57,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")
         for r in (export.record for export in exports):
             print(
                 f"  {r.form} at {r.imgsz} px on {r.device}: {r.metric} {r.export:.4f} after {r.source:.4f} "
-                f"of its source, {r.speed:.2f} times as fast as without it"
+                f"of its source, {r.speed:.2f} times as fast as without it{_tracks(r)}"
             )
 
 
@@ -68,6 +71,12 @@ def trust(
     """
     accepted = registry.accept(path)
     print(f"{accepted.path}: SHA-256 {accepted.sha256}")
+
+
+def _tracks(record: Record) -> str:
+    if record.tracking_loss is not None:
+        return f", lost at most {record.tracking_loss:.3f} of IDF1 ({record.tracking_data})"
+    return "" if record.tracking_passes else ", its tracks were not compared yet"
 
 
 @app.command()
@@ -153,6 +162,11 @@ def export(
     )
     if record.speed <= 1:
         print("It is no faster: the pipeline goes on without it, unless --runtime names it.")
+    elif not record.tracking_passes:
+        print(
+            "It runs only where --runtime names it, until its tracks were compared: lazaretto evaluate forms "
+            f"VIDEO --runtime {record.form} --imgsz {record.imgsz}"
+        )
 
 
 @app.command()

@@ -11,6 +11,7 @@ from models.errors import ModelError
 from models.exports import selection, store
 from models.registry import Weights, resolve
 from models.runtimes.forms import Form, processor_name
+from tests.running import lazaretto
 
 FORM = Form("onnx", "int8")
 SIZE = 416
@@ -87,6 +88,18 @@ def test_the_worst_video_decides(weights: Weights, tmp_path: Path) -> None:
 def test_other_exports_need_no_tracks(weights: Weights, tmp_path: Path, task: str, form: Form) -> None:
     keep(weights, tmp_path, task, form)
     assert chosen(weights) == str(form)
+
+
+def test_the_list_says_what_the_tracks_lost(weights: Weights, tmp_path: Path) -> None:
+    export = keep(weights, tmp_path)
+    cache = {"LAZARETTO_CACHE": str(tmp_path / "cache")}
+    assert "2.00 times as fast as without it, its tracks were not compared yet" in listed(cache)
+    store.note_tracking(export, 0.004, "day.mp4")
+    assert "2.00 times as fast as without it, lost at most 0.004 of IDF1 (day.mp4)" in listed(cache)
+
+
+def listed(environment: dict[str, str]) -> str:
+    return " ".join(lazaretto("models", "list", **environment).out.split())
 
 
 def test_a_record_that_cannot_be_written_is_named(weights: Weights, tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ class FaceFinder:
         Raises:
             ModelError: the weights cannot be loaded, or do not find faces with five landmarks.
         """
-        self.batch = device.batch
+        # On a CPU each region has an input of its own, and all of a call are shared out among the streams.
+        self._batch = device.batch if device.kind == "cuda" else None
         self._pose = PoseDetector(weights, device, imgsz, MIN_CANDIDATE_SCORE)
         self.weights = self._pose.weights
         if self._pose.classes != ("face",):
@@ -108,8 +109,9 @@ class FaceFinder:
     def __call__(self, regions: Sequence[np.ndarray]) -> list[list[Face]]:
         """The faces of each region (H x W x 3 BGR), highest score first, in px of the region."""
         found = []
-        for first in range(0, len(regions), self.batch):
-            for poses in self._pose(regions[first : first + self.batch]):
+        batch = self._batch or max(1, len(regions))
+        for first in range(0, len(regions), batch):
+            for poses in self._pose(regions[first : first + batch]):
                 pairs = zip(poses.boxes, poses.keypoints, strict=True)
                 found.append([Face(row[:4], float(row[4]), marks) for row, marks in pairs])
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +25,9 @@ def cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]
     height, width = image.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in box[:4])
     aside, above = MARGIN_SHARE * (x2 - x1), MARGIN_SHARE * (y2 - y1)
-    left, top = int(np.clip(x1 - aside, 0, width - 2)), int(np.clip(y1 - above, 0, height - 2))
-    right = int(np.clip(np.ceil(x2 + aside), left + 2, width))
-    bottom = int(np.clip(np.ceil(y2 + above), top + 2, height))
+    left, top = int(min(max(x1 - aside, 0), width - 2)), int(min(max(y1 - above, 0), height - 2))
+    right = min(max(math.ceil(x2 + aside), left + 2), width)
+    bottom = min(max(math.ceil(y2 + above), top + 2), height)
     crop = image[top:bottom, left:right]
     interpolation = cv2.INTER_AREA if crop.shape[0] > HEIGHT else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=interpolation), dtype=np.uint8)

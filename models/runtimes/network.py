@@ -218,8 +218,6 @@ class _OpenVino:
 class _Ultralytics:
     """A .pt file, an ONNX file or a TensorRT engine, run by ultralytics."""
 
-    one_by_one = False
-
     def __init__(self, path: Path, form: Form, device: str) -> None:
         import torch  # late: seconds to import
         from ultralytics.nn.autobackend import AutoBackend
@@ -244,6 +242,7 @@ class _Ultralytics:
         shape = getattr(self._net, "kpt_shape", None)
         self.keypoints = (int(shape[0]), int(shape[1])) if shape else (0, 0)
         self._end2end = bool(self._net.end2end)
+        self.one_by_one = device == "cpu"
         self._lock = threading.Lock()
 
     def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:

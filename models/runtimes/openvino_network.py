@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 PRECISION_HINTS = {"f32": "f32", "bf16": "bf16", "f16": "f16", "int8": "f32"}
 """OpenVINO's INFERENCE_PRECISION_HINT for each precision: it governs what is not quantised in the file."""
 MAX_COMPILED_SHAPES = 8
-"""Input shapes for which a model of fixed shape is kept compiled. Project default (docs/defaults.md)."""
+"""Input shapes for which a model of fixed shape is kept compiled, where no model takes every shape.
+Project default (docs/defaults.md)."""
+MAX_FREQUENT_SHAPES = 4
+"""The same beside a model that takes every shape. Each holds its own weights and intermediate results: the
+person network 35 MB at 320 x 416 px, 53 MB at 640 x 640 px. Project default (docs/defaults.md)."""
 CALLS_BEFORE_FIXED_SHAPE = 100
 """Calls with an input shape after which a model of that fixed shape is compiled. A call then takes about 3 ms
 less, and compiling takes as long as about 130 such calls save; a shape that came so often comes again.
@@ -116,6 +120,9 @@ class ShapedModel:
         self._dynamic = _Requests(compile_model(read(), precision, streams)) if every_shape else None
         self._fixed: OrderedDict[tuple[int, ...], _Requests] = OrderedDict()
         self._calls: Counter[tuple[int, ...]] = Counter()
+        self._number = 0
+        self._first_call: dict[tuple[int, ...], int] = {}
+        self._last_call: dict[tuple[int, ...], int] = {}
         self._lock, self._compiling = threading.Lock(), threading.Lock()
 
     def start(self, inputs: NDArray[np.generic]) -> Result:
@@ -123,12 +130,12 @@ class ShapedModel:
         shape = inputs.shape
         with self._lock:
             requests = self._fixed.get(shape)
+            self._number += 1
             if requests is not None:
                 self._fixed.move_to_end(shape)
-            elif self._dynamic is not None:
-                self._calls[shape] += 1
-                if self._calls[shape] != CALLS_BEFORE_FIXED_SHAPE:
-                    requests = self._dynamic
+                self._last_call[shape] = self._number
+            elif self._dynamic is not None and not self._frequent(shape):
+                requests = self._dynamic
         return (requests or self._compiled_for(shape)).start(inputs)
 
     def in_parts(self, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -145,6 +152,21 @@ class ShapedModel:
             begun += part
         return np.concatenate([result() for result in results])
 
+    def _frequent(self, shape: tuple[int, ...]) -> bool:
+        """Count a call, and decide whether its shape deserves a model of its own now.
+
+        It does not take the place of one that was called meanwhile: shapes would replace each other for ever.
+        """
+        self._first_call.setdefault(shape, self._number)
+        self._calls[shape] += 1
+        if self._calls[shape] < CALLS_BEFORE_FIXED_SHAPE:
+            return False
+        oldest = next(iter(self._fixed), shape)
+        full = len(self._fixed) >= MAX_FREQUENT_SHAPES
+        del self._calls[shape]
+        began = self._first_call.pop(shape)
+        return not full or self._last_call[oldest] < began
+
     def _compiled_for(self, shape: tuple[int, ...]) -> _Requests:
         with self._compiling:
             with self._lock:
@@ -155,9 +177,11 @@ class ShapedModel:
             made = _Requests(compile_model(model, self._precision, self._streams))
             with self._lock:
                 self._fixed[shape] = made
-                self._calls.pop(shape, None)
-                if len(self._fixed) > MAX_COMPILED_SHAPES:
-                    self._fixed.popitem(last=False)
+                self._last_call[shape] = self._number
+                most = MAX_COMPILED_SHAPES if self._dynamic is None else MAX_FREQUENT_SHAPES
+                if len(self._fixed) > most:
+                    dropped, _ = self._fixed.popitem(last=False)
+                    del self._last_call[dropped]
             return made
 
 

@@ -37,6 +37,23 @@ FpsOption = Annotated[
 ImgszOption = Annotated[
     int, typer.Option("--imgsz", help="Longer side of the image for person detection, px.", min=160, max=1920)
 ]
+GateOption = Annotated[
+    bool,
+    typer.Option(
+        "--gate/--no-gate",
+        help="Detect only where something moves, where people are, and in the whole picture from time to "
+        "time; without it, in the whole of every analysed frame.",
+    ),
+]
+PixelsOption = Annotated[
+    float,
+    typer.Option(
+        "--pixels-per-second",
+        help="Megapixels of the detector's input per camera and second, at most.",
+        min=0.1,
+        max=100.0,
+    ),
+]
 PersonOption = Annotated[
     str,
     typer.Option(

@@ -155,7 +155,7 @@ def _pipeline(request: BenchRequest) -> Callable[[], int]:
     from pipelines.analyze import analyze
     from pipelines.assignment import assign
     from pipelines.home import Home
-    from vision.perception import ModelBundle, Models, PerceptionSettings
+    from vision.networks import ModelBundle, Models, PerceptionSettings
     from zones.facility import load_facility
 
     facility = load_facility(request.facility)

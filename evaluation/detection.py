@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from evaluation.setup import PerceptionRequest, Progress, ProgressBars, no_progr
 from incidents.intervals import Estimate
 from models.devices import Detector, Device
 from models.registry import Weights, resolve
+from vision.detection import PersonDetector
+from vision.gate.planner import DetectionPlan, full_frame_scales
 from vision.masks import STATES
 
 Image = npt.NDArray[np.uint8]
@@ -82,7 +85,8 @@ class DetectionRequest:
         weights: person, face or a .pt file.
         through_pipeline: detect faces as the pipeline does: people first, then faces in each head region,
             then the mask state; `weights` is not used then.
-        imgsz: px of the longer side; None = 640, or with `through_pipeline` that of the pipeline.
+        as_analyzed: detect people as the pipeline does in a full-frame detection, at several scales.
+        imgsz: px of the longer side; None = 640, or with the two above that of the pipeline.
         height_band_edges_px: see `height_bands`.
         device: auto, cpu, cuda or cuda:N.
         resamples, seed: of the bootstrap.
@@ -93,6 +97,7 @@ class DetectionRequest:
     names: str | None = None
     weights: str = "person"
     through_pipeline: bool = False
+    as_analyzed: bool = False
     imgsz: int | None = None
     height_band_edges_px: Sequence[float] = HEIGHT_BAND_EDGES_PX
     device: str = "auto"
@@ -126,6 +131,12 @@ def evaluate_detection(
         detect: Detect = bundle.faces
         classes: tuple[str, ...] = STATES
         used: Mapping[str, Weights] = bundle.weights
+    elif request.as_analyzed:
+        imgsz = request.imgsz or PerceptionRequest.imgsz
+        weights = resolve(request.weights)
+        detector = PersonDetector(weights, Device.choose(request.device), imgsz, MIN_SCORE)
+        detect, classes = partial(_at_all_scales, detector, imgsz), ("person",)
+        used = {"detection": detector.weights}
     else:
         imgsz = request.imgsz or WHOLE_IMAGE_IMGSZ
         predictor = Detector(resolve(request.weights), Device.choose(request.device), imgsz, MIN_SCORE, None)
@@ -148,6 +159,7 @@ def evaluate_detection(
             "names": list(names),
             "weights": None if request.through_pipeline else request.weights,
             "through_pipeline": request.through_pipeline,
+            "as_analyzed": request.as_analyzed,
             "imgsz": imgsz,
             "bands": list(request.height_band_edges_px),
             "device": request.device,
@@ -172,6 +184,12 @@ def evaluate_detection(
         ),
     )
     return DetectionEvaluation(accuracy, report)
+
+
+def _at_all_scales(detector: PersonDetector, imgsz: int, image: Image) -> npt.NDArray[np.float32]:
+    scales = full_frame_scales((image.shape[1], image.shape[0]), imgsz)
+    rows, _ = detector.planned(image, DetectionPlan(scales=scales))
+    return np.column_stack([rows, np.zeros(len(rows), np.float32)])
 
 
 def shown_classes(accuracy: DetectionAccuracy) -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from models.devices import Device
-from vision.perception import ModelBundle, Models, PerceptionSettings
+from vision.gate.planner import GateSettings
+from vision.networks import ModelBundle, Models, PerceptionSettings
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility, Identity, Place, load_facility
 
@@ -34,6 +35,7 @@ class PerceptionRequest:
         device: auto, cpu, cuda or cuda:N.
         models: the weights.
         source_fps: frame rate of the video where the file's own is wrong.
+        gate: detect only where something moves and where people are, as an analysis does by default.
     """
 
     fps: float = PerceptionSettings.fps
@@ -41,6 +43,7 @@ class PerceptionRequest:
     device: str = "auto"
     models: Models = field(default_factory=Models)
     source_fps: float | None = None
+    gate: bool = True
 
     def load(self) -> ModelBundle:
         """Load the models, as an analysis does.
@@ -48,7 +51,7 @@ class PerceptionRequest:
         Raises:
             ModelError: weights or the device are not available.
         """
-        settings = PerceptionSettings(fps=self.fps, imgsz=self.imgsz)
+        settings = PerceptionSettings(fps=self.fps, imgsz=self.imgsz, gate=GateSettings(self.gate))
         return ModelBundle.load(Device.choose(self.device), settings, self.models)
 
 
@@ -63,6 +66,7 @@ class RunSettings(TypedDict):
     head_imgsz: int
     face_imgsz: int
     mask_check_hz: float
+    gate: bool
     device: str
     source_fps: float | None
 
@@ -76,6 +80,7 @@ def run_settings(bundle: ModelBundle, source_fps: float | None) -> RunSettings:
         "head_imgsz": settings.head_imgsz,
         "face_imgsz": settings.face_imgsz,
         "mask_check_hz": settings.mask_check_hz,
+        "gate": settings.gate.on,
         "device": str(bundle.device),
         "source_fps": source_fps,
     }

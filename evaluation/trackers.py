@@ -20,7 +20,8 @@ import supervision as sv
 from pipelines.observe_footage import ObservedFootage, Progress
 from vision.appearance import AppearanceReader
 from vision.frames import SECOND, Frame
-from vision.perception import ModelBundle, Perception
+from vision.networks import ModelBundle
+from vision.perception import Perception
 from vision.sources.files import SAMPLING_TOLERANCE_US, FileSource, open_source
 from vision.sources.gaps import Gap
 from vision.sources.timeline import SourceError

@@ -1,7 +1,8 @@
 """Batch analysis: read footage, and write observations, coverage and incidents.
 
 An analysis may be killed at any moment; the same request then continues where it stopped. Footage is written
-in segments, so that nothing is lost or done twice; `pipelines.segments` describes how.
+in segments, so that nothing is lost or done twice; `pipelines.segments` describes how. Several cameras are
+analysed side by side (`pipelines.side_by_side`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from incidents.evidence import clean_leftovers
 from incidents.ledger import Ledger
@@ -19,10 +21,12 @@ from pipelines.locks import HourLock, InUseError, Use
 from pipelines.open_footage import OpenedFootage
 from pipelines.publish import not_in_force_warning
 from pipelines.segments import FileStream
+from pipelines.side_by_side import run_side_by_side
 from pipelines.unread import settle_unread
 from pipelines.watched_hours import record_hours
 from vision import observations
-from vision.perception import ModelBundle
+from vision.clock import Stop
+from vision.networks import ModelBundle
 from zones.errors import LazarettoError
 
 
@@ -77,17 +81,14 @@ def analyze(
         with _locked(request.home, by_camera, result) as locks:
             total = sum(stream.duration for name in locks for stream in by_camera[name])
             meter = ProgressMeter(progress, total)
-            for name, lock in locks.items():
-                job = CameraAnalysis(request, ledger, bundle, request.facility.camera(name), result, meter)
-                streams = sorted(by_camera[name], key=lambda s: (s.start, str(s.source.info.path)))
-                analysed = job.run(streams)
-                result.cameras.append(analysed)
-                if analysed.window is not None and analysed.judged_under is None:
-                    notices = analysed.recording.notices
-                    record_hours(request.home, ledger, request.facility, job.camera, analysed.window, notices)
-                unread = (*opened.unread, *job.unread)
-                settle_unread(ledger, name, request.footage, opened.sources, unread)
-                lock.release()
+            jobs = [
+                partial(_analyze_camera, request, bundle, opened, by_camera[name], lock, meter, result.run)
+                for name, lock in locks.items()
+            ]
+            for part in run_side_by_side(jobs, ledger):
+                result.cameras += part.cameras
+                result.faults += part.faults
+                result.warnings += part.warnings
         status = "failed" if result.faults else "complete"
     except LazarettoError:
         status = "failed"
@@ -96,6 +97,30 @@ def analyze(
         ledger.runs.finish(result.run, status)
     if warning := not_in_force_warning(ledger, request.facility):
         result.warnings.append(warning)
+    return result
+
+
+def _analyze_camera(
+    request: AnalyzeRequest,
+    bundle: ModelBundle,
+    opened: OpenedFootage,
+    streams: Sequence[FileStream],
+    lock: HourLock,
+    meter: ProgressMeter,
+    run: str,
+    ledger: Ledger,
+    stop: Stop,
+) -> AnalyzeResult:
+    """Analyse the footage of one camera; the result holds what concerns this camera alone."""
+    result, name = AnalyzeResult(run), streams[0].source.camera
+    job = CameraAnalysis(request, ledger, bundle, request.facility.camera(name), result, meter, stop)
+    analysed = job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path))))
+    result.cameras.append(analysed)
+    if analysed.window is not None and analysed.judged_under is None:
+        notices = analysed.recording.notices
+        record_hours(request.home, ledger, request.facility, job.camera, analysed.window, notices)
+    settle_unread(ledger, name, request.footage, opened.sources, (*opened.unread, *job.unread))
+    lock.release()
     return result
 
 

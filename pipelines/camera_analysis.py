@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,10 +20,13 @@ from pipelines.known_footage import (
 )
 from pipelines.record_incidents import record_incidents
 from pipelines.segments import FileStream, SegmentSink, Stream, StreamAnalysis
+from pipelines.side_by_side import StoppedError
 from vision import observations
+from vision.clock import Stop
 from vision.frames import SECOND, to_iso
+from vision.networks import ModelBundle
 from vision.observations import upkeep
-from vision.perception import ModelBundle, Perception
+from vision.perception import Perception
 from vision.sources.protocol import Source
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
@@ -49,21 +53,26 @@ class KnownTimeError(SourceError):
 
 
 class ProgressMeter:
-    """Add up the footage done over all sources."""
+    """Add up the footage done over all sources; cameras may report from threads of their own."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         """Begin with nothing done of `total` microseconds of footage."""
-        self._progress, self._total, self._before = progress, total, 0
+        self._progress, self._total = progress, total
+        self._done: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def reached(self, stream: Stream[Source], t: int) -> None:
         """Report that the analysis of a stream has reached `t`, microseconds UTC."""
-        done = min(max(0, t - stream.start), stream.duration)
-        self._progress(stream.source.camera, self._before + done, self._total)
+        self._report(stream, min(max(0, t - stream.start), stream.duration))
 
     def finished(self, stream: Stream[Source]) -> None:
         """Report that a stream is done, or given up."""
-        self._before += stream.duration
-        self._progress(stream.source.camera, self._before, self._total)
+        self._report(stream, stream.duration)
+
+    def _report(self, stream: Stream[Source], done: int) -> None:
+        with self._lock:
+            self._done[stream.key] = done
+            self._progress(stream.source.camera, sum(self._done.values()), self._total)
 
 
 @dataclass
@@ -77,6 +86,7 @@ class CameraAnalysis:
         camera: the camera.
         run_result: of the whole run: its faults and warnings grow.
         meter: the progress over all cameras.
+        stop: ends the analysis early.
         unread: the sources that could not be read, or not to their end; those of known time left out.
     """
 
@@ -86,6 +96,7 @@ class CameraAnalysis:
     camera: Camera
     run_result: AnalyzeResult
     meter: ProgressMeter
+    stop: Stop = field(default_factory=Stop)
     unread: list[Unread] = field(default_factory=list)
 
     def run(self, streams: Sequence[FileStream]) -> CameraResult:
@@ -94,6 +105,7 @@ class CameraAnalysis:
         A stream that cannot be read is a fault of the run and does not stop the others.
 
         Raises:
+            StoppedError: the analysis was asked to stop; what was written stays, to be continued.
             LazarettoError: the log or the ledger cannot be written.
         """
         result = CameraResult(self.camera)
@@ -126,8 +138,10 @@ class CameraAnalysis:
                     self.meter.reached,
                     self.run_result.warnings.append,
                 )
-                analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached)
+                analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached, self.stop)
                 analysis.run()
+                if self.stop.is_set():
+                    raise StoppedError
                 self._refuse_empty(stream, analysis)
             except SourceError as error:
                 self.run_result.faults.append(error)

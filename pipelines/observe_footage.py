@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from vision.frames import SECOND, Frame
-from vision.perception import ModelBundle, Perception, Row
+from vision.frames import SECOND
+from vision.networks import ModelBundle
+from vision.perception import AnalysedFrame, Perception, Row
+from vision.sources.decoded_frame import DecodedFrame
 from vision.sources.decoding import decode_frames
-from vision.sources.decoding_pass import DecodedFrame
 from vision.sources.files import FileSource, open_source
 from vision.sources.gaps import Gap
 from vision.sources.timeline import SourceError, exact_rate, index_time
@@ -90,24 +91,24 @@ def observe_footage(
     indices: list[int] = []
     times: list[int] = []
     rows: list[Row] = []
-    batch: list[Frame] = []
     size = (0, 0)
     duration = source.info.duration_us or 0
     for item in source.frames(None, round(SECOND / bundle.settings.fps)):
         if isinstance(item, Gap):
             raise SourceError(f"{video}: expected a video without gaps, got one: {item.cause}")
-        size = item.image.shape[1], item.image.shape[0]
+        size = item.size
         indices.append(item.index)
         times.append(item.t)
-        batch.append(item)
-        if len(batch) == bundle.detector.batch:
-            rows += perception.observe(batch, perception.detect(batch))
-            batch = []
+        rows += _rows(perception.analyse(item))
         progress(item.t - source.info.start_us, duration)
-    rows += perception.observe(batch, perception.detect(batch))
+    rows += _rows(perception.complete())
     if not times:
         raise SourceError(f"{video}: expected a video with frames, got none")
     return ObservedFootage(source, *size, np.array(indices), np.array(times), perception.tabulate(rows))
+
+
+def _rows(analysed: AnalysedFrame | None) -> list[Row]:
+    return [] if analysed is None else analysed.rows
 
 
 def frame_times(source: FileSource, frames: int) -> npt.NDArray[np.int64]:

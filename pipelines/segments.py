@@ -20,7 +20,8 @@ from pipelines.checkpoint import Checkpoint, CheckpointError
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND, SEGMENT, Frame, to_iso
-from vision.perception import ModelBundle, Perception, Row
+from vision.networks import ModelBundle
+from vision.perception import AnalysedFrame, Perception, Row
 from vision.sources.files import FileSource
 from vision.sources.fingerprint import FileMark
 from vision.sources.frame_clock import ClockNote, ClockState
@@ -34,6 +35,9 @@ SourceT = TypeVar("SourceT", bound=Source, covariant=True)
 MAX_SLACK_US = SECOND // 4
 """Most by which a frame may come before the end of the time that was analysed before, and be analysed all the
 same, microseconds. Project default (docs/defaults.md)."""
+PREFETCHED_FRAMES = 4
+"""Analysed frames that are decoded ahead, at most: they bound the memory of a camera. Project default
+(docs/defaults.md)."""
 ASSUMED_FPS = 1.0
 """Frame rate that gives the last frame its duration, where neither the user nor the file gives one."""
 
@@ -111,12 +115,14 @@ class _PendingSegment:
         start: stream time of its first frame, microseconds UTC; None = it has no frame yet.
         frames: the analysed frames.
         rows: the observations.
+        detected: each second of stream time with a frame -> whether one reached the detector.
         intervals: the coverage.
     """
 
     start: int | None = None
     frames: list[ResumePoint] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    detected: dict[int, bool] = field(default_factory=dict)
     intervals: list[Interval] = field(default_factory=list)
 
     def ends_before(self, t: int) -> bool:
@@ -159,7 +165,8 @@ class StreamAnalysis:
         self._sink, self._stream, self._perception, self._bundle = sink, stream, perception, bundle
         self._camera = stream.source.camera
         self._segment = _PendingSegment()
-        self._pending_frames: list[Frame] = []
+        self._size = (0, 0)
+        self._detected = True  # in the last second with a frame
         self._seq = 0
         self._resume_after: ResumePoint | None = None
         self._stop = stop or Stop()
@@ -186,13 +193,12 @@ class StreamAnalysis:
         """
         self._resume()
         earliest = self.reached
-        batch = self._bundle.detector.batch
         interval = round(SECOND / self._bundle.settings.fps)
         reading = Stop()  # of this source alone
         items = read(self._stream.source, reading, self._resume_after, interval)
         with (
             self._stop.calling(reading.set),
-            Prefetch(items, depth=2 * batch + 2, stop=reading) as ahead,
+            Prefetch(items, depth=PREFETCHED_FRAMES, stop=reading) as ahead,
         ):
             for item in ahead:
                 if isinstance(item, ClockNote):
@@ -207,7 +213,7 @@ class StreamAnalysis:
                 elif item.t < earliest or self._analysed.holds(item.t):
                     self.dropped += 1
                 else:
-                    self._add_frame(item, batch)
+                    self._add_frame(item)
         self._analyze_pending()
         self.ended = not self._stop.is_set()
         self._cover_last_frame()
@@ -254,35 +260,39 @@ class StreamAnalysis:
                 "same: what was recorded before stays, and people in view at that moment count as new"
             )
 
-    def _add_frame(self, frame: Frame, batch: int) -> None:
+    def _add_frame(self, frame: Frame) -> None:
         if self._segment.ends_before(frame.t):
             self._analyze_pending()
             self._cover_until(frame.t)
             self._commit()
-        if self._pending_frames and self._pending_frames[0].image.shape != frame.image.shape:
+        if self._size != frame.size:
             self._analyze_pending()
+            self._size = frame.size
         if self._segment.start is None:
             self._segment.start = frame.t
             # The coverage of a recording begins with its first frame, not with its nominal start.
             begins = not self._segment.intervals and self._seq == 0 and not self.dropped
             if begins and self._stream.source.start_us is not None:
                 self.reached = max(self.reached, frame.t)
-        self._pending_frames.append(frame)
-        if len(self._pending_frames) >= batch:
-            self._analyze_pending()
+        self._enter(self._perception.analyse(frame))
 
     def _analyze_pending(self) -> None:
-        """Analyse the pending frames, which all belong to the current segment."""
-        frames, self._pending_frames = self._pending_frames, []
-        if not frames:
+        """Complete the pending frame, which belongs to the current segment."""
+        self._enter(self._perception.complete())
+
+    def _enter(self, analysed: AnalysedFrame | None) -> None:
+        """Enter a frame that is complete in the current segment."""
+        if analysed is None:
             return
+        frame = analysed.frame
+        self._segment.rows += analysed.rows
+        detected = self._segment.detected
+        detected[frame.t // SECOND] = analysed.detected or detected.get(frame.t // SECOND, False)
         by_index = self.clock is not ClockState.REGULAR
-        detections = self._perception.detect(frames)
-        self._segment.rows += self._perception.observe(frames, detections)
-        self._segment.frames += [ResumePoint(frame.index, frame.t, by_index) for frame in frames]
-        self._resume_after = self._segment.frames[-1]
-        self.frames += len(frames)
-        self._sink.progress(self._stream, frames[-1].t)
+        self._resume_after = ResumePoint(frame.index, frame.t, by_index)
+        self._segment.frames.append(self._resume_after)
+        self.frames += 1
+        self._sink.progress(self._stream, frame.t)
 
     def _record_gap(self, gap: Gap) -> None:
         """Enter missing footage, or footage that cannot be decoded, in the coverage."""
@@ -307,8 +317,27 @@ class StreamAnalysis:
         if t <= self.reached:
             return
         for start, end in self._analysed.free(self.reached, t):
-            self._segment.intervals.append(Interval(self._camera, start, end, state, cause))
+            parts = self._by_detection(start, end) if state is State.ANALYSED else [(start, end, state)]
+            for low, high, kind in parts:
+                self._segment.intervals.append(Interval(self._camera, low, high, kind, cause))
         self.reached = t
+
+    def _by_detection(self, start: int, end: int) -> list[tuple[int, int, State]]:
+        """Parts of watched time, whole seconds of stream time: analysed where a frame reached the detector.
+
+        A second in which no frame did was decoded and checked for motion: it is idle. A second without a
+        frame is as the one before.
+        """
+        parts: list[tuple[int, int, State]] = []
+        for second in range(start // SECOND, -(-end // SECOND)):
+            low, high = max(start, second * SECOND), min(end, (second + 1) * SECOND)
+            self._detected = self._segment.detected.get(second, self._detected)
+            state = State.ANALYSED if self._detected else State.IDLE
+            if parts and parts[-1][2] is state:
+                parts[-1] = (parts[-1][0], high, state)
+            else:
+                parts.append((low, high, state))
+        return parts
 
     def _commit(self) -> None:
         """Write the segment: checkpoint, observations, and the entry in the ledger that makes both valid."""

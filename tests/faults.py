@@ -104,6 +104,8 @@ class ScriptedConnect:
 def moved_by(item: SourceItem, microseconds: int) -> SourceItem:
     if isinstance(item, Gap):
         return replace(item, start=item.start + microseconds, end=item.end + microseconds)
+    if isinstance(item, Frame):
+        return Frame(item.image, item.t + microseconds, item.index, item.camera)
     return replace(item, t=item.t + microseconds)
 
 

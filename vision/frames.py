@@ -5,9 +5,10 @@ The time of a frame is its stream time, never the time at which it was read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
+import cv2
 import numpy as np
 
 SECOND = 1_000_000
@@ -21,21 +22,64 @@ frames/s, a strict half second would halve a rate of 2 Hz. Project default (docs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+class Picture(Protocol):
+    """A decoded picture that is not converted yet."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of `bgr`, px."""
+
+    def bgr(self) -> np.ndarray:
+        """Height x width x 3, uint8, BGR."""
+
+    def grey(self, size: tuple[int, int]) -> np.ndarray:
+        """The luma, reduced to width x height px by averaging: height x width, uint8."""
+
+
 class Frame:
     """One decoded frame of one camera.
 
+    The picture is converted to BGR when its pixels are first asked for: most frames of a quiet camera are
+    checked for motion alone, and the conversion of a large picture takes as long as its decoding.
+
     Attributes:
-        image: height x width x 3, uint8, BGR.
         t: stream time, microseconds UTC.
         index: index of the decoded frame in its source, from 0.
         camera: id of the camera in the facility file.
     """
 
-    image: np.ndarray
-    t: int
-    index: int
-    camera: str
+    __slots__ = ("_image", "_picture", "camera", "index", "t")
+
+    def __init__(self, picture: np.ndarray | Picture, t: int, index: int, camera: str) -> None:
+        """Take a picture, either as height x width x 3, uint8, BGR, or not yet converted."""
+        self._image = picture if isinstance(picture, np.ndarray) else None
+        self._picture = None if isinstance(picture, np.ndarray) else picture
+        self.t = t
+        self.index = index
+        self.camera = camera
+
+    @property
+    def image(self) -> np.ndarray:
+        """Height x width x 3, uint8, BGR."""
+        if self._image is None:
+            assert self._picture is not None, "a frame has an image or a picture"
+            self._image, self._picture = self._picture.bgr(), None
+        return self._image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px."""
+        if self._picture is not None:
+            return self._picture.size
+        height, width = self.image.shape[:2]
+        return width, height
+
+    def grey(self, size: tuple[int, int]) -> np.ndarray:
+        """The luma, reduced to width x height px by averaging: height x width, uint8."""
+        if self._picture is not None:
+            return self._picture.grey(size)
+        small = cv2.resize(self.image, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def to_iso(t: int) -> str:

@@ -2,165 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import json
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import supervision as sv
 
-from models.devices import Device
-from models.registry import Weights, resolve
 from vision import observations
 from vision.appearance import AppearanceReader
 from vision.check_times import CheckTimes
-from vision.detection import PersonDetector
 from vision.frames import SECOND, Frame
+from vision.gate.people import Update
+from vision.gate.planner import DetectionPlan, Gate
 from vision.ground import locate
 from vision.liveness import Liveness
-from vision.masks import MaskReader, MaskReading
-from vision.roles.model import ROLE_COLUMNS, read_model
-from vision.roles.reading import RoleReader, clothes_visible
+from vision.masks import MaskReading
+from vision.networks import ModelBundle
+from vision.roles.model import ROLE_COLUMNS
+from vision.roles.reading import clothes_visible
 from vision.state import State, StateError, as_part, part_of
-from vision.tracking import TrackerSettings, choose_tracker, scores, tracker_ids
+from vision.tracking import choose_tracker, scores, tracker_ids
+from vision.tracking.protocol import EXAMINED, person_detections
 from zones.facility import Camera
-from zones.thresholds import MASK_CHECK_HZ
 
 MASK_NOT_CHECKED = "not_sampled"
 """Reason in the observation log where the face was not checked in this frame, because it was not due."""
-
-
-@dataclass(frozen=True)
-class PerceptionSettings:
-    """How often and at which sizes the pipeline analyses frames, faces and clothes.
-
-    Attributes:
-        fps: analysed frames per second, at most.
-        imgsz: px of the longer side for person detection.
-        head_imgsz: px of the longer side of a head region, in which the face is looked for.
-        face_imgsz: px of the square around a face for the mask classifier.
-        mask_check_hz: checks of the face of each person per second, at most.
-        role_check_hz: readings of the clothes of each person per second, at most.
-        tracker: see `TrackerSettings`.
-    """
-
-    fps: float = 5.0
-    imgsz: int = 416
-    head_imgsz: int = 192
-    face_imgsz: int = 96
-    mask_check_hz: float = MASK_CHECK_HZ
-    role_check_hz: float = 0.5
-    tracker: TrackerSettings = field(default_factory=TrackerSettings)
-
-    def fingerprint(self, *weights: Weights) -> str:
-        """Key of what, beside the pixels, decides the observations; 16 hexadecimal digits.
-
-        It covers the settings, and of all weights the digest and the form (format and precision) in which
-        they run.
-        """
-        text = json.dumps([asdict(self), [[w.sha256, w.runtime] for w in weights]], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Models:
-    """Weights of a run, each by our name, by the path of a file, or by an ultralytics name.
-
-    `roles` is the file of a role model, or None: then roles come from zones and cameras alone.
-    """
-
-    person: str = "person"
-    face: str = "face"
-    mask: str = "mask"
-    appearance: str = "appearance"
-    roles: Weights | None = None
-
-
-class ModelBundle:
-    """All networks of a run, loaded once and shared by its cameras."""
-
-    def __init__(
-        self,
-        person: Weights,
-        face: Weights,
-        mask: Weights,
-        appearance: Weights,
-        device: Device,
-        settings: PerceptionSettings,
-    ) -> None:
-        """Load the networks.
-
-        Raises:
-            ModelError: weights cannot be loaded or have other classes.
-        """
-        self.settings = settings
-        self.device = device
-        self.detector = PersonDetector(person, device, settings.imgsz)
-        self.masks = MaskReader(face, mask, device, settings.head_imgsz, settings.face_imgsz)
-        self.appearance = AppearanceReader(appearance, device)
-        self.roles: RoleReader | None = None
-
-    @classmethod
-    def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> ModelBundle:
-        """Find the named weights, ours by default, and load them.
-
-        Raises:
-            ModelError: weights are missing, differ from their recorded hash, or are of another kind.
-            RoleError: the role model cannot be read, or was trained on other features.
-        """
-        models = models or Models()
-        bundle = cls(
-            resolve(models.person),
-            resolve(models.face),
-            resolve(models.mask),
-            resolve(models.appearance),
-            device,
-            settings,
-        )
-        if models.roles is not None:
-            bundle.roles = RoleReader(read_model(models.roles.path), models.roles, bundle.appearance)
-        return bundle
-
-    @property
-    def weights(self) -> dict[str, Weights]:
-        """The weights in use, by purpose; all of them decide the observations."""
-        face, mask = self.masks.weights
-        return {
-            "person": self.detector.weights,
-            "face": face,
-            "mask": mask,
-            "appearance": self.appearance.weights,
-            **({"roles": self.roles.weights} if self.roles is not None else {}),
-        }
-
-    def with_tracker(self, name: str) -> ModelBundle:
-        """The same networks with another tracker.
-
-        Raises:
-            LazarettoError: there is no such tracker.
-        """
-        bundle = copy.copy(self)
-        bundle.settings = replace(self.settings, tracker=replace(self.settings.tracker, name=name))
-        return bundle
-
-    def faces(self, image: np.ndarray) -> np.ndarray:
-        """All faces that the pipeline would find in an image (H x W x 3 BGR); see `MaskReader.faces`."""
-        [people] = self.detector([Frame(image, 0, 0, "")])
-        return self.masks.faces(image, people.xyxy)
-
-    def warm_up(self) -> None:
-        """Run each network once, so that compilation is over before footage arrives."""
-        blank = np.zeros((96, 128, 3), np.uint8)
-        box = np.array([0.0, 0.0, 96.0, 96.0])
-        self.detector([Frame(blank, 0, 0, "")])
-        self.masks.read([(blank, box)])
-        self.appearance.read([(blank, box)])
-        if self.roles is not None:
-            self.roles.read([(blank, box)])
 
 
 class _EmbeddingSource:
@@ -184,6 +54,36 @@ class _EmbeddingSource:
         return self._reader.read(people).astype(np.float16).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class PendingFrame:
+    """A frame in which people are being detected.
+
+    Attributes:
+        frame: the frame.
+        plan: what the detector is given of it.
+        detections: the result: what was found, and what a region cut off.
+    """
+
+    frame: Frame
+    plan: DetectionPlan
+    detections: Future[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class AnalysedFrame:
+    """What a frame gave.
+
+    Attributes:
+        frame: the frame.
+        rows: for `Perception.tabulate`.
+        detected: whether anything of it reached the detector. If not, it was checked for motion alone.
+    """
+
+    frame: Frame
+    rows: list[Row]
+    detected: bool
+
+
 class Perception:
     """One stream of one camera, from its first frame on; frames must come in order of time."""
 
@@ -200,12 +100,50 @@ class Perception:
         self._tracker = choose_tracker(
             stream, settings.tracker, settings.fps, self._camera.calibration, self._embeddings
         )
+        self._gate = Gate(settings.gate, settings.fps, settings.imgsz)
+        self._pending: deque[PendingFrame] = deque()
         self._mask_checks = CheckTimes(settings.mask_check_hz)
         self._role_checks = CheckTimes(settings.role_check_hz)
         self._liveness = Liveness()
 
+    def analyse(self, frame: Frame) -> AnalysedFrame | None:
+        """Begin with the next frame, and complete the one before: its people are tracked meanwhile.
+
+        Returns:
+            What the frame before gave; None if there is none.
+        """
+        if self._pending:
+            self._take_detections(self._pending[-1])
+        plan = self._gate.plan(frame)
+        image = None if plan.empty else frame.image
+        self._pending.append(PendingFrame(frame, plan, self._bundle.start_detection(image, plan)))
+        return self._complete() if len(self._pending) > 1 else None
+
+    def complete(self) -> AnalysedFrame | None:
+        """Complete the last frame, so that the state can be saved; None if it is complete."""
+        if not self._pending:
+            return None
+        self._take_detections(self._pending[-1])
+        return self._complete()
+
+    def _take_detections(self, pending: PendingFrame) -> None:
+        """Tell the gate what was detected in the last planned frame, once."""
+        found, cut = pending.detections.result()
+        strong = found[found[:, 4] >= self._bundle.settings.tracker.strong_score]
+        self._gate.detected(strong[:, :4].astype(np.float64), cut[:, :4].astype(np.float64))
+
+    def _complete(self) -> AnalysedFrame:
+        pending = self._pending.popleft()
+        frame = pending.frame
+        if pending.plan.empty:
+            self._gate.tracked(None)
+            return AnalysedFrame(frame, [], False)
+        found, _ = pending.detections.result()
+        rows = self._observe_one(frame, person_detections(found, frame.size), pending.plan)
+        return AnalysedFrame(frame, rows, True)
+
     def detect(self, frames: Sequence[Frame]) -> list[sv.Detections]:
-        """Find people in frames of one size; see `PersonDetector`."""
+        """Find people in whole frames of one size, past the gate; see `PersonDetector`."""
         found: list[sv.Detections] = []
         batch = self._bundle.detector.batch
         for first in range(0, len(frames), batch):
@@ -237,11 +175,22 @@ class Perception:
         """
         rows: list[Row] = []
         for frame, found in zip(frames, detections, strict=True):
-            tracked = self.track(frame, found)
-            boxes, tracks = tracked.xyxy, tracker_ids(tracked).tolist()
-            roles = self._check_roles(frame, boxes, tracks)
-            rows += _rows(frame, tracked, self._check_masks(frame, boxes, tracks), roles)
+            rows += self._observe_one(frame, found, None)
         return rows
+
+    def _observe_one(self, frame: Frame, found: sv.Detections, plan: DetectionPlan | None) -> list[Row]:
+        """The rows of the people in a frame; the gate is told if the frame was planned by it."""
+        if plan is not None:
+            found.metadata[EXAMINED] = plan.boxes()
+        tracked = self.track(frame, found)
+        boxes, tracks = tracked.xyxy, tracker_ids(tracked).tolist()
+        roles = self._check_roles(frame, boxes, tracks)
+        readings = self._check_masks(frame, boxes, tracks)
+        if plan is not None:
+            checked = np.array([reading.reason != MASK_NOT_CHECKED for reading in readings], np.bool_)
+            ids = np.array(tracks, np.int64)
+            self._gate.tracked(Update(frame.t, ids, boxes.astype(np.float64), checked))
+        return list(_rows(frame, tracked, readings, roles))
 
     def tabulate(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Rows of `observe` as the observation log returns them, with ground positions."""
@@ -259,6 +208,7 @@ class Perception:
         grey pictures of the faces checked in the last seconds. Its size does not grow with time.
         """
         return {
+            **as_part("gate", self._gate.state()),
             **as_part("tracker", self._tracker.state()),
             **as_part("mask_checks", self._mask_checks.state()),
             **as_part("role_checks", self._role_checks.state()),
@@ -272,6 +222,7 @@ class Perception:
             StateError: the state cannot be restored.
         """
         try:
+            self._gate.restore(part_of(state, "gate"))
             self._tracker.restore(part_of(state, "tracker"))
             self._mask_checks.restore(part_of(state, "mask_checks"))
             self._role_checks.restore(part_of(state, "role_checks"))
@@ -321,7 +272,7 @@ def _rows(
     readings: Sequence[MaskReading],
     roles: Sequence[RoleShares],
 ) -> Iterator[Row]:
-    height, width = frame.image.shape[:2]
+    width, height = frame.size
     people = zip(
         tracked.xyxy.tolist(),
         scores(tracked).tolist(),

@@ -15,11 +15,13 @@ from cli.options import (
     DeviceOption,
     FaceOption,
     FpsOption,
+    GateOption,
     HomeOption,
     ImgszOption,
     JsonOption,
     MaskOption,
     PersonOption,
+    PixelsOption,
     SourceCameraOption,
     SourceFpsOption,
     SourcesArgument,
@@ -28,7 +30,7 @@ from cli.output import footage_progress, print_json, print_line, print_note, war
 from cli.tables import coverage_table
 from cli.watched import print_watched
 from incidents.ledger import Ledger
-from models.devices import Device
+from models.devices import Device, all_streams
 from pipelines.analysis import AnalyzeRequest
 from pipelines.analysis_report import AnalysisReport, report_analysis
 from pipelines.analyze import analyze as run_analysis
@@ -75,6 +77,8 @@ def analyze(
     ] = "auto",
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
+    gate: GateOption = True,
+    pixels_per_second: PixelsOption = 1.0,
     tracker: Annotated[
         str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
     ] = "lazaretto",
@@ -91,14 +95,20 @@ def analyze(
     as_json: JsonOption = False,
 ) -> None:
     """Find incidents in footage. After an interruption, the same command continues."""
-    from vision.perception import (  # torch is imported here, not for `--help`
+    from vision.gate.planner import GateSettings
+    from vision.networks import (  # torch is imported here, not for `--help`
         ModelBundle,
         Models,
         PerceptionSettings,
     )
     from vision.tracking import TrackerSettings
 
-    settings = PerceptionSettings(fps=fps, imgsz=imgsz, tracker=TrackerSettings(name=tracker))
+    settings = PerceptionSettings(
+        fps=fps,
+        imgsz=imgsz,
+        tracker=TrackerSettings(name=tracker),
+        gate=GateSettings(gate, pixels_per_second * 1e6),
+    )
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
     starts = [read_start(text, facility.timezone) for text in start or ()]
@@ -119,8 +129,9 @@ def analyze(
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
     role_weights = find_role_model(folder, facility, roles)
+    cameras = len({item.camera for item in footage})
     bundle = ModelBundle.load(
-        Device.choose(device, runtime),
+        Device.choose(device, runtime, all_streams() if cameras > 1 else 1),
         settings,
         Models(person, face, mask, appearance, role_weights),
     )

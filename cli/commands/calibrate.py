@@ -153,7 +153,7 @@ def walking(
     output = _Output(facility, camera, write, map_file, as_json)
     known = output.check()
     if video is not None:
-        from vision.perception import (  # imports torch, which takes seconds that `--help` need not wait for
+        from vision.networks import (  # imports torch, which takes seconds that `--help` need not wait for
             ModelBundle,
             Models,
             PerceptionSettings,

@@ -26,14 +26,13 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from incidents.evidence.footage import ClipSource, footage_in
 from incidents.evidence.remux import Packets, packets_between
 from vision.frames import SECOND, to_iso
 from vision.sources.container import open_video
-from vision.sources.decoding_pass import DecodedFrame
+from vision.sources.decoded_frame import Converters, DecodedFrame
 from vision.sources.files import images_between
 from vision.sources.frame_clock import ClockState
 from vision.sources.pixels import PixelShape, Size, same
@@ -250,7 +249,7 @@ def _copied(path: Path, picked: Packets, out: Path, moment: int, aspect: Fractio
                     return None
                 if frames == nearest:
                     shown = DecodedFrame(
-                        nearest, picked.moments[nearest], frame, VideoReformatter(), stated, stated.in_codec
+                        nearest, picked.moments[nearest], frame, Converters(), stated, stated.in_codec
                     )
                     image = shown.bgr()
                 frames += 1

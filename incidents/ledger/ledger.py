@@ -101,6 +101,11 @@ class Ledger:
         """The path of the ledger's file."""
         return self._file.path
 
+    @property
+    def clock(self) -> Callable[[], int]:
+        """Returns the time of recording, microseconds UTC."""
+        return self._file.clock
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Apply several changes together or not at all, such as a segment and the incidents found in it.

@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.observe_footage import Progress, observe_footage
 from vision import observations
-from vision.perception import ModelBundle
+from vision.networks import ModelBundle
 from zones.calibration.people import PersonBoxes
 from zones.errors import LazarettoError
 from zones.facility import Camera, Place

@@ -8,7 +8,8 @@ import numpy as np
 
 from pipelines.assignment import Footage
 from vision.frames import SECOND, Frame
-from vision.perception import ModelBundle, Perception
+from vision.networks import ModelBundle
+from vision.perception import Perception
 from vision.roles.crops import BodyCrop, CropSampler, cut_body
 from vision.roles.reading import clothes_visible
 from vision.sources.files import FileSource, open_source

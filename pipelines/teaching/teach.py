@@ -24,7 +24,7 @@ from pipelines.teaching.role_model import (
     train_role_model,
 )
 from vision.appearance import AppearanceReader
-from vision.perception import ModelBundle, Models, PerceptionSettings
+from vision.networks import ModelBundle, Models, PerceptionSettings
 from vision.roles.crops import BodyCrop
 from vision.roles.features import RoleFeatures
 from vision.roles.grouping import group_by_appearance, split_in_two

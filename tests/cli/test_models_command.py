@@ -7,7 +7,7 @@ import pytest
 
 from models import figures, registry
 from tests.running import FACILITY, YARD, lazaretto, one_sentence
-from vision.perception import PerceptionSettings
+from vision.networks import PerceptionSettings
 
 
 def test_the_list_shows_digests_and_figures() -> None:

@@ -14,7 +14,7 @@ import supervision as sv
 from evaluation.trackers import detect_footage, track_footage
 from tests.footage import number_of, write_video
 from vision.frames import Frame
-from vision.perception import ModelBundle, PerceptionSettings
+from vision.networks import ModelBundle, PerceptionSettings
 from vision.sources.timeline import SourceError
 from vision.tracking import TRACKERS, TrackerSettings, person_detections
 from zones.facility import Camera

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,8 +14,9 @@ import supervision as sv
 from tests.vision.tracking.crowd import DIMENSION, HEIGHT, WIDTH, Crowd, Post, View, Walker
 from vision.clock import Stop
 from vision.frames import Frame
+from vision.gate.planner import GateSettings
 from vision.masks import MaskReading
-from vision.perception import ModelBundle, PerceptionSettings
+from vision.networks import ModelBundle, PerceptionSettings
 from vision.sources.files import FileSource
 from vision.sources.gaps import ResumePoint
 from vision.tracking import TrackerSettings, person_detections
@@ -25,13 +27,30 @@ CROWD = Crowd([Walker([(0, -4, 11), (8, 4, 12)]), Walker([(1, 4, 16), (8, -3, 14
 FACE = np.array([0.0, 0.0, 8.0, 8.0])
 
 
+class SimulatedFrame(Frame):
+    """A frame whose small picture stands for one of WIDTH x HEIGHT px."""
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return WIDTH, HEIGHT
+
+
+def found(rows: np.ndarray) -> Future[tuple[np.ndarray, np.ndarray]]:
+    """The result of a detection that found these rows, and nothing that is cut off."""
+    future: Future[tuple[np.ndarray, np.ndarray]] = Future()
+    future.set_result((rows[:, :5].astype(np.float32), np.zeros((0, 5), np.float32)))
+    return future
+
+
 def frames_of(views: Sequence[View], start: int) -> list[Frame]:
     """A small picture for each view: its first pixel says the number of the view, the others are noise."""
     frames = []
     for n, view in enumerate(views):
         image = np.random.default_rng(n).integers(0, 256, (8, 8, 3), np.uint8)
         image[0, 0] = n % 256, n // 256, 0
-        frames.append(Frame(image, start + view.t, n, CAMERA.id))
+        frames.append(SimulatedFrame(image, start + view.t, n, CAMERA.id))
     return frames
 
 
@@ -50,8 +69,11 @@ def simulated_bundle(views: Sequence[View], tracker: str = "lazaretto", fps: flo
 
     detect.batch = 4  # type: ignore[attr-defined]
     parts = {
-        "settings": PerceptionSettings(fps=fps, tracker=TrackerSettings(name=tracker)),
+        "settings": PerceptionSettings(
+            fps=fps, tracker=TrackerSettings(name=tracker), gate=GateSettings(on=False)
+        ),
         "detector": detect,
+        "start_detection": lambda image, plan: found(views[number(image)].rows),
         "masks": SimpleNamespace(read=read),
         "appearance": AppearanceOf(views),
         "roles": None,

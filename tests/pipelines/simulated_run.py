@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from incidents.ledger import Ledger
 from pipelines import checkpoint
 from pipelines.segments import FileStream, SegmentSink, StreamAnalysis
 from tests.logs import MODELS
-from tests.pipelines.simulated import CAMERA, frames_of, simulated_bundle, simulated_source
+from tests.pipelines.simulated import CAMERA, SimulatedFrame, frames_of, simulated_bundle, simulated_source
 from tests.vision.tracking.crowd import Crowd, Post, View, wanderers
 from vision.frames import SEGMENT
 from vision.perception import Perception
@@ -54,7 +53,7 @@ def analyse(
         sink = SegmentSink(home, ledger, run, lambda *_: None, warn)
         for key, first, end in files:
             part = frames_of(views(), START)[first:end]
-            frames = [replace(frame, index=n) for n, frame in enumerate(part)]
+            frames = [SimulatedFrame(frame.image, frame.t, n, frame.camera) for n, frame in enumerate(part)]
             stream = FileStream(simulated_source(frames), key, (0, 0))
             analysis = StreamAnalysis(sink, stream, perception, bundle, reached)
             analysis.run()

@@ -21,7 +21,7 @@ from pipelines.observe_footage import observe_footage
 from tests.running import ROOT
 from tests.zones.tsai import PETS_VIEW_001
 from vision.ground import foot_sigma
-from vision.perception import ModelBundle, PerceptionSettings
+from vision.networks import ModelBundle, PerceptionSettings
 from zones.calibration import Calibration, calibrate
 from zones.calibration.people import PersonBoxes
 from zones.calibration.walking import Assumptions, fit_walking

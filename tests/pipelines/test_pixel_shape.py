@@ -16,7 +16,7 @@ from models.devices import Device
 from pipelines.calibration.people import from_video
 from tests.running import YARD, Ran, lazaretto_here
 from vision import observations
-from vision.perception import ModelBundle, Models, PerceptionSettings
+from vision.networks import ModelBundle, Models, PerceptionSettings
 from zones.facility import load_facility
 
 FACILITY = """\

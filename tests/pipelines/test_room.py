@@ -9,7 +9,8 @@ import pytest
 from models.devices import Device
 from tests.running import ROOT
 from vision.frames import SECOND, Frame
-from vision.perception import ModelBundle, Perception, PerceptionSettings
+from vision.networks import ModelBundle, PerceptionSettings
+from vision.perception import Perception
 from vision.sources.files import open_source
 from zones.facility import Camera, Place
 

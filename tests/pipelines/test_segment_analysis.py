@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -12,23 +13,24 @@ from typing import cast
 import numpy as np
 import polars as pl
 import pytest
-import supervision as sv
 
 from incidents.coverage import NO_RECORD, State
 from incidents.ledger import Ledger
 from pipelines.segments import SegmentSink, Stream, StreamAnalysis
 from tests.faults import FakeClock, ListSource, ScriptedConnect, Step
+from tests.pipelines.simulated import found, number
 from tests.running import FACILITY
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND, SEGMENT, Frame
+from vision.gate.planner import DetectionPlan, GateSettings
 from vision.masks import MaskReading
-from vision.perception import ModelBundle, Perception, PerceptionSettings
+from vision.networks import ModelBundle, PerceptionSettings
+from vision.perception import Perception
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.protocol import Heartbeat, Source, SourceItem
 from vision.sources.reopening import ReopeningSource
 from vision.sources.timeline import SourceError
-from vision.tracking import person_detections
 from zones.facility import Camera, load_facility
 
 CAMERA = Camera.model_validate({"id": "yard", "places": ["yard"]})
@@ -37,25 +39,17 @@ MINUTE = 27_295_200 * 60 * SECOND
 IMAGE = np.full((240, 320, 3), 128, np.uint8)
 
 
-class People:
-    """Two people who walk: found in every frame, by its time."""
-
-    batch = 3
-
-    def __call__(self, frames: Sequence[Frame]) -> list[sv.Detections]:
-        return [self._at((frame.t - MINUTE) / SECOND) for frame in frames]
-
-    def _at(self, seconds: float) -> sv.Detections:
-        x = 20 + seconds % 40 * 2
-        boxes = [[x, 40, x + 40, 160, 0.9], [280 - x, 30, 325 - x, 180, 0.9]]
-        return person_detections(np.array(boxes, np.float32), (320, 240))
+def find_people(image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarray, np.ndarray]]:
+    """Two people who walk: found in every frame, by its number."""
+    x = 20 + number(image) % 200 * 0.4
+    return found(np.array([[x, 40, x + 40, 160, 0.9], [280 - x, 30, 325 - x, 180, 0.9]]))
 
 
 def bundle() -> ModelBundle:
     embed = np.array([1, 0, 0, 0], np.float32)
     parts = {
-        "settings": PerceptionSettings(),
-        "detector": People(),
+        "settings": PerceptionSettings(gate=GateSettings(on=False)),
+        "start_detection": find_people,
         "masks": SimpleNamespace(read=lambda heads: [MaskReading(None, "no_face", None)] * len(heads)),
         "appearance": SimpleNamespace(dimension=4, read=lambda people: np.tile(embed, (len(people), 1))),
         "roles": None,
@@ -85,8 +79,15 @@ def run(tmp_path: Path) -> Iterator[Callable[..., tuple[StreamAnalysis, Ledger]]
         yield analyse
 
 
+def numbered(n: int) -> np.ndarray:
+    """A grey picture whose first pixel says its number."""
+    image = IMAGE.copy()
+    image[0, 0] = n % 256, n // 256, 0
+    return image
+
+
 def frames(*offsets: float) -> list[SourceItem]:
-    return [Frame(IMAGE, MINUTE + round(s * SECOND), n, "yard") for n, s in enumerate(offsets)]
+    return [Frame(numbered(n), MINUTE + round(s * SECOND), n, "yard") for n, s in enumerate(offsets)]
 
 
 def covered(ledger: Ledger) -> list[tuple[float, float, State, str]]:
@@ -174,9 +175,9 @@ def test_a_camera_that_fails_is_offline_meanwhile_and_is_analysed_until_it_is_st
     refused = SourceError("yard: expected a stream that can be opened, got Connection refused")
     offsets = [n / 5 for n in range(201)]
     script = [
-        Step([Frame(IMAGE, round(s * SECOND), n, "yard") for n, s in enumerate(offsets)]),
+        Step([Frame(numbered(n), round(s * SECOND), n, "yard") for n, s in enumerate(offsets)]),
         *[Step(error=refused)] * 8,
-        Step([Frame(IMAGE, round(s * SECOND), n, "yard") for n, s in enumerate(offsets)], hangs=True),
+        Step([Frame(numbered(n), round(s * SECOND), n, "yard") for n, s in enumerate(offsets)], hangs=True),
     ]
     connect = ScriptedConnect(clock, script)
 

@@ -10,8 +10,9 @@ import pytest
 
 from models.devices import Device
 from vision.frames import SECOND, Frame
+from vision.networks import ModelBundle, PerceptionSettings
 from vision.observations import SCHEMA
-from vision.perception import ModelBundle, Perception, PerceptionSettings
+from vision.perception import Perception
 from vision.sources.files import open_source
 from zones.facility import Camera, load_facility
 

@@ -18,7 +18,8 @@ from vision.sources.container import (
     stamp_of_index,
     timeline_of,
 )
-from vision.sources.decoding_pass import DecodedFrame, DecodingPass, PassStart, SeekTooLateError
+from vision.sources.decoded_frame import DecodedFrame
+from vision.sources.decoding_pass import DecodingPass, PassStart, SeekTooLateError
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint
 

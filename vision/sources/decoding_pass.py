@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vision.clock import Stop
@@ -29,6 +27,7 @@ from vision.sources.container import (
     nominal_rate,
     stated_duration,
 )
+from vision.sources.decoded_frame import Converters, DecodedFrame
 from vision.sources.frame_clock import ClockNote, ClockState, FrameClock
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.opening import error_text
@@ -45,34 +44,6 @@ MAX_READ_ERRORS = 100
 """Consecutive read errors of the container after which the rest of the file is given up."""
 CONTAINERS_WITH_DURATION = frozenset({"mov", "matroska", "avi", "asf"})
 """Containers whose header states the duration, so that a truncated file is noticed."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedFrame:
-    """A decoded frame before conversion to BGR.
-
-    Attributes:
-        index: index of the frame in its source.
-        t: stream time, microseconds UTC.
-    """
-
-    index: int
-    t: int
-    _frame: VideoFrame
-    _reformatter: VideoReformatter
-    _pixels: PixelShape
-    _in_codec: Fraction | None
-
-    def bgr(self) -> np.ndarray:
-        """Convert to height x width x 3, uint8, BGR, with square pixels, upright by the file's rotation.
-
-        Rotations by other than a multiple of 90 degrees are ignored.
-        """
-        frame, turns = self._frame, round(self._frame.rotation / 90) % 4
-        size = self._pixels.square((frame.width, frame.height), turns % 2 == 1, self._in_codec)
-        # One thread, because conversion is cheap and decoding and inference need the cores.
-        image = self._reformatter.reformat(frame, *size, format="bgr24", threads=1).to_ndarray()
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +109,7 @@ class DecodingPass:
         self._timeline = timeline
         self._stop = stop
         self._order = DisplayOrder()
-        self._reformatter = VideoReformatter()
+        self._converters = Converters()
         self._pixels = PixelShape.of(stream, aspect)
         self._in_codec = self._pixels.in_codec
         # The position: index of the next frame, and the last frame that was yielded.
@@ -303,7 +274,7 @@ class DecodingPass:
             self._last_t, self._last_stamp = t, undated.stamp
             self._interlaced = undated.frame.interlaced_frame
             yield DecodedFrame(
-                undated.index, t, undated.frame, self._reformatter, self._pixels, undated.in_codec
+                undated.index, t, undated.frame, self._converters, self._pixels, undated.in_codec
             )
 
     def _match(self, frame: VideoFrame) -> tuple[int | None, list[int] | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 from fractions import Fraction
 from pathlib import Path
@@ -26,8 +26,8 @@ from vision.sources.container import (
     stated_duration,
     timeline_of,
 )
+from vision.sources.decoded_frame import DecodedFrame
 from vision.sources.decoding import decode_frames
-from vision.sources.decoding_pass import DecodedFrame
 from vision.sources.fingerprint import fingerprint
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint
@@ -159,7 +159,8 @@ class FileSource:
                 images, self.camera, start, self.fps, after=after, min_interval_us=step, stop=stop
             ):
                 if isinstance(read, Frame):
-                    read = replace(read, image=square_image(read.image, self.aspect))
+                    image = square_image(read.image, self.aspect)
+                    read = Frame(image, read.t, read.index, read.camera)
                 yield read
             if not stop.is_set():
                 offsets = image_offsets(images, self.fps)
@@ -177,7 +178,7 @@ class FileSource:
                 seen = item.t
                 if sampled is None or item.t - sampled >= step:
                     sampled = item.t
-                    yield Frame(item.bgr(), item.t, item.index, self.camera)
+                    yield Frame(item, item.t, item.index, self.camera)
         if seen is not None and lasts and not stop.is_set():
             yield Heartbeat(seen + lasts)
 

@@ -21,6 +21,9 @@ PERSON_CLASS = 0
 """Index of the class person in our weights and in every COCO model."""
 FRAME_SIZE = "frame_size"
 """Key of the frame's size (width, height, px) in the metadata of detections."""
+EXAMINED = "examined"
+"""Key of the parts of the frame that were detected in, (N, 4) px, in the metadata of detections. None, or no
+such key: all of it."""
 
 Embed = Callable[[Sequence[int]], npt.NDArray[np.float32]]
 """Reads the embeddings of detections of the current frame, given their row numbers: unit vectors (N, D)."""
@@ -83,6 +86,12 @@ def frame_size(detections: sv.Detections) -> Size:
     """Width and height (px) of the frame of these detections; (0, 0) where it is not known."""
     width, height = detections.metadata.get(FRAME_SIZE, (0, 0))
     return int(width), int(height)
+
+
+def examined(detections: sv.Detections) -> npt.NDArray[np.float64] | None:
+    """The parts of the frame that were detected in, (N, 4) px; None = all of it."""
+    parts: npt.NDArray[np.float64] | None = detections.metadata.get(EXAMINED)
+    return parts
 
 
 def scores(detections: sv.Detections) -> npt.NDArray[np.float32]:

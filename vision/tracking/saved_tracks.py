@@ -18,7 +18,7 @@ def pack(tracks: Sequence[Track]) -> State:
     """Save tracks as arrays.
 
     Returns:
-        `integers` (T, 9), the fields of `Track` that are integers, in their order; `first_box` (T, 4),
+        `integers` (T, 10), the fields of `Track` that are integers, in their order; `first_box` (T, 4),
         `mean` (T, 6), `covariance` (T, 6, 6), and the same two of the anchor; `embedded` (T, 2), how many of
         the `embeddings` (E, D) are in the gallery of each track, and how many are pending; `crossings`
         (C, 3), the row of a track, the key of the other and the time. Embeddings are in half precision
@@ -27,7 +27,7 @@ def pack(tracks: Sequence[Track]) -> State:
     embeddings = [e for track in tracks for g in (track.gallery, track.pending) for e in g.embeddings]
     crossings = [(row, *item) for row, track in enumerate(tracks) for item in track.crossings.items()]
     return {
-        "integers": np.array([_integers(track) for track in tracks], np.int64).reshape(-1, 9),
+        "integers": np.array([_integers(track) for track in tracks], np.int64).reshape(-1, 10),
         "first_box": np.array([track.first_box for track in tracks], np.float64).reshape(-1, 4),
         "mean": np.array([track.mean for track in tracks], np.float64).reshape(-1, 6),
         "covariance": np.array([track.covariance for track in tracks], np.float64).reshape(-1, 6, 6),
@@ -44,7 +44,8 @@ def unpack(state: State) -> list[Track]:
     embeddings = iter(state["embeddings"].astype(np.float32))
     tracks = []
     for row, integers in enumerate(state["integers"].tolist()):
-        key, first_seen, state_time, last_seen, last_strong, hits, identity, last_embedded, done = integers
+        key, first_seen, state_time, last_seen, last_strong, examined, hits, *others = integers
+        identity, last_embedded, done = others
         in_gallery, pending = state["embedded"][row].tolist()
         tracks.append(
             Track(
@@ -57,6 +58,7 @@ def unpack(state: State) -> list[Track]:
                 anchor=(state["anchor_mean"][row], state["anchor_covariance"][row]),
                 last_seen=last_seen,
                 last_strong=last_strong,
+                last_examined=examined,
                 hits=hits,
                 identity=or_none(identity),
                 gallery=_gallery(embeddings, in_gallery),
@@ -76,7 +78,8 @@ def or_none(value: int) -> int | None:
 
 
 def _integers(track: Track) -> list[int]:
-    one = [track.key, track.first_seen, track.state_time, track.last_seen, track.last_strong, track.hits]
+    one = [track.key, track.first_seen, track.state_time, track.last_seen, track.last_strong]
+    one += [track.last_examined, track.hits]
     other = [track.identity, track.last_embedded, track.reid_done]
     return [*one, *(NONE if value is None else int(value) for value in other)]
 

@@ -24,6 +24,7 @@ class Track:
         anchor: mean and covariance right after the last detection.
         last_seen: time of the last detection.
         last_strong: time of the last detection that was not weak (`TrackerSettings.strong_score`).
+        last_examined: time of the last frame in which a detection could have been made.
         hits: number of detections.
         identity: number of the person; None until the track is confirmed.
         gallery: embeddings of the person.
@@ -42,6 +43,7 @@ class Track:
     anchor: tuple[Floats, Floats]
     last_seen: int
     last_strong: int
+    last_examined: int
     hits: int = 1
     identity: int | None = None
     gallery: Gallery = field(default_factory=Gallery)
@@ -67,6 +69,7 @@ class Track:
         self.mean, self.covariance, self.state_time = later.mean, later.covariance, later.state_time
         self.anchor = later.anchor
         self.last_seen, self.last_strong = later.last_seen, later.last_strong
+        self.last_examined = later.last_examined
         self.last_embedded = later.last_embedded
         self.hits += later.hits
         self.reid_done = True

@@ -25,7 +25,7 @@ from vision.tracking import id_swaps, motion
 from vision.tracking.boxes import cut_off_edges, near_exit, unoccluded
 from vision.tracking.floor import Floor
 from vision.tracking.gallery import same_person_log_odds
-from vision.tracking.protocol import Embed, frame_size, person_detections, scores
+from vision.tracking.protocol import Embed, examined, frame_size, person_detections, scores
 from vision.tracking.reidentification import (
     EXIT_HEIGHTS,
     MIN_UNSEEN_US,
@@ -93,7 +93,6 @@ class PersonTracker:
         self._tracks_begun = 0
         self._identities = 0
         self._last_ambiguity: int | None = None
-        self._last_frame = 0
         self._floor = Floor(None, (0, 0))
 
     @property
@@ -148,8 +147,8 @@ class PersonTracker:
         self._identify(matched, t)
         known = {track.key: track for track in [*self._tracks, *self._lost]}
         id_swaps.resolve_crossings(self._tracks, known, t)
+        self._note_examined(examined(detections), t)
         self._retire(t)
-        self._last_frame = t
         return self._report(matched, confidence)
 
     def state(self) -> State:
@@ -160,7 +159,7 @@ class PersonTracker:
         precision). Of these there are at most 8, or 16 while it crosses others.
         """
         ambiguity = NONE if self._last_ambiguity is None else self._last_ambiguity
-        numbers = [len(self._tracks), self._tracks_begun, self._identities, ambiguity, self._last_frame]
+        numbers = [len(self._tracks), self._tracks_begun, self._identities, ambiguity]
         return {
             "stream": text_array(self._stream),
             "numbers": np.array(numbers, np.int64),
@@ -170,7 +169,7 @@ class PersonTracker:
     def restore(self, state: State) -> None:
         """Take over a state; see `ResumableTracker.restore`."""
         self._stream = text_of(state["stream"])
-        current, self._tracks_begun, self._identities, ambiguity, self._last_frame = state["numbers"].tolist()
+        current, self._tracks_begun, self._identities, ambiguity = state["numbers"].tolist()
         self._last_ambiguity = or_none(ambiguity)
         tracks = unpack(part_of(state, "tracks"))
         self._tracks, self._lost = tracks[:current], tracks[current:]
@@ -203,10 +202,10 @@ class PersonTracker:
         score = np.clip(confidence, *SCORE_RANGE)
         false_detection = np.minimum(0.0, np.log(score / (1 - score)))
         log_odds = log_density + (np.log(area) - motion.OTHER_SIZE_LOG_DENSITY)[:, None] + false_detection
-        # A person detected in the last frame is expected in this one, however long ago that was.
+        # A person detected in the last frame that showed the place is expected, however long ago that was.
         unseen = np.array(
             [
-                track.last_seen < self._last_frame and t - track.last_seen >= MIN_UNSEEN_US
+                track.last_seen < track.last_examined and t - track.last_seen >= MIN_UNSEEN_US
                 for track in self._tracks
             ]
         )
@@ -277,6 +276,7 @@ class PersonTracker:
                 anchor=(mean, covariance),
                 last_seen=t,
                 last_strong=t,
+                last_examined=t,
             )
             self._tracks_begun += 1
             self._tracks.append(track)
@@ -304,13 +304,23 @@ class PersonTracker:
                 window *= EARLY_EMBEDDINGS
             track.reid_done = t - track.first_seen > window
 
+    def _note_examined(self, parts: Floats | None, t: int) -> None:
+        """Note which tracks could have been detected: the others keep what is known of them."""
+        for track in self._tracks:
+            if track.last_seen == t or parts is None or _inside(track, parts):
+                track.last_examined = t
+
     def _retire(self, t: int) -> None:
-        """Drop unconfirmed tracks without a detection; move tracks unseen for too long to the lost ones."""
+        """Drop unconfirmed tracks without a detection; move tracks unseen for too long to the lost ones.
+
+        An unconfirmed track at a place that was not examined stays.
+        """
         coast = self._settings.coast_s * SECOND
         kept = []
         for track in self._tracks:
             if track.identity is None:
-                if track.last_seen == t:
+                waits = track.last_examined < t <= track.last_seen + coast
+                if track.last_seen == t or waits:
                     kept.append(track)
             elif max(t - track.last_seen, t - track.last_strong) > coast or self._exited(track, t):
                 self._lost.append(track)
@@ -337,6 +347,14 @@ class PersonTracker:
         result = person_detections(np.column_stack([boxes, confidence[numbers]]), self._floor.size)
         result.tracker_id = np.array([stream_id(self._stream, identity) for identity, _ in found], np.int64)
         return result
+
+
+def _inside(track: Track, parts: Floats) -> bool:
+    """Whether the middle of a track's predicted box lies in one of the parts (N, 4) of the frame."""
+    x1, y1, x2, y2 = motion.boxes(track.mean[None])[0]
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    inside = (parts[:, 0] <= x) & (x < parts[:, 2]) & (parts[:, 1] <= y) & (y < parts[:, 3])
+    return bool(inside.any())
 
 
 def _assign(log_odds: Floats) -> Sequence[tuple[int, int]]:

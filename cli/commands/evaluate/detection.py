@@ -45,6 +45,13 @@ def detection(
             help="Detect faces as the pipeline does: people first, then faces in each head region.",
         ),
     ] = False,
+    as_analyzed: Annotated[
+        bool,
+        typer.Option(
+            "--as-analyzed",
+            help="Detect people as the pipeline does in a full-frame detection: at several scales.",
+        ),
+    ] = False,
     imgsz: Annotated[
         int | None,
         typer.Option(
@@ -71,6 +78,7 @@ def detection(
         names=names,
         weights=weights,
         through_pipeline=through_pipeline,
+        as_analyzed=as_analyzed,
         imgsz=imgsz,
         height_band_edges_px=_read_heights(bands),
         device=device,

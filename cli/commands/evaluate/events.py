@@ -23,7 +23,7 @@ from cli.commands.evaluate.options import (
     progress_bar,
     table,
 )
-from cli.options import JsonOption, read_time
+from cli.options import GateOption, JsonOption, read_time
 from evaluation.bootstrap import RESAMPLES, SEED
 from evaluation.report import estimate_text
 from incidents.scoring import BIAS, TOLERANCE_S
@@ -67,6 +67,7 @@ def events(
     source_fps: SourceFpsOption = None,
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
+    gate: GateOption = True,
     device: DeviceOption = "auto",
     person: PersonOption = "person",
     face: FaceOption = "face",
@@ -94,7 +95,7 @@ def events(
         evaluate_video_events,
     )
     from evaluation.setup import PerceptionRequest
-    from vision.perception import Models
+    from vision.networks import Models
 
     scoring = ScoringOptions(tolerance, bias, block, resamples, seed)
     if home is not None:
@@ -118,7 +119,7 @@ def events(
             truth_is_tracks=truth_tracks is not None,
             camera=camera,
             start=read_time("--start", start),
-            perception=PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps),
+            perception=PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps, gate),
             scoring=scoring,
         )
         result = evaluate_video_events(request, progress_bar)

@@ -50,7 +50,7 @@ def forms(
     """
     from evaluation.forms import FormsRequest, evaluate_forms
     from evaluation.setup import PerceptionRequest
-    from vision.perception import Models
+    from vision.networks import Models
 
     perception = PerceptionRequest(fps, imgsz, device, Models(person=person), source_fps)
     request = FormsRequest(video, runtime, truth, perception, resamples=resamples, seed=seed)

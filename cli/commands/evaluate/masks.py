@@ -60,7 +60,7 @@ def masks(
     """
     from evaluation.masks import MasksRequest, evaluate_masks
     from evaluation.setup import PerceptionRequest
-    from vision.perception import Models
+    from vision.networks import Models
 
     perception = PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps)
     request = MasksRequest(clips, truth, facility, camera, perception, resamples, seed)

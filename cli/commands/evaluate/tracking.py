@@ -23,7 +23,7 @@ from cli.commands.evaluate.options import (
     progress_bar,
     table,
 )
-from cli.options import JsonOption
+from cli.options import GateOption, JsonOption
 from evaluation.bootstrap import SEED
 from evaluation.report import estimate_text
 
@@ -50,6 +50,7 @@ def tracking(
         ),
     ] = "lazaretto",
     imgsz: ImgszOption = 416,
+    gate: GateOption = True,
     device: DeviceOption = "auto",
     person: PersonOption = "person",
     face: FaceOption = "face",
@@ -66,9 +67,9 @@ def tracking(
     """
     from evaluation.setup import PerceptionRequest
     from evaluation.tracking import ALL_TRACKERS, TrackingRequest, evaluate_tracking
-    from vision.perception import Models
+    from vision.networks import Models
 
-    perception = PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps)
+    perception = PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps, gate)
     request = TrackingRequest(video, truth, tracker, first_frame, block, perception, resamples, seed)
     result = evaluate_tracking(request, progress_bar)
     if tracker == ALL_TRACKERS:

@@ -12,7 +12,8 @@ import pytest
 
 from vision.frames import SECOND, Frame
 from vision.masks import MaskReading
-from vision.perception import ModelBundle, Perception, PerceptionSettings
+from vision.networks import ModelBundle, PerceptionSettings
+from vision.perception import Perception
 from vision.tracking import person_detections
 from zones.facility import Camera
 

@@ -33,14 +33,14 @@ def unoccluded(boxes: Floats, present: Bools) -> Bools:
     return np.asarray(~occluded.any(axis=1), dtype=np.bool_)
 
 
-def cut_off_edges(box: Floats, size: Size) -> Bools:
-    """Which of the left, right, top and bottom edge of a box (4,) lie at the edge of the frame: (4,)."""
+def cut_off_edges(boxes: Floats, size: Size) -> Bools:
+    """Which of the left, right, top and bottom edge of boxes (N, 4) lie at the edge of the frame: (N, 4)."""
     width, height = size
     if not height:
-        return np.zeros(4, dtype=np.bool_)
-    x1, y1, x2, y2 = box
+        return np.zeros((len(boxes), 4), dtype=np.bool_)
+    x1, y1, x2, y2 = boxes.T
     margin = FRAME_EDGE_SHARE * height
-    return np.array([x1 < margin, x2 > width - margin, y1 < margin, y2 > height - margin])
+    return np.stack([x1 < margin, x2 > width - margin, y1 < margin, y2 > height - margin], axis=1)
 
 
 def near_exit(box: Floats, size: Size, heights: float) -> bool:

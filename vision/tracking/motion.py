@@ -160,24 +160,33 @@ def log_densities(
     return -0.5 * (lowest + 4 * np.log(2 * np.pi)), best.astype(np.int64)
 
 
-def correct(mean: Floats, covariance: Floats, box: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """State and covariance of a person after the detection `box` (4,); `noise` (4,) as of `edge_noise`."""
-    height = max(float(mean[4]), 1.0)
-    deviation = np.diag((noise * height) ** 2)
-    spread = _MEASURES @ covariance @ _MEASURES.T + deviation
-    gain = np.linalg.solve(spread, _MEASURES @ covariance).T
-    mean = mean + gain @ (edges(box[None])[0] - _MEASURES @ mean)
-    mean[4:] = np.maximum(mean[4:], MIN_SIZE_PX)
-    kept = np.eye(6) - gain @ _MEASURES
-    # The Joseph form keeps the covariance positive definite.
-    return mean, kept @ covariance @ kept.T + gain @ deviation @ gain.T
-
-
-def edge_noise(visibility: int, cut_off: Bools) -> Floats:
-    """Standard deviation (4,) of left, right, top, bottom of a box, as a share of the height.
+def correct(means: Floats, covariances: Floats, detected: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """States (N, 6) and covariances (N, 6, 6) of people after a detection of each.
 
     Args:
-        visibility: index among VISIBILITIES.
-        cut_off: (4,) edges that lie at the edge of the frame and carry no information.
+        means: (N, 6) predicted states.
+        covariances: (N, 6, 6).
+        detected: (N, 4) boxes.
+        noise: (N, 4) as of `edge_noise`.
     """
-    return np.where(cut_off, HIDDEN_EDGE_NOISE, _NOISE[visibility])
+    heights = np.maximum(means[:, 4], 1.0)
+    deviation = ((noise * heights[:, None]) ** 2)[:, :, None] * np.eye(4)
+    measured = _MEASURES @ covariances
+    gain = np.linalg.solve(measured @ _MEASURES.T + deviation, measured).transpose(0, 2, 1)
+    residual = edges(detected) - means @ _MEASURES.T
+    means = means + (gain @ residual[:, :, None])[:, :, 0]
+    means[:, 4:] = np.maximum(means[:, 4:], MIN_SIZE_PX)
+    kept = np.eye(6) - gain @ _MEASURES
+    # The Joseph form keeps the covariance positive definite.
+    covariances = kept @ covariances @ kept.transpose(0, 2, 1) + gain @ deviation @ gain.transpose(0, 2, 1)
+    return means, covariances
+
+
+def edge_noise(visibilities: npt.NDArray[np.int64], cut_off: Bools) -> Floats:
+    """Standard deviation (N, 4) of left, right, top, bottom of boxes, as a share of the height.
+
+    Args:
+        visibilities: (N,) indices among VISIBILITIES.
+        cut_off: (N, 4) edges that lie at the edge of the frame and carry no information.
+    """
+    return np.where(cut_off, HIDDEN_EDGE_NOISE, _NOISE[visibilities])

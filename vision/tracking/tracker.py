@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from vision.frames import DUE_SHARE, SECOND
 from vision.state import State, as_part, part_of, text_array, text_of
 from vision.tracking import id_swaps, motion
-from vision.tracking.boxes import cut_off_edges, near_exit, unoccluded
+from vision.tracking.boxes import cut_off_edges, near_exit, overlaps, unoccluded
 from vision.tracking.floor import Floor
 from vision.tracking.gallery import same_person_log_odds
 from vision.tracking.protocol import Embed, examined, frame_size, person_detections, scores
@@ -126,19 +126,22 @@ class PersonTracker:
         boxes, confidence = detections.xyxy.astype(np.float64), scores(detections).astype(np.float64)
         if (size := frame_size(detections)) != self._floor.size:
             self._floor = Floor(self._calibration, size)
-        self._predict(t)
-        log_odds, visibilities = self._compare(boxes, confidence, t)
+        means, covariances = self._predict(t)
+        log_odds, visibilities = self._compare(means, covariances, boxes, confidence, t)
         clear = unoccluded(boxes, confidence >= MIN_PRESENT_SCORE)
         embeddings = self._read_embeddings(log_odds, confidence, clear, t)
         for number, embedding in embeddings.items():
             for row, track in enumerate(self._tracks):
                 log_odds[row, number] += same_person_log_odds(embedding, track.gallery.mean)
+        assigned = _assign(log_odds)
         matched: dict[int, Track] = {}
-        for row, number in _assign(log_odds):
-            track = self._tracks[row]
-            noise = motion.edge_noise(int(visibilities[row, number]), cut_off_edges(boxes[number], size))
-            self._correct(track, boxes[number], float(confidence[number]), noise, t)
-            matched[number] = track
+        if assigned:
+            rows, numbers = (list(part) for part in zip(*assigned, strict=True))
+            noise = motion.edge_noise(visibilities[rows, numbers], cut_off_edges(boxes[numbers], size))
+            corrected = motion.correct(means[rows], covariances[rows], boxes[numbers], noise)
+            for row, number, mean, covariance in zip(rows, numbers, *corrected, strict=True):
+                matched[number] = self._tracks[row]
+                self._found(matched[number], mean, covariance, float(confidence[number]), t)
         self._begin_tracks(boxes, confidence, matched, t)
         for number, embedding in embeddings.items():
             if number in matched and clear[number]:
@@ -174,9 +177,10 @@ class PersonTracker:
         tracks = unpack(part_of(state, "tracks"))
         self._tracks, self._lost = tracks[:current], tracks[current:]
 
-    def _predict(self, t: int) -> None:
+    def _predict(self, t: int) -> tuple[Floats, Floats]:
+        """Predict all tracks to `t`: their states (T, 6) and covariances (T, 6, 6)."""
         if not self._tracks:
-            return
+            return np.zeros((0, 6)), np.zeros((0, 6, 6))
         means = np.stack([track.mean for track in self._tracks])
         covariances = np.stack([track.covariance for track in self._tracks])
         dt = np.array([max(0, t - track.state_time) / SECOND for track in self._tracks])
@@ -185,8 +189,11 @@ class PersonTracker:
         predicted[:, 4:] *= self._floor.height_ratios(means[:, :2], predicted[:, :2])[:, None]
         for track, mean, covariance in zip(self._tracks, predicted, covariances, strict=True):
             track.mean, track.covariance, track.state_time = mean, covariance, t
+        return predicted, covariances
 
-    def _compare(self, boxes: Floats, confidence: Floats, t: int) -> tuple[Floats, Ints]:
+    def _compare(
+        self, means: Floats, covariances: Floats, boxes: Floats, confidence: Floats, t: int
+    ) -> tuple[Floats, Ints]:
         """Log odds (T, D) that a detection is of a track's person, and not of another person or false.
 
         Also the visibility (T, D) of each pair; see `motion.VISIBILITIES`.
@@ -195,8 +202,6 @@ class PersonTracker:
             shape = len(self._tracks), len(boxes)
             return np.zeros(shape), np.zeros(shape, np.int64)
         size = self._floor.size
-        means = np.stack([track.mean for track in self._tracks])
-        covariances = np.stack([track.covariance for track in self._tracks])
         log_density, visibilities = motion.log_densities(means, covariances, boxes)
         area = np.array([motion.frame_area(size, height) for height in means[:, 4].tolist()])
         score = np.clip(confidence, *SCORE_RANGE)
@@ -246,9 +251,8 @@ class PersonTracker:
             interval /= EARLY_EMBEDDINGS
         return t - track.last_embedded >= DUE_SHARE * interval
 
-    def _correct(self, track: Track, box: Floats, score: float, noise: Floats, t: int) -> None:
-        track.mean, track.covariance = motion.correct(track.mean, track.covariance, box, noise)
-        track.anchor = track.mean, track.covariance
+    def _found(self, track: Track, mean: Floats, covariance: Floats, score: float, t: int) -> None:
+        track.mean, track.covariance = track.anchor = mean, covariance
         track.last_seen = t
         track.hits += 1
         if score >= self._settings.strong_score:
@@ -261,7 +265,7 @@ class PersonTracker:
             box = boxes[number]
             if number in matched:
                 continue
-            if len(assigned) and sv.box_iou_batch(box[None], assigned).max() > DUPLICATE_IOU:
+            if len(assigned) and overlaps(box[None], assigned).max() > DUPLICATE_IOU:
                 continue
             foot = np.array([[(box[0] + box[2]) / 2, box[3]]])
             scale = self._floor.px_per_metre(foot, box[3:] - box[1:2])[0]

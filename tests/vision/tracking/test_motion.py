@@ -93,11 +93,28 @@ def test_the_person_whose_feet_are_lower_covers_the_other() -> None:
         True,
         True,
     ]
-    assert cut_off_edges(np.array([0, 50, 40, 150.0]), (640, 480)).tolist() == [True, False, False, False]
-    assert cut_off_edges(np.array([0, 50, 40, 150.0]), (0, 0)).tolist() == [False] * 4
+    box = np.array([[0, 50, 40, 150.0]])
+    assert cut_off_edges(box, (640, 480)).tolist() == [[True, False, False, False]]
+    assert cut_off_edges(box, (0, 0)).tolist() == [[False] * 4]
 
 
 @given(st.lists(boxes_in_frame, min_size=1, max_size=6), st.lists(boxes_in_frame, max_size=6))
 def test_overlaps_are_those_of_supervision(one: list[list[float]], other: list[list[float]]) -> None:
     boxes, others = np.array(one, float), np.array(other, float).reshape(-1, 4)
     np.testing.assert_allclose(overlaps(boxes, others), sv.box_iou_batch(boxes, others), atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_people_are_corrected_together_as_alone(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    states = [state((x, 100.0, x + 40, 200.0)) for x in rng.uniform(0, 500, count).tolist()]
+    means, covariances = (np.stack(part) for part in zip(*states, strict=True))
+    detected = motion.boxes(means) + rng.normal(0, 5, (count, 4))
+    noise = motion.edge_noise(rng.integers(0, 5, count), rng.random((count, 4)) < 0.3)
+    together = motion.correct(means, covariances, detected, noise)
+    for n in range(count):
+        alone = motion.correct(means[[n]], covariances[[n]], detected[[n]], noise[[n]])
+        for part, single in zip(together, alone, strict=True):
+            np.testing.assert_allclose(part[[n]], single, rtol=1e-12, atol=1e-9)
+        # The correction takes the state towards the detection, and makes it surer.
+        assert np.trace(together[1][n]) < np.trace(covariances[n])

@@ -41,14 +41,14 @@ class DetectedFootage:
         source: the video.
         width, height: px of its frames.
         times: frame number in the video, from 0 -> stream time, microseconds UTC; of the analysed frames.
-        detections: of each analysed frame, in the same order.
+        detections: of each analysed frame, in the same order; None where the gate gave the detector nothing.
     """
 
     source: FileSource
     width: int
     height: int
     times: dict[int, int]
-    detections: Sequence[sv.Detections]
+    detections: Sequence[sv.Detections | None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def detect_footage(
     step = max(0, round(SECOND / bundle.settings.fps) - SAMPLING_TOLERANCE_US)
     perception = Perception(bundle, camera, "evaluation")
     times: dict[int, int] = {}
-    detections: list[sv.Detections] = []
+    detections: list[sv.Detections | None] = []
     last: int | None = None
     size = (0, 0)
     for frame in _frames(source):
@@ -107,8 +107,11 @@ def detect_footage(
         if frame.index < first_frame or (last is not None and frame.t - last < step):
             continue
         last = times[frame.index] = frame.t
-        detections += perception.detect([frame])
-        size = frame.image.shape[1], frame.image.shape[0]
+        if (analysed := perception.analyse(frame)) is not None:
+            detections.append(analysed.detections)
+        size = frame.size
+    if (analysed := perception.complete()) is not None:
+        detections.append(analysed.detections)
     if not times:
         raise SourceError(f"{video}: expected a video with more than {first_frame} frames, got fewer")
     return DetectedFootage(source, *size, times, detections)
@@ -138,12 +141,14 @@ def track_footage(
         if frame.index not in detected.times:
             continue
         found = next(people)
+        progress(done := done + 1, len(detected.times))
+        if found is None:
+            continue
         began = process_time()
         tracked = perception.track(frame, found)
         seconds += process_time() - began
         for box, track in zip(tracked.xyxy.tolist(), tracker_ids(tracked).tolist(), strict=True):
             rows.append((frame.index, track, *box))
-        progress(done := done + 1, len(detected.times))
     observed = ObservedFootage(
         source=detected.source,
         width=detected.width,

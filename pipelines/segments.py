@@ -287,7 +287,8 @@ class StreamAnalysis:
         frame = analysed.frame
         self._segment.rows += analysed.rows
         detected = self._segment.detected
-        detected[frame.t // SECOND] = analysed.detected or detected.get(frame.t // SECOND, False)
+        examined = analysed.detections is not None
+        detected[frame.t // SECOND] = examined or detected.get(frame.t // SECOND, False)
         by_index = self.clock is not ClockState.REGULAR
         self._resume_after = ResumePoint(frame.index, frame.t, by_index)
         self._segment.frames.append(self._resume_after)

@@ -76,12 +76,13 @@ class AnalysedFrame:
     Attributes:
         frame: the frame.
         rows: for `Perception.tabulate`.
-        detected: whether anything of it reached the detector. If not, it was checked for motion alone.
+        detections: what was found in it. None if nothing of it reached the detector: it was checked for
+            motion alone.
     """
 
     frame: Frame
     rows: list[Row]
-    detected: bool
+    detections: sv.Detections | None
 
 
 class Perception:
@@ -137,10 +138,11 @@ class Perception:
         frame = pending.frame
         if pending.plan.empty:
             self._gate.tracked(None)
-            return AnalysedFrame(frame, [], False)
+            return AnalysedFrame(frame, [], None)
         found, _ = pending.detections.result()
-        rows = self._observe_one(frame, person_detections(found, frame.size), pending.plan)
-        return AnalysedFrame(frame, rows, True)
+        people = person_detections(found, frame.size)
+        people.metadata[EXAMINED] = pending.plan.boxes()
+        return AnalysedFrame(frame, self._observe_one(frame, people, planned=True), people)
 
     def detect(self, frames: Sequence[Frame]) -> list[sv.Detections]:
         """Find people in whole frames of one size, past the gate; see `PersonDetector`."""
@@ -175,18 +177,16 @@ class Perception:
         """
         rows: list[Row] = []
         for frame, found in zip(frames, detections, strict=True):
-            rows += self._observe_one(frame, found, None)
+            rows += self._observe_one(frame, found, planned=False)
         return rows
 
-    def _observe_one(self, frame: Frame, found: sv.Detections, plan: DetectionPlan | None) -> list[Row]:
-        """The rows of the people in a frame; the gate is told if the frame was planned by it."""
-        if plan is not None:
-            found.metadata[EXAMINED] = plan.boxes()
+    def _observe_one(self, frame: Frame, found: sv.Detections, *, planned: bool) -> list[Row]:
+        """The rows of the people in a frame; the gate is told if it planned the frame."""
         tracked = self.track(frame, found)
         boxes, tracks = tracked.xyxy, tracker_ids(tracked).tolist()
         roles = self._check_roles(frame, boxes, tracks)
         readings = self._check_masks(frame, boxes, tracks)
-        if plan is not None:
+        if planned:
             checked = np.array([reading.reason != MASK_NOT_CHECKED for reading in readings], np.bool_)
             ids = np.array(tracks, np.int64)
             self._gate.tracked(Update(frame.t, ids, boxes.astype(np.float64), checked))

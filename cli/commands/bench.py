@@ -1,53 +1,161 @@
-"""`lazaretto bench`: speed and peak memory on this machine."""
+"""`lazaretto bench`: speed, cost, memory and event accuracy on this machine, beside the loops of others."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from cli.options import JsonOption
-from evaluation.bench import BenchRequest, run_bench
+from zones.errors import LazarettoError
+
+if TYPE_CHECKING:
+    from evaluation.bench.run import BenchResult
+    from evaluation.bench.sets import BenchSet
 
 
 def bench(
-    video: Annotated[str, typer.Argument(help="A video file.")],
-    facility: Annotated[str, typer.Option(help="The facility file (YAML).")],
-    camera: Annotated[str, typer.Option(help="Id of the camera of the video.")],
+    video: Annotated[
+        Path | None, typer.Argument(help="A video file, or the folder of a set that --build wrote.")
+    ] = None,
+    facility: Annotated[Path | None, typer.Option(help="The facility file (YAML) of a video.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Id of the camera of a video.")] = None,
+    truth_tracks: Annotated[
+        Path | None, typer.Option(help="True tracks of a video, MOT text: the rules turn them into events.")
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="True events of a video, JSON: see `lazaretto evaluate schema events`."),
+    ] = None,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(help="decode, track, supervision, gate or pipeline; repeatable [all of them]."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Runs of each workload, in turn.", min=1, max=100)] = 3,
+    seconds: Annotated[
+        float | None, typer.Option(help="Use the first seconds of each video [all of it].", min=0.1)
+    ] = None,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Cost of 1, 2, 4, 8 and 16 cameras of the set, too.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the JSON, and for the drawing of a curve.")
+    ] = None,
+    build: Annotated[
+        Path | None, typer.Option(help="Build sets of footage in this folder, in place of a benchmark.")
+    ] = None,
+    media: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings for --build: videos/ and pets2009/.")
+    ] = None,
+    samples: Annotated[Path, typer.Option(help="Folder of yard.mp4 for --build.")] = Path("data"),
+    cameras: Annotated[int, typer.Option(help="Mixed cameras for --build.", min=1, max=200)] = 16,
+    reference: Annotated[
+        bool,
+        typer.Option(
+            help="With --build: analyse every frame at full scale where the true events are not known."
+        ),
+    ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[
         str, typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ...")
     ] = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)] = 5.0,
     imgsz: Annotated[
-        int, typer.Option(help="Longer side for person detection, px.", min=160, max=1920)
-    ] = 416,
+        int | None,
+        typer.Option(help="Longer side for our person detection, px [its default].", min=160, max=1920),
+    ] = None,
     loop_imgsz: Annotated[
-        int, typer.Option(help="Longer side in the loop of YOLO.track, px [640, ultralytics' default].")
+        int, typer.Option(help="Longer side for track and supervision, px [640, ultralytics' default].")
     ] = 640,
-    person: Annotated[str, typer.Option(help="Person weights.")] = "person",
+    person: Annotated[str, typer.Option(help="Person weights, of all workloads.")] = "person",
     face: Annotated[str, typer.Option(help="Face weights.")] = "face",
     mask: Annotated[str, typer.Option(help="Mask weights.")] = "mask",
     as_json: JsonOption = False,
 ) -> None:
-    """Time this pipeline against decoding alone and against YOLO(...).track on every frame."""
-    results = run_bench(
-        BenchRequest(video, facility, camera, person, face, mask, device, fps, imgsz, loop_imgsz, runtime)
-    )
-    if as_json:
-        print(json.dumps([item.to_dict() for item in results], indent=1))
+    """Time this pipeline beside decoding alone and the loops that others would write, on the same footage.
+
+    Workloads: decode; track (YOLO.track on every frame); supervision (detector, ByteTrack, PolygonZones);
+    gate (motion, 320 px regions, ByteTrack); pipeline (ours, everything). The boxes of all are judged by the
+    same rules against the true events. Footage is a VIDEO with --facility and --camera, or a folder that
+    `lazaretto bench --build FOLDER --media MEDIA` wrote.
+    """
+    if build is not None:
+        _build(build, media, samples, seconds, cameras, reference, as_json)
         return
-    table = Table("workload", "camera-s per s", "x the loop", "frames", "loading s", "peak MB")
-    for item in results:
-        table.add_row(
-            item.timing.workload,
-            f"{item.timing.speed:.1f}",
-            f"{item.times_the_loop:.2f}",
-            str(item.timing.frames),
-            f"{item.timing.loading_s:.1f}",
-            f"{item.timing.peak_mb:.0f}",
-        )
-    Console().print(table)
+    from evaluation.bench.run import CURVE_CAMERAS, BenchRequest, run_bench
+    from evaluation.bench.workloads import WORKLOADS, WorkSettings
+
+    request = BenchRequest(
+        bench=_chosen(video, facility, camera, truth_tracks, events),
+        settings=WorkSettings(fps, imgsz, loop_imgsz, device, runtime, person, face, mask),
+        workloads=tuple(workload or WORKLOADS),
+        repeats=repeats,
+        seconds=seconds,
+        curve=CURVE_CAMERAS if curve else (),
+    )
+    log = Console(stderr=True, highlight=False)
+    result = run_bench(request, log.print)
+    written = [] if output is None else result.write(output)
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    _print(result)
+    for path in written:
+        log.print(f"written: {path}", soft_wrap=True)
+
+
+def _chosen(
+    video: Path | None, facility: Path | None, camera: str | None, tracks: Path | None, events: Path | None
+) -> BenchSet:
+    from evaluation.bench.sets import one_video, read_set
+
+    if video is None:
+        raise LazarettoError("expected a VIDEO, the folder of a set, or --build FOLDER, got none")
+    if video.is_dir():
+        if facility or camera or tracks or events:
+            raise LazarettoError(
+                f"expected the folder of a set alone, since its bench.json names the rest, got {video} with "
+                "--facility, --camera, --truth-tracks or --events"
+            )
+        return read_set(video)
+    if facility is None or camera is None:
+        raise LazarettoError("expected --facility and --camera beside a VIDEO, got fewer")
+    return one_video(video, facility, camera, tracks, events)
+
+
+def _build(
+    folder: Path,
+    media: Path | None,
+    samples: Path,
+    seconds: float | None,
+    cameras: int,
+    reference: bool,
+    as_json: bool,
+) -> None:
+    from evaluation.bench.footage.build import BuildRequest, build
+
+    if media is None:
+        raise LazarettoError("expected --media, the folder of the recordings, beside --build, got none")
+    request = BuildRequest(folder, media, samples, seconds, cameras, reference)
+    log = Console(stderr=True, highlight=False)
+    made = build(request, log.print)
+    if as_json:
+        print(json.dumps({item.name: str(item.facility.parent) for item in made}, indent=1))
+        return
+    for item in made:
+        print(f"lazaretto bench {item.facility.parent}")
+
+
+def _print(result: BenchResult) -> None:
+    from cli.bench_tables import curve_table, workload_table
+
+    console = Console()
+    console.print(workload_table(result))
+    console.print(f"Events: {result.truth}.", soft_wrap=True, highlight=False)
+    if result.curve:
+        console.print(curve_table(result))
+    for bar in result.bars:
+        console.print(f"Bar: {bar.sentence}", soft_wrap=True, highlight=False)

@@ -1,0 +1,67 @@
+"""The tables of `lazaretto bench`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from evaluation.bench.run import BenchResult
+
+MEANINGS = (
+    "decode: decoding alone. track: YOLO.track on every frame. supervision: detector, ByteTrack, "
+    "PolygonZones. gate: motion, 320 px regions, ByteTrack. pipeline: ours, everything."
+)
+"""What the names of the workloads mean."""
+
+
+def workload_table(result: BenchResult) -> Table:
+    """A row for each workload: medians, and the accuracy of its events."""
+    bench = result.request.bench
+    columns = (
+        *("workload", "cam-s/s", "x track", "x decode", "CPU-s/cam-h"),
+        *("frames", "peak MB", "F1", "found", "alarms"),
+    )
+    number = len(bench.cameras)
+    title = f"{bench.name}: {number} camera{'s' * (number > 1)}, medians of {result.request.repeats}"
+    made = Table(*columns, title=title, caption=MEANINGS)
+    for name, row in result.rows.items():
+        timing, score = row.timing, None if row.score is None else row.score.score
+        made.add_row(
+            name,
+            f"{timing.speed:.2f}",
+            _number(result.ratio(name, "track"), 2),
+            _number(result.ratio(name, "decode"), 3),
+            f"{timing.cpu_s_per_camera_hour:.0f}",
+            str(timing.frames),
+            f"{timing.peak_mb:.0f}",
+            _number(None if score is None else score.f, 3),
+            "-" if score is None else f"{score.found}/{score.events}",
+            "-" if score is None else str(score.alarms),
+        )
+    return made
+
+
+def curve_table(result: BenchResult) -> Table:
+    """A row for each workload and number of cameras."""
+    columns = ("workload", "cameras", "wall s per camera-s", "CPU-s per camera-s", "peak MB")
+    made = Table(*columns, "MB per further camera", title="Cost against cameras")
+    for name, points in result.curve.items():
+        for point in points:
+            timing = point.timing
+            last = point is points[-1]
+            made.add_row(
+                name,
+                str(point.cameras),
+                f"{timing.working_s / timing.footage_s:.4f}",
+                f"{timing.cpu_s / timing.footage_s:.4f}",
+                f"{timing.peak_mb:.0f}",
+                _number(result.mb_per_camera(name), 1) if last else "",
+                end_section=last,
+            )
+    return made
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

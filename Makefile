@@ -16,7 +16,7 @@ LOAD_CV2 = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/pip install --quiet --no-deps "opencv-python-headless==$$version" && \
 	$(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test check lint setup clean
+.PHONY: demo test check lint setup bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed $(SAMPLES)
@@ -42,6 +42,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/vulture
 
 setup: $(VENV)/.installed-dev $(SAMPLES)
+
+# Speed, cost, memory and events of the sample yard; with TRUTH=gt_mot.txt (docs/speed.md), event F1 too.
+bench: $(VENV)/.installed
+	$(BIN)/lazaretto bench data/yard.mp4 --facility data/yard-grid.yaml --camera yard \
+	  $(if $(TRUTH),--truth-tracks $(TRUTH)) --output bench-results
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

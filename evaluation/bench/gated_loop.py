@@ -41,12 +41,13 @@ Image = npt.NDArray[np.uint8]
 LEAST_SCORE = 0.25
 """Least score of a detection, as in the other loops (ultralytics' default)."""
 SAME_IOU = 0.4
-"""IoU from which boxes of several regions are one person's."""
+"""IoU from which boxes of several regions are one person's. Project default (docs/defaults.md)."""
 STATIONARY_S = 10.0
 """Seconds without motion after which a person is stationary, and between detections of one (Frigate: 50
 frames at 5 frames/s)."""
 STILL_IOU = 0.75
-"""IoU of a person's box with an earlier one from which the person has not moved."""
+"""IoU of a person's box with an earlier one from which the person has not moved. Project default
+(docs/defaults.md)."""
 
 
 FORGET_S = 1.0

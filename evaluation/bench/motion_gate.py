@@ -29,15 +29,16 @@ CONTOUR_AREA = 10
 FRAME_ALPHA = 0.01
 """Share of a new picture in the background (Frigate's default)."""
 SETTLING_ALPHA = 0.2
-"""The same while the background settles, in the first pictures and after the whole picture has changed."""
+"""The same while the background settles, in the first pictures and after the whole picture has changed.
+Project default (docs/defaults.md)."""
 SETTLING_FRAMES = 30
-"""Pictures in which the background settles."""
+"""Pictures in which the background settles. Project default (docs/defaults.md)."""
 LIGHTNING_SHARE = 0.8
 """Share of the picture above which motion is a change of the light (Frigate's default)."""
 REGION_PX = 320
 """Least side of a region, px: the input of Frigate's default network."""
 REGION_MARGIN = 1.2
-"""Side of a region, in sides of the cluster in it."""
+"""Side of a region, in sides of the cluster in it. Project default (docs/defaults.md)."""
 
 
 class MotionDetector:

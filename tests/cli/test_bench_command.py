@@ -1,4 +1,4 @@
-"""`lazaretto bench` on small footage: all workloads, a set that was built, its curve, and mistakes of a user."""
+"""`lazaretto bench` on small footage: all workloads, a set that was built, its curve, and mistakes."""
 
 from __future__ import annotations
 

@@ -131,18 +131,3 @@ def test_the_schema_of_a_truth_file_is_printed() -> None:
 def test_bad_input_is_one_sentence(arguments: tuple[str | Path, ...], said: str) -> None:
     ran = lazaretto("evaluate", *arguments)
     assert ran.code == 2 and said in one_sentence(ran)
-
-
-def test_bench_prints_each_workload_and_its_ratio_to_the_loop(tmp_path: Path) -> None:
-    from tests.footage import write_video
-
-    video = write_video(tmp_path / "20261124T080000Z.mp4", 30)
-    ran = lazaretto(
-        "bench", video, "--facility", FACILITY, "--camera", "yard", "--loop-imgsz", "320", "--json"
-    )
-    assert ran.code == 0, ran.err
-    rows = {row["workload"]: row for row in ran.json}
-    assert set(rows) == {"decode", "loop", "pipeline"}
-    assert rows["loop"]["times_the_loop"] == 1
-    assert [rows[name]["frames"] for name in ("decode", "loop", "pipeline")] == [30, 30, 15]
-    assert all(row["speed"] > 0 and row["peak_mb"] > 50 for row in ran.json)

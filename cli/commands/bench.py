@@ -86,7 +86,7 @@ def bench(
         _build(build, media, samples, seconds, cameras, reference, as_json)
         return
     from evaluation.bench.run import CURVE_CAMERAS, BenchRequest, run_bench
-    from evaluation.bench.workloads import WORKLOADS, WorkSettings
+    from evaluation.bench.work import WORKLOADS, WorkSettings
 
     request = BenchRequest(
         bench=_chosen(video, facility, camera, truth_tracks, events),

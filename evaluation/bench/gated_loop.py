@@ -28,7 +28,7 @@ from evaluation.bench.motion_gate import (
 )
 from evaluation.bench.rows import BoxRow
 from evaluation.bench.video_files import FrameTimes
-from evaluation.bench.workloads import Job, Run, Work, rows_of, stride_of
+from evaluation.bench.work import Job, Run, Work, rows_of, stride_of
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -81,10 +81,12 @@ def load_gate(job: Job) -> Run:
     detector = Detector(resolve(settings.person), device, REGION_PX, LEAST_SCORE, [0])
     detector([np.zeros((REGION_PX, REGION_PX, 3), np.uint8)])
 
+    cameras = list(job.cameras())
+
     def work() -> Work:
         rows: dict[str, list[BoxRow]] = {}
         frames = regions = 0
-        for item, _, times in job.cameras():
+        for item, _, times in cameras:
             stride = stride_of(times, settings.fps)
             loop = GatedLoop(detector, ByteTrackTracker(frame_rate=times.rate / stride), times)
             own = rows[item.id] = []

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from evaluation.bench.rows import observations_of
 from evaluation.bench.sets import BenchCamera, BenchSet
-from evaluation.bench.workloads import Job, WorkSettings, loaded
+from evaluation.bench.work import Job, WorkSettings
+from evaluation.bench.workloads import loaded
 from vision.frames import SECOND
 from zones.errors import LazarettoError
 

@@ -14,7 +14,7 @@ from evaluation.bench.machine import machine
 from evaluation.bench.measuring import Task, Timing, measure, median
 from evaluation.bench.scoring import EventScore, truth_basis, truth_of
 from evaluation.bench.sets import BenchSet, shortened
-from evaluation.bench.workloads import WORKLOADS, WorkSettings
+from evaluation.bench.work import WORKLOADS, WorkSettings
 from evaluation.report import write_json
 from incidents.files import write_atomic
 from zones.errors import LazarettoError

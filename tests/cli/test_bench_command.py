@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.footage import write_video
-from tests.running import FACILITY, YARD, lazaretto, lazaretto_here, one_sentence
+from tests.running import FACILITY, YARD, lazaretto_here, one_sentence
 
 WORKLOADS = ("decode", "track", "supervision", "gate", "pipeline")
 
@@ -36,7 +36,7 @@ def test_all_workloads_run_on_a_video_and_are_set_side_by_side(tmp_path: Path) -
     video = write_video(tmp_path / "20261124T080000Z.mp4", 30)
     tracks = tmp_path / "truth.txt"
     tracks.write_text("".join(f"{frame},1,60,40,20,60\n" for frame in range(1, 31)))
-    ran = lazaretto(
+    ran = lazaretto_here(
         *("bench", video, "--facility", FACILITY, "--camera", "yard", "--truth-tracks", tracks),
         *("--loop-imgsz", "320", "--repeats", "1", "--json", "--output", tmp_path / "out"),
     )

@@ -74,6 +74,7 @@ def write_video(target: Path, images: Iterable[Image], encoding: Encoding) -> Pa
         container.metadata["creation_time"] = RECORDED
         options = {
             "preset": "veryfast",
+            "sc_threshold": "0",
             "maxrate": str(encoding.bit_rate),
             "bufsize": str(encoding.bit_rate * 2),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -11,21 +12,22 @@ if TYPE_CHECKING:
 
 MEANINGS = (
     "decode: decoding alone. track: YOLO.track on every frame. supervision: detector, ByteTrack, "
-    "PolygonZones. gate: motion, 320 px regions, ByteTrack. pipeline: ours, everything."
+    "PolygonZones. gate: motion, 320 px regions, ByteTrack. pipeline: ours, everything. "
+    "cam-s/s: camera-seconds per second. CPU-s/h: processor seconds per camera-hour."
 )
-"""What the names of the workloads mean."""
+"""What the names of workloads and columns mean."""
 
 
 def workload_table(result: BenchResult) -> Table:
     """A row for each workload: medians, and the accuracy of its events."""
     bench = result.request.bench
     columns = (
-        *("workload", "cam-s/s", "x track", "x decode", "CPU-s/cam-h"),
+        *("workload", "cam-s/s", "x track", "x decode", "CPU-s/h"),
         *("frames", "peak MB", "F1", "found", "alarms"),
     )
     number = len(bench.cameras)
     title = f"{bench.name}: {number} camera{'s' * (number > 1)}, medians of {result.request.repeats}"
-    made = Table(*columns, title=title, caption=MEANINGS)
+    made = Table(*columns, title=title, caption=MEANINGS, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for name, row in result.rows.items():
         timing, score = row.timing, None if row.score is None else row.score.score
         made.add_row(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MEANINGS = (
     "decode: decoding alone. track: YOLO.track on every frame. supervision: detector, ByteTrack, "
     "PolygonZones. gate: motion, 320 px regions, ByteTrack. pipeline: ours, everything. "
-    "cam-s/s: camera-seconds per second. CPU-s/h: processor seconds per camera-hour."
+    "cam-s/s: camera-seconds per second. CPU-s/h: processor seconds per camera-hour. MB: most memory."
 )
 """What the names of workloads and columns mean."""
 
@@ -23,11 +23,11 @@ def workload_table(result: BenchResult) -> Table:
     bench = result.request.bench
     columns = (
         *("workload", "cam-s/s", "x track", "x decode", "CPU-s/h"),
-        *("frames", "peak MB", "F1", "found", "alarms"),
+        *("frames", "MB", "F1", "found", "alarms"),
     )
     number = len(bench.cameras)
     title = f"{bench.name}: {number} camera{'s' * (number > 1)}, medians of {result.request.repeats}"
-    made = Table(*columns, title=title, caption=MEANINGS, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    made = Table(*columns, title=title, caption=MEANINGS, box=SIMPLE_HEAD, padding=0)
     for name, row in result.rows.items():
         timing, score = row.timing, None if row.score is None else row.score.score
         made.add_row(

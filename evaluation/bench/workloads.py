@@ -151,7 +151,7 @@ def _pipeline(job: Job, folder: Path) -> Run:
     from pipelines.assignment import Footage
     from pipelines.home import Home
     from vision import observations
-    from vision.perception import ModelBundle, Models, PerceptionSettings
+    from vision.networks import ModelBundle, Models, PerceptionSettings
 
     given = job.settings
     settings = PerceptionSettings(fps=given.fps)

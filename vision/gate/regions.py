@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.runtimes.network import PADDING_GREY
+from models.runtimes.network import INPUT_STRIDE_PX, PADDING_GREY
 
 Boxes = npt.NDArray[np.float64]
 
-INPUT_SIDES_PX = (128, 192, 256, 320, 416)
-"""Sides of the square inputs into which regions are packed: few, because a network is compiled for each.
+INPUT_SIDES_PX = tuple(range(96, 417, INPUT_STRIDE_PX))
+"""Sides of the square inputs into which regions are packed, px: each multiple of the network's stride.
 Project default (docs/defaults.md)."""
 MAX_SIDE_PX = 320
 """Longest side of a region, px of the input; a larger one is reduced to it. Project default

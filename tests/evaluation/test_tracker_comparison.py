@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
-import supervision as sv
 
 from evaluation.trackers import detect_footage, track_footage
 from tests.footage import number_of, write_video
-from vision.frames import Frame
+from tests.pipelines.simulated import found
+from vision.gate.planner import DetectionPlan, GateSettings
+from vision.masks import MaskReading
 from vision.networks import ModelBundle, PerceptionSettings
 from vision.sources.timeline import SourceError
-from vision.tracking import TRACKERS, TrackerSettings, person_detections
+from vision.tracking import TRACKERS, TrackerSettings
 from zones.facility import Camera
 
 CAMERA = Camera.model_validate({"id": "yard", "places": ["yard"]})
@@ -25,17 +27,17 @@ CAMERA = Camera.model_validate({"id": "yard", "places": ["yard"]})
 class WalkerDetector:
     """Finds one person, who walks right by 2 px a frame; counts the frames it was given."""
 
-    batch = 1
-
     def __init__(self) -> None:
         self.frames: list[int] = []
 
-    def __call__(self, frames: Sequence[Frame]) -> list[sv.Detections]:
-        self.frames += [number_of(frame.image) for frame in frames]
-        return [
-            person_detections(np.array([[2.0 * f.index, 20, 2 * f.index + 30, 100, 0.9]]), (160, 120))
-            for f in frames
-        ]
+    def start(self, image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarray, np.ndarray]]:
+        number = number_of(image)
+        self.frames.append(number)
+        return found(np.array([[2.0 * number, 20, 2 * number + 30, 100, 0.9]]))
+
+
+def read_no_faces(heads: Sequence[object]) -> list[MaskReading]:
+    return [MaskReading(None, "no_face", None)] * len(heads)
 
 
 class OneAppearance:
@@ -55,7 +57,13 @@ class Bundle(SimpleNamespace):
 
 def made_bundle(fps: float) -> tuple[ModelBundle, WalkerDetector]:
     detector = WalkerDetector()
-    parts = {"settings": PerceptionSettings(fps=fps), "detector": detector, "appearance": OneAppearance()}
+    parts = {
+        "settings": PerceptionSettings(fps=fps, gate=GateSettings(on=False)),
+        "start_detection": detector.start,
+        "appearance": OneAppearance(),
+        "masks": SimpleNamespace(read=read_no_faces),
+        "roles": None,
+    }
     return cast(ModelBundle, Bundle(**parts)), detector
 
 

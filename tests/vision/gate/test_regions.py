@@ -58,8 +58,8 @@ def test_packed_regions_lie_in_their_inputs_and_apart(listed: list[tuple[float, 
 
 
 def test_small_regions_share_one_input() -> None:
-    regions = [Region(100 * n, 0, 100 * n + 96, 96, 1.0) for n in range(4)]
-    assert (pack(regions).side, pack(regions).inputs) == (256, 1)
+    regions = [Region(100 * n, 0, 100 * n + 100, 100, 1.0) for n in range(4)]
+    assert (pack(regions).side, pack(regions).inputs) == (224, 1)
 
 
 def test_a_region_that_no_input_holds_is_refused() -> None:

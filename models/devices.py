@@ -16,7 +16,7 @@ from models.exports.selection import AUTO, select
 from models.images import Image
 from models.registry import Weights
 from models.runtimes.forms import Form
-from models.runtimes.network import INPUT_STRIDE_PX, Network
+from models.runtimes.network import INPUT_STRIDE_PX, MAX_COMBINED, Network
 
 MAX_STREAMS = 8
 """Calls of one network side by side, at most: each stream holds the network's intermediate results.
@@ -77,7 +77,7 @@ class Device:
     @property
     def batch(self) -> int:
         """Images per call: many on a GPU; on a CPU one per stream, since each has an input of its own."""
-        return 16 if self.kind == "cuda" else self.streams
+        return MAX_COMBINED if self.kind == "cuda" else self.streams
 
     def __str__(self) -> str:
         """The device as torch names it."""

@@ -8,7 +8,6 @@ rest is arrays.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.images import Image
 from models.offline import quiet_ultralytics
+from models.runtimes.combining import CombinedCalls
 from models.runtimes.forms import Form
 from models.runtimes.openvino_network import OpenVinoNetwork, Result
 from models.runtimes.precision import forbid_tf32
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 INPUT_STRIDE_PX = 32
 """Sides of a detector's input are multiples of this."""
+MAX_COMBINED = 16
+"""Images of several threads that a GPU computes in one call, at most: an engine is built for so many. Project
+default (docs/defaults.md)."""
 PADDING_GREY = 114
 """Value of the pixels beside the image in an input: as in the training of every YOLO."""
 
@@ -243,7 +246,8 @@ class _Ultralytics:
         self.keypoints = (int(shape[0]), int(shape[1])) if shape else (0, 0)
         self._end2end = bool(self._net.end2end)
         self.one_by_one = device == "cpu"
-        self._lock = threading.Lock()
+        # On a CPU an image is computed alone, so that what is found in it does not depend on its neighbours.
+        self._output = CombinedCalls(self._run_alone, 1 if device == "cpu" else MAX_COMBINED)
 
     def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(self._output(inputs).float().cpu().numpy(), np.float32)
@@ -269,10 +273,10 @@ class _Ultralytics:
             for rows in found:
                 yield np.asarray(rows.float().cpu().numpy(), np.float32)
 
-    def _output(self, inputs: NDArray[np.uint8]) -> Tensor:
+    def _run_alone(self, inputs: NDArray[np.uint8]) -> Tensor:
         import torch
 
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             if self._device == "cpu":
                 output = self._net(torch.from_numpy(_planes(inputs)))
             else:

@@ -45,11 +45,15 @@ def find_people(image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarr
     return found(np.array([[x, 40, x + 40, 160, 0.9], [280 - x, 30, 325 - x, 180, 0.9]]))
 
 
-def bundle() -> ModelBundle:
+def find_nobody(image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarray, np.ndarray]]:
+    return found(np.zeros((0, 5)))
+
+
+def bundle(*, gate: bool = False) -> ModelBundle:
     embed = np.array([1, 0, 0, 0], np.float32)
     parts = {
-        "settings": PerceptionSettings(gate=GateSettings(on=False)),
-        "start_detection": find_people,
+        "settings": PerceptionSettings(gate=GateSettings(on=gate)),
+        "start_detection": find_nobody if gate else find_people,
         "masks": SimpleNamespace(read=lambda heads: [MaskReading(None, "no_face", None)] * len(heads)),
         "appearance": SimpleNamespace(dimension=4, read=lambda people: np.tile(embed, (len(people), 1))),
         "roles": None,
@@ -62,14 +66,14 @@ def run(tmp_path: Path) -> Iterator[Callable[..., tuple[StreamAnalysis, Ledger]]
     """Analyse a source in a home of the given name, as one process does from its start to its end."""
 
     def analyse(
-        source: Source, home: str = "home", stop: Stop | None = None
+        source: Source, home: str = "home", stop: Stop | None = None, *, gate: bool = False
     ) -> tuple[StreamAnalysis, Ledger]:
         path = tmp_path / home
         path.mkdir(exist_ok=True)
         ledger = ledgers.enter_context(Ledger.open(path / "ledger.db"))
         number = ledger.runs.start(load_facility(FACILITY), {}, {})
         sink = SegmentSink(path, ledger, number, lambda *_: None, pytest.fail)
-        networks = bundle()
+        networks = bundle(gate=gate)
         perception = Perception(networks, CAMERA, "stream")
         analysis = StreamAnalysis(sink, Stream(source, "stream"), perception, networks, None, stop)
         analysis.run()
@@ -123,6 +127,22 @@ def test_a_stop_commits_what_was_read_and_the_rest_can_be_analysed_later(
         assert second.ended and first.frames + second.frames == whole.frames
         assert covered(ledger) == covered(expected) == [(55, 65, State.ANALYSED, "")]
         assert logged(tmp_path / home).equals(logged(tmp_path / "whole")), f"cut behind frame {cut}"
+
+
+def test_seconds_in_which_nothing_reaches_the_detector_are_idle_and_watched(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    whole, ledger = run(ListSource(steady(0, 75), MINUTE), gate=True)
+    assert whole.frames == 375
+    spans = covered(ledger)
+    assert {state for *_, state, _ in spans} == {State.ANALYSED, State.IDLE}
+    # Every second is in one interval, from the first to the last.
+    assert spans[0][0] == 0 and spans[-1][1] == 75
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
+    # The whole picture is detected in at the start, and about every ten seconds.
+    analysed = [(start, end) for start, end, state, _ in spans if state is State.ANALYSED]
+    assert analysed[0] == (0, 1) and 6 <= len(analysed) <= 9
+    assert all(end - start <= 1 for start, end in analysed)
 
 
 def test_a_stop_before_the_first_frame_writes_nothing(

@@ -170,7 +170,7 @@ def check(command: Command, known: Any, words: list[str]) -> None:
         name = words[0]
         assert name in known.commands, f"{command}: there is no command {name}"
         known, words = known.commands[name], words[1:]
-    flags = {flag for parameter in known.params for flag in parameter.opts} | {"--help"}
+    flags = {flag for p in known.params for flag in (*p.opts, *p.secondary_opts)} | {"--help"}
     for word in words:
         if word.startswith("--"):
             assert word.partition("=")[0] in flags, f"{command}: there is no flag {word}"

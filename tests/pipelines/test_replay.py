@@ -6,6 +6,7 @@ import json
 import re
 import resource
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -344,6 +345,13 @@ def cpu_seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def loop_seconds() -> float:
+    """Processor time of a fixed loop in Python: the speed of this machine at this moment."""
+    began = time.process_time()
+    sum(n * n for n in range(5_000_000))
+    return time.process_time() - began
+
+
 def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     """24 camera-hours at 5 frames/s with three people in view: `pytest -s` prints how long it takes."""
     facility = scene(*PLACES, default_role=Role.RESIDENT, default_role_confidence=0.9)
@@ -359,6 +367,7 @@ def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     )
     assert rows == 1_296_000
     assert len(found["incidents"]) > 500
-    # Processor time, because other work on the machine stretches the wall clock. It was 14.8 s on two cores
-    # beside other work, with the start of the program and the counts of each hour.
-    assert cpu < 25
+    # Processor time, because other work on the machine stretches the wall clock, beside that of a fixed loop,
+    # because machines differ: it was 14.8 s, with the start of the program and the counts of each hour, where
+    # the loop takes 0.4 s.
+    assert cpu < 65 * loop_seconds()

@@ -363,11 +363,11 @@ def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     found = json.loads(ran.out)
     rows = found["cameras"][0]["observations"]
     print(
-        f"\n24 camera-hours, {rows} rows: {found['seconds']} s, {cpu:.1f} s of processor time with the start"
+        f"\n24 camera-hours, {rows} rows: {found['seconds']} s, {cpu:.1f} s of processor time with the "
+        f"start, {cpu / loop_seconds():.1f} times that of a fixed loop"
     )
     assert rows == 1_296_000
     assert len(found["incidents"]) > 500
-    # Processor time, because other work on the machine stretches the wall clock, beside that of a fixed loop,
-    # because machines differ: it was 14.8 s, with the start of the program and the counts of each hour, where
-    # the loop takes 0.4 s.
-    assert cpu < 65 * loop_seconds()
+    # Processor time, because other work stretches the wall clock; beside that of a fixed loop, because it
+    # stretches processor time too, where threads share a core: 25 s where the loop takes 0.62 s.
+    assert cpu < 40 * loop_seconds()

@@ -45,7 +45,7 @@ def find_people(image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarr
     return found(np.array([[x, 40, x + 40, 160, 0.9], [280 - x, 30, 325 - x, 180, 0.9]]))
 
 
-def find_nobody(image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarray, np.ndarray]]:
+def find_no_people(image: np.ndarray, plan: DetectionPlan) -> Future[tuple[np.ndarray, np.ndarray]]:
     return found(np.zeros((0, 5)))
 
 
@@ -53,7 +53,7 @@ def bundle(*, gate: bool = False) -> ModelBundle:
     embed = np.array([1, 0, 0, 0], np.float32)
     parts = {
         "settings": PerceptionSettings(gate=GateSettings(on=gate)),
-        "start_detection": find_nobody if gate else find_people,
+        "start_detection": find_no_people if gate else find_people,
         "masks": SimpleNamespace(read=lambda heads: [MaskReading(None, "no_face", None)] * len(heads)),
         "appearance": SimpleNamespace(dimension=4, read=lambda people: np.tile(embed, (len(people), 1))),
         "roles": None,

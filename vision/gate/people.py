@@ -111,7 +111,7 @@ class PeopleInView:
     """The people of one camera who were tracked in the last seconds."""
 
     def __init__(self) -> None:
-        """Begin with nobody in view."""
+        """Begin without people."""
         self._people: dict[int, _Person] = {}
 
     def __len__(self) -> int:

@@ -75,7 +75,7 @@ def test_the_background_does_not_take_in_a_person_in_view() -> None:
     boxes_over([noisy(SCENE, 2) for _ in range(25)], detector)
     for n in range(25, 600):  # two minutes
         detector.detect(noisy(standing, 2), SIZE, START + n * SECOND // 5, person)
-    # As soon as nobody is known there, the place differs from the background.
+    # As soon as no person is known there, the place differs from the background.
     assert len(detector.detect(noisy(standing, 2), SIZE, START + 120 * SECOND, NONE).boxes)
 
 

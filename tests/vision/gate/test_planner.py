@@ -45,7 +45,7 @@ def run(
     late: bool = True,
     checked: bool = True,
 ) -> list[DetectionPlan]:
-    """Play frames through a gate, with a detector that finds whoever stands in what it is given."""
+    """Play frames through a gate, with a detector that finds the people in the parts that it is given."""
     plans: list[DetectionPlan] = []
     waiting: list[Update | None] = []
     for n in frames:

@@ -49,7 +49,8 @@ PixelsOption = Annotated[
     float,
     typer.Option(
         "--pixels-per-second",
-        help="Megapixels of the detector's input per camera and second, at most.",
+        help="Megapixels of the detector's input per camera and second, at most; every analysed frame as a "
+        "whole at --imgsz is always allowed.",
         min=0.1,
         max=100.0,
     ),

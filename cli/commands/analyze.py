@@ -78,7 +78,7 @@ def analyze(
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
     gate: GateOption = True,
-    pixels_per_second: PixelsOption = 1.0,
+    pixels_per_second: PixelsOption = 1.25,
     tracker: Annotated[
         str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
     ] = "lazaretto",

@@ -32,6 +32,10 @@ TARGET_HEIGHT_PX = 64
 """Height that a person has in the input of a region, px, if the picture shows as much. Of people of 48, 64,
 96 and 128 px in packed regions of PennFudan's pictures, 0.68, 0.79, 0.87 and 0.92 were found with the score
 that begins a track, for 25, 31, 58 and 82 thousand pixels a picture. Project default (docs/defaults.md)."""
+MAX_TARGET_HEIGHT_PX = 96
+"""Height in the input of a region up to which a person is at least as large as the whole picture would show
+the person, px: what a full-frame detection sees well, a region does not see worse for the sake of pixels.
+Project default (docs/defaults.md)."""
 MIN_NEEDED_HEIGHT_PX = 40
 """Height in the input, px, that the smallest person of a camera needs in a full-frame detection: of people of
 32 - 40 px 0.82 are found (docs/accuracy.md), above that no scale finds many more. Project default
@@ -60,18 +64,24 @@ MARGIN_HEIGHTS = 0.3
 """Margin of a region around a person, heights of the person. Project default (docs/defaults.md)."""
 
 
+DEFAULT_PIXELS_PER_SECOND = 1_250_000.0
+"""Pixels of the detector's input per camera and second, at most: a wide picture at 640 px, five times a
+second. Project default (docs/defaults.md)."""
+
+
 @dataclass(frozen=True)
 class GateSettings:
     """How much of the footage reaches the detector.
 
     Attributes:
         on: whether there is a gate; without it, every analysed frame is detected in as a whole.
-        pixels_per_second: pixels of the detector's input per camera and second, at most. The load of the
-            device never changes what a camera yields.
+        pixels_per_second: pixels of the detector's input per camera and second, at most; each analysed frame
+            as a whole at the given `imgsz` is always allowed. The load of the device never changes what a
+            camera yields.
     """
 
     on: bool = True
-    pixels_per_second: float = 1_000_000
+    pixels_per_second: float = DEFAULT_PIXELS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,8 @@ class Gate:
         motion = self._motion.detect(frame.grey(reduced_size(size)), size, t, np.vstack([places, self._seen]))
         if motion.whole or t >= self._next_full:
             self._people.examine(np.ones(len(places), np.bool_), t)
-            return self._all_scales(size, t)
+            # Light that flickers must not cost more than the budget: then one scale has to do.
+            return self._all_scales(size, t) if t >= self._next_full else self._whole(size)
         due = active | _meet(places, motion.boxes) | (waited >= DUE_SHARE * SECOND / HELD_HZ)
         self._people.examine(due, t)
         # A detection of the frame before may be a person of whom the tracker has not told yet.
@@ -182,7 +193,7 @@ class Gate:
 
     def tracked(self, update: Update | None) -> None:
         """Take the people tracked in the earliest frame of which they are not known yet; None = no change."""
-        if update is not None:
+        if update is not None and self._settings.on:
             self._updates.append((self._tracked, update))
         self._tracked += 1
 
@@ -236,22 +247,32 @@ class Gate:
         part = np.concatenate([middle - half, middle + half])[None]
         return _with_margin(part, np.array([height / 2])), height
 
+    def _whole(self, size: tuple[int, int]) -> DetectionPlan:
+        """The whole picture, at the largest scale that its people need and the budget allows."""
+        needed = full_frame_scales(size, self._imgsz, self._heights.smallest() or float(max(size)))
+        allowed = [scale for scale in needed if _pixels(scale, size) <= self._frame_budget]
+        return DetectionPlan(scales=(max([self._imgsz, *allowed]),))
+
     def _regions(
         self, parts: Boxes, heights: npt.NDArray[np.float64], size: tuple[int, int]
     ) -> DetectionPlan:
         """Regions of the parts (N, 4), with people of these heights; all of it where that costs less."""
-        most = min(_pixels(min(self._imgsz, _round_up(max(size))), size), self._frame_budget)
-        if len(parts) <= MAX_PARTS:
-            limit = np.array(size * 2, np.float64)
-            scales = np.minimum(1.0, TARGET_HEIGHT_PX / np.maximum(heights, 1.0))
-            parts, scales = join(np.clip(parts, 0, limit), scales)
-            regions = [
-                region_around(*part, size) for part in zip(parts.tolist(), scales.tolist(), strict=True)
-            ]
-            packed = pack(regions)
-            if packed.pixels < most:
-                return DetectionPlan(regions=tuple(regions), packed=packed)
-        return DetectionPlan(scales=(self._imgsz,))
+        whole = self._whole(size)
+        if len(parts) > MAX_PARTS:
+            return whole
+        in_whole = whole.scales[0] / max(size)
+        heights = np.maximum(heights, 1.0)
+        scales = np.maximum(
+            np.minimum(TARGET_HEIGHT_PX / heights, max(1.0, in_whole)),
+            np.minimum(MAX_TARGET_HEIGHT_PX / heights, in_whole),
+        )
+        parts, scales = join(np.clip(parts, 0, np.array(size * 2, np.float64)), scales)
+        chosen = zip(parts.tolist(), scales.tolist(), strict=True)
+        regions = [region_around(part, scale, size) for part, scale in chosen]
+        packed = pack(regions)
+        if packed.pixels >= _pixels(whole.scales[0], size):
+            return whole
+        return DetectionPlan(regions=tuple(regions), packed=packed)
 
 
 def full_frame_scales(size: tuple[int, int], imgsz: int, smallest: float | None = None) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ class Region:
 
     Attributes:
         x1, y1, x2, y2: px of the picture, whole numbers within it.
-        scale: px of the input per px of the picture, at most 1.
+        scale: px of the input per px of the picture.
     """
 
     x1: int
@@ -54,7 +54,6 @@ def region_around(box: Sequence[float], scale: float, size: tuple[int, int]) -> 
     It is enlarged to MIN_SIDE_PX of the input where the picture allows, moved into the picture, and its scale
     reduced until MAX_SIDE_PX holds it.
     """
-    scale = min(1.0, scale)
     sides = []
     for low, high, limit in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
         low, high = max(0.0, low), min(float(limit), high)

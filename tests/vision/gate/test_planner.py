@@ -163,6 +163,53 @@ def test_without_a_gate_every_frame_is_detected_in_as_a_whole() -> None:
     assert {plan.scales for plan in plans} == {(416,)}
 
 
+def test_without_a_gate_the_state_does_not_grow() -> None:
+    tested = Gate(GateSettings(on=False), 5.0, 416)
+    run(tested, lambda n: [person(100)], range(20))
+    early = sum(array.nbytes for array in tested.state().values())
+    run(tested, lambda n: [person(100)], range(20, 200))
+    assert sum(array.nbytes for array in tested.state().values()) == early
+
+
+def test_light_that_flickers_costs_no_more_than_one_whole_picture_a_frame() -> None:
+    dark = SCENE[:, ::-1] // 3
+    tested, plans = gate(), []
+    for n in range(50):
+        plans.append(tested.plan(frame(n, scene=dark if n % 2 else SCENE)))
+        tested.detected(NONE, NONE)
+        tested.tracked(None)
+    # At several scales at the start alone, for ten seconds.
+    assert [len(plan.scales) for plan in plans] == [2] + [1] * 49
+
+
+def test_a_crowd_of_small_people_is_seen_at_a_larger_scale_where_the_budget_allows() -> None:
+    def crowd(n: int) -> list[np.ndarray]:
+        return [person(15 + 40 * k, 20 + (n + 17 * k) % 200, 30) for k in range(14)]
+
+    rich, poor = GateSettings(pixels_per_second=2e6), GateSettings(pixels_per_second=0.6e6)
+    for chosen, side in ((rich, 640), (poor, 416)):
+        plans = run(Gate(chosen, 5.0, 416), crowd, range(49))
+        assert {max(plan.scales) for plan in plans[30:] if plan.scales} == {side}
+
+
+def test_a_person_is_no_smaller_in_a_region_than_in_the_whole_of_a_small_picture() -> None:
+    tested = gate()
+    small = np.zeros((240, 320, 3), np.uint8) + 90
+
+    def shown(n: int, x: int) -> Frame:
+        image = small + noise.integers(0, 5, small.shape, np.uint8)
+        image[100:140, x : x + 16] = 10
+        return Frame(image, START + n * SECOND // 5, n, "hall")
+
+    plans = []
+    for n in range(60):
+        plans.append(tested.plan(shown(n, 40 + 3 * n)))
+        tested.detected(np.array([[40 + 3 * n, 100, 56 + 3 * n, 140]], float), NONE)
+        tested.tracked(None)
+    scales = [region.scale for plan in plans for region in plan.regions]
+    assert scales and min(scales) >= 416 / 320 - 0.01
+
+
 positions = st.lists(st.tuples(st.integers(0, 580), st.integers(0, 240)), min_size=30, max_size=30)
 
 

@@ -29,7 +29,7 @@ def test_a_region_lies_in_the_picture_and_holds_what_it_is_for(box: tuple[float,
     assert 0 <= region.x1 < region.x2 <= SIZE[0] and 0 <= region.y1 < region.y2 <= SIZE[1]
     assert region.x1 <= max(box[0], 0) and region.x2 >= min(box[2], SIZE[0])
     assert region.y1 <= max(box[1], 0) and region.y2 >= min(box[3], SIZE[1])
-    assert max(region.input_size) <= MAX_SIDE_PX and region.scale <= 1
+    assert max(region.input_size) <= MAX_SIDE_PX and region.scale <= box[4]
 
 
 @given(st.lists(boxes, min_size=1, max_size=12))

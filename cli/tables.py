@@ -17,7 +17,7 @@ from vision.frames import to_iso
 
 if TYPE_CHECKING:
     # Only named here: these modules take seconds to import.
-    from pipelines.analysis_report import CameraReport
+    from pipelines.analysis.report import CameraReport
     from pipelines.incident_review import IncidentDetails
     from pipelines.log_upkeep import LogSummary
     from pipelines.publish import PublicationEntry

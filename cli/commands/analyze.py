@@ -31,16 +31,16 @@ from cli.tables import coverage_table
 from cli.watched import print_watched
 from incidents.ledger import Ledger
 from models.devices import Device, all_streams
-from pipelines.analysis import AnalyzeRequest
-from pipelines.analysis_report import AnalysisReport, report_analysis
-from pipelines.analyze import analyze as run_analysis
+from pipelines.analysis.analyze import analyze as run_analysis
+from pipelines.analysis.open_footage import OpenedFootage, describe_time
+from pipelines.analysis.report import AnalysisReport, report_analysis
+from pipelines.analysis.request import AnalyzeRequest
+from pipelines.analysis.starts import apply_starts, read_start
+from pipelines.analysis.unread import record_unusable_run
 from pipelines.assignment import assign
 from pipelines.home import Home
-from pipelines.open_footage import OpenedFootage, describe_time
 from pipelines.publish import facility_in_force
-from pipelines.starts import apply_starts, read_start
 from pipelines.teaching.role_model import describe_role_source, find_role_model
-from pipelines.unread import record_unusable_run
 from zones.facility import Facility, load_facility
 
 

@@ -20,13 +20,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import polars as pl
 
 from evaluation.bench.rows import BoxRow
-from evaluation.bench.work import Job, Run, Work, rows_of, stride_of
+from evaluation.bench.work import Job, Run, Work, WorkSettings, rows_of, stride_of
 
 
 @contextmanager
@@ -66,19 +67,23 @@ def _decoded(video: Path, threads: str) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def _track(job: Job) -> Run:
+def _ultralytics(settings: WorkSettings) -> tuple[Any, dict[str, Any]]:
+    """Our person weights as ultralytics loads them, and the options of a call."""
     from models.devices import Device
     from models.offline import yolo
     from models.registry import resolve
 
-    settings = job.settings
-    model = yolo(resolve(settings.person).path)
     options = {
         "imgsz": settings.loop_imgsz,
         "classes": [0],
         "device": str(Device.choose(settings.device)),
         "verbose": False,
     }
+    return yolo(resolve(settings.person).path), options
+
+
+def _track(job: Job) -> Run:
+    model, options = _ultralytics(job.settings)
     model.predict(np.zeros((360, 640, 3), np.uint8), **options)
 
     def work() -> Work:
@@ -104,18 +109,7 @@ def _supervision(job: Job) -> Run:
     import supervision as sv
     from trackers import ByteTrackTracker
 
-    from models.devices import Device
-    from models.offline import yolo
-    from models.registry import resolve
-
-    settings = job.settings
-    model = yolo(resolve(settings.person).path)
-    options = {
-        "imgsz": settings.loop_imgsz,
-        "classes": [0],
-        "device": str(Device.choose(settings.device)),
-        "verbose": False,
-    }
+    model, options = _ultralytics(job.settings)
     model(np.zeros((360, 640, 3), np.uint8), **options)
 
     cameras = list(job.cameras())
@@ -125,7 +119,7 @@ def _supervision(job: Job) -> Run:
         frames = inside = 0
         for item, camera, times in cameras:
             own = rows[item.id] = []
-            stride = stride_of(times, settings.fps)
+            stride = stride_of(times, job.settings.fps)
             tracker = ByteTrackTracker(frame_rate=times.rate / stride)
             scale = np.array([times.width, times.height])
             zones = [
@@ -146,8 +140,8 @@ def _supervision(job: Job) -> Run:
 def _pipeline(job: Job, folder: Path) -> Run:
     from incidents.ledger import Ledger
     from models.devices import Device
-    from pipelines.analysis import AnalyzeRequest
-    from pipelines.analyze import analyze
+    from pipelines.analysis.analyze import analyze
+    from pipelines.analysis.request import AnalyzeRequest
     from pipelines.assignment import Footage
     from pipelines.home import Home
     from vision import observations

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipelines.analysis_report import AnalysisPayload
+from pipelines.analysis.report import AnalysisPayload
 from pipelines.replay import ReplayPayload
 from tests.running import FACILITY, ROOT, YARD, command, facts, lazaretto, one_sentence
 

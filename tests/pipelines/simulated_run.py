@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 
 from incidents.ledger import Ledger
-from pipelines import checkpoint
-from pipelines.segments import FileStream, SegmentSink, StreamAnalysis
+from pipelines.analysis import checkpoint
+from pipelines.analysis.segments import FileStream, SegmentSink, StreamAnalysis
 from tests.logs import MODELS
 from tests.pipelines.simulated import CAMERA, SimulatedFrame, frames_of, simulated_bundle, simulated_source
 from tests.vision.tracking.crowd import Crowd, Post, View, wanderers

@@ -23,7 +23,7 @@ NO_COMPILING = {"NUMBA_DISABLE_JIT": "1"}
 PAUSED = """
 import signal, sys
 from cli.main import main
-from pipelines import checkpoint
+from pipelines.analysis import checkpoint
 keep_only = checkpoint.keep_only
 def kept(*args):
     keep_only(*args)

@@ -1,8 +1,8 @@
 """Batch analysis: read footage, and write observations, coverage and incidents.
 
 An analysis may be killed at any moment; the same request then continues where it stopped. Footage is written
-in segments, so that nothing is lost or done twice; `pipelines.segments` describes how. Several cameras are
-analysed side by side (`pipelines.side_by_side`).
+in segments, so that nothing is lost or done twice; `pipelines.analysis.segments` describes how. Several
+cameras are analysed side by side (`pipelines.analysis.side_by_side`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from functools import partial
 
 from incidents.evidence import clean_leftovers
 from incidents.ledger import Ledger
-from pipelines.analysis import AnalyzeRequest, AnalyzeResult, Progress
-from pipelines.camera_analysis import LOOK_BACK_US, CameraAnalysis, ProgressMeter
+from pipelines.analysis.camera import LOOK_BACK_US, CameraAnalysis, ProgressMeter
+from pipelines.analysis.open_footage import OpenedFootage
+from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, Progress
+from pipelines.analysis.segments import FileStream
+from pipelines.analysis.side_by_side import run_side_by_side
+from pipelines.analysis.unread import settle_unread
 from pipelines.home import Home
 from pipelines.locks import HourLock, InUseError, Use
-from pipelines.open_footage import OpenedFootage
 from pipelines.publish import not_in_force_warning
-from pipelines.segments import FileStream
-from pipelines.side_by_side import run_side_by_side
-from pipelines.unread import settle_unread
 from pipelines.watched_hours import record_hours
 from vision import observations
 from vision.clock import Stop

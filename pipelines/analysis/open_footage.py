@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from incidents.ledger import Unread, UnreadReason
+from pipelines.analysis.scenes import OpenedSource, different_words, several_scenes, without_copies
+from pipelines.analysis.unread import unread_of
 from pipelines.assignment import Footage
-from pipelines.scenes import OpenedSource, different_words, several_scenes, without_copies
-from pipelines.unread import unread_of
 from vision.sources import fingerprint
 from vision.sources.files import open_source
 from vision.sources.start_time import StartOrigin, show_time

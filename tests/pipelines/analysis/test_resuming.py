@@ -14,15 +14,15 @@ import polars as pl
 import pytest
 
 from incidents.ledger import Ledger
-from pipelines import checkpoint
-from pipelines.checkpoint import Checkpoint
+from pipelines.analysis import checkpoint
+from pipelines.analysis.checkpoint import Checkpoint
 from tests.pipelines.simulated import CAMERA
 from tests.pipelines.simulated_run import FPS, KEY, START, TWO_FILES, analyse, views
 from vision import observations
 from vision.frames import SECOND, SEGMENT
 from vision.observations import ALL_TIME
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LAST = 3
 """The last of the four segments."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from incidents.coverage import NO_RECORD, State
 from incidents.ledger import Ledger
-from pipelines.segments import SegmentSink, Stream, StreamAnalysis
+from pipelines.analysis.segments import SegmentSink, Stream, StreamAnalysis
 from tests.faults import FakeClock, ListSource, ScriptedConnect, Step
 from tests.pipelines.simulated import found, number
 from tests.running import FACILITY

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pipelines.analysis.open_footage import OpenedFootage, open_footage, refuse_several_scenes
+from pipelines.analysis.scenes import OpenedSource
 from pipelines.assignment import Footage
 from pipelines.home import Home
-from pipelines.open_footage import OpenedFootage, open_footage, refuse_several_scenes
 from pipelines.record_incidents import RecordingResult
-from pipelines.scenes import OpenedSource
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 

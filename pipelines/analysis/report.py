@@ -14,9 +14,9 @@ from incidents.local_time import utc_datetime
 from incidents.payloads import CoveragePayload, IncidentPayload
 from incidents.record import Incident
 from incidents.watched.summary import CameraWatch, WatchPayload, watch_of
-from pipelines.analysis import AnalyzeResult, CameraResult
+from pipelines.analysis.request import AnalyzeResult, CameraResult
+from pipelines.analysis.scenes import OpenedSource
 from pipelines.home import Home
-from pipelines.scenes import OpenedSource
 from pipelines.watched import find_watches
 from vision.frames import SECOND
 from vision.sources.start_time import StartOrigin

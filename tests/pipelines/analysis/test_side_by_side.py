@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from incidents.ledger import Ledger
-from pipelines.side_by_side import StoppedError, run_side_by_side
+from pipelines.analysis.side_by_side import StoppedError, run_side_by_side
 from vision.clock import Stop
 from zones.errors import LazarettoError
 
@@ -45,13 +45,16 @@ def test_one_job_runs_in_the_calling_thread_with_its_ledger(ledger: Ledger) -> N
 
 def test_a_failure_stops_the_others_and_is_what_is_raised(ledger: Ledger) -> None:
     stopped = []
+    running = threading.Barrier(3, timeout=30)
 
     def waits(own: Ledger, stop: Stop) -> None:
+        running.wait()
         if stop.wait(30):
             stopped.append(True)
             raise StoppedError
 
     def fails(own: Ledger, stop: Stop) -> None:
+        running.wait()
         raise LazarettoError("the disk is full")
 
     with pytest.raises(LazarettoError, match="the disk is full"):

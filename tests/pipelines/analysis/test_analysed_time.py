@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.analysed_time import AnalysedTime
+from pipelines.analysis.analysed_time import AnalysedTime
 
 EDGES = st.lists(st.integers(0, 60), max_size=8, unique=True).map(sorted)
 

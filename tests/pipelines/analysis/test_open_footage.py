@@ -9,11 +9,11 @@ import av
 import cv2
 import pytest
 
-from pipelines.analysis import AnalyzeRequest
+from pipelines.analysis.open_footage import OpenedFootage, SeveralScenesError, describe_time
+from pipelines.analysis.request import AnalyzeRequest
+from pipelines.analysis.starts import apply_starts, read_start
 from pipelines.assignment import assign
 from pipelines.home import Home
-from pipelines.open_footage import OpenedFootage, SeveralScenesError, describe_time
-from pipelines.starts import apply_starts, read_start
 from tests.footage import picture, write_video
 from vision.frames import SECOND, from_iso
 from zones.errors import LazarettoError

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from incidents.ledger import Ledger, Unread, UnreadReason
-from pipelines import checkpoint
-from pipelines.analysed_time import AnalysedTime
-from pipelines.analysis import AnalyzeRequest, AnalyzeResult, CameraResult, Progress
-from pipelines.footage import clip_sources
-from pipelines.known_footage import (
+from pipelines.analysis import checkpoint
+from pipelines.analysis.analysed_time import AnalysedTime
+from pipelines.analysis.known_footage import (
     judged_otherwise,
     judged_versions,
     overlap_sentence,
     same_recording,
     shorter_than_stated,
 )
+from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, CameraResult, Progress
+from pipelines.analysis.segments import FileStream, SegmentSink, Stream, StreamAnalysis
+from pipelines.analysis.side_by_side import StoppedError
+from pipelines.footage import clip_sources
 from pipelines.record_incidents import record_incidents
-from pipelines.segments import FileStream, SegmentSink, Stream, StreamAnalysis
-from pipelines.side_by_side import StoppedError
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND, to_iso

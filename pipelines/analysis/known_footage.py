@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from incidents.ledger import Ledger
 from incidents.watched.summary import duration_text
-from pipelines.segments import FileStream
+from pipelines.analysis.segments import FileStream
 from vision.frames import SECOND, to_iso
 from vision.sources.start_time import MAX_DISAGREEMENT_US
 

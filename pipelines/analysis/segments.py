@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger, Recording
-from pipelines import checkpoint
-from pipelines.analysed_time import AnalysedTime
-from pipelines.checkpoint import Checkpoint, CheckpointError
+from pipelines.analysis import checkpoint
+from pipelines.analysis.analysed_time import AnalysedTime
+from pipelines.analysis.checkpoint import Checkpoint, CheckpointError
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND, SEGMENT, Frame, to_iso

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from incidents.ledger import Ledger, Unread, UnreadReason
+from pipelines.analysis.scenes import OpenedSource
 from pipelines.assignment import Footage
 from pipelines.home import Home
-from pipelines.scenes import OpenedSource
 from vision.sources.start_time import StartOrigin, find_start
 from zones.facility import Facility
 

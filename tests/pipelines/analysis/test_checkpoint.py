@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipelines import checkpoint
-from pipelines.checkpoint import Checkpoint, CheckpointError
+from pipelines.analysis import checkpoint
+from pipelines.analysis.checkpoint import Checkpoint, CheckpointError
 from tests.pipelines.simulated import CAMERA, CROWD, frames_of, simulated_bundle
 from tests.vision.tracking.crowd import DIMENSION, View
 from vision.frames import SECOND

@@ -1,0 +1,1 @@
+"""Batch analysis: footage in, observations, coverage and incidents out, resumable after any kill."""

@@ -59,7 +59,7 @@ def test_heads_lead_to_the_feet_below_them_whatever_the_axes(focal, pitch, roll,
     heads, sigma = seen(p, places, 1.65), np.zeros((3, 2))
     found, error = upright.below(heads, sigma, 1.65, 0.1)
     assert found == pytest.approx(places @ turn.T + (7, -3), abs=1e-3)
-    # Of somebody 0.1 m taller, the head is seen there when they are that share of the way nearer.
+    # Of a person 0.1 m taller, the head is seen there when they are that share of the way nearer.
     shift = np.hypot(*places.T) * 0.1 / (height - 1.65)
     assert (error >= shift * 0.999).all()
     assert upright.statures(places @ turn.T + (7, -3), heads[:, 1]) == pytest.approx(1.65, abs=1e-3)

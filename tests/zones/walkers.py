@@ -70,7 +70,7 @@ def walk(
         half = 0.2 * height / ASPECT
         boxes.append(np.column_stack([centre - half, top, centre + half, bottom]))
         track.append(np.full(len(when), person))
-        # One after the other, so that nobody hides another.
+        # One after the other, so that none hides another.
         t.append(((when + 30 * person) * 1e6).astype(np.int64))
     seen = np.concatenate(boxes)
     inside = np.isfinite(seen).all(axis=1)

@@ -101,7 +101,7 @@ def table(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def people() -> pl.DataFrame:
-    """A resident all the time, a member of staff from 4.4 s on, and someone else; with roles."""
+    """A resident all the time, a member of staff from 4.4 s on, and another person; with roles."""
     rows = []
     for ms in range(2000, 7000, 200):
         rows.append(row(ms, RESIDENT, mask_masked=0.2, mask_unmasked=0.7, mask_incorrect=0.1))

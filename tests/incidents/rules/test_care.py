@@ -36,7 +36,7 @@ def test_care_is_entered_once() -> None:
     assert (entry.start, entry.end, result.withdrawn) == (NOON, NOON + 30 * S, ())
 
 
-def test_an_entry_is_withdrawn_when_one_of_the_two_turns_out_to_be_somebody_else() -> None:
+def test_an_entry_is_withdrawn_when_one_of_the_two_turns_out_to_be_another_person() -> None:
     result = run(NURSE, replace(RESIDENT, clothes=read_from(20, Role.STAFF_NO_PPE)))
     assert result.entries == ()
     (entry,) = result.withdrawn

@@ -261,6 +261,9 @@ class Gate:
         if len(parts) > MAX_PARTS:
             return whole
         in_whole = whole.scales[0] / max(size)
+        # The whole of a small picture shows its people as large as regions could, and all around them.
+        if self._imgsz >= max(size):
+            return whole
         heights = np.maximum(heights, 1.0)
         scales = np.maximum(
             np.minimum(TARGET_HEIGHT_PX / heights, max(1.0, in_whole)),

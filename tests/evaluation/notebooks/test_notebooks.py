@@ -101,7 +101,7 @@ def run(name: str, monkeypatch: pytest.MonkeyPatch, home: Path, **environment: s
         monkeypatch.setenv(f"LAZARETTO_{variable}", value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     where = {"metadata": {"path": str(FOLDER)}}
-    # Sockets of files rather than of TCP, to which every user of this machine could listen; their path is short.
+    # Sockets of files rather than of TCP, to which other users could listen; their path is short.
     with TemporaryDirectory() as sockets:
         config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
         return NotebookClient(notebook, timeout=120, resources=where, config=config).execute()

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from models.images import Image
 from models.registry import Weights
 from models.runtimes.forms import Form
 from models.runtimes.network import INPUT_STRIDE_PX, MAX_COMBINED, Network
+
+if TYPE_CHECKING:
+    from models.runtimes.network import Picture
 
 MAX_STREAMS = 8
 """Calls of one network side by side, at most: each stream holds the network's intermediate results.
@@ -127,11 +131,11 @@ class Detector:
         """Names of the classes that the weights tell apart, by index."""
         return self._network.classes
 
-    def __call__(self, images: Sequence[Image], imgsz: int | None = None) -> list[NDArray[np.float32]]:
+    def __call__(self, images: Sequence[Picture], imgsz: int | None = None) -> list[NDArray[np.float32]]:
         """Detect in images: per image, rows of x1, y1, x2, y2, score, class (px), highest score first.
 
         Args:
-            images: each H x W x 3 BGR, of any size.
+            images: each H x W x 3 BGR, of any size; in torch, tensors on the device, too.
             imgsz: px to which the longer side of each is resized, a multiple of 32; None for that of the
                 constructor. On a CPU each image has its own input, whose sides are the least multiples of 32
                 that contain it; on a GPU all share one.
@@ -183,7 +187,7 @@ class PoseDetector:
         """Names of the classes, by index."""
         return self._network.classes
 
-    def __call__(self, images: Sequence[Image]) -> list[Poses]:
+    def __call__(self, images: Sequence[Picture]) -> list[Poses]:
         """Detect in images (each H x W x 3 BGR, any size): what was found in each, highest score first."""
         shape = self._network.keypoints
         return [

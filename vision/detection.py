@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from vision.frames import Frame
 from vision.gate.planner import DetectionPlan
 from vision.gate.regions import Packed, Region, draw
 from vision.tracking.protocol import PERSON_CLASS, person_detections
+
+if TYPE_CHECKING:
+    from models.runtimes.network import Picture
 
 MIN_CANDIDATE_SCORE = 0.1
 """Least score of a detection that reaches the tracker, which lets weak detections continue tracks but not
@@ -72,8 +76,12 @@ class PersonDetector:
             for frame, rows in zip(frames, found, strict=True)
         ]
 
-    def planned(self, image: npt.NDArray[np.uint8], plan: DetectionPlan) -> tuple[Rows, Rows]:
-        """The people of a picture (H x W x 3 BGR) in what a plan names.
+    def planned(self, image: Picture, plan: DetectionPlan) -> tuple[Rows, Rows]:
+        """The people of a picture in what a plan names.
+
+        Args:
+            image: H x W x 3 BGR; where the network runs in torch, a tensor on the device, too.
+            plan: what of it is given to the network.
 
         Returns:
             The detections; and those that the edge of a region cuts off, which are not among them.
@@ -85,9 +93,7 @@ class PersonDetector:
             return (parts[0] if parts else NOTHING), NOTHING
         return merge_scales(parts, [scale / max(image.shape[:2]) for scale in plan.scales]), NOTHING
 
-    def _in_regions(
-        self, image: npt.NDArray[np.uint8], regions: Sequence[Region], packed: Packed
-    ) -> tuple[Rows, Rows]:
+    def _in_regions(self, image: Picture, regions: Sequence[Region], packed: Packed) -> tuple[Rows, Rows]:
         found = self._predict(draw(image, regions, packed), packed.side)
         whole, cut = [NOTHING], [NOTHING]
         for region, (number, left, top) in zip(regions, packed.places, strict=True):

@@ -11,10 +11,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Inputs = NDArray[np.uint8] | Tensor
+    """Inputs (N, H, W, 3): an array, or a tensor on the device."""
 
 
 class Sliced(Protocol):
@@ -30,7 +36,7 @@ T = TypeVar("T", bound=Sliced)
 class CombinedCalls(Generic[T]):
     """Makes the calls of several threads one after the other, and those that wait together."""
 
-    def __init__(self, run: Callable[[NDArray[np.uint8]], T], most: int) -> None:
+    def __init__(self, run: Callable[[Inputs], T], most: int) -> None:
         """Combine calls of `run`, which takes (N, H, W, 3), into batches of at most `most` images.
 
         A single call may hold more images than that; it is then made alone.
@@ -39,7 +45,7 @@ class CombinedCalls(Generic[T]):
         self._most = most
         self._device = threading.Lock()
         self._changed = threading.Lock()
-        self._waiting: deque[tuple[NDArray[np.uint8], Future[T]]] = deque()
+        self._waiting: deque[tuple[Inputs, Future[T]]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -47,7 +53,7 @@ class CombinedCalls(Generic[T]):
         with self._changed:
             return len(self._waiting)
 
-    def __call__(self, inputs: NDArray[np.uint8]) -> T:
+    def __call__(self, inputs: Inputs) -> T:
         """What `run` gives for inputs (N, H, W, 3), or raises."""
         future: Future[T] = Future()
         with self._changed:
@@ -58,21 +64,22 @@ class CombinedCalls(Generic[T]):
                 self._make(self._next())
         return future.result()
 
-    def _next(self) -> Sequence[tuple[NDArray[np.uint8], Future[T]]]:
+    def _next(self) -> Sequence[tuple[Inputs, Future[T]]]:
         """The oldest call, and those of its shape that fit beside it."""
         with self._changed:
             first = self._waiting.popleft()
-            chosen, left, count = [first], deque[tuple[NDArray[np.uint8], Future[T]]](), len(first[0])
+            chosen, count = [first], len(first[0])
+            left: deque[tuple[Inputs, Future[T]]] = deque()
             for call in self._waiting:
-                fits = count + len(call[0]) <= self._most and call[0].shape[1:] == first[0].shape[1:]
+                fits = count + len(call[0]) <= self._most and _alike(call[0], first[0])
                 (chosen if fits else left).append(call)
                 count += len(call[0]) if fits else 0
             self._waiting = left
         return chosen
 
-    def _make(self, calls: Sequence[tuple[NDArray[np.uint8], Future[T]]]) -> None:
+    def _make(self, calls: Sequence[tuple[Inputs, Future[T]]]) -> None:
         try:
-            output = self._run(np.concatenate([inputs for inputs, _ in calls]))
+            output = self._run(_joined([inputs for inputs, _ in calls]))
         except BaseException as error:
             for _, future in calls:
                 future.set_exception(error)
@@ -83,3 +90,19 @@ class CombinedCalls(Generic[T]):
         for inputs, future in calls:
             future.set_result(output[first : first + len(inputs)])
             first += len(inputs)
+
+
+def _alike(inputs: Inputs, others: Inputs) -> bool:
+    return type(inputs) is type(others) and inputs.shape[1:] == others.shape[1:]
+
+
+def _joined(parts: Sequence[Inputs]) -> Inputs:
+    """Inputs of one shape and kind as one."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if arrays:
+        return np.concatenate(arrays)
+    import torch
+
+    return torch.cat([part for part in parts if isinstance(part, torch.Tensor)])

@@ -26,9 +26,15 @@ from models.runtimes.forms import Form
 from models.runtimes.openvino_network import OpenVinoNetwork, Result
 from models.runtimes.precision import forbid_tf32
 from models.runtimes.suppression import MAX_BOXES_PER_IMAGE, NMS_IOU, suppress
+from models.runtimes.surfaces import placed
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    Picture = Image | Tensor
+    """A picture (H, W, 3), uint8, BGR: an array, or a tensor on a device."""
+    Inputs = NDArray[np.uint8] | Tensor
+    """Inputs of a network (N, H, W, 3), uint8, BGR."""
 
 INPUT_STRIDE_PX = 32
 """Sides of a detector's input are multiples of this."""
@@ -112,12 +118,12 @@ class Network:
         """Points per box of a pose network, and values per point (x, y, and score if 3); else 0, 0."""
         return self._backend.keypoints
 
-    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run on inputs (N, H, W, 3), BGR, in one call: the first output."""
         return self._backend.run(inputs)
 
     def boxes(
-        self, images: Sequence[Image], imgsz: int, confidence: float, classes: list[int] | None = None
+        self, images: Sequence[Picture], imgsz: int, confidence: float, classes: list[int] | None = None
     ) -> list[NDArray[np.float32]]:
         """Find boxes: per image, rows of x1, y1, x2, y2, score, class, then the values of each keypoint.
 
@@ -125,14 +131,15 @@ class Network:
         depend on the others.
 
         Args:
-            images: of any size each; resized to `imgsz` px on the longer side, aspect ratio kept.
+            images: of any size each; resized to `imgsz` px on the longer side, aspect ratio kept. Networks
+                that run in torch also take tensors on their device, all or none of them.
             imgsz: px, a multiple of 32.
             confidence: boxes below this score are dropped.
             classes: class indices to keep; None keeps all.
         """
         placements: list[Placement] = []
 
-        def batches() -> Iterator[NDArray[np.uint8]]:
+        def batches() -> Iterator[Inputs]:
             size = 1 if self._backend.one_by_one else len(images)
             for first in range(0, len(images), max(1, size)):
                 inputs, placed = letterbox(images[first : first + size], imgsz)
@@ -165,7 +172,7 @@ class _Backend(Protocol):
     one_by_one: bool
     """Whether a batch of images is no faster than one image after the other."""
 
-    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """The first output, in one call."""
         ...
 
@@ -174,7 +181,7 @@ class _Backend(Protocol):
         ...
 
     def boxes(
-        self, batches: Iterable[NDArray[np.uint8]], confidence: float, classes: list[int] | None
+        self, batches: Iterable[Inputs], confidence: float, classes: list[int] | None
     ) -> Iterator[NDArray[np.float32]]:
         """The boxes of each input of the batches, in px of the input; see `suppress`."""
         ...
@@ -195,14 +202,14 @@ class _OpenVino:
         self.keypoints = (points, values)
         self._end2end = metadata.get("end2end", False)
 
-    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._network(inputs)
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        return self._network(_array(inputs))
 
     def vectors(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._network.model.in_parts(inputs)
 
     def boxes(
-        self, batches: Iterable[NDArray[np.uint8]], confidence: float, classes: list[int] | None
+        self, batches: Iterable[Inputs], confidence: float, classes: list[int] | None
     ) -> Iterator[NDArray[np.float32]]:
         started: deque[Result] = deque()
 
@@ -211,7 +218,7 @@ class _OpenVino:
 
         # The next input is prepared, and the boxes of the last output are found, while others are computed.
         for inputs in batches:
-            started.append(self._network.model.start(inputs))
+            started.append(self._network.model.start(_array(inputs)))
             if len(started) > self._streams:
                 yield from oldest()
         while started:
@@ -249,14 +256,14 @@ class _Ultralytics:
         # On a CPU an image is computed alone, so that what is found in it does not depend on its neighbours.
         self._output = CombinedCalls(self._run_alone, 1 if device == "cpu" else MAX_COMBINED)
 
-    def run(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
         return np.asarray(self._output(inputs).float().cpu().numpy(), np.float32)
 
     def vectors(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self.run(inputs)
 
     def boxes(
-        self, batches: Iterable[NDArray[np.uint8]], confidence: float, classes: list[int] | None
+        self, batches: Iterable[Inputs], confidence: float, classes: list[int] | None
     ) -> Iterator[NDArray[np.float32]]:
         from ultralytics.utils.nms import non_max_suppression
 
@@ -273,14 +280,15 @@ class _Ultralytics:
             for rows in found:
                 yield np.asarray(rows.float().cpu().numpy(), np.float32)
 
-    def _run_alone(self, inputs: NDArray[np.uint8]) -> Tensor:
+    def _run_alone(self, inputs: Inputs) -> Tensor:
         import torch
 
         with torch.inference_mode():
-            if self._device == "cpu":
+            if self._device == "cpu" and isinstance(inputs, np.ndarray):
                 output = self._net(torch.from_numpy(_planes(inputs)))
             else:
-                planes = torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2).flip(1)
+                tensor = torch.from_numpy(inputs) if isinstance(inputs, np.ndarray) else inputs
+                planes = tensor.to(self._device).permute(0, 3, 1, 2).flip(1)
                 output = self._net((planes.half() if self._net.fp16 else planes.float()) / 255)
             first: Tensor = output[0] if isinstance(output, list | tuple) else output
             # TensorRT writes the next output into the same memory.
@@ -296,6 +304,10 @@ def _onnx_precision(path: Path) -> str:
         return "int8"
     half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer)
     return "f16" if half else "f32"
+
+
+def _array(inputs: Inputs) -> NDArray[np.uint8]:
+    return inputs if isinstance(inputs, np.ndarray) else np.asarray(inputs.cpu().numpy(), np.uint8)
 
 
 def _planes(inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -324,10 +336,11 @@ def square(image: Image) -> Image:
     return image[top : top + side, left : left + side]
 
 
-def letterbox(images: Sequence[Image], imgsz: int) -> tuple[NDArray[np.uint8], list[Placement]]:
+def letterbox(images: Sequence[Picture], imgsz: int) -> tuple[Inputs, list[Placement]]:
     """Put images into one input (N, H, W, 3): longer sides resized to `imgsz` px, grey beside them.
 
-    Height and width are the least multiples of 32 px that contain every image; images lie in the middle.
+    Height and width are the least multiples of 32 px that contain every image; images lie in the middle. Of
+    tensors, all on one device, the input is a tensor there.
     """
     sizes = []
     for image in images:
@@ -336,13 +349,36 @@ def letterbox(images: Sequence[Image], imgsz: int) -> tuple[NDArray[np.uint8], l
         sizes.append((max(1, round(wide * scale)), max(1, round(high * scale))))
     width = -(-max(wide for wide, _ in sizes) // INPUT_STRIDE_PX) * INPUT_STRIDE_PX
     height = -(-max(high for _, high in sizes) // INPUT_STRIDE_PX) * INPUT_STRIDE_PX
-    inputs = np.full((len(images), height, width, 3), PADDING_GREY, np.uint8)
     placements = []
-    for target, image, (wide, high) in zip(inputs, images, sizes, strict=True):
+    for image, (wide, high) in zip(images, sizes, strict=True):
         left, top = (width - wide) // 2, (height - high) // 2
         size_y, size_x = image.shape[:2]
         placements.append(Placement(wide / size_x, high / size_y, left, top, size_x, size_y))
-        if (size_x, size_y) != (wide, high):
-            image = np.asarray(cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
-        target[top : top + high, left : left + wide] = image
-    return inputs, placements
+    places = [(number, p.left, p.top) for number, p in enumerate(placements)]
+    return draw(images, sizes, places, (len(images), height, width)), placements
+
+
+def draw(
+    parts: Sequence[Picture],
+    sizes: Sequence[tuple[int, int]],
+    places: Sequence[tuple[int, int, int]],
+    shape: tuple[int, int, int],
+) -> Inputs:
+    """Inputs (N, H, W, 3) with pictures in them, grey beside: an array, or of tensors a tensor.
+
+    Args:
+        parts: pictures (H, W, 3), all arrays or all tensors on one device.
+        sizes: width and height in the input to which each is resized bilinearly, px.
+        places: of each the number of its input, and its left and top in it, px.
+        shape: N, H, W.
+    """
+    tensors = [part for part in parts if not isinstance(part, np.ndarray)]
+    if tensors:
+        return placed(tensors, sizes, places, (*shape, PADDING_GREY))
+    inputs = np.full((*shape, 3), PADDING_GREY, np.uint8)
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    for part, (wide, high), (number, left, top) in zip(arrays, sizes, places, strict=True):
+        if part.shape[:2] != (high, wide):
+            part = np.asarray(cv2.resize(part, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
+        inputs[number, top : top + high, left : left + wide] = part
+    return inputs

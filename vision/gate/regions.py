@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.runtimes.network import INPUT_STRIDE_PX, PADDING_GREY
+from models.runtimes import network
+from models.runtimes.network import INPUT_STRIDE_PX
+
+if TYPE_CHECKING:
+    from models.runtimes.network import Picture
 
 Boxes = npt.NDArray[np.float64]
 
@@ -153,16 +157,11 @@ def _pack(regions: Sequence[Region], side: int) -> Packed:
     return Packed(side, tuple(places[n] for n in range(len(regions))), len(bottoms))
 
 
-def draw(
-    image: npt.NDArray[np.uint8], regions: Sequence[Region], packed: Packed
-) -> list[npt.NDArray[np.uint8]]:
-    """The inputs (side x side x 3 each) with the regions of a picture (H x W x 3 BGR), grey elsewhere."""
-    shape = packed.side, packed.side, 3
-    inputs = [np.full(shape, PADDING_GREY, np.uint8) for _ in range(packed.inputs)]
-    for region, (number, left, top) in zip(regions, packed.places, strict=True):
-        width, height = region.input_size
-        part = image[region.y1 : region.y2, region.x1 : region.x2]
-        if part.shape[:2] != (height, width):
-            part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-        inputs[number][top : top + height, left : left + width] = part
-    return inputs
+def draw(image: Picture, regions: Sequence[Region], packed: Packed) -> list[Picture]:
+    """The inputs (side x side x 3 each) with the regions of a picture (H x W x 3 BGR), grey elsewhere.
+
+    Of a tensor, the inputs are tensors on its device.
+    """
+    parts = [image[region.y1 : region.y2, region.x1 : region.x2] for region in regions]
+    sizes = [region.input_size for region in regions]
+    return list(network.draw(parts, sizes, packed.places, (packed.inputs, packed.side, packed.side)))

@@ -87,16 +87,41 @@ def luma_size(surface: Tensor) -> Size:
 
 
 def resized(picture: Tensor, size: Size) -> Tensor:
-    """A picture (H, W, 3) resized bilinearly to width x height px, rounded: OpenCV's INTER_LINEAR but for at
-    most one level."""
+    """A picture (H, W, 3) resized to width x height px in the arithmetic of OpenCV's INTER_LINEAR.
+
+    Its weights have 11 bits, so that floating point gives other values by one level, which moves boxes.
+    """
     import torch
-    from torch.nn.functional import interpolate
 
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
-    planes = picture.permute(2, 0, 1)[None].to(torch.float32)
-    scaled = interpolate(planes, size=size[::-1], mode="bilinear", align_corners=False)[0]
-    return scaled.round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
+    left, right, weight_left, weight_right = _neighbours(picture.shape[1], size[0], picture)
+    above, below, weight_above, weight_below = _neighbours(picture.shape[0], size[1], picture)
+
+    def row(numbers: Tensor) -> Tensor:
+        lines = picture[numbers]
+        first, second = lines[:, left].to(torch.int32), lines[:, right].to(torch.int32)
+        return (first * weight_left[:, None] + second * weight_right[:, None]) >> 4
+
+    upper = row(above) * weight_above[:, None, None] >> 16
+    lower = row(below) * weight_below[:, None, None] >> 16
+    return (upper + lower + 2 >> 2).clamp_(0, 255).to(torch.uint8)
+
+
+def _neighbours(length: int, target: int, picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For each of `target` px the two px of `length` beside it, and their weights times 2048."""
+    import torch
+
+    places = (torch.arange(target, dtype=torch.float64, device=picture.device) + 0.5) * (
+        length / target
+    ) - 0.5
+    places = places.to(torch.float32).clamp(0, length - 1)
+    first = places.floor()
+    share = places - first
+    one = first.to(torch.int64)
+    two = (one + 1).clamp(max=length - 1)
+    weights = [(part * 2048).round().to(torch.int32) for part in (1 - share, share)]
+    return one, two, weights[0], weights[1]
 
 
 def grey_of_nv12(surface: Tensor, colours: Colours, size: Size) -> Tensor:

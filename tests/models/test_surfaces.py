@@ -88,7 +88,7 @@ def test_sizes_are_changed_as_opencv_changes_them(w: int, h: int, to_w: int, to_
     image = np.random.default_rng(seed).integers(0, 256, (h, w, 3)).astype(np.uint8)
     found = surfaces.resized(torch.from_numpy(image), (to_w, to_h)).numpy()
     expected = cv2.resize(image, (to_w, to_h), interpolation=cv2.INTER_LINEAR)
-    assert found.shape == expected.shape and np.abs(found.astype(int) - expected).max() <= 2
+    assert found.shape == expected.shape and np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_what_is_no_nv12_surface_is_refused() -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,7 +52,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("frames")
     ran = run_script("frames", YARD, "--output", folder, "--count", "2")
     assert ran.returncode == 0, ran.stderr
-    assert len(list(folder.glob("*.png"))) == 2
+    assert len(list(folder.glob("*.png"))) == 2 and (folder / "clips" / "yard.npz").is_file()
     return folder
 
 
@@ -78,6 +79,66 @@ def test_what_keeps_the_check_from_running_is_one_sentence(frames: Path, tmp_pat
     ran = run_script("run", frames, "--device", "cuda:99")
     assert ran.returncode == 2 and "expected a CUDA GPU number 99" in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def clip(frames: Path) -> Any:
+    [held] = check.read_clips(frames)
+    return replace(held, packets=held.packets[:60])
+
+
+def test_the_path_of_pictures_is_measured_stage_by_stage(
+    frames: Path, clip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RUN_S": 0.3, "CAMERAS": (2,), "DECODERS": (2,)}.items():
+        monkeypatch.setattr(check.path, name, value)
+    monkeypatch.setattr("models.call_timing.TIMED_S", 0.0)
+    budget = check.Budget(1000)
+    whole, stages = check.Check(check.read_frames(frames), "cpu", budget), check.Stages(budget)
+    whole.load()
+    check.whole_path(whole, check.read_clips(frames), stages)
+    assert stages.failed == []
+    [decoded] = stages.results["decoding"]
+    assert decoded["pictures"] == 250 and set(decoded["levels_apart"].values()) == {0}
+    assert len(whole.comparisons) == 2 and all(item.agrees for item in whole.comparisons)
+    assert all(item.objects > 3 for item in whole.comparisons)
+    [cameras] = stages.results["cameras"]
+    assert cameras["threads"] == 2 and cameras["decoder"] == "Software" and cameras["decoded_per_s"] > 0
+    assert stages.results["decoding_speed"][0]["pictures_per_s"] > 0
+    assert set(stages.results["pictures"][0]["ms"]) >= {"colours", "input of the network"}
+
+
+def test_a_stage_that_fails_is_one_sentence_and_the_others_go_on() -> None:
+    stages = check.Stages(check.Budget(60))
+
+    def fail() -> dict[str, Any]:
+        raise RuntimeError("the driver is too old\nand a trace of many lines")
+
+    stages.keep("decoding", "first", 1, fail)
+    stages.keep("decoding", "second", 1, lambda: {"pictures": 3})
+    stages.keep("decoding", "third", 600, lambda: {"pictures": 4})
+    assert [(item.stage, item.reason) for item in stages.failed] == [
+        ("first", "RuntimeError: the driver is too old")
+    ]
+    assert stages.results["decoding"] == [{"stage": "second", "pictures": 3}]
+    assert [item.what for item in stages.skipped] == ["third"]
+
+
+def test_pictures_that_differ_or_are_missing_are_reported(clip: Any) -> None:
+    with pytest.raises(check.path.DisagreesError, match="expected 250 pictures, as the CPU decodes, got 60"):
+        check.path.check_decoding(clip, "cpu")
+    other = {0: 255 - clip.pictures[0]}
+    wrong = replace(clip, packets=clip.packets[:5], frames=5, pictures=other)
+    with pytest.raises(check.path.DisagreesError, match="expected pictures within 2 levels"):
+        check.path.check_decoding(wrong, "cpu")
+
+
+def test_pictures_held_on_a_device_stand_in_for_decoded_ones(clip: Any) -> None:
+    held = check.path.Held(clip, "cpu")
+    surfaces = list(check.path.all_frames(held, clip.packets[:4]))
+    assert len(surfaces) == 4 and surfaces[0].nv12.shape == (864, 768)
+    picture = check.path.bgr_of_nv12(surfaces[0].nv12, clip.colours).numpy()
+    assert np.abs(picture.astype(int) - clip.pictures[0]).mean() < 3  # its chroma is averaged once more
 
 
 class StubNetworks:
@@ -110,14 +171,14 @@ def test_speed_is_measured_by_batch_size_until_the_memory_is_full(monkeypatch: p
     whole._speed("person", "torch-f32", stub, [image])
     assert stub.batches == {1, 2, 4, 8} and [item.batch for item in whole.speeds] == [1, 2, 4, 8]
     assert all(item.images_per_s > 0 and item.network_images_per_s > 0 for item in whole.speeds)
-    assert [item.reason for item in whole.skipped] == ["out of memory"]
+    assert whole.skipped[-1].reason == "out of memory"
 
 
 def test_what_does_not_fit_the_time_is_listed() -> None:
     image = np.zeros((32, 32, 3), np.uint8)
     late = check.Check([image], "cpu", check.Budget(0.0))
     late._speed("person", "torch-f32", StubNetworks(), [image])
-    assert late.speeds == [] and late.skipped[0].what.startswith("person in torch-f32: speed at batch 1, 2")
+    assert late.speeds == [] and late.skipped[-1].what.startswith("person in torch-f32: speed at batch 1, 2")
 
 
 @pytest.mark.parametrize(

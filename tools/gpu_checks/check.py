@@ -43,20 +43,30 @@ class Check:
         self.kind = device.partition(":")[0]
         self.comparisons: list[Comparison] = []
         self.speeds: list[Speed] = []
-        self.skipped: list[Skipped] = []
+        self.skipped: list[Skipped] = not_covered(self.kind)
+        self.networks: dict[str, Networks] = {}
+        self._inputs: dict[str, Sequence[Image]] = {}
 
-    def run(self) -> None:
-        """Compare and measure.
+    def load(self) -> None:
+        """Load the networks, on the CPU and on the device in each form.
 
         Raises:
-            CannotRunError: a network cannot be loaded, or nothing was found to compare.
+            CannotRunError: a network cannot be loaded.
+        """
+        forms = [F32] if self.kind == "cpu" else [F16, F32]
+        self.reference = Networks("cpu", F32)
+        self.networks = {form: Networks(self.device, form) for form in forms}
+
+    def compare(self) -> None:
+        """Compare the networks with the CPU.
+
+        Raises:
+            CannotRunError: nothing was found to compare.
         """
         from models.appearance.cropping import cut
         from models.faces.crops import head_region, square
 
-        forms = [F32] if self.kind == "cpu" else [F16, F32]
-        reference = Networks("cpu", F32)
-        devices = {form: Networks(self.device, form) for form in forms}
+        reference, devices = self.reference, self.networks
         if self.kind == "cuda":
             import torch
 
@@ -84,11 +94,13 @@ class Check:
         else:
             self.skipped.append(Skipped("mask: comparison", "the CPU finds no face in these frames"))
         self._vectors("appearance", bodies, reference, devices, compare_embeddings)
-        inputs = {"person": self.frames, "face": heads, "mask": squares, "appearance": bodies}
-        for form, networks in devices.items():
-            for name, images in inputs.items():
+        self._inputs = {"person": self.frames, "face": heads, "mask": squares, "appearance": bodies}
+
+    def measure(self) -> None:
+        """Time the networks by batch size, on what was compared."""
+        for form, networks in self.networks.items():
+            for name, images in self._inputs.items():
                 self._speed(name, form, networks, images)
-        self.skipped += not_covered(self.kind)
 
     def _out_of_comparison_time(self) -> bool:
         return self.budget.used > COMPARISON_SHARE * self.budget.seconds

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import platform
 from typing import Any
 
 from gpu_checks.report import Skipped
+from vision.sources.nvdec import missing
 
 
 def not_covered(kind: str) -> list[Skipped]:
     """What this check never covers."""
     skipped = [
-        Skipped("TensorRT engines", "this check runs the networks in torch only"),
-        Skipped("decoding on the GPU (NVDEC)", "the frames are read from image files"),
-        Skipped("resizing on the GPU", "the project resizes on the CPU"),
         Skipped("role models", "they are trained per facility; their network is the appearance network"),
         Skipped("tracking and rules", "they run on the CPU and need packages that are not required here"),
     ]
@@ -35,6 +34,9 @@ def environment(device: str) -> dict[str, Any]:
         "opencv-python",
         "opencv-python-headless",
         "numpy",
+        "PyNvVideoCodec",
+        "tensorrt",
+        "av",
     ):
         try:
             versions[package] = importlib.metadata.version(package)
@@ -46,6 +48,8 @@ def environment(device: str) -> dict[str, Any]:
         "packages": versions,
         "threads": torch.get_num_threads(),
         "gpu": None,
+        "nvdec": missing() or "can be loaded",
+        "libraries": {name: _library(name) for name in ("libnvcuvid.so.1", "libnvidia-encode.so.1")},
     }
     if torch.device(device).type == "cuda" and (torch.device(device).index or 0) < torch.cuda.device_count():
         properties = torch.cuda.get_device_properties(torch.device(device))
@@ -57,3 +61,12 @@ def environment(device: str) -> dict[str, Any]:
             "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         }
     return found
+
+
+def _library(name: str) -> str:
+    """Whether a library of the driver can be loaded: containers may lack those of video."""
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        return str(error)[:200]
+    return "can be loaded"

@@ -13,7 +13,7 @@ from models.agreement import Image
 
 if TYPE_CHECKING:
     from models.devices import Poses
-    from models.runtimes.network import Network
+    from models.runtimes.network import Network, Picture
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,7 +69,7 @@ class Networks:
             self._alone[name] = runtime.load()
         return self._alone[name]
 
-    def people(self, images: Sequence[Image]) -> list[Poses]:
+    def people(self, images: Sequence[Picture]) -> list[Poses]:
         """Boxes of people, in the form of poses without landmarks."""
         from models.devices import Poses
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class CannotRunError(Exception):
@@ -81,3 +85,57 @@ class Skipped:
 
     what: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A stage that ended with an error, and the error in one sentence."""
+
+    stage: str
+    reason: str
+
+
+@dataclass
+class Stages:
+    """Runs stages one after the other; one that fails does not keep the others from running.
+
+    Attributes:
+        budget: of the whole check.
+        failed: stages that ended with an error.
+        skipped: stages that were not run.
+        results: what stages gave, by name.
+    """
+
+    budget: Budget
+    failed: list[Failed] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    results: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, stage: str, seconds: float | None, work: Callable[[], Result]) -> Result | None:
+        """Run a stage that takes about so many seconds, if there is time: what it gives, None if nothing.
+
+        With None for the seconds it runs in any case, and keeps to the budget by itself.
+
+        Raises:
+            CannotRunError: the stage says that the whole check cannot run.
+        """
+        if seconds is not None and seconds > self.budget.left:
+            self.skipped.append(Skipped(stage, "the time budget was used up"))
+            return None
+        began = time.monotonic()
+        try:
+            result = work()
+        except CannotRunError:
+            raise
+        except Exception as error:  # a driver, a library or a kernel may fail in any way; the rest goes on
+            lines = str(error).strip().split("\n")
+            self.failed.append(Failed(stage, f"{type(error).__name__}: {lines[0][:300]}"))
+            return None
+        self.results.setdefault("seconds", {})[stage] = round(time.monotonic() - began, 1)
+        return result
+
+    def keep(self, kind: str, stage: str, seconds: float, work: Callable[[], dict[str, Any]]) -> None:
+        """Run a stage, and add what it gives to the results of a kind."""
+        found = self.run(stage, seconds, work)
+        if found is not None:
+            self.results.setdefault(kind, []).append({"stage": stage, **found})

@@ -9,7 +9,7 @@ from functools import partial
 
 import polars as pl
 
-from incidents.evaluate_log import ChunkResult, Provenance, evaluate_log
+from incidents.evaluate_log import ChunkResult, MarkedHours, Provenance, evaluate_log
 from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
 from incidents.ledger import Ledger
 from incidents.record import Incident, Status
@@ -37,6 +37,7 @@ class RecordingResult:
             "unchanged", "withdrawn", "reopened" and "second_look".
         exposures: number of entries in the exposure log.
         notices: sentences about what was not evaluated, and why.
+        marked: time for which people were ignored or marked, by start of the clock hour.
         faults: errors of incidents whose evidence could not be written, or is not as it was sealed.
     """
 
@@ -44,6 +45,7 @@ class RecordingResult:
     exposures: int = 0
     notices: list[str] = field(default_factory=list)
     faults: list[LazarettoError] = field(default_factory=list)
+    marked: MarkedHours = field(default_factory=MarkedHours)
 
 
 def record_incidents(
@@ -79,6 +81,7 @@ def record_incidents(
     entered: dict[str, bool] = {}
     for chunk in evaluate_log(home.path, ledger, facility, camera, window):
         recorder.record(chunk)
+        result.marked.add(chunk)
         exposures = [item for item in (*chunk.exposures, *chunk.open_exposures) if item.end >= window[0]]
         ledger.exposures.record(exposures, camera.id, facility.version, run)
         entered |= {item.key(camera.id): item.withdrawn is None for item in exposures}

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from incidents.evaluate_log import FoundIncidents, Provenance, evaluate_log
+from incidents.evaluate_log import FoundIncidents, MarkedHours, Provenance, evaluate_log
 from incidents.json_model import Payload, UtcTime
 from incidents.ledger import Ledger
 from incidents.local_time import utc_datetime
 from incidents.payloads import IncidentPayload
 from incidents.record import Incident
+from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch
 from pipelines.home import Home
@@ -60,6 +61,9 @@ class ReplayCameraPayload(Payload):
     start: UtcTime
     end: UtcTime
     observations: int = Field(description="Rows evaluated, one for each person and analysed frame.")
+    ignored_s: float = Field(description="Person-seconds where the camera ignores people.")
+    static_s: float = Field(description="Person-seconds of tracks that never moved; they raise nothing.")
+    reflection_s: float = Field(description="Person-seconds of suspected reflections; they raise nothing.")
     notices: list[str] = Field(description="Sentences about what was not evaluated, and why.")
 
 
@@ -87,6 +91,7 @@ class CameraReplay:
         observations: number of observations evaluated (one person in one analysed frame).
         incidents: records, by start; `run` is empty.
         notices: sentences about what was not evaluated, and why.
+        marked: time for which people were ignored or marked, in the clock hours of that time.
         counts: of the hours that were never counted under the facility file: what could have been judged.
     """
 
@@ -97,6 +102,7 @@ class CameraReplay:
     incidents: tuple[Incident, ...]
     notices: tuple[str, ...]
     counts: tuple[HourCounts, ...]
+    marked: MarkedTime = NO_TIME
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,9 @@ class Replay:
                     start=utc_datetime(item.window[0]),
                     end=utc_datetime(item.window[1]),
                     observations=item.observations,
+                    ignored_s=round(item.marked.ignored, 3),
+                    static_s=round(item.marked.static, 3),
+                    reflection_s=round(item.marked.reflection, 3),
                     notices=list(item.notices),
                 )
                 for item in self.cameras
@@ -302,12 +311,13 @@ def _deleted_hours(job: _Job, ledger: Ledger) -> int:
 
 
 def _replay_camera(job: _Job) -> CameraReplay:
-    found, count = FoundIncidents(), 0
+    found, marked, count = FoundIncidents(), MarkedHours(), 0
     notices: tuple[str, ...] = ()
     camera = job.facility.camera(job.camera)
     with Ledger.open(job.ledger, create=False) as ledger:
         for result in evaluate_log(job.home, ledger, job.facility, camera, job.window):
             found.add(result)
+            marked.add(result)
             count += result.rows
             notices = result.notices
         provenance = Provenance(ledger, job.facility, camera)
@@ -317,7 +327,9 @@ def _replay_camera(job: _Job) -> CameraReplay:
             if finding.end >= job.window[0]
         ]
         home, version = Home(job.home), job.facility.version
-        counts = count_missing(home, ledger, job.facility, [job.camera], job.window, version=version)
+        counts = count_missing(
+            home, ledger, job.facility, [job.camera], job.window, version=version, marked=marked.by_hour
+        )
         if deleted := _deleted_hours(job, ledger):
             noun = "clock hour" if deleted == 1 else "clock hours"
             notices += (
@@ -325,4 +337,13 @@ def _replay_camera(job: _Job) -> CameraReplay:
                 "then is not evaluated",
             )
     incidents.sort(key=lambda incident: (incident.start, incident.id))
-    return CameraReplay(job.camera, job.window, job.hours(), count, tuple(incidents), notices, counts)
+    return CameraReplay(
+        job.camera,
+        job.window,
+        job.hours(),
+        count,
+        tuple(incidents),
+        notices,
+        counts,
+        marked.within(job.window),
+    )

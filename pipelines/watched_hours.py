@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from incidents.coverage import Interval
 from incidents.ledger import Ledger, Run, Segment
+from incidents.rules.marks.camera_marks import MarkedTime
+from incidents.rules.marks.counting import marked_time
 from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
 from incidents.watched.hour import HourCounts
 from pipelines.home import Home
@@ -18,7 +20,7 @@ from vision.observations import HOUR
 from zones.camera import Camera
 from zones.facility import Facility
 
-COUNTING_VERSION = 4
+COUNTING_VERSION = 5
 """Part of the digest of an hour's inputs; another one has every hour counted anew when it is met."""
 DEFAULT_IMGSZ = 416
 """Longer side of the picture for person detection where the run does not say, px."""
@@ -31,11 +33,21 @@ def record_hours(
     camera: Camera,
     window: tuple[int, int],
     notices: Sequence[str] = (),
+    marked: Mapping[int, MarkedTime] | None = None,
 ) -> None:
     """Keep the counts of the clock hours that meet [start, end), microseconds UTC, in the ledger.
 
     An hour of which nothing changed since it was counted is left as it is, with its notices, unless there
     are new ones.
+
+    Args:
+        home: its log is read.
+        ledger: of that home.
+        facility: the facility file under which to count.
+        camera: the camera.
+        window: [start, end), microseconds UTC.
+        notices: sentences to keep with the counts.
+        marked: of hours that the rules evaluated, the time for which people were ignored or marked.
 
     Raises:
         LazarettoError: the log cannot be read, or the ledger cannot be written.
@@ -49,7 +61,9 @@ def record_hours(
             ledger.hours.keep(kept[0], inputs)  # Of several versions, the one used last is shown.
             continue
         said = notices or (kept[0].notices if kept is not None else ())
-        ledger.hours.keep(_count(home, ledger, facility, camera, hour, segments, coverage, said), inputs)
+        time = (marked or {}).get(hour)
+        counted = _count(home, ledger, facility, camera, hour, segments, coverage, said, time)
+        ledger.hours.keep(counted, inputs)
 
 
 def count_missing(
@@ -60,6 +74,7 @@ def count_missing(
     window: tuple[int | None, int | None],
     *,
     version: str | None = None,
+    marked: Mapping[int, MarkedTime] | None = None,
 ) -> tuple[HourCounts, ...]:
     """Count, without keeping them, the hours with footage of which the ledger has no counts.
 
@@ -70,6 +85,8 @@ def count_missing(
         cameras: ids.
         window: [start, end), microseconds UTC; None = no bound.
         version: SHA-256 of the facility file under which an hour must have been counted; None = any.
+        marked: of hours that the rules evaluated, the time for which people of the one camera were ignored or
+            marked.
 
     Raises:
         LazarettoError: the log cannot be read.
@@ -89,7 +106,8 @@ def count_missing(
         for hour in sorted(wanted - counted):
             segments = ledger.segments.within(name, hour, hour + HOUR)
             coverage = ledger.coverage.recorded(name, hour, hour + HOUR)
-            found.append(_count(home, ledger, facility, known[name], hour, segments, coverage, ()))
+            time = (marked or {}).get(hour)
+            found.append(_count(home, ledger, facility, known[name], hour, segments, coverage, (), time))
     return tuple(found)
 
 
@@ -120,15 +138,18 @@ def _count(
     segments: Sequence[Segment],
     coverage: Sequence[Interval],
     notices: Sequence[str],
+    marked: MarkedTime | None,
 ) -> HourCounts:
-    """Count one hour; the roles of its tracks may rest on what was seen in the hour before."""
+    """Count one hour; the roles and marks of its tracks may rest on what was seen in the hour before."""
     rows = observations.read(home.path, camera.id, hour - HOUR, hour + HOUR)
+    if marked is None:
+        marked = marked_time(rows, facility, camera, hour)
     moment = pl.col("t").dt.timestamp("us")
     present = rows.filter(moment >= hour)["track"].unique()
     rows = rows.filter(pl.col("track").is_in(present.implode()))
     runs = {name: ledger.runs.get(name) for name in {item.run_id for item in segments}}
     looked = [_looked(runs[item.run_id], item) for item in segments]
-    return count_hour(facility, camera, hour, rows, coverage, looked, notices)
+    return count_hour(facility, camera, hour, rows, coverage, looked, notices, marked)
 
 
 def _looked(run: Run, segment: Segment) -> Looked:

@@ -316,6 +316,12 @@ class Camera(Model):
         title="Occluders",
         description="Furniture in view that hides feet: a polygon [x, y], 0..1, around each piece as seen.",
     )
+    ignore: tuple[Polygon, ...] = Field(
+        default=(),
+        max_length=200,
+        title="Ignore",
+        description="Areas where people raise nothing, such as a screen: polygons [x, y], 0..1, around feet.",
+    )
     contact_pairs: tuple[Pair, ...] = Field(
         default=(Pair.STAFF_RESIDENT, Pair.OUTSIDER_ANY),
         title="Contact pairs",

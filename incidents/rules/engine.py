@@ -36,6 +36,8 @@ from incidents.rules.machines.tables import (
     empty_tables,
     grown,
 )
+from incidents.rules.marks.camera_marks import REASONS, CameraMarks, MarkedTime
+from incidents.rules.marks.tables import MarkCode
 from incidents.rules.measurements import CONTACT, GATHERING, MASKS, PLACE, Key
 from incidents.rules.notices import notices
 from incidents.rules.preparing import announce_compilation
@@ -82,6 +84,7 @@ class CameraRules:
         self._lifecycle = Lifecycle(self._view)
         self._health = CameraHealth(facility, self._camera, MAX_ALERTS)
         self._room = empty_room()
+        self._marks = CameraMarks()
         self._contact_found = False
         announce_compilation()
 
@@ -163,7 +166,10 @@ class CameraRules:
         tables = without_leftovers(self._view.tables, self._view.planned.plan.settings[0], self.now)
         lifecycle = self._lifecycle
         care = lifecycle.care
-        return encode(State(tables, rest, lifecycle.open, lifecycle.ended.items, care.open, care.ended))
+        marks = self._marks.save()
+        return encode(
+            State(tables, rest, lifecycle.open, lifecycle.ended.items, care.open, care.ended, marks)
+        )
 
     @classmethod
     def restore(cls, data: bytes, facility: Facility, camera: str) -> Self:
@@ -187,11 +193,17 @@ class CameraRules:
         lifecycle.open, lifecycle.ended.items = state.open, state.ended
         lifecycle.care.open, lifecycle.care.ended = state.care, state.ended_care
         rules._health.restore(rest["health"])
+        rules._marks.restore(state.marks)
         return rules
 
     def notices(self) -> tuple[str, ...]:
         """Sentences about what was not evaluated so far, and why."""
         return notices(self._view, self._contact_found)
+
+    @property
+    def marked(self) -> MarkedTime:
+        """Time so far for which people were in view and raised nothing: ignored, or marked."""
+        return self._marks.time
 
     def _plan(self, aspect: float) -> CameraPlan:
         if aspect not in self._plans:
@@ -205,9 +217,27 @@ class CameraRules:
             for number, (aspect, rows) in enumerate(runs):
                 self._view.planned = self._plan(aspect)
                 edge = int(runs[number + 1][1]["t"][0]) if number + 1 < len(runs) else until
-                self._take(rows, edge, result)
+                self._take_unmarked(rows, edge, result)
         else:
             self._take(records(np.zeros(0, ROW)), until, result)
+
+    def _take_unmarked(self, rows: Table, until: int, result: Advance) -> None:
+        """Take the rows that are not marked; where a track is marked, its incidents end."""
+        marked, taken = self._marks.take(rows, self._facility, self._camera), 0
+        for number in np.flatnonzero(marked.begins).tolist():
+            t = int(rows["t"][number])
+            # What comes before the moment of the mark is taken first.
+            edge = max(taken, int(np.searchsorted(rows["t"], t)))
+            self._take(marked.unmarked(taken, edge), t, result)
+            taken = edge
+            self._end_marked(int(rows["track"][number]), t, REASONS[MarkCode(marked.begins[number])], result)
+        self._take(marked.unmarked(taken, len(rows)), until, result)
+
+    def _end_marked(self, track: int, t: int, reason: str, result: Advance) -> None:
+        """A track is marked: its incidents end."""
+        if (slot := self._view.slot_of(track)) is not None:
+            result.events += self._lifecycle.end_of_person(slot, t, reason)
+            result.exposures += self._lifecycle.written()
 
     def _take(self, rows: Table, until: int, result: Advance) -> None:
         begin = 0
@@ -337,7 +367,7 @@ class CameraRules:
     def _same_person(self, fact: SamePerson, result: Advance) -> None:
         """Join two persons whom a reviewer found to be one. Persons who can no longer come back are skipped:
         nothing of them goes on."""
-        one, other = self._slot_of(fact.track), self._slot_of(fact.other)
+        one, other = self._view.slot_of(fact.track), self._view.slot_of(fact.other)
         if one is None or other is None or one == other:
             return
         # A fact may come at any time: what a saved state leaves out must not decide what it changes.
@@ -352,16 +382,6 @@ class CameraRules:
             f"a reviewer found tracks {fact.track:016x} and {fact.other:016x} to be one person",
             result,
         )
-
-    def _slot_of(self, track: int) -> int | None:
-        """The person who had a track."""
-        tables = self._view.tables
-        for slot in range(len(tables.persons)):
-            if tables.persons["used"][slot]:
-                known = tables.pasts["track"][slot, : int(tables.persons["tracks"][slot])].tolist()
-                if track in known or int(tables.persons["track"][slot]) == track:
-                    return slot
-        return None
 
     def _change_facility(self, change: FacilityChange, result: Advance) -> None:
         """Take over another facility file; what it does not touch goes on."""

@@ -11,7 +11,7 @@ from incidents.rules.events import Event, EventType, Finding
 from incidents.rules.exposure import Exposure
 from incidents.rules.machines.plan import microseconds
 from incidents.rules.machines.tables import FOREVER
-from incidents.rules.measurements import CONTACT, PLACE, RULES, Key, Measurements, OpenIncident
+from incidents.rules.measurements import CONTACT, GATHERING, PLACE, RULES, Key, Measurements, OpenIncident
 from incidents.rules.view import Group, Moment, View
 from vision.frames import SECOND
 
@@ -262,6 +262,15 @@ class Lifecycle:
         for key in sorted(keys):
             events += self._close(key, t, cause)
         return events
+
+    def end_of_person(self, slot: int, t: int, cause: str) -> list[Event]:
+        """Close the incidents of the person in a slot. A gathering goes on, for it rests on others too."""
+        keys = [
+            key
+            for key in self.open
+            if key[0] != GATHERING and slot in RULES[key[0]].persons(self.view, key[1], key[2])
+        ]
+        return self.end_all(keys, t, cause)
 
     def move(self, view: View, key_of: Callable[[Key], Key | None]) -> None:
         """Go on under another facility file. What does not go on was closed before."""

@@ -13,9 +13,10 @@ from incidents.rules.machines.joining import join_persons
 from incidents.rules.machines.plan import plan_camera
 from incidents.rules.machines.rows import ROW
 from incidents.rules.machines.tables import FOREVER, empty_room, empty_tables
+from incidents.rules.marks.camera_marks import CameraMarks
 from zones.facility import Camera, Facility, Identity, Place
 
-_PARTS = ("instants.advance", "joining.join_persons")
+_PARTS = ("instants.advance", "joining.join_persons", "marking.mark_rows")
 
 
 def is_prepared() -> bool:
@@ -42,6 +43,7 @@ def prepare() -> None:
     planned = plan_camera(facility, camera, 1.0)
     tables, room = empty_tables(planned.sizes), empty_room()
     advance(planned.plan, tables, records(np.zeros(0, ROW)), 0, 1, FOREVER, *room)
+    CameraMarks().take(records(np.zeros(0, ROW)), facility, camera)
     join_persons(planned.plan, tables, 0, 1, 0, 0, room.signals, room.number)
 
 

@@ -21,10 +21,11 @@ from incidents.rules.care import EndedExposure, Name, OpenExposure
 from incidents.rules.compiling import records
 from incidents.rules.ended import EndedIncident
 from incidents.rules.machines.tables import GATHERING_TABLES, PAIR_TABLES, PERSON_TABLES, Tables
+from incidents.rules.marks.camera_marks import SAVED
 from incidents.rules.measurements import Key, OpenIncident
 from incidents.rules.reading import RuleError
 
-FORMAT = "lazaretto-rules-5"
+FORMAT = "lazaretto-rules-6"
 _OPEN = TypeAdapter(list[tuple[Key, OpenIncident]])
 _ENDED = TypeAdapter(list[EndedIncident])
 _CARE = TypeAdapter(list[tuple[Name, OpenExposure]])
@@ -41,6 +42,7 @@ class State:
         rest: JSON.
         open, ended, care, ended_care: incidents and entries of the exposure log that may still change; see
             `Lifecycle` and `CareLog`.
+        marks: which tracks are marked; see `CameraMarks`.
     """
 
     tables: Tables
@@ -49,6 +51,7 @@ class State:
     ended: list[EndedIncident]
     care: dict[Name, OpenExposure]
     ended_care: list[EndedExposure]
+    marks: dict[str, np.ndarray]
 
 
 def encode(state: State) -> bytes:
@@ -60,8 +63,10 @@ def encode(state: State) -> bytes:
         kept = _trimmed(tables, name, table)
         shapes[name] = list(kept.shape)
         # The values of one field are alike, and compress better side by side.
-        fields = [kept[field] for field in kept.dtype.names] if kept.dtype.names else [kept]
-        parts += [np.ascontiguousarray(values).tobytes() for values in fields]
+        parts += [np.ascontiguousarray(values).tobytes() for values in _fields(kept)]
+    for name, table in state.marks.items():
+        shapes[name] = list(table.shape)
+        parts += [np.ascontiguousarray(values).tobytes() for values in _fields(table)]
     header = {
         "format": FORMAT,
         "rest": state.rest,
@@ -102,6 +107,9 @@ def decode(data: bytes, empty: Tables) -> State:
                 )
             values, at = _read(content, at, shape, table.dtype)
             tables[name] = records(values) if table.dtype.names else values
+        marks: dict[str, np.ndarray] = {}
+        for name, kind in SAVED.items():
+            marks[name], at = _read(content, at, tuple(header["shapes"][name]), kind)
         return State(
             Tables(**tables),
             header["rest"],
@@ -109,11 +117,17 @@ def decode(data: bytes, empty: Tables) -> State:
             _ENDED.validate_python(header["ended"]),
             dict(_CARE.validate_python(_lists(header["care"]))),
             _ENDED_CARE.validate_python(header["ended_care"]),
+            marks,
         )
     except (ValidationError, ValueError, KeyError, OSError) as error:
         raise RuleError(
             f"expected a state of a camera's rules, got one that cannot be read: {error}"
         ) from None
+
+
+def _fields(table: np.ndarray) -> list[np.ndarray]:
+    """The fields of a table, or the table itself where it has none."""
+    return [table[field] for field in table.dtype.names] if table.dtype.names else [table]
 
 
 def _lists(items: list[Any]) -> list[Any]:

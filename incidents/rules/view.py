@@ -47,6 +47,16 @@ class View:
         """The first track of the person in a slot."""
         return int(self.tables.pasts["track"][slot, 0])
 
+    def slot_of(self, track: int) -> int | None:
+        """The slot of the person who had a track; None where none is known."""
+        persons, pasts = self.tables.persons, self.tables.pasts
+        for slot in range(len(persons)):
+            if persons["used"][slot]:
+                known = pasts["track"][slot, : int(persons["tracks"][slot])].tolist()
+                if track in known or int(persons["track"][slot]) == track:
+                    return slot
+        return None
+
     def uid(self, slot: int) -> int:
         """The number of the person in a slot; slots are used again, numbers are not."""
         return int(self.tables.persons["uid"][slot])

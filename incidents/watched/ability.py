@@ -7,12 +7,14 @@ This is what the facility file alone allows, with the roles that people can have
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from incidents.rules.machines.plan import pair_subkinds
 from incidents.watched.hour import Ability
 from vision.frames import SECOND
 from vision.ground import calibration_of
 from zones.camera import Camera, Line, Role, Zone, ZoneType
+from zones.checking.ignoring import wholly_ignored
 from zones.checking.raising import NO_GATE, lacks_gate
 from zones.checking.shape import above_horizon
 from zones.facility import Facility
@@ -42,7 +44,10 @@ def abilities(
     """
     roles = frozenset(Role) if taught else possible_roles(facility, camera)
     minutes = _minutes(facility, hour)
-    hidden = above_horizon(camera, aspect)
+    hidden = dict.fromkeys(
+        above_horizon(camera, aspect), "all of it lies above the horizon of the calibration"
+    )
+    hidden |= dict.fromkeys(wholly_ignored(camera), "all of it lies where people are ignored")
     found = [
         Ability(rule="zone_crossing", place=part.id, able=not reason, reason=reason)
         for _, part in camera.parts()
@@ -109,14 +114,14 @@ def _place_reason(
     facility: Facility,
     minutes: tuple[int, int],
     roles: frozenset[Role],
-    hidden: frozenset[str],
+    hidden: Mapping[str, str],
 ) -> str:
     """Why a zone or line could raise nothing at these minutes; empty where it could."""
     always = {case.role for case, permission in permissions(part, facility).items() if permission.denied}
     if not always:
         return "it denies no role anything"
     if part.id in hidden:
-        return "all of it lies above the horizon of the calibration"
+        return hidden[part.id]
     denied = _denied_roles(part, facility, minutes)
     if not denied:
         return "it denies nothing at this time of day"

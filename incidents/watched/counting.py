@@ -11,6 +11,7 @@ import polars as pl
 
 from incidents.coverage import NO_RECORD, Interval, State, clip, summary
 from incidents.local_time import utc_datetime
+from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
 from incidents.watched.ability import abilities, metric_reason
 from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
 from incidents.watched.crowd import overlapped
@@ -55,6 +56,7 @@ def count_hour(
     coverage: Iterable[Interval],
     looked: Sequence[Looked],
     notices: Sequence[str] = (),
+    marked: MarkedTime = NO_TIME,
 ) -> HourCounts:
     """Count what a camera watched in the clock hour from `hour` on (microseconds UTC).
 
@@ -66,6 +68,7 @@ def count_hour(
         coverage: what the camera was doing, with the hour in it.
         looked: how the footage of the hour was analysed, by start.
         notices: sentences to keep with the counts.
+        marked: the time of the hour for which people were ignored or marked.
     """
     window = hour, hour + HOUR
     parts = [item for item in clip(coverage, window) if item.cause != NO_RECORD]
@@ -101,6 +104,9 @@ def count_hour(
         small_s=_rounded(int(small.sum()) * unit),
         small_px=MIN_DETECTED_HEIGHT_PX,
         crowded_s=_rounded(int(overlapped(inside).sum()) * unit),
+        ignored_s=_rounded(marked.ignored),
+        static_s=_rounded(marked.static),
+        reflection_s=_rounded(marked.reflection),
         tracks=tracks,
         tracks_assessed=assessed,
         window_s=rule.window_s,

@@ -16,7 +16,7 @@ from incidents.watched.summary import CameraWatch
 COLUMNS = (
     *("camera", "hour_utc", "hour_local", "facility_version", "analysed_s", "idle_s", "recorded_s"),
     *("could_raise", "could_not", "person_s", "feet_s", "metres_s", "role_s", "small_s", "small_px"),
-    *("crowded_s", "tracks", "tracks_assessed", "uncounted"),
+    *("crowded_s", "tracks", "tracks_assessed", "uncounted", "ignored_s", "static_s", "reflection_s"),
 )
 """Columns of the CSV: one row for each camera and clock hour; a camera without counted hours has one too.
 
@@ -70,6 +70,7 @@ def _csv(watches: Sequence[CameraWatch], timezone: str) -> str:
                     "; ".join(f"{_text(item)}: {item.reason}" for item in hour.abilities if not item.able),
                     *(hour.person_s, hour.feet_s, hour.metres_s, hour.role_s, hour.small_s, hour.small_px),
                     *(hour.crowded_s, hour.tracks, hour.tracks_assessed, left_out),
+                    *(hour.ignored_s, hour.static_s, hour.reflection_s),
                 ]
             )
     return table.getvalue()

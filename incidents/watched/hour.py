@@ -66,6 +66,17 @@ class HourCounts(Payload):
     crowded_s: float = Field(
         default=0.0, description="Person-seconds of people whose box another one overlaps."
     )
+    ignored_s: float = Field(
+        default=0.0, description="Person-seconds where the camera ignores people: nothing is raised there."
+    )
+    static_s: float = Field(
+        default=0.0,
+        description="Person-seconds of tracks that never moved (static): they raise nothing.",
+    )
+    reflection_s: float = Field(
+        default=0.0,
+        description="Person-seconds of suspected reflections: they raise nothing.",
+    )
     tracks: int = Field(description="Tracks seen for at least `window_s`.")
     tracks_assessed: int = Field(description="Those of them with `min_samples` assessed faces in `window_s`.")
     window_s: float = Field(description="Window of the mask rule, s.")

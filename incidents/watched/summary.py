@@ -29,6 +29,9 @@ class SharePayload(Payload):
     role_s: float
     small_s: float
     crowded_s: float
+    ignored_s: float
+    static_s: float
+    reflection_s: float
 
 
 class WatchPayload(Payload):
@@ -194,6 +197,7 @@ def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
         *([f"Not watched: {', '.join(idle)}."] if idle else []),
         *([f"Could raise nothing: {', '.join(unable)}."] if unable else []),
         *(text for watch in watches for text in watch.uncounted),
+        *marked_sentences(watches),
     ]
 
 
@@ -219,7 +223,25 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
     if unable:
         reasons = "; ".join(f"{_name(item)} ({item.reason})" for item in unable)
         text += f". Could not: {reasons}"
-    return [f"{text}.", *watch.uncounted, f"{name}: {_people_text(watch)}.", *watch.advice]
+    people = f"{name}: {_people_text(watch)}."
+    return [f"{text}.", *watch.uncounted, people, *marked_sentences([watch]), *watch.advice]
+
+
+def marked_sentences(watches: Sequence[CameraWatch]) -> list[str]:
+    """A sentence about people who were in view and raised nothing: ignored, static, suspected reflections."""
+    parts = [
+        f"{seconds:,.0f} {what}"
+        for field, what in (
+            ("ignored_s", "where the facility file ignores people: such an area is not watched"),
+            ("static_s", "of what never moved, such as a statue or a poster (static)"),
+            ("reflection_s", "of suspected reflections"),
+        )
+        if (seconds := sum(watch.total(field) for watch in watches)) >= 0.5
+    ]
+    if not parts:
+        return []
+    name = watches[0].camera if len(watches) == 1 else f"{len(watches)} cameras"
+    return [f"{name}: of the person-seconds in view, these raised nothing: {'; '.join(parts)}."]
 
 
 def _people_text(watch: CameraWatch) -> str:

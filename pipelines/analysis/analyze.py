@@ -117,8 +117,16 @@ def _analyze_camera(
     analysed = job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path))))
     result.cameras.append(analysed)
     if analysed.window is not None and analysed.judged_under is None:
-        notices = analysed.recording.notices
-        record_hours(request.home, ledger, request.facility, job.camera, analysed.window, notices)
+        recording = analysed.recording
+        record_hours(
+            request.home,
+            ledger,
+            request.facility,
+            job.camera,
+            analysed.window,
+            recording.notices,
+            recording.marked.by_hour,
+        )
     settle_unread(ledger, name, request.footage, opened.sources, (*opened.unread, *job.unread))
     lock.release()
     return result

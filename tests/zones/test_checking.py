@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from incidents.rules.machines.plan import COLUMNS, MINUTES, plan_camera
 from zones.checking import Check, Finding, Severity, check_facility
 from zones.checking.placement import means_forbidden_place
-from zones.facility import Direction, Line, Role, Zone, ZoneType, parse_facility
+from zones.facility import Direction, FacilityError, Line, Role, Zone, ZoneType, parse_facility
 from zones.permission import permissions, schedule_minutes
 
 SAMPLES = Path(__file__).parents[2] / "data"
@@ -351,3 +351,37 @@ def test_a_facility_is_not_changed_by_a_check() -> None:
     before = parse_facility(text)
     check_facility(text)
     assert parse_facility(text) == before
+
+
+def ignoring(*boxes: tuple[float, float, float, float]) -> str:
+    rings = ", ".join(f"[[{x}, {y}], [{x2}, {y}], [{x2}, {y2}], [{x}, {y2}]]" for x, y, x2, y2 in boxes)
+    return HEAD + f"    ignore: [{rings}]\n"
+
+
+def test_a_camera_that_ignores_most_of_its_picture_is_warned_of() -> None:
+    assert found(head=ignoring((0, 0, 1, 0.49))) == []
+    # Areas that overlap count once.
+    assert found(head=ignoring((0, 0, 1, 0.49), (0, 0.1, 1, 0.49))) == []
+    much = only(found(head=ignoring((0, 0, 1, 0.3), (0, 0.6, 1, 0.9))))
+    assert (much.severity, much.check) == (Severity.WARNING, Check.IGNORES_MUCH)
+    assert (much.line, much.field) == (10, "cameras[0].ignore") and "60%" in much.sentence
+
+
+def test_a_place_that_is_wholly_ignored_is_warned_of() -> None:
+    inside, outside = (
+        zone("a", "staff_only", (0.1, 0.1, 0.3, 0.3)),
+        zone("b", "staff_only", (0.2, 0.2, 0.5, 0.5)),
+    )
+    lines = "    lines:\n      - {id: l, type: gate, points: [[0.12, 0.12], [0.35, 0.35]]}\n"
+    findings = found(inside, outside, lines=lines, head=ignoring((0.05, 0.05, 0.4, 0.4)))
+    ignored = [finding for finding in findings if finding.check is Check.IGNORED_PLACE]
+    assert [finding.field for finding in ignored] == ["cameras[0].zones[0]", "cameras[0].lines[0]"]
+    assert all(finding.severity is Severity.WARNING for finding in ignored)
+
+
+def test_an_ignored_area_is_a_polygon_and_optional() -> None:
+    assert parse_facility(HEAD).cameras[0].ignore == ()
+    assert len(parse_facility(ignoring((0, 0, 0.5, 0.5))).cameras[0].ignore) == 1
+    crossed = HEAD + "    ignore: [[[0, 0], [1, 1], [1, 0], [0, 1]]]\n"
+    with pytest.raises(FacilityError, match="a polygon that does not cross itself"):
+        parse_facility(crossed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zones.checking import overlap, placement, raising, rules, shape
+from zones.checking import ignoring, overlap, placement, raising, rules, shape
 from zones.checking.findings import Check, Finding, Severity
 from zones.errors import LazarettoError
 from zones.facility import parse_facility
@@ -37,6 +37,7 @@ def check_facility(text: str, name: str = "<text>", aspect: float = FRAME_ASPECT
         loc = ("cameras", i)
         remarks += placement.forbidden_places(camera, loc)
         remarks += shape.shapes(facility, camera, loc, aspect)
+        remarks += ignoring.ignored(camera, loc)
         remarks += overlap.overlaps(facility, camera, loc)
         remarks += rules.ineffective_rules(facility, camera, loc)
         remarks += raising.little_raised(facility, camera, loc, aspect)

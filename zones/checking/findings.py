@@ -50,6 +50,10 @@ class Check(StrEnum):
     """A camera whose contact cannot be evaluated."""
     ABOVE_HORIZON = "above_horizon"
     """A zone or line that lies, at least in part, above the horizon."""
+    IGNORES_MUCH = "ignores_much"
+    """A camera that ignores people in most of its picture."""
+    IGNORED_PLACE = "ignored_place"
+    """A zone or line that lies wholly in areas where people are ignored."""
     TOO_SMALL = "too_small"
     """A zone or line that is smaller than the hysteresis of the rules."""
 

@@ -158,6 +158,8 @@ def _table(
         "foot_x": foot[:, 0],
         "foot_y": foot[:, 1],
         "face_height": person.face_px,
+        # People are alive: the rules would take one who never moves for a statue.
+        "face_change": 0.05,
         **probabilities,
         "mask_reason": [None if known else state for state, known in zip(states, assessed, strict=True)],
         **_clothes(person.clothes, at),

@@ -10,7 +10,7 @@ from incidents.rules.engine import Advance, CameraRules, FacilityChange, SamePer
 from incidents.rules.events import Event, EventType
 from incidents.rules.exposure import Exposure
 from incidents.rules.health import CoverageChange, HealthReport
-from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, observe, scene
+from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, norm, observe, scene
 from zones.facility import (
     ContactRule,
     Direction,
@@ -66,7 +66,8 @@ def other_ward() -> Facility:
     zones = list(camera.zones)
     zones[0] = box_zone("staff", ZoneType.STAFF_ONLY, 1, 1, 8, 8)
     zones[4] = zones[4].model_copy(update={"rules": (Rule(roles=(Role.RESIDENT,), effect=Effect.DENY),)})
-    camera = camera.model_copy(update={"zones": tuple(zones)})
+    screen = norm((7, 5), (10, 5), (10, 8), (7, 8))
+    camera = camera.model_copy(update={"zones": tuple(zones), "ignore": (screen,)})
     return facility.model_copy(update={"cameras": (camera,)})
 
 
@@ -92,7 +93,32 @@ def people(draw: st.DrawFn) -> pl.DataFrame:
             start=EVENING,
         )
         rows.append(_with_clothes(draw, _with_switches(draw, person, number)))
+    rows += draw(figures(rows[0]))
     return pl.concat(rows).sort("t", "track")
+
+
+@st.composite
+def figures(draw: st.DrawFn, person: pl.DataFrame) -> list[pl.DataFrame]:
+    """A statue that is lost and found, perhaps under another track, and the reflection of a person."""
+    found = []
+    if draw(st.booleans()):
+        at, again = draw(st.floats(0.5, 15.5)), draw(st.sampled_from([300, 301]))
+        gaps = [(t, t + draw(st.floats(0.2, 20))) for t in draw(st.lists(st.floats(0, 190), max_size=2))]
+        lost = draw(st.floats(100, 150))
+        figure = [
+            Person(300, [(0, at, 6), (lost, at, 6)], gaps=gaps, extra={"face_change": None}),
+            Person(again, [(lost + 5, at, 6), (195, at, 6)], extra={"face_change": None}),
+        ]
+        found += [observe([part], hz=2.0, start=EVENING) for part in figure]
+    if draw(st.booleans()):
+        below = person.with_columns(
+            pl.lit(400).cast(pl.Int64).alias("track"),
+            pl.col("y2").alias("y1"),
+            *((pl.col("y2") + 115).cast(pl.Float32).alias(name) for name in ("y2", "foot_y")),
+            pl.lit(0.5).cast(pl.Float32).alias("score"),
+        )
+        found.append(below)
+    return found
 
 
 def _with_switches(draw: st.DrawFn, rows: pl.DataFrame, number: int) -> pl.DataFrame:
@@ -252,3 +278,21 @@ def test_the_scenes_of_the_property_tests_have_every_kind_of_event() -> None:
     collect()
     assert {kind for kind, _ in kinds} >= {"zone_crossing", "mask_absent", "contact", "camera_health"}
     assert {event for _, event in kinds} == set(EventType)
+
+
+def test_the_scenes_of_the_property_tests_have_every_mark() -> None:
+    marked = {"ignored": 0.0, "static": 0.0, "reflection": 0.0}
+    reasons: set[str] = set()
+
+    @settings(deadline=None, max_examples=60, database=None, derandomize=True)
+    @given(people(), changes())
+    def collect(seen: pl.DataFrame, marks: list) -> None:
+        rules = CameraRules(ward(), "cam-1")
+        events = rules.advance(END, seen, marks).events
+        for name in marked:
+            marked[name] += getattr(rules.marked, name)
+        reasons.update(event.reason for event in events)
+
+    collect()
+    assert all(marked.values())
+    assert all(any(word in reason for reason in reasons) for word in ("static", "reflection"))

@@ -1,0 +1,143 @@
+"""The marks of a camera: which rows the rules are not given, and how much time that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from incidents.rules.compiling import records
+from incidents.rules.machines.plan import Bools
+from incidents.rules.machines.tables import Table
+from incidents.rules.marks.marking import mark_rows
+from incidents.rules.marks.tables import MAX_TRACKS, PAIR, MarkCode, MarkTables, empty_marks
+from vision.frames import SECOND
+from zones.checking.ignoring import in_ignored
+from zones.facility import Camera, Facility
+
+REASONS = {
+    MarkCode.STATIC: "the person is marked static: never seen to move, as a statue or a poster",
+    MarkCode.REFLECTION: "the person is marked as a suspected reflection of another one",
+}
+"""Why an incident ends when a track of it is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedTime:
+    """Time for which people were in view and raised nothing, person-seconds.
+
+    Attributes:
+        ignored: where the camera ignores people.
+        static: of tracks that were never seen to move.
+        reflection: of tracks that are suspected of being a reflection.
+    """
+
+    ignored: float = 0.0
+    static: float = 0.0
+    reflection: float = 0.0
+
+    def __sub__(self, other: MarkedTime) -> MarkedTime:
+        """The time since another moment."""
+        return MarkedTime(
+            self.ignored - other.ignored, self.static - other.static, self.reflection - other.reflection
+        )
+
+    def __add__(self, other: MarkedTime) -> MarkedTime:
+        """The time of both."""
+        return MarkedTime(
+            self.ignored + other.ignored, self.static + other.static, self.reflection + other.reflection
+        )
+
+
+NO_TIME = MarkedTime()
+"""No person was ignored or marked."""
+
+
+@dataclass(frozen=True)
+class MarkedRows:
+    """The rows of a chunk with their marks.
+
+    Attributes:
+        rows: (N,) as they were given.
+        codes: (N,) of `MarkCode`.
+        begins: (N,) the mark that a track gets at a row, if the rules were given rows of it before; else 0.
+    """
+
+    rows: Table
+    codes: np.ndarray
+    begins: np.ndarray
+
+    def unmarked(self, low: int, high: int) -> Table:
+        """The rows among [low, high) that the rules are given."""
+        if not self.codes[low:high].any():
+            return self.rows[low:high]
+        return records(np.asarray(self.rows[low:high][self.codes[low:high] == MarkCode.NONE]))
+
+
+class CameraMarks:
+    """The marks of one camera, from a moment on. What is marked depends on the rows until then alone."""
+
+    def __init__(self) -> None:
+        """Begin with a camera of which nothing was seen."""
+        self.tables = empty_marks()
+
+    def take(self, rows: Table, facility: Facility, camera: Camera) -> MarkedRows:
+        """Mark rows (N,), sorted by time and track, which follow those that were given before."""
+        count = len(rows)
+        codes, begins = np.zeros(count, np.int8), np.zeros(count, np.int8)
+        ignored = np.zeros(count, np.int8)
+        if camera.ignore:
+            ignored[_in_ignored(rows, camera)] = 1
+        rule = facility.rules.mask
+        slots = np.zeros(count, np.int64)
+        change = float(rule.min_change), float(rule.min_changing_share)
+        mark_rows(self.tables, rows, ignored, *change, slots, codes, begins)
+        return MarkedRows(rows, codes, begins)
+
+    @property
+    def time(self) -> MarkedTime:
+        """All time so far for which people were in view and raised nothing."""
+        time = self.tables.totals["time"] / SECOND
+        return MarkedTime(
+            float(time[MarkCode.IGNORED]), float(time[MarkCode.STATIC]), float(time[MarkCode.REFLECTION])
+        )
+
+    def save(self) -> dict[str, np.ndarray]:
+        """The state, without what is not in use: tables by name, and the slots of the pairs."""
+        tables = self.tables
+        tracks, places = tables.tracks.copy(), tables.places.copy()
+        tracks[tracks["used"] == 0] = np.zeros((), tracks.dtype)
+        places[places["used"] == 0] = np.zeros((), places.dtype)
+        where = np.flatnonzero(tables.pairs["used"].ravel())
+        return {
+            "marked_tracks": tracks[: _in_use(tracks)],
+            "marked_places": places[: _in_use(places)],
+            "marked_pairs": tables.pairs.ravel()[where],
+            "marked_slots": where.astype(np.int64),
+            "marked_totals": tables.totals.copy(),
+        }
+
+    def restore(self, saved: dict[str, np.ndarray]) -> None:
+        """Take over what was saved."""
+        tables = empty_marks()
+        for name in ("tracks", "places", "totals"):
+            held = saved[f"marked_{name}"]
+            getattr(tables, name)[: len(held)] = held
+        pairs = np.zeros(MAX_TRACKS * MAX_TRACKS, PAIR)
+        pairs[saved["marked_slots"]] = saved["marked_pairs"]
+        self.tables = MarkTables(
+            tables.tracks, tables.places, records(pairs.reshape(MAX_TRACKS, MAX_TRACKS)), tables.totals
+        )
+
+
+def _in_use(table: np.ndarray) -> int:
+    used = np.flatnonzero(table["used"])
+    return int(used[-1]) + 1 if len(used) else 0
+
+
+def _in_ignored(rows: Table, camera: Camera) -> Bools:
+    return in_ignored(camera, np.column_stack([rows["x"], rows["y"]]))
+
+
+SAVED = {name: table.dtype for name, table in CameraMarks().save().items()}
+"""Names and types of what `CameraMarks.save` gives."""

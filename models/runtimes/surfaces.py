@@ -112,10 +112,8 @@ def _neighbours(length: int, target: int, picture: Tensor) -> tuple[Tensor, Tens
     """For each of `target` px the two px of `length` beside it, and their weights times 2048."""
     import torch
 
-    places = (torch.arange(target, dtype=torch.float64, device=picture.device) + 0.5) * (
-        length / target
-    ) - 0.5
-    places = places.to(torch.float32).clamp(0, length - 1)
+    middles = torch.arange(target, dtype=torch.float64, device=picture.device) + 0.5
+    places = (middles * (length / target) - 0.5).to(torch.float32).clamp(0, length - 1)
     first = places.floor()
     share = places - first
     one = first.to(torch.int64)

@@ -87,7 +87,8 @@ def _network(device: str, imgsz: int, batch: int) -> tuple[Any, Any]:
     from models import registry
 
     weights = registry.resolve("person")
-    net: Any = AutoBackend(str(weights.path), device=torch.device(device), fp16=True, verbose=False).model
+    loaded: Any = AutoBackend(str(weights.path), device=torch.device(device), fp16=True, verbose=False)
+    net = loaded.model.half()
     torch.manual_seed(SEED)
     inputs = torch.rand((batch, 3, imgsz, imgsz), device=device).half()
     with torch.inference_mode():

@@ -118,6 +118,8 @@ def check_people(
 ) -> list[Comparison]:
     """Compare people found in pictures on the device with those that the CPU finds in the same pictures.
 
+    And those found in one picture a call with those found in all pictures of a size in one call.
+
     Args:
         name: of the comparison.
         pictures: each as an array and as a tensor on the device.
@@ -129,11 +131,22 @@ def check_people(
         images = [image for image, _ in pairs]
         mine = [one for image in images for one in reference.people([image])]
         theirs = [one for _, tensor in pairs for one in networks.people([tensor])]
+        # What a camera yields must not depend on the cameras whose calls are in the same batch.
+        together = networks.people([tensor for _, tensor in pairs])
         limit = HALF_PIXEL if networks.form == F32 else TOLERANCES[networks.target.kind, networks.form]
         scale = max(size) if networks.form == F32 else networks.imgsz["person"]
-        count, measures, faults = compare_poses(mine, theirs, images, scale, PERSON_CONFIDENCE, limit)
-        title = f"{name}, {size[1]} x {size[0]}, in px of the {'picture' if scale == max(size) else 'input'}"
-        found.append(Comparison(title, networks.form, networks.device, len(images), count, measures, faults))
+        unit = f"{size[1]} x {size[0]}, in px of the {'picture' if networks.form == F32 else 'input'}"
+        for title, first, second in (
+            (name, mine, theirs),
+            (f"{name}: alone and in one batch", theirs, together),
+        ):
+            count, measures, faults = compare_poses(first, second, images, scale, PERSON_CONFIDENCE, limit)
+            found.append(
+                Comparison(
+                    *(f"{title}, {unit}", networks.form, networks.device, len(images)),
+                    *(count, measures, faults),
+                )
+            )
     return found
 
 

@@ -90,7 +90,7 @@ class Face:
 class FaceFinder:
     """Finds faces in regions of images."""
 
-    def __init__(self, weights: Weights, device: Device, imgsz: int = 192) -> None:
+    def __init__(self, weights: Weights, device: Device, imgsz: int = 128) -> None:
         """Load `weights` on `device`; regions are scaled to `imgsz` px on the longer side.
 
         Raises:

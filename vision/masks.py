@@ -58,7 +58,7 @@ class MaskReader:
     """Reads mask states with face weights and mask weights."""
 
     def __init__(
-        self, face: Weights, mask: Weights, device: Device, imgsz: int = 192, face_imgsz: int = 96
+        self, face: Weights, mask: Weights, device: Device, imgsz: int = 128, face_imgsz: int = 96
     ) -> None:
         """Load both; head regions are scaled to `imgsz` px, the squares around faces to `face_imgsz` px.
 

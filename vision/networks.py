@@ -42,7 +42,7 @@ class PerceptionSettings:
 
     fps: float = 5.0
     imgsz: int = 416
-    head_imgsz: int = 192
+    head_imgsz: int = 128
     face_imgsz: int = 96
     mask_check_hz: float = MASK_CHECK_HZ
     role_check_hz: float = 0.5

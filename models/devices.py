@@ -88,6 +88,15 @@ class Device:
         return f"cuda:{self.index}" if self.kind == "cuda" else "cpu"
 
 
+def streams_for(cameras: int) -> int:
+    """The `Device.streams` that suit so many cameras side by side.
+
+    One camera waits for each call, so a call has all cores. Of several, most calls end per second where each
+    has one core: a call on two cores takes up to twice the processor time.
+    """
+    return all_streams() if cameras > 1 else 1
+
+
 def all_streams() -> int:
     """The `Device.streams` with which most calls end per second: one per core that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

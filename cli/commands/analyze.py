@@ -30,7 +30,7 @@ from cli.output import footage_progress, print_json, print_line, print_note, war
 from cli.tables import coverage_table
 from cli.watched import print_watched
 from incidents.ledger import Ledger
-from models.devices import Device, all_streams
+from models.devices import Device, streams_for
 from pipelines.analysis.analyze import analyze as run_analysis
 from pipelines.analysis.open_footage import OpenedFootage, describe_time
 from pipelines.analysis.report import AnalysisReport, report_analysis
@@ -131,7 +131,7 @@ def analyze(
     role_weights = find_role_model(folder, facility, roles)
     cameras = len({item.camera for item in footage})
     bundle = ModelBundle.load(
-        Device.choose(device, runtime, all_streams() if cameras > 1 else 1),
+        Device.choose(device, runtime, streams_for(cameras)),
         settings,
         Models(person, face, mask, appearance, role_weights),
     )

@@ -139,7 +139,7 @@ def _supervision(job: Job) -> Run:
 
 def _pipeline(job: Job, folder: Path) -> Run:
     from incidents.ledger import Ledger
-    from models.devices import Device
+    from models.devices import Device, streams_for
     from pipelines.analysis.analyze import analyze
     from pipelines.analysis.request import AnalyzeRequest
     from pipelines.assignment import Footage
@@ -152,7 +152,8 @@ def _pipeline(job: Job, folder: Path) -> Run:
     if given.imgsz is not None:
         settings = PerceptionSettings(fps=given.fps, imgsz=given.imgsz)
     models = Models(given.person, given.face, given.mask)
-    bundle = ModelBundle.load(Device.choose(given.device, given.runtime), settings, models)
+    device = Device.choose(given.device, given.runtime, streams_for(len(job.bench.cameras)))
+    bundle = ModelBundle.load(device, settings, models)
     bundle.warm_up()
     footage = [Footage(item.video, job.facility.camera(item.id)) for item in job.bench.cameras]
     home = Home(folder)

@@ -17,7 +17,7 @@ import pytest
 
 from models.appearance.inference import Embedder
 from models.appearance.sizes import HEIGHT, WIDTH
-from models.devices import Classifier, Detector, Device, PoseDetector, all_streams
+from models.devices import Classifier, Detector, Device, PoseDetector, all_streams, streams_for
 from models.errors import ModelError
 from models.exports.selection import plain_openvino
 from models.registry import resolve
@@ -136,6 +136,7 @@ def test_frequent_shapes_get_a_model_of_their_own_which_answers_the_same(
 
 def test_as_many_streams_as_cores_and_a_batch_for_each() -> None:
     assert 1 <= all_streams() <= 8
+    assert streams_for(1) == 1 and streams_for(2) == streams_for(16) == all_streams()
     assert Device.choose("cpu", streams=3) == Device("cpu", streams=3)
     assert (Device("cpu").batch, Device("cpu", streams=3).batch) == (1, 3)
 

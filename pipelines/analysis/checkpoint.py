@@ -32,7 +32,7 @@ from vision.state import State, as_part, part_of, text_array, text_of
 from zones.errors import LazarettoError
 
 MAGIC = b"lazaretto-checkpoint"
-VERSION = 3
+VERSION = 4
 """Version of the format, and of the meaning of every array in the state. Version 1 held the input of the
 tracker since the start of the stream, in one Parquet file for each segment."""
 

@@ -139,6 +139,7 @@ class Gate:
         self._planned = 0
         self._tracked = 0
         self._next_full = 0
+        self._full_frames = 0
 
     def plan(self, frame: Frame) -> DetectionPlan:
         """Decide what of the next frame the detector is given."""
@@ -155,7 +156,7 @@ class Gate:
         if motion.whole or t >= self._next_full:
             self._people.examine(np.ones(len(places), np.bool_), t)
             # Light that flickers must not cost more than the budget: then one scale has to do.
-            return self._all_scales(size, t) if t >= self._next_full else self._whole(size)
+            return self._full_frame(size, t, len(places)) if t >= self._next_full else self._whole(size)
         due = active | _meet(places, motion.boxes) | (waited >= DUE_SHARE * SECOND / HELD_HZ)
         self._people.examine(due, t)
         # A detection of the frame before may be a person of whom the tracker has not told yet.
@@ -203,7 +204,7 @@ class Gate:
             np.column_stack([np.full(len(u.boxes), n), np.full(len(u.boxes), u.t), u.tracks, u.checked])
             for n, u in self._updates
         ]
-        numbers = [self._planned, self._tracked, self._next_full, self._last_futile]
+        numbers = [self._planned, self._tracked, self._next_full, self._full_frames, self._last_futile]
         return {
             **as_part("motion", self._motion.state()),
             **as_part("futile", self._futile.state()),
@@ -222,7 +223,8 @@ class Gate:
         self._futile.restore(part_of(state, "futile"))
         self._people.restore(part_of(state, "people"))
         self._heights.restore(part_of(state, "heights"))
-        self._planned, self._tracked, self._next_full, self._last_futile = state["numbers"].tolist()
+        numbers = state["numbers"].tolist()
+        self._planned, self._tracked, self._next_full, self._full_frames, self._last_futile = numbers
         self._seen = state["seen"].astype(np.float64)
         rows, boxes = state["update_rows"].astype(np.int64), state["update_boxes"].astype(np.float64)
         self._updates = deque(
@@ -231,9 +233,17 @@ class Gate:
             for own in [rows[:, 0] == n]
         )
 
-    def _all_scales(self, size: tuple[int, int], t: int) -> DetectionPlan:
-        """A full-frame detection at the scales that the people of this camera need."""
+    def _full_frame(self, size: tuple[int, int], t: int, people: int) -> DetectionPlan:
+        """A full-frame detection at the scales that the people of this camera need.
+
+        While no person is in view, the finer scales take turns: one that motion never showed is then found
+        two or three full-frame detections later, and a quiet camera costs a third.
+        """
         scales = full_frame_scales(size, self._imgsz, self._heights.smallest())
+        if not people and self._full_frames and len(scales) > 2:
+            finer = scales[1:]
+            scales = scales[0], finer[self._full_frames % len(finer)]
+        self._full_frames += 1
         pixels = sum(_pixels(scale, size) for scale in scales)
         waits = pixels / (FULL_FRAME_BUDGET * self._settings.pixels_per_second)
         self._next_full = t + round(SECOND * max(FULL_FRAME_S, waits))

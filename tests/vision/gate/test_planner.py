@@ -210,6 +210,25 @@ def test_a_small_picture_is_detected_in_as_a_whole_where_a_person_walks() -> Non
     assert sum(plan.scales == (416,) for plan in plans[3:]) > 50
 
 
+def test_the_finer_scales_take_turns_while_no_person_is_in_view() -> None:
+    scene = np.clip(noise.normal(110, 30, (72, 128, 3)), 0, 255).astype(np.uint8).repeat(10, 0).repeat(10, 1)
+
+    def full(people: int) -> list[tuple[int, ...]]:
+        tested, found = gate(), []
+        boxes = np.array([[600, 300, 620, 350]], float)[:people]
+        for n in range(5 * 45):
+            shown = frame(n, *boxes.astype(int), scene=scene)
+            plan = tested.plan(shown)
+            tested.detected(boxes, NONE)
+            ids = np.arange(people)
+            tested.tracked(None if plan.empty else Update(shown.t, ids, boxes, np.ones(people, bool)))
+            found += [plan.scales] if len(plan.scales) > 1 else []
+        return found
+
+    assert full(people=0) == [(416, 640, 960, 1280), (416, 960), (416, 1280), (416, 640), (416, 960)]
+    assert all(len(scales) > 2 for scales in full(people=1))
+
+
 positions = st.lists(st.tuples(st.integers(0, 580), st.integers(0, 240)), min_size=30, max_size=30)
 
 

@@ -89,14 +89,17 @@ def test_a_checkpoint_that_is_none_or_another_is_refused_in_one_sentence(
         return text.removeprefix(f"{path}: ")
 
     whole = written[1]
-    assert refusal(lambda path: None) == "expected a checkpoint of version 3, found none"
+    this, next_one = checkpoint.VERSION, checkpoint.VERSION + 1
+    assert refusal(lambda path: None) == f"expected a checkpoint of version {this}, found none"
     assert (
         refusal(lambda path: path.with_suffix(".parquet").write_bytes(b"PAR1"))
-        == "expected a checkpoint of version 3, found one that an earlier version of this program wrote"
+        == f"expected a checkpoint of version {this}, found one that an earlier version of this program wrote"
     )
-    later = whole.replace(b"lazaretto-checkpoint 3", b"lazaretto-checkpoint 4", 1)
+    head = b"lazaretto-checkpoint %d"
+    later = whole.replace(head % this, head % next_one, 1)
     assert (
-        refusal(lambda path: path.write_bytes(later)) == "expected a checkpoint of version 3, got version 4"
+        refusal(lambda path: path.write_bytes(later))
+        == f"expected a checkpoint of version {this}, got version {next_one}"
     )
     assert refusal(lambda path: path.write_bytes(b"PK\3\4")) == "expected a checkpoint, got another file"
     assert (

@@ -42,7 +42,7 @@ cameras:
 
 
 def log(seconds: float) -> pl.DataFrame:
-    """A resident and a nurse, 1 m apart, twice a second."""
+    """A resident and a nurse, 1 m apart, twice a second; both bend now and then, which no statue does."""
     times = [START + i * SECOND // 2 for i in range(round(seconds * 2) + 1)]
     people = []
     for track, x in ((7, 90.0), (3, 110.0)):
@@ -50,7 +50,7 @@ def log(seconds: float) -> pl.DataFrame:
             "camera": "yard", "track": track, "width": 200, "height": 100, "score": 0.8, "foot_x": x,
             "foot_y": 60.0, "x1": x - 5, "x2": x + 5, "y1": 30.0, "y2": 60.0, "mask_reason": "not_sampled",
         }  # fmt: skip
-        people += [{**row, "t": time} for time in times]
+        people += [{**row, "t": time, "y1": 30.0 + i // 20 % 2 * 4} for i, time in enumerate(times)]
     return pl.DataFrame(people, schema={**SCHEMA, "t": pl.Int64()}).with_columns(
         pl.col("t").cast(pl.Datetime("us", "UTC"))
     ).select(list(SCHEMA)).sort("t", "track")  # fmt: skip

@@ -97,7 +97,7 @@ def of_another_tracker(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda path: path.unlink(), "expected a checkpoint of version 3, found none"),
+        (lambda path: path.unlink(), f"expected a checkpoint of version {checkpoint.VERSION}, found none"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "expected a whole checkpoint, got one that"),
         (of_an_earlier_version, "found one that an earlier version of this program wrote"),
         (of_another_tracker, "expected a state of this version, got another"),

@@ -264,13 +264,23 @@ class Lifecycle:
         return events
 
     def end_of_person(self, slot: int, t: int, cause: str) -> list[Event]:
-        """Close the incidents of the person in a slot. A gathering goes on, for it rests on others too."""
-        keys = [
-            key
-            for key in self.open
-            if key[0] != GATHERING and slot in RULES[key[0]].persons(self.view, key[1], key[2])
+        """Close the incidents of the person in a slot, and forget all that was measured of the person.
+
+        What follows is another incident, also where another belief about roles makes it one. A gathering
+        goes on, for it rests on others too.
+        """
+        rules = {name: rule for name, rule in RULES.items() if name != GATHERING}
+        measured = [
+            (name, *machine) for name, rule in rules.items() for machine in rule.machines_of(self.view, slot)
         ]
-        return self.end_all(keys, t, cause)
+        open_ones = [
+            key for key in self.open if key[0] in rules and slot in rules[key[0]].persons(self.view, *key[1:])
+        ]
+        events = self.end_all(open_ones, t, cause)
+        for key in sorted(measured):
+            self._forget(key)
+        self.measurements.interrupt(slot)
+        return events
 
     def move(self, view: View, key_of: Callable[[Key], Key | None]) -> None:
         """Go on under another facility file. What does not go on was closed before."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from incidents.rules.contact import Contacts
 from incidents.rules.events import Finding
 from incidents.rules.gathering import Gatherings
@@ -126,6 +128,16 @@ class Measurements:
         """The contact of a withdrawn incident counts no longer towards the totals of its persons."""
         if key[0] == CONTACT:
             self.view.tables.episodes["counted"][key[1], key[2]] = 0
+
+    def interrupt(self, person: int) -> None:
+        """What goes on with the person of a slot ends: what follows begins after this moment."""
+        tables = self.view.tables
+        pairs = tables.pairs
+        own = (pairs["used"] == 1) & ((pairs["a"] == person) | (pairs["b"] == person))
+        for episodes, rows in ((tables.places, person), (tables.episodes, np.flatnonzero(own))):
+            episodes["on"][rows] = 0
+            episodes["held_on"][rows] = 0
+        tables.persons["votes"][person] = 0
 
     def forget(self, key: Key) -> None:
         """Forget what the machine of a closed incident has measured, so that what follows is another one."""

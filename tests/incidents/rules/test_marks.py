@@ -136,6 +136,25 @@ def test_the_incident_of_a_statue_ends_with_the_mark_and_says_so():
     assert len(again.of(EventType.OPENED)) == 1
 
 
+@pytest.mark.parametrize("seconds", np.arange(5.5, 10, 0.5).tolist())
+def test_what_goes_on_after_a_mark_is_another_incident(seconds):
+    """A track mirrors a person for so long, then walks on by itself; the mark between is a short one."""
+    person = observe([Person(1, [(0, 3, 4), (20, 13, 4)], masks=lambda t: "unmasked")])
+    t = pl.col("t").dt.timestamp("us")
+    mirroring = reflected_below(person).filter(t < NOON + seconds * S)
+    last = mirroring.sort("t").row(-1, named=True)
+    alone = reflected_below(person).filter(t >= NOON + seconds * S)
+    alone = alone.with_columns(pl.lit(last["x1"] - 60).cast(pl.Float32).alias("x1"))
+    events = judge(FACILITY, pl.concat([person, mirroring, alone]).sort("t", "track"))
+    opened, closed = ([e.incident for e in events.of(k)] for k in (EventType.OPENED, EventType.CLOSED))
+    assert len(opened) == len(set(opened)) and len(closed) == len(set(closed))
+    by_mark = [e for e in events.of(EventType.CLOSED) if "reflection" in e.reason]
+    after = [e for e in events.of(EventType.OPENED) if by_mark and e.t > by_mark[0].t]
+    assert all(e.finding.start >= by_mark[0].t for e in after if 90 in [p.track for p in e.finding.people])
+    if seconds >= 7:
+        assert by_mark and any(90 in [p.track for p in e.finding.people] for e in after)
+
+
 def test_a_statue_is_in_no_contact_and_no_gathering():
     figures = [statue(k, 4 + 0.5 * k, 6, 0, 2000) for k in range(1, 4)]
     visitor = Person(9, [(400, 15.5, 6), (410, 5.2, 6.3), (1800, 5.2, 6.3)])

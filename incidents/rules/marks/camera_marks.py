@@ -9,7 +9,7 @@ import numpy as np
 from incidents.rules.compiling import records
 from incidents.rules.machines.plan import Bools
 from incidents.rules.machines.tables import Table
-from incidents.rules.marks.marking import mark_rows
+from incidents.rules.marks.marking import Chunk, mark_rows
 from incidents.rules.marks.tables import MAX_TRACKS, PAIR, MarkCode, MarkTables, empty_marks
 from vision.frames import SECOND
 from zones.checking.ignoring import in_ignored
@@ -91,7 +91,7 @@ class CameraMarks:
         rule = facility.rules.mask
         slots = np.zeros(count, np.int64)
         change = float(rule.min_change), float(rule.min_changing_share)
-        mark_rows(self.tables, rows, ignored, *change, slots, codes, begins)
+        mark_rows(self.tables, Chunk(rows, ignored, *change, slots, codes, begins))
         return MarkedRows(rows, codes, begins)
 
     @property

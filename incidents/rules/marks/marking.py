@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from incidents.rules.compiling import compiled
 from incidents.rules.machines.tables import Ints, Small, Table
 from incidents.rules.marks.mirroring import MOST_PEOPLE, step_pair
@@ -22,21 +24,10 @@ _PARTNER_GONE_US = 2_000_000
 """Time after which what is mirrored is out of view, microseconds."""
 
 
-@compiled
-def mark_rows(
-    tables: MarkTables,
-    rows: Table,
-    ignored: Small,
-    min_change: float,
-    min_share: float,
-    slots: Ints,
-    codes: Small,
-    begins: Small,
-) -> None:
-    """Mark rows, all rows of an instant among them.
+class Chunk(NamedTuple):
+    """The rows of a chunk, and the room for their marks.
 
-    Args:
-        tables: the state; it is changed.
+    Attributes:
         rows: (N,) of `incidents.rules.machines.rows.ROW`, sorted by time and track.
         ignored: (N,) 1 where the camera ignores people.
         min_change, min_share: of the mask rule: what a living face shows.
@@ -44,28 +35,33 @@ def mark_rows(
         codes: (N,) receives the marks, codes of `MarkCode`.
         begins: (N,) receives the mark where a track gets one of which the rules were given rows before.
     """
+
+    rows: Table
+    ignored: Small
+    min_change: float
+    min_share: float
+    slots: Ints
+    codes: Small
+    begins: Small
+
+
+@compiled
+def mark_rows(tables: MarkTables, chunk: Chunk) -> None:
+    """Mark the rows of a chunk, in which all rows of an instant are; `tables`, the state, is changed."""
+    rows = chunk.rows
     i = 0
     while i < len(rows):
         last = i + 1
         while last < len(rows) and rows[last].t == rows[i].t:
             last += 1
-        _instant(tables, rows, i, last, ignored, min_change, min_share, slots, codes, begins)
+        _instant(tables, chunk, i, last)
         i = last
 
 
 @compiled
-def _instant(
-    tables: MarkTables,
-    rows: Table,
-    first: int,
-    last: int,
-    ignored: Small,
-    min_change: float,
-    min_share: float,
-    slots: Ints,
-    codes: Small,
-    begins: Small,
-) -> None:
+def _instant(tables: MarkTables, chunk: Chunk, first: int, last: int) -> None:
+    """Mark the rows [first, last), which are of one instant."""
+    rows, slots, codes, ignored = chunk.rows, chunk.slots, chunk.codes, chunk.ignored
     tracks, totals, t = tables.tracks, tables.totals, rows[first].t
     for k in range(len(tracks)):
         if tracks[k].used == 1 and t - tracks[k].last > LOST_US:
@@ -96,7 +92,7 @@ def _instant(
         if slots[i] >= 0:
             track = tracks[slots[i]]
             hidden = track.moved == 0 and _is_hidden(tracks, rows, i, first, last, slots)
-            judge_stillness(tables, slots[i], rows[i], hidden, min_change, min_share)
+            judge_stillness(tables, slots[i], rows[i], hidden, chunk.min_change, chunk.min_share)
     _mirror(tables, rows, first, last, slots)
     for i in range(first, last):
         if i > first and rows[i].track == rows[i - 1].track:
@@ -111,7 +107,7 @@ def _instant(
             elif track.partner >= 0:
                 code = _REFLECTION
             if code != _NONE and track.mark == _NONE and track.raised == 1:
-                begins[i] = code
+                chunk.begins[i] = code
             track.mark = code
             gap = track.gap
             if code == _NONE and ignored[i] == 0:

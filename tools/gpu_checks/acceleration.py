@@ -25,7 +25,7 @@ def plain_and_graph(device: str, imgsz: int, batch: int = MAX_COMBINED) -> dict[
     with torch.inference_mode():
         expected = _first(net(inputs))
         plain = seconds_per_call(lambda: net(inputs), "cuda")
-        stream = torch.cuda.Stream(device=device)
+        stream = torch.cuda.Stream(device=device)  # type: ignore[no-untyped-call]  # torch types it as untyped
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # a graph is captured after the network has run on another stream
             for _ in range(3):

@@ -28,6 +28,7 @@ from models.call_timing import TIMED_CALLS, clear_memory, peak_memory_mb, second
 
 if TYPE_CHECKING:
     from models.devices import Poses
+    from models.runtimes.network import Inputs
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 COMPARISON_SHARE = 0.5
@@ -213,6 +214,7 @@ class Check:
 
         if name == "appearance":
             return None
+        inputs: Inputs
         if name == "mask":
             inputs = np.stack([resize(image, networks.imgsz[name]) for image in images])
         else:

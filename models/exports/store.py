@@ -35,7 +35,7 @@ MAX_LOSS = 0.01
 Project default (docs/defaults.md).
 """
 MAX_TRACKING_LOSS = 0.01
-"""An INT8 detector runs without being named where the tracks of a video lose at most this much of IDF1.
+"""A detector in less than f32 runs unnamed where the tracks of a video lose at most this much of IDF1.
 
 Project default (docs/defaults.md).
 """
@@ -103,8 +103,8 @@ class Record:
 
     @property
     def tracking_passes(self) -> bool:
-        """Whether it may run without being named: an INT8 detector has to be verified by its tracks, too."""
-        if self.task != "detect" or Form.parse(self.form).precision != "int8":
+        """Whether it may run unnamed: a detector in less than f32 has to be verified by its tracks, too."""
+        if self.task != "detect" or Form.parse(self.form).precision == "f32":
             return True
         return self.tracking_loss is not None and self.tracking_loss <= MAX_TRACKING_LOSS + 1e-9
 

@@ -1,4 +1,4 @@
-"""An INT8 detector runs unnamed only where its tracks of a video were found to lose little."""
+"""A detector in less than f32 runs unnamed only where its tracks of a video were found to lose little."""
 
 from __future__ import annotations
 
@@ -65,11 +65,14 @@ def chosen(weights: Weights, wanted: str = "auto") -> str:
     return selection.select(weights, "cpu", SIZE, wanted).name.split()[0]
 
 
-def test_an_int8_detector_runs_unnamed_up_to_the_loss_allowed(weights: Weights, tmp_path: Path) -> None:
-    export = keep(weights, tmp_path)
-    assert chosen(weights) == "openvino-f32" and chosen(weights, str(FORM)) == str(FORM)
+@pytest.mark.parametrize("form", [FORM, Form("openvino", "bf16"), Form("openvino", "f16")], ids=str)
+def test_a_detector_in_less_than_f32_runs_unnamed_up_to_the_loss_allowed(
+    weights: Weights, tmp_path: Path, form: Form
+) -> None:
+    export = keep(weights, tmp_path, form=form)
+    assert chosen(weights) == "openvino-f32" and chosen(weights, str(form)) == str(form)
     export = store.note_tracking(export, store.MAX_TRACKING_LOSS, "day.mp4")
-    assert chosen(weights) == str(FORM)
+    assert chosen(weights) == str(form)
     assert store.exports(weights)[0].record == export.record
     assert (export.record.tracking_loss, export.record.tracking_data) == (0.01, "day.mp4")
 

@@ -369,6 +369,6 @@ def test_a_day_of_a_camera_takes_seconds(tmp_path: Path) -> None:
     assert rows == 1_296_000
     assert len(found["incidents"]) > 500
     # Processor time, because other work stretches the wall clock; beside that of a fixed loop, because it
-    # stretches processor time too, where threads share a core. Seen: 32 to 44 times the loop, by the processor
-    # and by what runs beside it; twice that would be a fault.
+    # stretches processor time too, where threads share a core. Seen: 32 to 44 times the loop, by
+    # the processor and by what runs beside it; twice that would be a fault.
     assert cpu < 80 * loop_seconds()

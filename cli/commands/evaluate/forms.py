@@ -45,8 +45,9 @@ def forms(
 ) -> None:
     """Compare the tracks of a video with the person detector in another form and in the plain one.
 
-    An INT8 export of a detector runs without being named only after this has found that the tracks lose at
-    most 0.01 of IDF1: against true tracks, or without them, against the tracks of the plain form.
+    An export of a detector in less than f32 (bf16, f16, INT8) runs without being named only after this has
+    found that the tracks lose at most 0.01 of IDF1: against true tracks, or without them, against the tracks
+    of the plain form.
     """
     from evaluation.forms import FormsRequest, evaluate_forms
     from evaluation.setup import PerceptionRequest

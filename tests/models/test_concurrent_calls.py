@@ -22,6 +22,8 @@ from models.errors import ModelError
 from models.exports.selection import plain_openvino
 from models.registry import resolve
 from models.runtimes import openvino_network
+from models.runtimes.forms import Form, cpu_capabilities
+from models.runtimes.network import Network
 
 ROOT = Path(__file__).parents[2]
 SCENE = ROOT / "data" / "keyframe.jpg"
@@ -132,6 +134,21 @@ def test_frequent_shapes_get_a_model_of_their_own_which_answers_the_same(
     for results, rows in zip(calls, expected, strict=True):
         for found in results:
             np.testing.assert_allclose(found, rows, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_what_a_network_answers_does_not_depend_on_how_often_it_was_called(
+    precision: str, streams: int, scenes: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if precision == "bf16" and "BF16" not in cpu_capabilities():
+        pytest.skip("this CPU has no bf16")
+    monkeypatch.setattr(openvino_network, "CALLS_BEFORE_FIXED_SHAPE", 3)
+    network = Network(plain_openvino(resolve("person")), Form("openvino", precision), "cpu", streams)
+    first = [network.boxes([scene], 416, 0.05)[0] for scene in scenes]
+    for _ in range(5):
+        for scene, rows in zip(scenes, first, strict=True):
+            np.testing.assert_allclose(network.boxes([scene], 416, 0.05)[0], rows, atol=1e-3)
 
 
 def test_as_many_streams_as_cores_and_a_batch_for_each() -> None:

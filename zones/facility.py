@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -68,6 +69,11 @@ __all__ = [
     "parse_facility",
 ]
 
+VIET_NAM = "Asia/Ho_Chi_Minh"
+_OFFSET = r"(?i)(utc|gmt)? ?[+-]? ?\d{1,2}(:?\d\d)?"
+"""UTC+7, GMT+7, +07:00: the offset of a zone, which no name of the list has with this sign."""
+_OF_VIET_NAM = r"(?i)ha.?noi|viet.?nam|sai.?gon|hcm"
+"""Parts of names that people give to the time zone of Viet Nam, and the list does not have."""
 _CURFEW = Window.model_validate({"from": "22:00", "to": "05:00"})
 
 
@@ -75,15 +81,22 @@ class UnknownCamera(FacilityError):
     """A camera id that the facility does not have."""
 
 
+def _timezone_hint(name: str) -> str:
+    if re.fullmatch(_OFFSET, name):
+        return f"an offset is no time zone; that of Viet Nam is {VIET_NAM}"
+    near = VIET_NAM if re.search(_OF_VIET_NAM, name) else ""
+    return f"did you mean {near!r}?" if near else suggest(name, available_timezones())
+
+
 def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         refuse(
-            "a time zone of the IANA list (such as Asia/Ho_Chi_Minh)",
+            f"a time zone of the IANA list (such as {VIET_NAM})",
             describe(name),
             code=FaultCode.MALFORMED,
-            hint=suggest(name, available_timezones()),
+            hint=_timezone_hint(name),
         )
     return name
 
@@ -104,7 +117,7 @@ class Facility(Model):
     )
     facility: Identity = Field(title="Facility", description="Code, name and managing body.")
     timezone: Annotated[str, AfterValidator(_check_timezone)] = Field(
-        default="Asia/Ho_Chi_Minh",
+        default=VIET_NAM,
         title="Time zone",
         description="IANA name; schedules and reports use it.",
     )

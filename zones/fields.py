@@ -9,11 +9,17 @@ from pydantic import AfterValidator, Field
 from zones.errors import FaultCode
 from zones.validation import refuse
 
+_SURELY_PX = 2
+"""A coordinate from here on is one in pixels: nobody draws a point a whole picture away by mistake."""
+
 
 def _check_point(point: tuple[float, float]) -> tuple[float, float]:
     if not all(0 <= value <= 1 for value in point):
         refuse(
-            "a point inside the frame (x and y from 0 to 1)", str(list(point)), code=FaultCode.OUT_OF_RANGE
+            "a point inside the frame (x and y from 0 to 1)",
+            str(list(point)),
+            code=FaultCode.OUT_OF_RANGE,
+            hint="points are shares of the picture, not pixels" if max(point) >= _SURELY_PX else "",
         )
     return point
 

@@ -166,6 +166,8 @@ _EXPECTED_TYPE = {
     "finite_number": "a finite number",
 }
 """What pydantic's error types expect."""
+_OF_POLYGONS = ("ignore", "occluders")
+"""Fields that hold a list of polygons, where others hold one."""
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
 
 
@@ -181,7 +183,8 @@ def _fault(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> Fault:
     if kind == "extra_forbidden":
         known, name = list(schema_at(schema, loc[:-1]).get("properties", {})), str(loc[-1])
         expected = f"one of the fields {', '.join(known)}"
-        return Fault(expected, describe(name), FaultCode.UNKNOWN_FIELD, suggest(name, known))
+        hint = suggest(name, known) or _field_with(name, known)
+        return Fault(expected, describe(name), FaultCode.UNKNOWN_FIELD, hint)
     if kind in ("enum", "literal_error"):
         listed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
         hint = suggest(str(value), listed.split(", "))
@@ -191,7 +194,8 @@ def _fault(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> Fault:
         return Fault(count, str(context["actual_length"]), FaultCode.TOO_FEW)
     if kind == "too_long":
         count = f"at most {_counted(context['max_length'], loc)}"
-        return Fault(count, str(context["actual_length"]), FaultCode.TOO_MANY)
+        hint = _comma_hint(value, context["max_length"])
+        return Fault(count, str(context["actual_length"]), FaultCode.TOO_MANY, hint)
     if kind == "string_too_short":
         return Fault("some text", "none", FaultCode.TOO_FEW)
     if kind == "string_too_long":
@@ -201,8 +205,28 @@ def _fault(detail: ErrorDetails, loc: Loc, schema: Mapping[str, Any]) -> Fault:
             return Fault(f"{words} {context[name]:g}", got, FaultCode.OUT_OF_RANGE)
     if kind in _EXPECTED_TYPE:
         hint = "put it in quotes" if kind == "string_type" and isinstance(value, (int, float)) else ""
+        if (
+            kind == "tuple_type"
+            and isinstance(value, (int, float))
+            and len(loc) > 2
+            and loc[-3] in _OF_POLYGONS
+        ):
+            hint = f"`{loc[-3]}` is a list of polygons: put one more pair of brackets around it"
         return Fault(_EXPECTED_TYPE[kind], got, FaultCode.WRONG_TYPE, hint)
     return Fault("a valid value", got, hint=detail["msg"])
+
+
+def _field_with(name: str, known: Iterable[str]) -> str:
+    """`"did you mean 'default_role'?"` for `role`: the shortest field that has the word in its name."""
+    found = [field for field in known if name in field.split("_")]
+    return f"did you mean {min(found, key=len)!r}?" if found else ""
+
+
+def _comma_hint(value: object, most: int) -> str:
+    """What to do about `[0,45, 0,35]`, in which YAML sees twice as many numbers as there are."""
+    if isinstance(value, (list, tuple)) and len(value) == 2 * most and all(type(v) is int for v in value):
+        return "write decimals with a point, such as 0.45"
+    return ""
 
 
 def _id_hint(value: object, pattern: str | None) -> str:

@@ -109,10 +109,33 @@ def test_a_fault_has_its_line_field_code_and_value(
         ("schedule: meal", "schedule: meals", "meal"),
         ("from:", "from_:", "from"),
         ("schema: 2", "timezone: Asia/Hochiminh", "Asia/Ho_Chi_Minh"),
+        ("schema: 2", "timezone: Asia/Hanoi", "Asia/Ho_Chi_Minh"),
+        ("places: [lobby]", "places: [lobby]\n    role: resident", "default_role"),
     ],
 )
 def test_the_nearest_known_name_is_suggested(old: str, new: str, known: str) -> None:
     assert repr(known) in refused(old, new).fault.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("schema: 2", "timezone: GMT+7", "an offset is no time zone; that of Viet Nam is Asia/Ho_Chi_Minh"),
+        ("schema: 2", "timezone: '+07:00'", "an offset is no time zone"),
+        ("- [1, 1]", "- [1920, 1080]", "points are shares of the picture, not pixels"),
+        ("- [1, 1]", "- [1, 1.01]", ""),
+        ("- [1, 1]", "- [0,45, 0,35]", "write decimals with a point, such as 0.45"),
+        ("- [1, 1]", "- [1, 1, 1]", ""),
+        (
+            "places: [lobby]",
+            "places: [lobby]\n    ignore: [[0.1, 0.1], [0.2, 0.1], [0.2, 0.3]]",
+            "`ignore` is a list of polygons: put one more pair of brackets around it",
+        ),
+    ],
+)
+def test_a_usual_mistake_is_told_from_others(old: str, new: str, hint: str) -> None:
+    found = refused(old, new).fault.hint
+    assert hint in found and bool(hint) == bool(found)
 
 
 @pytest.mark.parametrize(

@@ -161,4 +161,5 @@ def _looked(run: Run, segment: Segment) -> Looked:
         int(imgsz) if isinstance(imgsz, (int, float)) else DEFAULT_IMGSZ,
         float(fps) if isinstance(fps, (int, float)) else DEFAULT_FPS,
         "roles" in run.models,
+        run.settings.get("gate") is True,
     )

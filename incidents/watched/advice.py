@@ -12,7 +12,7 @@ import polars as pl
 
 from incidents.watched.crowd import crowd_advice
 from incidents.watched.hour import Ability, Advice
-from incidents.watched.picture import IMGSZ_STEP, MAX_IMGSZ, whole_picture_advice
+from incidents.watched.picture import IMGSZ_STEP, MAX_IMGSZ, DetectorView, whole_picture_advice
 from vision.frames import SECOND
 from vision.ground import Foot
 from zones.camera import Camera, Line, Zone
@@ -73,7 +73,7 @@ class Fit(NamedTuple):
 
 
 def advice(
-    rows: pl.DataFrame, camera: Camera, abilities: Sequence[Ability], imgsz: int, metric: bool
+    rows: pl.DataFrame, camera: Camera, abilities: Sequence[Ability], view: DetectorView, metric: bool
 ) -> tuple[Advice, ...]:
     """What should be changed, by the observations of an hour.
 
@@ -81,16 +81,16 @@ def advice(
         rows: the observations of the hour, as `vision.ground.locate` returns them.
         camera: the camera.
         abilities: what it could raise; only zones and lines that can raise something are looked at.
-        imgsz: px of the longer side of the picture in which people were detected.
+        view: how the detector saw the picture.
         metric: whether places are known in metres.
     """
     if rows.is_empty():
         return ()
     able = {item.place for item in abilities if item.rule == "zone_crossing" and item.able}
     found = (
-        Advice(about="small_people", sentence=_small_people(rows, camera, able, imgsz)),
-        Advice(about="crowd", sentence=crowd_advice(rows, imgsz)),
-        Advice(about="fragments", sentence=_fragments(rows, imgsz)),
+        Advice(about="small_people", sentence=_small_people(rows, camera, able, view)),
+        Advice(about="crowd", sentence=crowd_advice(rows, view.imgsz)),
+        Advice(about="fragments", sentence=_fragments(rows, view.imgsz)),
         Advice(about="speed", sentence=_speed(rows, metric)),
     )
     return tuple(item for item in found if item.sentence)
@@ -116,9 +116,10 @@ def fit_heights(rows: pl.DataFrame) -> Fit | None:
     return Fit(float(slope), float(offset)) if slope > 0 else None
 
 
-def _small_people(rows: pl.DataFrame, camera: Camera, able: set[str | None], imgsz: int) -> str:
+def _small_people(rows: pl.DataFrame, camera: Camera, able: set[str | None], view: DetectorView) -> str:
     width, height = int(rows["width"][-1]), int(rows["height"][-1])
-    scale = imgsz / max(width, height)
+    longer = max(width, height)
+    scale = view.scale(longer)
     tall = (rows["y2"] - rows["y1"]).to_numpy().astype(np.float64) * scale
     share = float((tall < MIN_DETECTED_HEIGHT_PX).mean())
     found, least = [], math.inf
@@ -135,15 +136,20 @@ def _small_people(rows: pl.DataFrame, camera: Camera, able: set[str | None], img
         if small:
             least = min(least, *small.values())
             places = ", ".join(f"{name} (about {px:.0f} px)" for name, px in small.items())
-            found.append(f"people are lower than that at {places}, if anyone is there")
+            found.append(f"anybody at {places} would be")
     if not found:
         return ""
-    needed = IMGSZ_STEP * math.ceil(imgsz * MIN_DETECTED_HEIGHT_PX / max(least, 1.0) / IMGSZ_STEP)
-    closer = "a camera nearer to them"
-    remedy = f"--imgsz {needed} into another home, or {closer}" if needed <= MAX_IMGSZ else closer
+    remedy, scaled = "a camera nearer to them", ""
+    if scale < 1:
+        scaled = f", as scaled to {view.imgsz} px,"
+        needed = IMGSZ_STEP * math.ceil(view.imgsz * MIN_DETECTED_HEIGHT_PX / max(least, 1.0) / IMGSZ_STEP)
+        if needed <= MAX_IMGSZ:
+            remedy = f"--imgsz {needed} into another home, or {remedy}"
+    else:
+        remedy += ", or its stream of more pixels"
     return (
-        f"camera {camera.id}: people may be missed: under {MIN_DETECTED_HEIGHT_PX:g} px of the picture, as "
-        f"scaled to {imgsz} px, they are often not found, and {' and '.join(found)}; use {remedy}"
+        f"camera {camera.id}: people may be missed: under {MIN_DETECTED_HEIGHT_PX:g} px of the "
+        f"picture{scaled} they are often not found, and {' and '.join(found)}; use {remedy}"
     )
 
 

@@ -16,6 +16,7 @@ from incidents.watched.ability import abilities, metric_reason
 from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
 from incidents.watched.crowd import overlapped
 from incidents.watched.hour import Ability, HourCounts, mask_reason
+from incidents.watched.picture import DetectorView
 from vision.frames import SECOND
 from vision.ground import Foot, locate
 from vision.observations import HOUR
@@ -39,6 +40,7 @@ class Looked:
         imgsz: px of the longer side of the picture in which people were detected.
         fps: frames analysed per second, at most.
         taught: whether a role model was in use.
+        regions: whether small people were also looked for at the picture's own scale (the gate).
     """
 
     start: int
@@ -46,6 +48,12 @@ class Looked:
     imgsz: int
     fps: float
     taught: bool
+    regions: bool = False
+
+    @property
+    def view(self) -> DetectorView:
+        """How the detector saw the picture."""
+        return DetectorView(self.imgsz, self.regions)
 
 
 def count_hour(
@@ -111,7 +119,7 @@ def count_hour(
         tracks_assessed=assessed,
         window_s=rule.window_s,
         min_samples=rule.min_samples,
-        advice=advice(inside, camera, found, looked[-1].imgsz, metric) if looked else (),
+        advice=advice(inside, camera, found, looked[-1].view, metric) if looked else (),
         notices=tuple(notices),
     )
 
@@ -146,11 +154,13 @@ def _small(rows: pl.DataFrame, looked: Sequence[Looked]) -> Bools:
         return np.zeros(len(rows), np.bool_)
     starts = np.array([item.start for item in looked], np.int64)
     sizes = np.array([item.imgsz for item in looked], np.float64)
+    own_scale = np.array([1.0 if item.regions else 0.0 for item in looked])
     t = rows["t"].dt.timestamp("us").to_numpy()
-    imgsz = sizes[np.maximum(np.searchsorted(starts, t, side="right") - 1, 0)]
+    by = np.maximum(np.searchsorted(starts, t, side="right") - 1, 0)
     tall = (rows["y2"] - rows["y1"]).to_numpy().astype(np.float64)
     longer = np.maximum(rows["width"].to_numpy(), rows["height"].to_numpy()).astype(np.float64)
-    return np.asarray(tall * imgsz / longer < MIN_DETECTED_HEIGHT_PX, dtype=np.bool_)
+    scale = np.maximum(sizes[by] / longer, own_scale[by])
+    return np.asarray(tall * scale < MIN_DETECTED_HEIGHT_PX, dtype=np.bool_)
 
 
 def _tracks(

@@ -60,9 +60,7 @@ class HourCounts(Payload):
     metres_s: float = Field(description="Person-seconds with a position in metres that the rules accept.")
     role_s: float = Field(description="Person-seconds with a role known beyond the camera's default.")
     small_s: float = Field(description="Person-seconds of people lower than `small_px` as the detector saw.")
-    small_px: float = Field(
-        description="Height in the scaled picture under which the detector misses people."
-    )
+    small_px: float = Field(description="Height in the detector's input under which people are often missed.")
     crowded_s: float = Field(
         default=0.0, description="Person-seconds of people whose box another one overlaps."
     )

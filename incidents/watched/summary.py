@@ -254,7 +254,7 @@ def _people_text(watch: CameraWatch) -> str:
             ("feet_s", "with visible feet"),
             ("metres_s", "placed in metres"),
             ("role_s", "with a role known beyond the camera's default"),
-            ("small_s", f"smaller than the detector needs ({last.small_px:g} px of the scaled picture)"),
+            ("small_s", f"smaller than the detector needs ({last.small_px:g} px as the detector saw them)"),
             ("crowded_s", "partly behind or before others"),
         )
     ]

@@ -60,6 +60,8 @@ def analyze(
     settings = {
         "fps": bundle.settings.fps,
         "imgsz": bundle.settings.imgsz,
+        "gate": bundle.settings.gate.on,
+        "pixels_per_second": bundle.settings.gate.pixels_per_second,
         "tracker": bundle.settings.tracker.name,
         "head_imgsz": bundle.settings.head_imgsz,
         "face_imgsz": bundle.settings.face_imgsz,

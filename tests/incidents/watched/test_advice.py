@@ -9,6 +9,7 @@ import pytest
 
 from incidents.watched.advice import Advice, advice, fit_heights, walking_speeds
 from incidents.watched.hour import Ability
+from incidents.watched.picture import DetectorView
 from tests.incidents.rules.rule_scenes import (
     HEIGHT,
     Person,
@@ -31,11 +32,15 @@ def corridor(people: Sequence[Person]) -> pl.DataFrame:
     return rows.with_columns(y1=(pl.col("y2") - tall).cast(pl.Float32))
 
 
-def told(rows: pl.DataFrame, *places: Zone | Line, imgsz: int = 416, metric: bool = False) -> dict[str, str]:
+def told(
+    rows: pl.DataFrame, *places: Zone | Line, imgsz: int = 416, regions: bool = False, metric: bool = False
+) -> dict[str, str]:
     facility: Facility = scene(*places, calibrated=metric)
     able = [Ability(rule="zone_crossing", place=place.id, able=True, reason="") for place in places]
     camera = facility.cameras[0]
-    found: tuple[Advice, ...] = advice(locate(rows, camera), camera, able, imgsz, metric)
+    found: tuple[Advice, ...] = advice(
+        locate(rows, camera), camera, able, DetectorView(imgsz, regions), metric
+    )
     return {item.about: item.sentence for item in found}
 
 
@@ -71,7 +76,7 @@ def test_a_gate_that_can_raise_nothing_is_not_named() -> None:
     rows = corridor(UP_AND_DOWN)
     unable = [Ability(rule="zone_crossing", place="gate", able=False, reason="closed")]
     camera = scene(GATE, calibrated=False).cameras[0]
-    assert advice(locate(rows, camera), camera, unable, 208, False) == ()
+    assert advice(locate(rows, camera), camera, unable, DetectorView(208), False) == ()
 
 
 @pytest.mark.parametrize(("small", "named"), [(0, False), (2, False), (6, True), (100, True)])
@@ -84,6 +89,20 @@ def test_small_people_are_said_from_a_share_on(small: int, named: bool) -> None:
     if named:
         assert f"{small} % of the person-seconds" in text
         assert "--imgsz 512" in text
+
+
+@pytest.mark.parametrize(("tall", "named"), [(20, True), (31, True), (33, False), (60, False)])
+def test_with_regions_people_are_small_in_the_picture_itself(tall: int, named: bool) -> None:
+    rows = observe([Person(1, [(0, 8, 6), (19.8, 8, 6)])]).with_columns(
+        y1=(pl.col("y2") - tall).cast(pl.Float32)
+    )
+    text = told(rows, regions=True).get("small_people", "")
+    assert bool(text) is named
+    if named:
+        assert "under 32 px of the picture they are often not found" in text
+        assert "--imgsz" not in text
+        assert text.endswith("use a camera nearer to them, or its stream of more pixels")
+    assert told(rows)["small_people"], "as a whole, the picture shows them under 32 px"
 
 
 def test_people_too_small_for_any_size_need_another_camera() -> None:

@@ -30,10 +30,11 @@ def count(
     imgsz: int = 640,
     taught: bool = False,
     rows: pl.DataFrame | None = None,
+    regions: bool = False,
 ) -> HourCounts:
     rows = observe(people, start=hour) if rows is None else rows
     coverage = [Interval("cam-1", hour, hour + 60 * SECOND, State.ANALYSED)]
-    looked = [Looked(hour, hour + HOUR, imgsz, 5.0, taught)]
+    looked = [Looked(hour, hour + HOUR, imgsz, 5.0, taught, regions)]
     return count_hour(facility, facility.cameras[0], hour, rows, coverage, looked)
 
 
@@ -134,9 +135,15 @@ def test_a_role_may_rest_on_what_was_seen_in_the_hour_before() -> None:
     assert count(scene(door), rows=later).role_s == 0
 
 
-@pytest.mark.parametrize(("imgsz", "small"), [(314, True), (316, False), (640, False)])
-def test_people_are_small_at_the_scale_at_which_the_detector_saw_them(imgsz: int, small: bool) -> None:
-    counts = count(scene(WALL), [stay(1, 8, 6, 0, 19.8)], imgsz=imgsz)  # 130 px of 1280: 31.9 px at 314
+@pytest.mark.parametrize(
+    ("imgsz", "regions", "small"),
+    [(314, False, True), (316, False, False), (640, False, False), (314, True, False)],
+)
+def test_people_are_small_at_the_scale_at_which_the_detector_saw_them(
+    imgsz: int, regions: bool, small: bool
+) -> None:
+    people = [stay(1, 8, 6, 0, 19.8)]  # 130 px of 1280: 31.9 px at 314
+    counts = count(scene(WALL), people, imgsz=imgsz, regions=regions)
     assert counts.small_s == (counts.person_s if small else 0)
 
 

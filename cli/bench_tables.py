@@ -45,6 +45,19 @@ def workload_table(result: BenchResult) -> Table:
     return made
 
 
+def machine_text(result: BenchResult) -> str:
+    """What the figures depend on: the processor, its cores and capabilities, the footage, the runtime."""
+    machine, settings = result.machine, result.request.settings
+    listed = machine["capabilities"]
+    able = ", ".join(map(str, listed)) if isinstance(listed, list) and listed else "none of those asked for"
+    used = next(iter(result.rows.values())).timing.footage_s
+    return (
+        f"Machine: {machine['processor']}, {machine['cores_usable']} cores, capabilities: {able}. "
+        f"{used:.0f} camera-seconds, runtime {settings.runtime}. Ratios of one run count, and only on such a "
+        "machine; under a minute or two, little can be told."
+    )
+
+
 def curve_table(result: BenchResult) -> Table:
     """A row for each workload and number of cameras."""
     columns = ("workload", "cameras", "wall s per camera-s", "CPU-s per camera-s", "peak MB")

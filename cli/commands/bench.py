@@ -150,10 +150,11 @@ def _build(
 
 
 def _print(result: BenchResult) -> None:
-    from cli.bench_tables import curve_table, workload_table
+    from cli.bench_tables import curve_table, machine_text, workload_table
 
     console = Console()
     console.print(workload_table(result))
+    console.print(machine_text(result), soft_wrap=True, highlight=False)
     console.print(f"Events: {result.truth}.", soft_wrap=True, highlight=False)
     if result.curve:
         console.print(curve_table(result))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,11 @@ def test_the_incidents_of_a_home_are_scored_against_an_events_file(
     duration_us = open_source(YARD, "yard", 0).info.duration_us
     assert duration_us is not None
     assert ran.json["counts"]["camera_hours"] == pytest.approx(duration_us / 3600e6, rel=0.01)
-    table = lazaretto("evaluate", "events", "--home", home, "--events", truth)
+    table = lazaretto("evaluate", "events", "--home", home, "--events", truth, COLUMNS="150")
     assert table.code == 0 and "false alarms per camera-hour" in table.out
+    narrow = lazaretto("evaluate", "events", "--home", home, "--events", truth, COLUMNS="80")
+    assert narrow.code == 0 and "…" not in narrow.out, "a figure that is cut off is another figure"
+    assert sorted(re.findall(r"\d\.\d{3}", narrow.out)) == sorted(re.findall(r"\d\.\d{3}", table.out))
 
 
 def test_the_schema_of_a_truth_file_is_printed() -> None:

@@ -169,7 +169,7 @@ def _mistake_tables(accuracy: EventAccuracy) -> list[Table]:
     more = f", the first {MAX_MISTAKE_ROWS} of {len(rows)}" if len(rows) > MAX_MISTAKE_ROWS else ""
     made = table(f"Missed events and false alarms{more}", "")
     for column in ("start (UTC)", "camera", "kind", "zone"):
-        made.add_column(column, no_wrap=True)
+        made.add_column(column, overflow="fold")
     for word, item in rows[:MAX_MISTAKE_ROWS]:
         made.add_row(word, to_iso(item.start)[:19], item.camera, item.kind.replace("_", " "), item.zone or "")
     return [made]

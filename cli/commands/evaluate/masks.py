@@ -88,7 +88,7 @@ def _people_table(people: Sequence[Outcome]) -> Table:
 def _confusion_table(accuracy: MaskAccuracy) -> Table:
     made = table("People by truth (rows) and decision (columns)", "")
     for word in (*accuracy.confusion["masked"], "recall", "precision"):
-        made.add_column(word, justify="right", no_wrap=True)
+        made.add_column(word, justify="right", overflow="fold")
     for state, row in accuracy.confusion.items():
         counts = (str(count) for count in row.values())
         made.add_row(

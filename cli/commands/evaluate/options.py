@@ -51,10 +51,11 @@ def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def table(title: str, *columns: str) -> Table:
-    """A table whose first column is text and whose others are numbers."""
-    made = Table(title=title, title_justify="left")
+    """A table whose first column is text and whose others are numbers; in a narrow one, cells are wrapped."""
+    made = Table(title=title, title_justify="left", padding=(0, 0, 0, 1), pad_edge=False)
     for number, column in enumerate(columns):
-        made.add_column(column, justify="right" if number else "left", no_wrap=True)
+        # A number that is cut off at its end would be read as another one.
+        made.add_column(column, justify="right" if number else "left", overflow="fold")
     return made
 
 
@@ -77,6 +78,7 @@ def print_report(report: Report, tables: Sequence[Table], as_json: bool, output:
         f"seed {report.seed}. * {EXACT}.",
         style="dim",
         highlight=False,
+        soft_wrap=True,
     )
     for note in report.notes:
-        console.print(note, style="dim", highlight=False)
+        console.print(note, style="dim", highlight=False, soft_wrap=True)

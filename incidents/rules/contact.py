@@ -33,7 +33,8 @@ from zones.facility import Pair, Role
 
 KIND = "contact"
 LIMITATION = (
-    "totals hold per track, door anchor or reviewer's link: anonymous tracks do not survive leaving the view"
+    "a total is of one track, one door, or tracks that a reviewer linked: a person who leaves the view and "
+    "comes back counts as another"
 )
 """The limitation of every total of contact. It is stated wherever a total is.
 

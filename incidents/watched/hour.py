@@ -58,7 +58,7 @@ class HourCounts(Payload):
     person_s: float = Field(description="Person-seconds, all.")
     feet_s: float = Field(description="Person-seconds with visible feet.")
     metres_s: float = Field(description="Person-seconds with a position in metres that the rules accept.")
-    role_s: float = Field(description="Person-seconds with a role known beyond the camera's default.")
+    role_s: float = Field(description="Person-seconds with a role by clothes or by a zone of origin.")
     small_s: float = Field(description="Person-seconds of people lower than `small_px` as the detector saw.")
     small_px: float = Field(description="Height in the detector's input under which people are often missed.")
     crowded_s: float = Field(

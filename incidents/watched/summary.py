@@ -213,7 +213,7 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
     if watch.unknown_s >= 1:
         text += f"; of another {duration_text(watch.unknown_s)} in that time nothing is recorded"
     if not watch.hours:
-        text += "; what could have been raised under this facility file was not counted."
+        text += "; what this facility file could have raised in that time is not known: no hour of it was counted."
         return [text, *watch.uncounted]
     able, unable = watch.could_raise, watch.could_not
     if able:
@@ -253,7 +253,7 @@ def _people_text(watch: CameraWatch) -> str:
         for field, what in (
             ("feet_s", "with visible feet"),
             ("metres_s", "placed in metres"),
-            ("role_s", "with a role known beyond the camera's default"),
+            ("role_s", "with a role by clothes or by a door (the others have the camera's default)"),
             ("small_s", f"smaller than the detector needs ({last.small_px:g} px as the detector saw them)"),
             ("crowded_s", "partly behind or before others"),
         )

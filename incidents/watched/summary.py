@@ -213,7 +213,7 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
     if watch.unknown_s >= 1:
         text += f"; of another {duration_text(watch.unknown_s)} in that time nothing is recorded"
     if not watch.hours:
-        text += "; what this facility file could have raised in that time is not known: no hour of it was counted."
+        text += "; what this facility file could have raised then is not known: no hour of it was counted."
         return [text, *watch.uncounted]
     able, unable = watch.could_raise, watch.could_not
     if able:

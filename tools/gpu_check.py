@@ -107,7 +107,12 @@ def whole_path(check: Check, clips: Sequence[Clip], stages: Stages) -> None:
     largest = max(clips, key=lambda clip: (clip.size[0] * clip.size[1], clip.rate))
     imgsz = check.reference.imgsz["person"]
     for clip in clips if decodes else ():
-        stages.keep("decoding", f"decoding {clip.name}", 5, partial(path.check_decoding, clip, device))
+        stages.keep(
+            "decoding",
+            f"decoding {clip.name}",
+            5,
+            partial(path.check_decoding, clip, path.opener(clip, device)),
+        )
     stages.keep("pictures", "pictures on the device", 10, lambda: path.check_pictures(largest, device, imgsz))
     for form, networks in check.networks.items():
 
@@ -123,8 +128,9 @@ def whole_path(check: Check, clips: Sequence[Clip], stages: Stages) -> None:
             "decoding_speed",
             f"{count} decoders",
             short,
-            partial(path.decoding_speed, largest, device, count),
+            partial(path.decoding_speed, largest, path.opener(largest, device), count),
         )
+    by_ffmpeg(clips, largest, device, stages)
     for form, networks in check.networks.items():
         for count in path.CAMERAS:
             stages.keep(
@@ -133,6 +139,19 @@ def whole_path(check: Check, clips: Sequence[Clip], stages: Stages) -> None:
                 2 * short,
                 partial(path.camera_speed, largest, networks, count, imgsz),
             )
+
+
+def by_ffmpeg(clips: Sequence[Clip], largest: Clip, device: str, stages: Stages) -> None:
+    """Decoding as `--decoder nvdec` does it: by FFmpeg, pictures copied to the memory of the CPU."""
+    if not path.has_ffmpeg():
+        stages.skipped.append(Skipped("decoding by FFmpeg", "it needs the package av (pip install av)"))
+        return
+    for clip in clips:
+        work = partial(path.check_decoding, clip, path.ffmpeg(clip, device))
+        stages.keep("ffmpeg", f"decoding {clip.name} by FFmpeg", 5, work)
+    for count in path.DECODERS if device != "cpu" else ():
+        speed = partial(path.decoding_speed, largest, path.ffmpeg(largest, device), count)
+        stages.keep("ffmpeg_speed", f"{count} decoders by FFmpeg", path.RUN_S + 1, speed)
 
 
 def accelerated(device: str, stages: Stages) -> None:

@@ -68,7 +68,7 @@ def select(weights: Weights, device: str, imgsz: int, wanted: str = AUTO) -> Run
 
 def export_in_use(weights: Weights, device: str, imgsz: int, form: Form) -> Export | None:
     """The verified export of weights that runs where its form is named; None where there is none."""
-    found = [export for export in _usable(weights, device, imgsz) if export.record.form == str(form)]
+    found = _usable(weights, device, imgsz, form)
     return found[0] if found else None
 
 
@@ -123,12 +123,13 @@ def _named(weights: Weights, device: str, imgsz: int, form: Form) -> Runtime:
     )
 
 
-def _usable(weights: Weights, device: str, imgsz: int) -> list[Export]:
-    """Exports that were verified for such a device and size and can run here."""
+def _usable(weights: Weights, device: str, imgsz: int, form: Form | None = None) -> list[Export]:
+    """Exports, of one form or of any, that were verified for such a device and size and can run here."""
     return [
         export
         for export in store.exports(weights)
-        if export.record.imgsz == imgsz
+        if (form is None or export.record.form == str(form))
+        and export.record.imgsz == imgsz
         and export.record.device == device.partition(":")[0]
         and export.record.passes
         and Form.parse(export.record.form).obstacle(device) is None

@@ -103,8 +103,9 @@ def test_the_path_of_pictures_is_measured_stage_by_stage(
     assert len(whole.comparisons) == 4 and all(item.agrees for item in whole.comparisons)
     assert all(item.objects > 3 for item in whole.comparisons)
     [cameras] = stages.results["cameras"]
-    assert cameras["threads"] == 2 and cameras["decoder"] == "Software" and cameras["decoded_per_s"] > 0
+    assert cameras["threads"] == 2 and cameras["decoder"] == "Ffmpeg" and cameras["decoded_per_s"] > 0
     assert stages.results["decoding_speed"][0]["pictures_per_s"] > 0
+    assert [item["pictures"] for item in stages.results["ffmpeg"]] == [250]
     assert set(stages.results["pictures"][0]["ms"]) >= {"colours", "input of the network"}
 
 
@@ -126,11 +127,11 @@ def test_a_stage_that_fails_is_one_sentence_and_the_others_go_on() -> None:
 
 def test_pictures_that_differ_or_are_missing_are_reported(clip: Any) -> None:
     with pytest.raises(check.path.DisagreesError, match="expected 250 pictures, as the CPU decodes, got 60"):
-        check.path.check_decoding(clip, "cpu")
+        check.path.check_decoding(clip, check.path.ffmpeg(clip, "cpu"))
     other = {0: 255 - clip.pictures[0]}
     wrong = replace(clip, packets=clip.packets[:5], frames=5, pictures=other)
     with pytest.raises(check.path.DisagreesError, match="expected pictures within 2 levels"):
-        check.path.check_decoding(wrong, "cpu")
+        check.path.check_decoding(wrong, check.path.ffmpeg(wrong, "cpu"))
 
 
 def test_pictures_held_on_a_device_stand_in_for_decoded_ones(clip: Any) -> None:

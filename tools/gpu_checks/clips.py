@@ -51,14 +51,21 @@ class Clip:
     pictures: dict[int, Image]
 
 
-class Software:
-    """A decoder on the CPU by PyAV in place of NVDEC, to try the check without a GPU; a `SurfaceDecoder`."""
+class Ffmpeg:
+    """A decoder by FFmpeg, whose pictures are on the CPU: in software, or NVDEC; a `SurfaceDecoder`."""
 
-    def __init__(self, codec: str) -> None:
-        """Open it for a codec, by FFmpeg's name."""
+    def __init__(self, codec: str, decoder: str = "cpu") -> None:
+        """Open it.
+
+        Args:
+            codec: FFmpeg's name of the codec.
+            decoder: see `vision.sources.hardware`.
+        """
         import av
 
-        self._codec = av.CodecContext.create(codec, "r")
+        from vision.sources.hardware import accelerator
+
+        self._codec = av.CodecContext.create(codec, "r", hwaccel=accelerator(decoder))
 
     def decode(self, data: bytes, pts: int) -> list[Surface]:
         """The pictures that are complete with a packet."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpu_checks.clips import Clip, Held, Software, all_frames
+from gpu_checks.clips import Clip, Ffmpeg, Held, all_frames
 from gpu_checks.networks import PERSON_CONFIDENCE, Networks
 from gpu_checks.report import Comparison
 from models.agreement import F32, TOLERANCES, Image, compare_poses
@@ -42,8 +42,11 @@ Open = Callable[[], SurfaceDecoder]
 
 def decodes(device: str) -> bool:
     """Whether a device can decode here: a GPU by NVDEC, a CPU by PyAV."""
-    if device != "cpu":
-        return missing() is None
+    return missing() is None if device != "cpu" else has_ffmpeg()
+
+
+def has_ffmpeg() -> bool:
+    """Whether PyAV is here."""
     try:
         import av  # noqa: F401
     except ImportError:
@@ -61,17 +64,23 @@ def opener(clip: Clip, device: str) -> Open:
     if not decodes(device):
         return partial(Held, clip, device)
     if device == "cpu":
-        return partial(Software, clip.codec)
+        return ffmpeg(clip, device)
     return partial(Nvdec, clip.codec, int(device.partition(":")[2] or 0))
 
 
-def check_decoding(clip: Clip, device: str) -> dict[str, Any]:
+def ffmpeg(clip: Clip, device: str) -> Open:
+    """What opens a decoder of a clip by FFmpeg, as the pipeline does: on a GPU by NVDEC."""
+    number = device.partition(":")[2] or "0"
+    return partial(Ffmpeg, clip.codec, "cpu" if device == "cpu" else f"nvdec:{number}")
+
+
+def check_decoding(clip: Clip, open_decoder: Open) -> dict[str, Any]:
     """Decode a clip: as many pictures as on the CPU, and equal ones.
 
     Raises:
         DisagreesError: pictures are missing, or differ.
     """
-    surfaces = list(all_frames(opener(clip, device)(), clip.packets))
+    surfaces = list(all_frames(open_decoder(), clip.packets))
     if len(surfaces) != clip.frames:
         raise DisagreesError(f"expected {clip.frames} pictures, as the CPU decodes, got {len(surfaces)}")
     apart = {}
@@ -160,13 +169,15 @@ def check_decoded_people(clips: Sequence[Clip], networks: Networks, reference: N
     return check_people("person in pictures decoded on the device", pictures, networks, reference)
 
 
-def decoding_speed(clip: Clip, device: str, count: int, seconds: float | None = None) -> dict[str, Any]:
+def decoding_speed(
+    clip: Clip, open_decoder: Open, count: int, seconds: float | None = None
+) -> dict[str, Any]:
     """Pictures per second of `count` decoders of a clip side by side."""
 
     def work(decoder: SurfaceDecoder, ended: Callable[[], bool]) -> int:
         return sum(len(surfaces) for surfaces in _endless(decoder, clip, ended))
 
-    total, took = _side_by_side(opener(clip, device), work, count, RUN_S if seconds is None else seconds)
+    total, took = _side_by_side(open_decoder, work, count, RUN_S if seconds is None else seconds)
     return {"decoders": count, "size": clip.size, "pictures_per_s": round(total / took, 1)}
 
 

@@ -10,6 +10,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -37,10 +38,16 @@ NOT_FOOTAGE = {
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(
+    path: Path, accelerator: HWAccel | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file; yields the container and the video stream that counts: the largest.
 
     Cover images and previews do not count. Of streams of one size, the first counts.
+
+    Args:
+        path: the file.
+        accelerator: what decodes it, see `vision.sources.hardware`; None for the CPU.
 
     Raises:
         SourceError: there is no such file, it is not a video, has no video stream, or its codec is unknown.
@@ -49,7 +56,11 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         # Some recorders write metadata in an unknown text encoding; this must not stop reading.
         # The edit list of an MP4 gives the start of the video, but must not trim it: all frames are read.
         container = av.open(
-            str(path), "r", container_options={"advanced_editlist": "0"}, metadata_errors="replace"
+            str(path),
+            "r",
+            container_options={"advanced_editlist": "0"},
+            metadata_errors="replace",
+            hwaccel=accelerator,
         )
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{path}: expected a video file, got {_why_not(path, error)}") from error

@@ -22,6 +22,7 @@ from vision.sources.decoded_frame import DecodedFrame
 from vision.sources.decoding_pass import DecodingPass, PassStart, SeekTooLateError
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint
+from vision.sources.hardware import CPU, accelerator
 
 SEEK_KEY_FRAMES = (2, 16)
 """Key frames before a seek target at which decoding begins: first 2, then 16 if the decoder gives no frame
@@ -38,6 +39,7 @@ def decode_frames(
     anchored: bool = False,
     stop: Stop | None = None,
     aspect: Fraction | None = None,
+    decoder: str = CPU,
 ) -> Iterator[DecodedFrame | Gap | ClockNote]:
     """Decode a video file whose first frame is at `start` (microseconds UTC).
 
@@ -53,6 +55,7 @@ def decode_frames(
             the file from its start.
         stop: once it is set, reading ends, and no gap is given for the rest of the file.
         aspect: width over height of the upright picture by the camera's setting; None = as the file states.
+        decoder: what decodes it, see `vision.sources.hardware`.
 
     Raises:
         SourceError: the file cannot be opened.
@@ -83,7 +86,7 @@ def decode_frames(
         elapsed = last_t - start if fps is None else timeline.elapsed(stamp)
         index = after.index + 1 if after is not None else 0
         for keys in SEEK_KEY_FRAMES:
-            with open_video(path) as (container, stream):
+            with open_video(path, accelerator(decoder)) as (container, stream):
                 if not seek_before(container, stream, timeline, stamp, keys, stop):
                     break
                 at_target = PassStart(
@@ -94,5 +97,5 @@ def decode_frames(
                     return
                 except SeekTooLateError:
                     continue
-    with open_video(path) as (container, stream):
+    with open_video(path, accelerator(decoder)) as (container, stream):
         yield from DecodingPass(container, stream, timeline, from_start, stop, aspect).read()

@@ -187,6 +187,9 @@ class DecodingPass:
                 continue
             stamp = self._timeline.stamp(packet)
             self._register(packet, stamp)
+            if packet.is_corrupt and self._stream.codec_context.is_hwaccel:
+                # A decoder on the CPU finds what is damaged in the picture; one on a GPU does not tell.
+                yield "the container marks packets as damaged"
             try:
                 yield from self._stream.decode(packet)
             except av.FFmpegError as error:

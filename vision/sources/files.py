@@ -31,6 +31,7 @@ from vision.sources.decoding import decode_frames
 from vision.sources.fingerprint import fingerprint
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import Gap, ResumePoint
+from vision.sources.hardware import CPU
 from vision.sources.images import image_files, image_frames, image_offsets, image_step, is_image_sequence
 from vision.sources.pixels import PixelShape, shape_notes, square_image
 from vision.sources.protocol import Heartbeat, SourceItem
@@ -83,6 +84,7 @@ class FileSource:
         camera: id of the camera that recorded it.
         fps: frame rate that replaces the file's timestamps, or None.
         aspect: width over height of the upright picture by the camera's setting; None = as the file states.
+        decoder: what decodes it, see `vision.sources.hardware`.
         ends: it does.
     """
 
@@ -90,6 +92,7 @@ class FileSource:
     camera: str
     fps: float | None = None
     aspect: Fraction | None = None
+    decoder: str = CPU
     ends: ClassVar[bool] = True
 
     @property
@@ -168,7 +171,9 @@ class FileSource:
             return
         sampled = seen = None if after is None else after.t
         lasts = round(SECOND / self.rate) if self.rate else 0
-        for item in decode_frames(path, start, self.fps, after=after, stop=stop, aspect=self.aspect):
+        for item in decode_frames(
+            path, start, self.fps, after=after, stop=stop, aspect=self.aspect, decoder=self.decoder
+        ):
             if isinstance(item, ClockNote):
                 yield item
             elif isinstance(item, Gap):
@@ -190,6 +195,7 @@ def open_source(
     fps: float | None = None,
     tz: str | tzinfo = "Asia/Ho_Chi_Minh",
     aspect: Fraction | None = None,
+    decoder: str = CPU,
 ) -> FileSource:
     """Open a source: read its properties and its start time.
 
@@ -202,6 +208,7 @@ def open_source(
         fps: frame rate that replaces the file's timestamps; required for images whose names state no times.
         tz: time zone of times in names without an offset.
         aspect: width over height of the upright picture by the camera's setting; None = as the file states.
+        decoder: what decodes its frames, see `vision.sources.hardware`.
 
     Raises:
         SourceError: there is no such source, nothing in it can be decoded, or it has neither timestamps nor
@@ -210,7 +217,7 @@ def open_source(
     path = Path(path)
     zone = ZoneInfo(tz) if isinstance(tz, str) else tz
     read_info = _sequence_info if is_image_sequence(path) else _video_info
-    return FileSource(read_info(path, start, fps, zone, aspect), camera, fps, aspect)
+    return FileSource(read_info(path, start, fps, zone, aspect), camera, fps, aspect, decoder)
 
 
 def images_between(

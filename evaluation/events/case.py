@@ -25,6 +25,7 @@ from incidents.scoring import Alarm, Event, raised_at
 from incidents.whole_log import evaluate_observations
 from vision.observations import SCHEMA
 from zones.facility import Camera, Facility
+from zones.validation import suggest
 
 if TYPE_CHECKING:
     from pipelines.observe_footage import ObservedFootage
@@ -156,6 +157,22 @@ def events_of_camera(truth: EventsFile, camera: str) -> CameraEvents:
     return noted
 
 
+def check_places(noted: CameraEvents, camera: Camera) -> None:
+    """Refuse events at a zone or line that the camera does not have: no alarm could ever find them.
+
+    Raises:
+        TruthError: there is one, with the nearest that it has.
+    """
+    known = [part.id for _, part in camera.parts()]
+    for number, event in enumerate(noted.events):
+        if event.zone is not None and event.zone not in known:
+            hint = suggest(event.zone, known)
+            raise TruthError(
+                f"camera {camera.id}: events[{number}].zone: expected one of {', '.join(known) or 'none'}, got "
+                f"{event.zone!r}{f'; {hint}' if hint else ''}"
+            )
+
+
 def case_of_ledger(ledger: Ledger, truth: EventsFile) -> Case:
     """The incidents of a ledger against an events file, where the cameras were analysed.
 
@@ -182,7 +199,12 @@ def case_of_ledger(ledger: Ledger, truth: EventsFile) -> Case:
         ]
     if not spans:
         names = ", ".join(item.camera for item in truth.cameras)
-        raise TruthError(f"expected analysed footage of {names} in the time of the events, got none")
+        hints = (suggest(item.camera, ledger.coverage.cameras()) for item in truth.cameras)
+        hint = next(filter(None, hints), "")
+        raise TruthError(
+            f"expected analysed footage of {names} in the time of the events, got none"
+            f"{f'; {hint}' if hint else ''}"
+        )
     return _case(events, alarms, spans, ())
 
 

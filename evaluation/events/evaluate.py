@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.bootstrap import RESAMPLES, SEED
-from evaluation.events.case import Case, case_of_ledger, case_of_tracks, case_of_video, events_of_camera
+from evaluation.events.case import (
+    Case,
+    case_of_ledger,
+    case_of_tracks,
+    case_of_video,
+    check_places,
+    events_of_camera,
+)
 from evaluation.events.estimates import ALL, BLOCK_S, EventAccuracy, event_accuracy
 from evaluation.formats import read_mot
 from evaluation.report import Report
@@ -109,7 +116,7 @@ def evaluate_video_events(
     The truth is read before the models are loaded, so that a mistake in it is reported at once.
 
     Raises:
-        TruthError: the truth cannot be read, or does not name the camera.
+        TruthError: the truth cannot be read, does not name the camera, or names places that it does not have.
         SourceError: the video cannot be read, or has fewer frames than the true tracks.
         LazarettoError: the facility or camera is not there.
         ModelError: weights or the device are not available.
@@ -118,7 +125,7 @@ def evaluate_video_events(
     tracks = read_mot(request.truth) if request.truth_is_tracks else None
     events = None if request.truth_is_tracks else read_events(request.truth)
     if events is not None:
-        events_of_camera(events, camera.id)
+        check_places(events_of_camera(events, camera.id), camera)
     bundle = request.perception.load()
     source_fps = request.perception.source_fps
     with progress_bars("video") as progress:

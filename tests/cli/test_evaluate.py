@@ -106,6 +106,25 @@ def test_the_incidents_of_a_home_are_scored_against_an_events_file(
     assert sorted(re.findall(r"\d\.\d{3}", narrow.out)) == sorted(re.findall(r"\d\.\d{3}", table.out))
 
 
+def test_a_truth_that_no_alarm_could_find_is_refused_with_what_was_meant(
+    analysed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    home, _ = analysed
+
+    def refused(camera: str, zone: str, *arguments: str | Path) -> str:
+        truth = tmp_path / "events.json"
+        event = {"kind": "zone_crossing", "zone": zone, "start": "2026-11-24T08:00:20+07:00"}
+        truth.write_text(json.dumps({"schema": 1, "cameras": [{"camera": camera, "events": [event]}]}))
+        ran = lazaretto("evaluate", "events", *arguments, "--events", truth)
+        assert ran.code == 2
+        return one_sentence(ran)
+
+    video = (YARD, "--facility", FACILITY, "--camera", "yard")
+    said = refused("yard", "lown", *video)
+    assert "events[0].zone: expected one of" in said and said.endswith("got 'lown'; did you mean 'lawn'?")
+    assert refused("yrd", "lawn", "--home", home).endswith("got none; did you mean 'yard'?")
+
+
 def test_the_schema_of_a_truth_file_is_printed() -> None:
     ran = lazaretto("evaluate", "schema", "events")
     assert ran.code == 0 and "cameras" in ran.json["properties"]

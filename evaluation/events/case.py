@@ -166,10 +166,10 @@ def check_places(noted: CameraEvents, camera: Camera) -> None:
     known = [part.id for _, part in camera.parts()]
     for number, event in enumerate(noted.events):
         if event.zone is not None and event.zone not in known:
-            hint = suggest(event.zone, known)
+            hint, names = suggest(event.zone, known), ", ".join(known) or "none"
             raise TruthError(
-                f"camera {camera.id}: events[{number}].zone: expected one of {', '.join(known) or 'none'}, got "
-                f"{event.zone!r}{f'; {hint}' if hint else ''}"
+                f"camera {camera.id}: events[{number}].zone: expected one of {names}, got {event.zone!r}"
+                f"{f'; {hint}' if hint else ''}"
             )
 
 

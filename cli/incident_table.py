@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,28 +13,37 @@ from cli.output import print_line
 from incidents.comparison import verdict_of
 from incidents.local_time import local_iso
 from incidents.record import DECIDED, Incident, Status
+from vision.frames import SECOND
 
 if TYPE_CHECKING:
     # Only named here: this module takes long to import.
     from pipelines.incident_review import IncidentFilter
 
+LAST_MOMENT_US = 2 * SECOND
+"""Time before the end of the footage in which an incident counts as reaching it, microseconds: people who
+keep still are looked for once a second. Project default (docs/defaults.md)."""
+
 
 def print_incidents(
-    incidents: Sequence[Incident], with_clips: bool = True, wanted: IncidentFilter | None = None
+    incidents: Sequence[Incident],
+    footage_ends: Mapping[str, int],
+    with_clips: bool = True,
+    wanted: IncidentFilter | None = None,
 ) -> None:
     """Print incidents as a table under a count; they are always called suspected violations.
 
     Args:
         incidents: by start.
+        footage_ends: id of an incident that is not closed -> end of the footage after it, microseconds UTC.
         with_clips: whether a row says that its clip is missing.
         wanted: the filter that chose them, which is named beside the count; None = all were asked for.
     """
     # A line of its own: a title is wrapped to the width of its table, and an empty table is narrow.
     print_line(count_text(incidents) + ("" if wanted is None else filter_text(wanted)), "italic")
-    Console().print(_table(incidents, with_clips))
+    Console().print(_table(incidents, footage_ends, with_clips))
 
 
-def _table(incidents: Sequence[Incident], with_clips: bool) -> Table:
+def _table(incidents: Sequence[Incident], footage_ends: Mapping[str, int], with_clips: bool) -> Table:
     """Incidents as rows, with times in the zone of the facility."""
     table = Table()
     table.add_column("id", no_wrap=True)
@@ -52,7 +61,7 @@ def _table(incidents: Sequence[Incident], with_clips: bool) -> Table:
             incident.subkind.replace("_", " "),
             roles,
             _measurements(incident),
-            ongoing_text(incident),
+            ongoing_text(incident, footage_ends.get(incident.id)),
             "second look due" if incident.second_look is not None else "",
         ]
         table.add_row(
@@ -105,16 +114,25 @@ def filter_text(wanted: IncidentFilter) -> str:
     return f" among those {', '.join(parts)}" if parts else ""
 
 
-def ongoing_text(incident: Incident) -> str:
-    """Whether an incident still goes on, in words; empty where it does not.
+def ongoing_text(incident: Incident, footage_end: int | None) -> str:
+    """Whether an incident reaches the end of the footage, or may still be continued; empty if it is closed.
 
     A record stays as it was decided on, so that of a decided one says nothing about the present.
+
+    Args:
+        incident: the incident.
+        footage_end: end of the footage that was analysed after it, microseconds UTC; None = not known.
     """
     if not incident.ongoing:
         return ""
     if incident.status in DECIDED:
-        return "going on when it was decided"
-    return "open at the end of the footage"
+        return "not closed when it was decided"
+    if footage_end is None:
+        return "not closed, may be continued"
+    left = footage_end - incident.end
+    if left <= LAST_MOMENT_US:
+        return "up to the end of the footage"
+    return f"ended {left / SECOND:.0f} s before the end of the footage, may be continued"
 
 
 def short_times(moments: Iterable[tuple[int, str]]) -> list[str]:

@@ -59,7 +59,8 @@ def details_table(details: IncidentDetails, home: Path) -> Table:
     table = Table(title=f"{what} {incident.id}", title_justify="left", show_header=False)
     table.add_column(overflow="fold", min_width=18)
     table.add_column(overflow="fold")  # a digest or a path is wrapped, never cut
-    shown = {**row_of(incident, details.checks), "ongoing": ongoing_text(incident) or "no"}
+    shown = row_of(incident, details.checks)
+    shown["ongoing"] = ongoing_text(incident, details.footage_end) or "no"
     for name, value in shown.items():
         table.add_row(name, "-" if value is None or value == "" else str(value))
     for entry in details.history:

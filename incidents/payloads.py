@@ -144,7 +144,10 @@ class IncidentPayload(Payload):
     end: Time = Field(description="Inclusive.")
     duration_s: float
     opened: Time | None = Field(description="When the rule was met; null = the record does not say.")
-    ongoing: bool = Field(description="Whether it still goes on at the end of what was analysed.")
+    ongoing: bool = Field(
+        description="Whether it is not closed: it goes on at the end of what was analysed, or ended less "
+        "than `merge_s` before, so that what continues it would be part of it."
+    )
     alerts: list[Time] = Field(description="Times of its alerts: the first when the rule is met.")
     measure: MeasurePayload | None = Field(
         description="Why it was raised, and with what margin; null = the record does not say."

@@ -131,7 +131,8 @@ class Incident:
         start, end: microseconds UTC, both inclusive.
         opened: moment at which the rule was met, microseconds UTC. This and `measure` are None in records of
             schema versions 1 and 2.
-        ongoing: whether it is not closed: it still goes on at the end of what was analysed.
+        ongoing: whether it is not closed: it goes on at the end of what was analysed, or ended less than
+            `merge_s` before, so that what continues it would be part of it.
         alerts: times of its alerts, microseconds UTC: the first when the rule is met, then repeated while
             the incident lasts. Records of schema version 1 have none.
         measure: why it was raised, and with what margin: name, value, threshold.

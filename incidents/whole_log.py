@@ -110,11 +110,17 @@ def rows_by_person(
     return PersonRows(rows[order], aspect[order], person[order])
 
 
-def _persons(track: Ints, links: Links) -> Ints:
-    """Code (N,) of the person of each track (N,), in the order of their first tracks' numbers."""
+def first_tracks(links: Links) -> dict[int, int]:
+    """Track -> first track of the person whom it continues; tracks that continue nobody are left out."""
     first: dict[int, int] = {}
     for earlier, later in links:
         first[later] = first.get(earlier, earlier)
+    return first
+
+
+def _persons(track: Ints, links: Links) -> Ints:
+    """Code (N,) of the person of each track (N,), in the order of their first tracks' numbers."""
+    first = first_tracks(links)
     tracks, which = np.unique(track, return_inverse=True)
     roots = np.array([first.get(one, one) for one in tracks.tolist()], dtype=np.int64)
     return np.asarray(np.unique(roots, return_inverse=True)[1][which], dtype=np.int64)

@@ -10,6 +10,7 @@ from incidents.payloads import IncidentWithHistoryPayload
 from incidents.record import VERDICTS, Incident, Status
 from incidents.seals import SealCheck, check_seals
 from pipelines.home import Home
+from pipelines.open_incidents import footage_ends
 from pipelines.watched import check_cameras
 from zones.validation import check_choices
 
@@ -37,11 +38,20 @@ class IncidentFilter:
 
 @dataclass(frozen=True)
 class IncidentDetails:
-    """One incident with its history, oldest entry first, and its sealed files of all revisions."""
+    """One incident in full.
+
+    Attributes:
+        incident: the incident.
+        history: oldest entry first.
+        checks: its sealed files of all revisions.
+        footage_end: of an incident that is not closed, the end of the footage that was analysed after it,
+            microseconds UTC; else None, or if nothing is recorded of that time.
+    """
 
     incident: Incident
     history: tuple[HistoryEntry, ...]
     checks: tuple[SealCheck, ...]
+    footage_end: int | None
 
     def to_payload(self) -> IncidentWithHistoryPayload:
         """The model of the JSON."""
@@ -79,7 +89,8 @@ def incident_details(home: Home, ledger: Ledger, incident_id: str) -> IncidentDe
     """
     incident = ledger.incidents.get(incident_id)
     checks = check_seals(home.path, ledger.incidents.evidence_revisions(incident.id))
-    return IncidentDetails(incident, tuple(ledger.incidents.history(incident.id)), checks)
+    end = footage_ends(ledger, [incident]).get(incident.id)
+    return IncidentDetails(incident, tuple(ledger.incidents.history(incident.id)), checks, end)
 
 
 def decide(ledger: Ledger, incident_id: str, verdict: str, by: str, reason: str) -> Incident:

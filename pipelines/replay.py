@@ -133,6 +133,11 @@ class Replay:
         return min(c.window[0] for c in self.cameras), max(c.window[1] for c in self.cameras)
 
     @property
+    def footage_ends(self) -> dict[str, int]:
+        """Id of each incident that is not closed -> end of the time evaluated, microseconds UTC."""
+        return {one.id: item.window[1] for item in self.cameras for one in item.incidents if one.ongoing}
+
+    @property
     def hours(self) -> int:
         """Clock hours for which the log has observations, over all cameras; a begun one counts whole."""
         return sum(camera.hours for camera in self.cameras)

@@ -14,13 +14,14 @@ from incidents.rules.marks.camera_marks import MarkedTime
 from incidents.rules.marks.counting import marked_time
 from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
 from incidents.watched.hour import HourCounts
+from incidents.whole_log import evaluate_observations, first_tracks
 from pipelines.home import Home
 from vision import observations
 from vision.observations import HOUR
 from zones.camera import Camera
 from zones.facility import Facility
 
-COUNTING_VERSION = 5
+COUNTING_VERSION = 6
 """Part of the digest of an hour's inputs; another one has every hour counted anew when it is met."""
 DEFAULT_IMGSZ = 416
 """Longer side of the picture for person detection where the run does not say, px."""
@@ -140,16 +141,17 @@ def _count(
     notices: Sequence[str],
     marked: MarkedTime | None,
 ) -> HourCounts:
-    """Count one hour; the roles and marks of its tracks may rest on what was seen in the hour before."""
+    """Count one hour; roles, marks and links of its tracks may rest on what was seen in the hour before."""
     rows = observations.read(home.path, camera.id, hour - HOUR, hour + HOUR)
     if marked is None:
         marked = marked_time(rows, facility, camera, hour)
-    moment = pl.col("t").dt.timestamp("us")
-    present = rows.filter(moment >= hour)["track"].unique()
-    rows = rows.filter(pl.col("track").is_in(present.implode()))
+    first = first_tracks(evaluate_observations(rows, facility, camera.id).links) if len(rows) else {}
+    person = pl.col("track").replace(first) if first else pl.col("track")
+    present = rows.filter(pl.col("t").dt.timestamp("us") >= hour).select(person)["track"].unique()
+    rows = rows.filter(person.is_in(present.implode()))
     runs = {name: ledger.runs.get(name) for name in {item.run_id for item in segments}}
     looked = [_looked(runs[item.run_id], item) for item in segments]
-    return count_hour(facility, camera, hour, rows, coverage, looked, notices, marked)
+    return count_hour(facility, camera, hour, rows, coverage, looked, notices, marked, first)
 
 
 def _looked(run: Run, segment: Segment) -> Looked:

@@ -166,7 +166,7 @@ def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:
 def _print_report(report: AnalysisReport) -> None:
     console = Console()
     if report.any_footage:  # An empty table of violations would say that there were none.
-        print_incidents(report.incidents)
+        print_incidents(report.incidents, report.footage_ends)
         print_watched([item.watch for item in report.cameras])
     if report.cameras:
         console.print(coverage_table(report.cameras))

@@ -26,6 +26,7 @@ from incidents.watched.summary import CameraWatch
 from pipelines import incident_review
 from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
+from pipelines.open_incidents import footage_ends
 from pipelines.verify import check_evidence, unsealed_files
 from pipelines.watched import check_cameras, facility_timezone, find_watches
 
@@ -65,12 +66,12 @@ def list_(
 ) -> None:
     """List incidents, oldest first."""
     wanted = _filter(since, until, kind, camera, status, second_look)
-    found, watches = _find(home, wanted)
+    found, watches, ends = _find(home, wanted)
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
         warn_watched(watches)
     else:
-        print_incidents(found, wanted=wanted)
+        print_incidents(found, ends, wanted=wanted)
         print_watched(watches)
 
 
@@ -168,7 +169,7 @@ def export(
     """
     check_name(output)
     folder = Home.choose(home)
-    found, watches = _find(home, _filter(since, until, kind, camera, status, second_look))
+    found, watches, _ = _find(home, _filter(since, until, kind, camera, status, second_look))
     with count_progress("reading evidence") as progress:
         checks = check_evidence(folder, [incident.id for incident in found], progress)
     export_file(found, output, checks)
@@ -210,8 +211,12 @@ def _filter(
     )
 
 
-def _find(home: str | None, wanted: IncidentFilter) -> tuple[list[Incident], list[CameraWatch]]:
-    """The incidents that fit, and what was watched of the cameras and the time asked for."""
+def _find(
+    home: str | None, wanted: IncidentFilter
+) -> tuple[list[Incident], list[CameraWatch], dict[str, int]]:
+    """The incidents that fit, what was watched of the cameras and the time asked for, and where the footage
+    after those that are not closed ends."""
     with Ledger.open(Home.choose(home).ledger, create=False) as ledger:
         found = find_incidents(ledger, wanted)
-        return found, find_watches(ledger, wanted.cameras, (wanted.since, wanted.until))
+        watches = find_watches(ledger, wanted.cameras, (wanted.since, wanted.until))
+        return found, watches, footage_ends(ledger, found)

@@ -40,7 +40,7 @@ def replay(
         print_json(found.to_payload().to_dict())
         warn_watched(watches)
         return
-    print_incidents(incidents, with_clips=False)
+    print_incidents(incidents, found.footage_ends, with_clips=False)
     print_watched(watches)
     for notice in found.all_notices:
         print_note(notice)

@@ -217,21 +217,21 @@ class CameraRules:
             for number, (aspect, rows) in enumerate(runs):
                 self._view.planned = self._plan(aspect)
                 edge = int(runs[number + 1][1]["t"][0]) if number + 1 < len(runs) else until
-                self._take_unmarked(rows, edge, result)
+                self._take_marked(rows, edge, result)
         else:
             self._take(records(np.zeros(0, ROW)), until, result)
 
-    def _take_unmarked(self, rows: Table, until: int, result: Advance) -> None:
-        """Take the rows that are not marked; where a track is marked, its incidents end."""
+    def _take_marked(self, rows: Table, until: int, result: Advance) -> None:
+        """Mark the rows, and take them; where a track is marked, its incidents end."""
         marked, taken = self._marks.take(rows, self._facility, self._camera), 0
         for number in np.flatnonzero(marked.begins).tolist():
             t = int(rows["t"][number])
             # What comes before the moment of the mark is taken first.
             edge = max(taken, int(np.searchsorted(rows["t"], t)))
-            self._take(marked.unmarked(taken, edge), t, result)
+            self._take(rows[taken:edge], t, result)
             taken = edge
             self._end_marked(int(rows["track"][number]), t, REASONS[MarkCode(marked.begins[number])], result)
-        self._take(marked.unmarked(taken, len(rows)), until, result)
+        self._take(rows[taken:], until, result)
 
     def _end_marked(self, track: int, t: int, reason: str, result: Advance) -> None:
         """A track is marked: its incidents end."""

@@ -25,7 +25,7 @@ from incidents.rules.marks.camera_marks import SAVED
 from incidents.rules.measurements import Key, OpenIncident
 from incidents.rules.reading import RuleError
 
-FORMAT = "lazaretto-rules-6"
+FORMAT = "lazaretto-rules-7"
 _OPEN = TypeAdapter(list[tuple[Key, OpenIncident]])
 _ENDED = TypeAdapter(list[EndedIncident])
 _CARE = TypeAdapter(list[tuple[Name, OpenExposure]])

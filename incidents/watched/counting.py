@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
 from incidents.watched.ability import abilities, metric_reason
 from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
 from incidents.watched.crowd import overlapped
+from incidents.watched.faces import judged_people
 from incidents.watched.hour import Ability, HourCounts, mask_reason
 from incidents.watched.picture import DetectorView
 from vision.frames import SECOND
@@ -29,6 +30,8 @@ DEFAULT_ASPECT = 16 / 9
 DEFAULT_FPS = 5.0
 """Frames analysed per second where the run does not say."""
 
+NO_LINKS: Mapping[int, int] = {}
+"""No track continues another one."""
 Bools = npt.NDArray[np.bool_]
 
 
@@ -65,6 +68,7 @@ def count_hour(
     looked: Sequence[Looked],
     notices: Sequence[str] = (),
     marked: MarkedTime = NO_TIME,
+    first_tracks: Mapping[int, int] = NO_LINKS,
 ) -> HourCounts:
     """Count what a camera watched in the clock hour from `hour` on (microseconds UTC).
 
@@ -72,11 +76,12 @@ def count_hour(
         facility: its rules and schedules decide what could have been raised.
         camera: one of its cameras.
         hour: start of the hour.
-        rows: the observations of the hour, and those before it that belong to the same tracks.
+        rows: the observations of the hour, and those before it that belong to the same people.
         coverage: what the camera was doing, with the hour in it.
         looked: how the footage of the hour was analysed, by start.
         notices: sentences to keep with the counts.
         marked: the time of the hour for which people were ignored or marked.
+        first_tracks: track -> first track of the person whom it continues, as the rules found it.
     """
     window = hour, hour + HOUR
     parts = [item for item in clip(coverage, window) if item.cause != NO_RECORD]
@@ -90,9 +95,7 @@ def count_hour(
     known = inside["ground_se"] <= facility.rules.zone.max_position_se_m
     metres = known.fill_null(False).to_numpy() if metric else np.zeros(len(inside), np.bool_)
     rule = facility.rules.mask
-    tracks, assessed = _tracks(
-        whole, window, round(rule.window_s * SECOND), rule.min_samples, rule.min_face_px
-    )
+    tracks, assessed = judged_people(rows, facility, camera, window, first_tracks)
     placed = int((inside["foot"] != Foot.UNPLACED).sum())
     could = abilities(facility, camera, hour, _aspect(inside), any(item.taught for item in looked))
     seen = len(inside), placed, int(metres.sum()), tracks, assessed
@@ -119,6 +122,7 @@ def count_hour(
         tracks_assessed=assessed,
         window_s=rule.window_s,
         min_samples=rule.min_samples,
+        min_span_s=rule.min_span_s,
         advice=advice(inside, camera, found, looked[-1].view, metric) if looked else (),
         notices=tuple(notices),
     )
@@ -161,34 +165,6 @@ def _small(rows: pl.DataFrame, looked: Sequence[Looked]) -> Bools:
     longer = np.maximum(rows["width"].to_numpy(), rows["height"].to_numpy()).astype(np.float64)
     scale = np.maximum(sizes[by] / longer, own_scale[by])
     return np.asarray(tall * scale < MIN_DETECTED_HEIGHT_PX, dtype=np.bool_)
-
-
-def _tracks(
-    rows: pl.DataFrame, hour: tuple[int, int], window: int, samples: int, min_face_px: int
-) -> tuple[int, int]:
-    """Tracks of the hour that are seen for a window (microseconds), and those of them that are assessed.
-
-    A track that began before the hour counts with the window before it. A face lower than `min_face_px` is
-    not assessed, as in the rules.
-    """
-    start, end = hour
-    seen = rows.select(
-        "track",
-        moment=pl.col("t").dt.timestamp("us"),
-        face=pl.col("mask_masked").is_not_null() & (pl.col("face_height") >= min_face_px),
-    ).filter((pl.col("moment") >= start - window) & (pl.col("moment") < end))
-    spans = seen.group_by("track").agg(
-        (pl.col("moment").max() - pl.col("moment").min()).alias("span"), pl.col("moment").max().alias("last")
-    )
-    long = spans.filter((pl.col("last") >= start) & (pl.col("span") >= window))["track"]
-    # The first and the last of `samples` faces in a row are at most a window apart.
-    enough = (
-        seen.filter(pl.col("face") & pl.col("track").is_in(long.implode()))
-        .sort("track", "moment")
-        .with_columns((pl.col("moment") - pl.col("moment").shift(samples - 1).over("track")).alias("width"))
-        .filter((pl.col("width") <= window) & (pl.col("moment") >= start))
-    )
-    return len(long), enough["track"].n_unique()
 
 
 def _as_seen(item: Ability, rows: int, placed: int, metres: int, tracks: int, assessed: int) -> Ability:

@@ -75,10 +75,21 @@ class HourCounts(Payload):
         default=0.0,
         description="Person-seconds of suspected reflections: they raise nothing.",
     )
-    tracks: int = Field(description="Tracks seen for at least `window_s`.")
-    tracks_assessed: int = Field(description="Those of them with `min_samples` assessed faces in `window_s`.")
+    tracks: int = Field(
+        description="Tracks seen for at least `min_span_s`; those that the rules found to be of one person "
+        "count once."
+    )
+    tracks_assessed: int = Field(
+        description="Those of them with enough assessed faces for the mask rule: `min_samples` in "
+        "`window_s`, which span `min_span_s`."
+    )
     window_s: float = Field(description="Window of the mask rule, s.")
     min_samples: int = Field(description="Assessed faces that the mask rule needs in its window.")
+    min_span_s: float | None = Field(
+        default=None,
+        description="Least time from the first to the last of them, s; null in counts of earlier versions, "
+        "where it was `window_s`.",
+    )
     advice: tuple[Advice, ...] = Field(default=(), description="What should be changed.")
     notices: tuple[str, ...] = Field(
         default=(), description="Sentences about what was not evaluated, and why."

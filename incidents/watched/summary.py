@@ -44,7 +44,9 @@ class WatchPayload(Payload):
     could_raise: list[Ability] = Field(description="What could have been raised in at least one hour.")
     could_not: list[Ability] = Field(description="What could not, with the reason that fits all the hours.")
     people: SharePayload
-    tracks: int = Field(description="Tracks seen for long enough to assess a face.")
+    tracks: int = Field(
+        description="Tracks seen for long enough to judge a mask; those of one person count once."
+    )
     tracks_assessed: int
     uncounted: list[str] = Field(
         description="Sentences about footage that a count leaves out: not evaluated yet, or not read."
@@ -261,9 +263,10 @@ def _people_text(watch: CameraWatch) -> str:
     # Counts are kept for clock hours: they may be of more footage than the time that was asked for.
     whole = "in these clock hours as a whole, " if watch.counted_s > watch.recorded_s + 0.5 else ""
     tracks, assessed = int(watch.total("tracks")), int(watch.total("tracks_assessed"))
+    least = last.window_s if last.min_span_s is None else last.min_span_s
     return (
         f"{whole}of {people:,.0f} person-seconds {', '.join(parts)}; enough faces assessed of {assessed} of "
-        f"{tracks} {'track' if tracks == 1 else 'tracks'} seen for {last.window_s:g} s"
+        f"{tracks} {'track' if tracks == 1 else 'tracks'} seen for {least:g} s"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from incidents.watched.summary import CameraWatch, WatchPayload, watch_of
 from pipelines.analysis.request import AnalyzeResult, CameraResult
 from pipelines.analysis.scenes import OpenedSource
 from pipelines.home import Home
+from pipelines.open_incidents import footage_ends
 from pipelines.watched import find_watches
 from vision.frames import SECOND
 from vision.sources.start_time import StartOrigin
@@ -134,6 +136,7 @@ class AnalysisReport:
         faults: sentences about what went wrong.
         role_source: a sentence about where roles come from.
         sources: the footage that was opened.
+        footage_ends: id of an incident that is not closed -> end of the footage after it, microseconds UTC.
     """
 
     run: str
@@ -143,6 +146,7 @@ class AnalysisReport:
     faults: tuple[str, ...]
     role_source: str
     sources: tuple[OpenedSource, ...] = ()
+    footage_ends: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -178,14 +182,16 @@ def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_sour
         role_source: where roles come from (`pipelines.teaching.role_model.describe_role_source`).
     """
     version = ledger.runs.get(result.run).facility_version
+    cameras = tuple(_report_camera(ledger, item, version) for item in result.cameras)
     return AnalysisReport(
         run=result.run,
         home=home.path,
-        cameras=tuple(_report_camera(ledger, item, version) for item in result.cameras),
+        cameras=cameras,
         warnings=tuple(result.warnings),
         faults=tuple(str(fault) for fault in result.faults),
         role_source=role_source,
         sources=tuple(result.sources),
+        footage_ends=footage_ends(ledger, [one for item in cameras for one in item.incidents]),
     )
 
 

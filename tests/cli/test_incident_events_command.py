@@ -47,12 +47,12 @@ def test_what_goes_on_and_why_it_was_raised_can_be_read(home: Home) -> None:
     tell(home, [OPENED, event("extended", 62, people=(NURSE,)), FAULT])
     listed = incidents(home, "list").out
     assert "1 suspected violation, 1 camera fault" in listed
-    assert listed.count("open at the end of the footage") == 2
+    assert listed.count("not closed, may be continued") == 2
     shown = incidents(home, "show", OPENED.incident).out
     for text in (
         "held 2.4 s, threshold 2.0 s",
         "00000000000004d2 staff_ppe 0.93 (clothes)",
-        "open at the end of the footage",
+        "not closed, may be continued",
         "opened at 2026-11-24T15:00:02.000000+07:00",
         "extended at 2026-11-24T15:01:02.000000+07:00",
     ):
@@ -70,7 +70,7 @@ def test_what_goes_on_and_why_it_was_raised_can_be_read(home: Home) -> None:
     assert ids(home, "--kind", "camera_health") == [FAULT.incident]
     assert "connection refused" in incidents(home, "show", FAULT.incident).out
     tell(home, [event("closed", 130, end=T0 + 62 * SECOND, reason="left the zone")])
-    assert "open at the end" not in incidents(home, "list", "--kind", "zone_crossing").out
+    assert "not closed" not in incidents(home, "list", "--kind", "zone_crossing").out
 
 
 def test_a_withdrawn_incident_is_shown_with_reason_and_replacement_where_it_is_asked_for(
@@ -105,7 +105,7 @@ def test_a_decided_incident_is_decided_again_when_a_second_look_is_due(home: Hom
     verdict = ["decide", OPENED.incident, "--by", "An", "--reason", "seen"]
     assert incidents(home, *verdict, "confirmed").code == 0
     assert incidents(home, *verdict, "false_alarm").code == 2
-    assert "going on when it was decided" in incidents(home, "list").out
+    assert "not closed when it was decided" in incidents(home, "list").out
     tell(home, [WITHDRAWN])
     assert ids(home, "--second-look") == ids(home) == [OPENED.incident]
     assert ids(home, "--no-second-look") == []

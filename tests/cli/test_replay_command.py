@@ -14,7 +14,7 @@ from pipelines.record_incidents import record_incidents
 from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, observe, scene
 from tests.logs import log_home
 from tests.running import Ran, lazaretto_here
-from vision.frames import to_iso
+from vision.frames import SECOND, to_iso
 from vision.observations import HOUR
 from zones.facility import Role, ZoneType
 
@@ -62,6 +62,35 @@ def test_a_replay_says_how_much_of_the_log_it_evaluated(home: Path) -> None:
     until = to_iso(NOON + HOUR)
     said = run(home, "replay", "--facility", OLD.version, "--until", until).out
     assert "50 observations in 1 clock hour of the log of cam-1" in said
+
+
+def test_an_incident_says_whether_it_reaches_the_end_of_the_footage_or_ended_before(tmp_path: Path) -> None:
+    """A stay that ended 37 s before the end is not closed, but it does not go on; one of 90 s before is."""
+    visits = [(1, 0, 10.0), (2, 53, 63.0), (3, 90, 99.8)]
+    people = [Person(n, [(start, 6, 5), (end, 7, 5)]) for n, start, end in visits]
+    log = observe([*people, Person(9, [(0, 14, 11), (99.8, 13, 11)])])
+    run_id = log_home(tmp_path, OLD, {"cam-1": log})
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        window = NOON, NOON + 100 * SECOND
+        record_incidents(Home(tmp_path), ledger, OLD, OLD.cameras[0], window, [], run_id)
+        found = {one.tracks[0].id[-1]: one for one in ledger.incidents.find()}
+    assert {name: one.ongoing for name, one in found.items()} == {"1": False, "2": True, "3": True}
+    last = {
+        "1": "resident",
+        "2": "ended 37 s before the end of the footage, may be continued",
+        "3": "up to the end of the footage",
+    }
+    for arguments in (["replay", "--facility", OLD.version], ["incidents", "list"]):
+        said = lazaretto_here(*arguments, "--home", tmp_path, columns=250).out
+        rows = {line.split()[1]: line for line in said.splitlines() if "zone crossing," in line}
+        assert len(rows) == 3
+        for name, one in found.items():
+            cells = [cell.strip() for cell in rows[one.id[:6]].split("│")]
+            assert cells[5].endswith(last[name])
+    for name, text in {**last, "1": "no"}.items():
+        shown = lazaretto_here("incidents", "show", found[name].id, "--home", tmp_path, columns=250).out
+        [line] = [line for line in shown.splitlines() if "ongoing" in line]
+        assert text in line
 
 
 def test_a_difference_says_what_was_watched_and_could_be_raised_under_the_new_file(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from incidents.ledger import Ledger, LedgerError
-from incidents.watched.summary import CameraWatch
+from incidents.watched.summary import CameraWatch, watch_sentences
 from pipelines.home import Home
 from pipelines.watched import find_watches, watches_in_full
 from pipelines.watched_hours import record_hours
@@ -44,6 +44,19 @@ def test_hours_are_kept_apart_and_added_up(tmp_path: Path) -> None:
     found = watch(tmp_path)
     assert [(item.hour, item.analysed_s) for item in found.hours] == [(NOON, 30), (NOON + HOUR, 30)]
     assert found.total("person_s") == pytest.approx(60)
+
+
+def test_a_person_under_two_tracks_could_be_judged_as_the_rules_judge_one(tmp_path: Path) -> None:
+    parts = [
+        stay(1, 8, 6, 0, 3, masks=lambda s: "unmasked"),
+        stay(2, 8, 6, 3.6, 7, masks=lambda s: "unmasked"),
+    ]
+    log_home(tmp_path, YARD, {"cam-1": observe(parts)})
+    keep(tmp_path)
+    found = watch(tmp_path)
+    assert (found.total("tracks"), found.total("tracks_assessed")) == (1, 1)
+    assert "mask" in [item.rule for item in found.could_raise]
+    assert any("faces assessed of 1 of 1 track seen for 5 s" in text for text in watch_sentences([found]))
 
 
 def test_notices_survive_a_second_count_of_the_same_hour(tmp_path: Path) -> None:

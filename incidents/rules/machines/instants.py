@@ -166,11 +166,12 @@ def _instant(
             slots[i - first] = -1
             continue
         p = find_person(settings.retention, persons, tables.pasts, rows[i].track, t)
-        if p >= 0 and another_counts(persons[p], tables.pasts[p], rows, first, last, rows[i].track):
+        if p >= 0 and another_counts(persons[p], tables.pasts[p], rows, first, last, rows[i]):
             clock.repeated += 1
             slots[i - first] = -1
             continue
-        slots[i - first] = _step_row(plan, tables, rows[i], p, signals, n)
+        p = _step_row(plan, tables, rows[i], p, signals, n)
+        slots[i - first] = p if rows[i].silent == 0 else -1
     if not settings.metric:
         return
     number, joined = 0, 0
@@ -256,9 +257,8 @@ def _root(parent: Ints, k: int) -> int:
 
 
 @compiled
-def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n: Ints) -> int:
-    """Take one row of the person in slot p, or of a new person (-1); returns the slot of the person."""
-    t, clock, settings = row.t, tables.clock[0], plan.settings[0]
+def _count_row(settings: Table, clock: Table, row: Table) -> None:
+    """Count a row that may raise something, and how well its position is known."""
     clock.rows += 1
     if row.found == _INFERRED or row.found == _UNPLACED:
         clock.hidden += 1
@@ -266,6 +266,18 @@ def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n:
         clock.lost += 1
     elif is_vague_position(settings, row):
         clock.vague += 1
+
+
+@compiled
+def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n: Ints) -> int:
+    """Take one row of the person in slot p, or of a new person (-1); returns the slot of the person.
+
+    A silent row tells who the person is, where, and whom a later track continues, as every row does. The
+    machines measure nothing of it: to them it is a loss of sight, except that it ends what it contradicts.
+    """
+    t, clock, settings = row.t, tables.clock[0], plan.settings[0]
+    if row.silent == 0:
+        _count_row(settings, clock, row)
     if p < 0:
         p = enter_person(plan, tables, row, signals, n)
     person, zones, places = tables.persons[p], tables.zones[p], tables.places[p]
@@ -312,6 +324,7 @@ def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n:
                     k,
                     plan.machines,
                     plan.denied,
+                    row.silent == 1,
                     t,
                     row.minute,
                     p,
@@ -325,6 +338,10 @@ def _step_row(plan: Plan, tables: Tables, row: Table, p: int, signals: Table, n:
         if person.placed == NEVER:
             person.first_placed = t
         person.placed = t
+        if row.silent == 0:
+            if person.heard == NEVER:
+                person.first_heard = t
+            person.heard = t
         person.x = row.x
         person.y = row.y
     person.last = t

@@ -53,10 +53,16 @@ def join_persons(
             tables.one_way[p, w] = theirs
     for machine in range(len(plan.machines)):
         e, f = tables.places[p, machine], tables.places[later, machine]
+        if other.heard == NEVER:
+            # All of the later tracklet was silent: it can only show that the person is not in the zone.
+            z = plan.machines[machine].zone
+            if z >= 0 and tables.zones[later, z].inside == 0:
+                e.held_on = 0
+            continue
         went_on = near and e.held_on == 1 and f.on == 0 and _walks_back(plan, tables, p, machine)
         z = plan.machines[machine].zone
         stayed = z >= 0 and near and e.held_on == 1 and tables.zones[later, z].edge == e.last
-        begins = f.start if stayed and tables.zones[later, z].left == 0 else other.first_placed
+        begins = f.start if stayed and tables.zones[later, z].left == 0 else other.first_heard
         join_episodes(
             e,
             f,
@@ -69,7 +75,7 @@ def join_persons(
             now,
         )
         if went_on:
-            _bridge(e, other.placed)
+            _bridge(e, other.heard)
         elif stayed and f.on == 0 and tables.zones[later, z].inside == -1:
             e.held_on = 1
     for k in range(len(plan.lines)):
@@ -81,6 +87,7 @@ def join_persons(
                 k,
                 plan.machines,
                 plan.denied,
+                other.heard != other.placed,
                 now,
                 minute,
                 p,
@@ -159,6 +166,7 @@ def join_persons(
     one.last = max(one.last, other.last)
     if other.placed > NEVER:
         one.placed = other.placed
+        one.heard = max(one.heard, other.heard)
         one.x = other.x
         one.y = other.y
     one.tall = other.tall

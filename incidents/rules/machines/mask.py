@@ -39,10 +39,13 @@ def step_mask(
     A window finds nothing if the picture around the face changed by at least `min_change` in fewer than
     `min_changing_share` of the assessments that measured a change: the face is painted or printed.
 
-    Samples in or near an exempt zone do not vote. A person who is not staff may be unmasked at a care station
-    for `swab_s` after arriving; the machines of staff count these samples.
+    Samples in or near an exempt zone do not vote, nor do silent ones, of which only the place counts. A
+    person who is not staff may be unmasked at a care station for `swab_s` after arriving; the machines of
+    staff count these samples.
     """
     exempt, swab = _exempt(settings, plan_zones, corners, row, person, zones)
+    if row.silent == 1:
+        return
     counts[ROWS] += 1
     counts[SCORE] += row.score
     if row.tried:

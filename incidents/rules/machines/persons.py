@@ -32,18 +32,23 @@ def find_person(retention: int, persons: Table, pasts: Table, track: int, t: int
 
 
 @compiled
-def another_counts(person: Table, past: Table, rows: Table, first: int, last: int, track: int) -> bool:
-    """Whether a row of another track of the person at the same instant counts in place of that of `track`.
+def another_counts(person: Table, past: Table, rows: Table, first: int, last: int, row: Table) -> bool:
+    """Whether a row of another track of the person at the same instant counts in place of `row`.
 
-    The row of the track that was linked last counts: which one it is does not depend on the ids.
+    A silent row never counts in place of one that may raise something. Else the row of the track that was
+    linked last counts: which one it is does not depend on the ids.
     """
-    if person.track == track:
+    if person.track == row.track and row.silent == 0:
         return False
+    linked_later = True
     for k in range(person.tracks - 1, -1, -1):
-        if past[k].track == track:
-            return False
+        if past[k].track == row.track:
+            linked_later = False
+            continue
         for i in range(first, last):
-            if rows[i].track == past[k].track:
+            if rows[i].track != past[k].track:
+                continue
+            if rows[i].silent < row.silent or (linked_later and rows[i].silent == row.silent):
                 return True
     return False
 
@@ -63,6 +68,8 @@ def enter_person(plan: Plan, tables: Tables, row: Table, signals: Table, n: Ints
     person.last = NEVER
     person.placed = NEVER
     person.first_placed = NEVER
+    person.heard = NEVER
+    person.first_heard = NEVER
     person.decided = 0
     person.trail = 0
     person.born_x = row.x

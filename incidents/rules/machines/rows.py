@@ -30,6 +30,7 @@ ROW = np.dtype(
         ("found", "i1"),  # how the foot was found, a code of `vision.ground.Foot`
         ("vote", "i1"),
         ("tried", "i1"),  # whether an assessment of the mask was tried
+        ("silent", "i1"),  # ignored or marked: it tells who is where, and raises nothing
     ]
 )
 """One person in one analysed frame. Rows are sorted by time and track."""

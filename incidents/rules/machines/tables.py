@@ -75,6 +75,8 @@ PERSON = np.dtype(
         ("last", "i8"),
         ("first_placed", "i8"),  # first row with a position
         ("placed", "i8"),  # last row with a position
+        ("first_heard", "i8"),  # first row with a position that was not silent
+        ("heard", "i8"),  # last such row
         ("decided", "i1"),  # whether the person continues another one is decided
         ("x", "f8"),  # foot at the last row with a position, normalised
         ("y", "f8"),

@@ -75,9 +75,10 @@ def step_zones(
 
     A person is in a zone from the first sample that is inside by the hysteresis to the last one before a
     sample outside. Jitter of less than the hysteresis brings a person in never, and out once at most. A
-    sample with hidden feet that cannot be placed counts as a loss of sight.
+    sample with hidden feet that cannot be placed counts as a loss of sight. So does a silent one, but one
+    outside ends the stay.
     """
-    t, before = row.t, person.placed
+    t, before, silent = row.t, person.placed, row.silent == 1
     fresh = t - before > settings.zone_gap
     vague = is_vague_position(settings, row)
     machine = 0
@@ -95,7 +96,7 @@ def step_zones(
         elif depth < 0:
             state.left = 1 if state.edge == before and before != NEVER else state.left
             state.inside = 0
-        elif state.inside == -1 and state.edge == before:
+        elif state.inside == -1 and state.edge == before and not silent:
             state.edge = t
         on = state.inside == 1
         if zone.way >= 0:
@@ -104,21 +105,25 @@ def step_zones(
             on = _step_one_way(settings.aspect, zone, one_way[zone.way], row, on)
         while machine < len(machines) and machines[machine].zone == z:
             e = places[machine]
-            held, holds = e.held_on == 1, on and denied[machine, 0, row.minute]
-            signal = step_episode(
-                e,
-                t,
-                holds,
-                before,
-                machines[machine].dwell,
-                settings.zone_gap,
-                0,
-                settings.min_samples,
-                settings.merge,
-                1 if clear else 0,
-                row.score,
-                person.track,
-            )
+            held, holds, signal = e.held_on == 1, on and denied[machine, 0, row.minute], 0
+            if silent:
+                if not holds or t - person.heard > settings.zone_gap:
+                    e.held_on = 0
+            else:
+                signal = step_episode(
+                    e,
+                    t,
+                    holds,
+                    person.heard,
+                    machines[machine].dwell,
+                    settings.zone_gap,
+                    0,
+                    settings.min_samples,
+                    settings.merge,
+                    1 if clear else 0,
+                    row.score,
+                    person.track,
+                )
             if signal != 0 and signal != 2:
                 add_signal(signals, n, PLACE, t, p, machine)
             elif held and not holds and e.open == 1 and settings.merge < settings.zone_gap:
@@ -160,6 +165,8 @@ def step_line(settings: Table, line: Table, row: Table, person: Table, s: Table)
     dwell, or appeared there, for MIN_SAMPLES samples; and the path crosses the line segment once more in this
     direction than back. Jitter about the line, a step across and back within the dwell, and a walk around the
     end of the line are no crossings.
+
+    A silent row does not say that the dwell is met: that waits for one that is not, for `max_gap_s`.
     """
     t, aspect = row.t, settings.aspect
     offset = line_offset(row.x * aspect, row.y, line.ax * aspect, line.ay, line.bx * aspect, line.by)
@@ -209,6 +216,8 @@ def step_line(settings: Table, line: Table, row: Table, person: Table, s: Table)
         return False
     if t - s.turn < line.dwell or s.n < settings.min_samples:
         return False
+    if row.silent == 1 and t - person.heard <= settings.zone_gap:
+        return False
     crossed = s.before == -s.side and s.net_turn * s.side > 0
     s.lasting = 1
     s.before = s.side
@@ -223,6 +232,7 @@ def enter_crossing(
     k: int,
     machines: Table,
     denied: Bools,
+    silent: bool,
     t: int,
     minute: int,
     p: int,
@@ -235,13 +245,16 @@ def enter_crossing(
 ) -> None:
     """Enter a crossing of line k to the side `s.side` into the machines of the line.
 
-    Permission is that of the first sample beyond the line; `minute` is that of `t`.
+    Permission is that of the first sample beyond the line; `minute` is that of `t`. A `silent` crossing tells
+    from which door the person came, and raises nothing.
     """
     if line.door >= 0:
         number = line.door if s.side > 0 else line.door + 1
         if exits[number] == NEVER:
             exits[number] = s.turn
             add_signal(signals, n, EXIT, t, p, number)
+    if silent:
+        return
     # A change of the clocks in between does not matter.
     then = (minute - (t // 60_000_000 - s.turn // 60_000_000)) % 1440
     column = 0 if s.side > 0 else 1

@@ -1,4 +1,4 @@
-"""The marks of a camera: which rows the rules are not given, and how much time that is."""
+"""The marks of a camera: which rows raise nothing, and how much time that is."""
 
 from __future__ import annotations
 
@@ -58,20 +58,14 @@ class MarkedRows:
     """The rows of a chunk with their marks.
 
     Attributes:
-        rows: (N,) as they were given.
+        rows: (N,) as they were given, those with a mark silent.
         codes: (N,) of `MarkCode`.
-        begins: (N,) the mark that a track gets at a row, if the rules were given rows of it before; else 0.
+        begins: (N,) the mark that a track gets at a row, if a row of it before was not silent; else 0.
     """
 
     rows: Table
     codes: np.ndarray
     begins: np.ndarray
-
-    def unmarked(self, low: int, high: int) -> Table:
-        """The rows among [low, high) that the rules are given."""
-        if not self.codes[low:high].any():
-            return self.rows[low:high]
-        return records(np.asarray(self.rows[low:high][self.codes[low:high] == MarkCode.NONE]))
 
 
 class CameraMarks:
@@ -82,7 +76,10 @@ class CameraMarks:
         self.tables = empty_marks()
 
     def take(self, rows: Table, facility: Facility, camera: Camera) -> MarkedRows:
-        """Mark rows (N,), sorted by time and track, which follow those that were given before."""
+        """Mark rows (N,), sorted by time and track, which follow those that were given before.
+
+        `silent` is set in the rows themselves.
+        """
         count = len(rows)
         codes, begins = np.zeros(count, np.int8), np.zeros(count, np.int8)
         ignored = np.zeros(count, np.int8)
@@ -92,6 +89,7 @@ class CameraMarks:
         slots = np.zeros(count, np.int64)
         change = float(rule.min_change), float(rule.min_changing_share)
         mark_rows(self.tables, Chunk(rows, ignored, *change, slots, codes, begins))
+        rows["silent"] = codes != MarkCode.NONE
         return MarkedRows(rows, codes, begins)
 
     @property

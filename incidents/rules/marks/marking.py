@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
         min_change, min_share: of the mask rule: what a living face shows.
         slots: (N,) room.
         codes: (N,) receives the marks, codes of `MarkCode`.
-        begins: (N,) receives the mark where a track gets one of which the rules were given rows before.
+        begins: (N,) receives the mark where a track gets one of which a row before was not silent.
     """
 
     rows: Table

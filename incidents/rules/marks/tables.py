@@ -15,7 +15,7 @@ from incidents.rules.machines.tables import Table
 
 
 class MarkCode(IntEnum):
-    """The mark of a row; the rules are given only rows without one."""
+    """The mark of a row; a row that has one is silent."""
 
     NONE = 0
     IGNORED = 1
@@ -43,7 +43,7 @@ TRACK = np.dtype(
         ("still", "i8"),  # time judged without being seen to move
         ("moved", "i1"),  # it was seen to move, or its face to change
         ("static", "i1"),
-        ("raised", "i1"),  # a row of it went to the rules
+        ("raised", "i1"),  # a row of it was not silent
         ("mark", "i1"),  # of its last row, other than IGNORED
         ("partner", "i8"),  # slot of the track that it mirrors, or -1
         ("score", "i8"),  # sum, millionths

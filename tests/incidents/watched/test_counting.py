@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from incidents.coverage import Interval, State
 from incidents.watched.counting import Looked, count_hour
 from incidents.watched.hour import HourCounts
-from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, observe, plane, scene, stay
+from incidents.whole_log import evaluate_observations, first_tracks
+from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, norm, observe, plane, scene, stay
 from vision.frames import SECOND
 from vision.observations import HOUR
-from zones.facility import Facility, Place, Role, ZoneType
+from zones.facility import Facility, MaskRule, Place, Role, Rules, ZoneType
 
 WALL = box_zone("wall", ZoneType.STAFF_ONLY, 6, 4, 10, 8)
 RESIDENTS: dict[str, Any] = {"default_role": Role.RESIDENT, "default_role_confidence": 0.9}
@@ -31,11 +33,12 @@ def count(
     taught: bool = False,
     rows: pl.DataFrame | None = None,
     regions: bool = False,
+    first: dict[int, int] | None = None,
 ) -> HourCounts:
     rows = observe(people, start=hour) if rows is None else rows
     coverage = [Interval("cam-1", hour, hour + 60 * SECOND, State.ANALYSED)]
     looked = [Looked(hour, hour + HOUR, imgsz, 5.0, taught, regions)]
-    return count_hour(facility, facility.cameras[0], hour, rows, coverage, looked)
+    return count_hour(facility, facility.cameras[0], hour, rows, coverage, looked, first_tracks=first or {})
 
 
 def at_a_gate(*places: Any) -> Facility:
@@ -152,16 +155,54 @@ def test_people_are_small_at_the_scale_at_which_the_detector_saw_them(
     [
         (20, 1.0, 40, (1, 1)),
         (20, 0.5, 40, (1, 0)),  # 6 assessed faces in 10 s
-        (9.8, 5.0, 40, (0, 0)),
-        (10, 1.0, 40, (1, 1)),
+        (4.8, 5.0, 40, (0, 0)),
+        (5, 5.0, 40, (1, 1)),  # 26 assessed faces that span 5 s
+        (5, 1.0, 40, (1, 0)),  # 6 of them
+        (7, 1.0, 40, (1, 1)),
         (20, 5.0, 31, (1, 0)),  # under min_face_px
     ],
 )
-def test_tracks_need_eight_assessed_faces_within_ten_seconds(
+def test_tracks_need_eight_assessed_faces_within_ten_seconds_that_span_five(
     seconds: float, hz: float, face_px: float, expected: tuple[int, int]
 ) -> None:
     counts = count(scene(WALL), [faces(1, seconds, hz, face_px=face_px)])
     assert (counts.tracks, counts.tracks_assessed) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(-12, 12), st.floats(1, 14), st.sampled_from([1.0, 2.5, 5.0]), st.booleans()),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([MaskRule(), MaskRule(min_samples=3, window_s=4.0, min_span_s=1.0)]),
+)
+def test_what_the_mask_rule_raised_in_an_hour_could_have_been_raised(
+    visits: list[tuple[float, float, float, bool]], rule: MaskRule
+) -> None:
+    """However short the footage is, at the edge of an hour, and under another track after a loss of sight."""
+    facility = scene(WALL, rules=Rules(mask=rule))
+    people = []
+    for number, (start, seconds, hz, switches) in enumerate(visits):
+        step, middle = round(5 / hz), start + seconds / 2
+        bare = partial(lambda s, step: "unmasked" if round(s * 5) % step == 0 else "turned", step=step)
+        spans = [(start, middle), (middle + 0.5, middle + 0.5 + seconds / 2)]
+        for part, (begin, end) in enumerate(spans if switches else [(start, start + seconds)]):
+            people.append(stay(10 * number + part, 3 + 4 * number, 6, begin, end, masks=bare))
+    rows = observe(people)
+    raised = evaluate_observations(rows, facility, "cam-1")
+    for hour in (NOON - HOUR, NOON):
+        counts = count(facility, hour=hour, rows=rows, first=first_tracks(raised.links))
+        opened = [f for f in raised.findings if f.kind == "mask_absent" and hour <= f.opened < hour + HOUR]
+        assert "mask" in able(counts) or not opened
+        assert counts.tracks_assessed >= len(opened)
+
+
+def test_faces_where_people_are_ignored_could_raise_nothing() -> None:
+    whole = norm((0, 0), (16, 0), (16, 12), (0, 12))
+    counts = count(scene(WALL, ignore=(whole,)), [faces(1, 20, 5.0)])
+    assert reason(counts, "mask") == "no person was seen for long enough"
 
 
 @settings(max_examples=20, deadline=None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from cli.exit_codes import ExitCode
 from cli.incident_table import print_incidents
+from cli.interruption import CONTINUES, Interrupted, stopping
 from cli.options import (
     AppearanceOption,
     DeviceOption,
@@ -34,14 +35,18 @@ from models.devices import Device, streams_for
 from pipelines.analysis.analyze import analyze as run_analysis
 from pipelines.analysis.open_footage import OpenedFootage, describe_time
 from pipelines.analysis.report import AnalysisReport, report_analysis
-from pipelines.analysis.request import AnalyzeRequest
+from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, Progress
 from pipelines.analysis.starts import apply_starts, read_start
 from pipelines.analysis.unread import record_unusable_run
 from pipelines.assignment import assign
 from pipelines.home import Home
 from pipelines.publish import facility_in_force
 from pipelines.teaching.role_model import describe_role_source, find_role_model
+from vision.clock import Stop, StoppedError
 from zones.facility import Facility, load_facility
+
+if TYPE_CHECKING:
+    from vision.networks import ModelBundle
 
 
 def analyze(
@@ -137,7 +142,7 @@ def analyze(
     )
     with Ledger.open(folder.ledger) as ledger:
         with footage_progress() as progress:
-            result = run_analysis(request, ledger, bundle, progress, opened)
+            result = _run(request, ledger, bundle, progress, opened)
         result.faults[:0] = assigned.faults
         report = report_analysis(ledger, folder, result, describe_role_source(role_weights))
     if as_json:
@@ -149,6 +154,21 @@ def analyze(
         warn(message)
     if report.faults:
         raise typer.Exit(ExitCode.PARTLY_DONE if report.any_footage else ExitCode.BAD_INPUT)
+
+
+def _run(
+    request: AnalyzeRequest,
+    ledger: Ledger,
+    bundle: ModelBundle,
+    progress: Progress,
+    opened: OpenedFootage,
+) -> AnalyzeResult:
+    stop = Stop()
+    try:
+        with stopping(stop):
+            return run_analysis(request, ledger, bundle, progress, opened, stop)
+    except StoppedError:
+        raise Interrupted(CONTINUES) from None
 
 
 def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:

@@ -36,10 +36,12 @@ def analyze(
     bundle: ModelBundle,
     progress: Progress = lambda *_: None,
     opened: OpenedFootage | None = None,
+    stop: Stop | None = None,
 ) -> AnalyzeResult:
     """Analyse footage; an interrupted analysis of the same footage is continued.
 
-    `opened` is what `request.open()` returned, where the caller has shown it to the user before.
+    `opened` is what `request.open()` returned, where the caller has shown it to the user before. `stop` ends
+    the analysis early; a signal handler may set it.
 
     A source that cannot be read is a fault of the result and does not stop the others. A source that was
     analysed to its end before is skipped. Footage is a fault when its camera has already been analysed for
@@ -48,6 +50,7 @@ def analyze(
 
     Raises:
         SeveralScenesError: what was given as one camera seems to show several scenes; nothing was done.
+        StoppedError: it was asked to stop; what was analysed is kept, and the same request continues.
         LazarettoError: the log or the ledger cannot be written.
     """
     opened = request.open() if opened is None else opened
@@ -85,7 +88,7 @@ def analyze(
                 partial(_analyze_camera, request, bundle, opened, by_camera[name], lock, meter, result.run)
                 for name, lock in locks.items()
             ]
-            for part in run_side_by_side(jobs, ledger):
+            for part in run_side_by_side(jobs, ledger, stop):
                 result.cameras += part.cameras
                 result.faults += part.faults
                 result.warnings += part.warnings

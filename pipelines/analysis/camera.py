@@ -18,7 +18,6 @@ from pipelines.analysis.known_footage import (
 )
 from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, CameraResult, Progress
 from pipelines.analysis.segments import FileStream, SegmentSink, Stream, StreamAnalysis
-from pipelines.analysis.side_by_side import StoppedError
 from pipelines.footage import clip_sources
 from pipelines.record_incidents import record_incidents
 from vision import observations
@@ -140,17 +139,16 @@ class CameraAnalysis:
                 )
                 analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached, self.stop)
                 analysis.run()
-                if self.stop.is_set():
-                    raise StoppedError
+                self.stop.check()
                 self._refuse_empty(stream, analysis)
             except SourceError as error:
+                self.meter.finished(stream)
                 self.run_result.faults.append(error)
                 if not isinstance(error, KnownTimeError):
                     self.unread.append(self._unread(stream))
                 perception = None
                 continue
-            finally:
-                self.meter.finished(stream)
+            self.meter.finished(stream)
             reached = analysis.analysed_until
             self._warn(shorter_than_stated(stream, analysis.reached))
             free = sum(high - low for low, high in known.free(stream.start, analysis.reached))
@@ -246,6 +244,7 @@ class CameraAnalysis:
             window,
             footage,
             self.run_result.run,
+            self.stop,
         )
         self.ledger.segments.mark_evaluated(self.camera.id, *window)
         self.run_result.faults += result.recording.faults

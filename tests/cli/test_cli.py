@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -175,19 +173,6 @@ def test_the_printed_analysis_and_replay_fit_their_schemas(analysed: tuple[Path,
     replayed = lazaretto("replay", "--facility", FACILITY, "--home", home, "--json").json
     Draft202012Validator(ReplayPayload.model_json_schema()).validate(replayed)
     assert [item["id"] for item in replayed["incidents"]] == [item["id"] for item in facts(home)]
-
-
-def test_an_interruption_says_that_the_same_command_continues(tmp_path: Path) -> None:
-    words = command("analyze", f"yard={YARD}", "--facility", FACILITY, "--home", tmp_path / "home")
-    running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 120
-    while not (tmp_path / "home" / "ledger.db").exists():
-        assert time.monotonic() < end and running.poll() is None
-        time.sleep(0.1)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=120)
-    assert running.returncode == 130
-    assert err == "lazaretto: interrupted; the same command continues from here\n"
 
 
 def test_a_reader_that_closes_the_pipe_is_no_fault(analysed: tuple[Path, dict[str, Any]]) -> None:

@@ -61,11 +61,16 @@ def stopping(stop: Stop) -> Iterator[None]:
     process was started to ignore, as a shell does for what it runs beside, stays ignored.
     """
 
+    came = 0
+
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal came
+        came += 1  # first of all: the next signal interrupts this handler, too
+        if came == 1:
+            _say("stopping; what was analysed is kept, a second Ctrl-C ends it at once")
+            stop.set()
+        elif came == 2:
             _end()
-        _say("stopping; what was analysed is kept, a second Ctrl-C ends it at once")
-        stop.set()
 
     numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
     before = [(number, signal.signal(number, handle)) for number in numbers]

@@ -104,7 +104,9 @@ def end(run: subprocess.Popen[str], signals: Sequence[signal.Signals], pause_s: 
             run.send_signal(number)
             time.sleep(pause_s)
     _, err = run.communicate(timeout=120)
-    assert run.returncode == 130, err
+    # A further signal in the last moments, when Python has taken its handlers away, ends it as the system does.
+    allowed = (130,) if len(signals) == 1 else (130, -signals[0])
+    assert run.returncode in allowed, err
     assert time.monotonic() - begun < STOPS_WITHIN_S
     return err[err.index(STOPPING) :]
 

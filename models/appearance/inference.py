@@ -48,6 +48,10 @@ class Embedder:
         self.weights = replace(weights, runtime=str(form))
         if form.format == "openvino":
             file = made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"
+            if not file.is_file():
+                raise ModelError(
+                    f"{weights.name}: expected weights of an appearance network, got those of another kind"
+                )
             model = ShapedModel(lambda: openvino_core().read_model(str(file)), form.precision, device.streams)
             self._run: _Run = model.in_parts
         else:

@@ -104,7 +104,7 @@ def end(run: subprocess.Popen[str], signals: Sequence[signal.Signals], pause_s: 
             run.send_signal(number)
             time.sleep(pause_s)
     _, err = run.communicate(timeout=120)
-    # A further signal in the last moments, when Python has taken its handlers away, ends it as the system does.
+    # In the last moments Python has taken its handlers away: a further signal ends it as the system does.
     allowed = (130,) if len(signals) == 1 else (130, -signals[0])
     assert run.returncode in allowed, err
     assert time.monotonic() - begun < STOPS_WITHIN_S

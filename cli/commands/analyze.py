@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +26,7 @@ from cli.options import (
     SourceFpsOption,
     SourcesArgument,
 )
-from cli.output import footage_progress, print_json, print_line, print_note, warn
+from cli.output import footage_progress, print_error_note, print_json, print_line, print_note, warn
 from cli.tables import coverage_table
 from cli.watched import print_watched
 from incidents.ledger import Ledger
@@ -142,7 +141,7 @@ def analyze(
     )
     with Ledger.open(folder.ledger) as ledger:
         with footage_progress() as progress:
-            result = _run(request, ledger, bundle, progress, opened)
+            result = _run(request, ledger, bundle, progress, opened, as_json)
         result.faults[:0] = assigned.faults
         report = report_analysis(ledger, folder, result, describe_role_source(role_weights))
     if as_json:
@@ -162,23 +161,21 @@ def _run(
     bundle: ModelBundle,
     progress: Progress,
     opened: OpenedFootage,
+    as_json: bool,
 ) -> AnalyzeResult:
-    stop = Stop()
+    stop, say = Stop(), print_error_note if as_json else print_note
     try:
         with stopping(stop):
-            return run_analysis(request, ledger, bundle, progress, opened, stop)
+            return run_analysis(request, ledger, bundle, progress, opened, stop, say)
     except StoppedError:
         raise Interrupted(CONTINUES) from None
 
 
 def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:
     """Say from when to when each source is taken, while a wrong time can still be mended."""
+    say = print_error_note if as_json else print_note
     for item in opened.sources:
-        line = describe_time(item, facility)
-        if as_json:
-            print(line, file=sys.stderr)
-        else:
-            print_note(line)
+        say(describe_time(item, facility))
     for warning in opened.warnings:
         warn(warning)
 

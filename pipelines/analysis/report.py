@@ -62,6 +62,7 @@ class AnalysisPayload(Payload):
     warnings: list[str] = Field(description="What should be checked; the results stand.")
     faults: list[str] = Field(description="What went wrong.")
     roles: str = Field(description="Where roles come from.")
+    continued: list[str] = Field(description="Cameras whose earlier, unfinished analysis was continued.")
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class AnalysisReport:
         faults: sentences about what went wrong.
         role_source: a sentence about where roles come from.
         sources: the footage that was opened.
+        continued: sentences about cameras whose earlier, unfinished analysis was continued.
     """
 
     run: str
@@ -143,6 +145,7 @@ class AnalysisReport:
     faults: tuple[str, ...]
     role_source: str
     sources: tuple[OpenedSource, ...] = ()
+    continued: tuple[str, ...] = ()
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -165,6 +168,7 @@ class AnalysisReport:
             warnings=list(self.warnings),
             faults=list(self.faults),
             roles=self.role_source,
+            continued=list(self.continued),
         )
 
 
@@ -186,6 +190,7 @@ def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_sour
         faults=tuple(str(fault) for fault in result.faults),
         role_source=role_source,
         sources=tuple(result.sources),
+        continued=tuple(result.continued),
     )
 
 

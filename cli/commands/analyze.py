@@ -20,6 +20,8 @@ from cli.options import (
     ImgszOption,
     JsonOption,
     MaskOption,
+    NoGateOption,
+    OnOff,
     PersonOption,
     PixelsOption,
     SourceCameraOption,
@@ -29,9 +31,11 @@ from cli.options import (
 from cli.output import footage_progress, print_error_note, print_json, print_line, print_note, warn
 from cli.tables import coverage_table
 from cli.watched import print_watched
+from incidents.export import models_text, named_form
 from incidents.ledger import Ledger
 from models.devices import Device, streams_for
 from pipelines.analysis.analyze import analyze as run_analysis
+from pipelines.analysis.continuing import models_of
 from pipelines.analysis.open_footage import OpenedFootage, describe_time
 from pipelines.analysis.report import AnalysisReport, report_analysis
 from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, Progress
@@ -81,7 +85,8 @@ def analyze(
     ] = "auto",
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
-    gate: GateOption = True,
+    gate: GateOption = OnOff.ON,
+    no_gate: NoGateOption = False,
     pixels_per_second: PixelsOption = 1.25,
     tracker: Annotated[
         str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
@@ -111,7 +116,7 @@ def analyze(
         fps=fps,
         imgsz=imgsz,
         tracker=TrackerSettings(name=tracker),
-        gate=GateSettings(gate, pixels_per_second * 1e6),
+        gate=GateSettings(gate is OnOff.ON and not no_gate, pixels_per_second * 1e6),
     )
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
@@ -121,24 +126,23 @@ def analyze(
     request = AnalyzeRequest(
         facility, footage, folder, source_fps, accept_file_dates, one_camera, assigned.left_out
     )
-    folder.prepare()
     if not footage:
         for fault in assigned.faults:
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
     opened = request.open(lambda found: _announce(found, facility, as_json))
+    # All that can be refused is refused before anything is written.
+    role_weights = find_role_model(folder, facility, roles)
+    cameras = len({item.camera for item in footage})
+    processor = Device.choose(device, runtime, streams_for(cameras))
     if not opened.sources and not as_json:
+        folder.prepare()
         record_unusable_run(folder, facility, footage, opened.unread)
         for fault in (*assigned.faults, *opened.faults):
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
-    role_weights = find_role_model(folder, facility, roles)
-    cameras = len({item.camera for item in footage})
-    bundle = ModelBundle.load(
-        Device.choose(device, runtime, streams_for(cameras)),
-        settings,
-        Models(person, face, mask, appearance, role_weights),
-    )
+    bundle = ModelBundle.load(processor, settings, Models(person, face, mask, appearance, role_weights))
+    folder.prepare()
     with Ledger.open(folder.ledger) as ledger:
         with footage_progress() as progress:
             result = _run(request, ledger, bundle, progress, opened, as_json)
@@ -148,6 +152,9 @@ def analyze(
         print_json(report.to_payload().to_dict())
     else:
         _print_report(report)
+        networks = models_of(bundle)
+        if any(named_form(model) for model in networks.values()):
+            print_note(f"Networks: {models_text(networks)}")
     # Those about the sources were shown before the analysis.
     for message in (*report.warnings[len(opened.warnings) :], *report.faults):
         warn(message)

@@ -13,7 +13,7 @@ from models.errors import ModelError
 from models.exports import conversion, example_images, selection, store, verification
 from models.exports.example_images import Examples
 from models.images import Image
-from models.registry import Weights
+from models.registry import Weights, note_loaded
 from models.runtimes.forms import Form, processor_name
 from models.runtimes.network import INPUT_STRIDE_PX, Network
 
@@ -66,6 +66,7 @@ def export(job: Job, report: Callable[[str], None] = lambda _: None) -> store.Ex
         raise ModelError(f"expected an image size that is a multiple of {INPUT_STRIDE_PX}, got {job.imgsz}")
     conversion.refuse(job.form, job.device)
     source = Network(job.weights.path, Form("torch", "f32"), job.device)
+    note_loaded(job.weights)
     if source.task not in TASKS:
         raise ModelError(
             f"{job.weights.name}: expected weights of the kind {', '.join(TASKS)}, got {source.task}"

@@ -59,6 +59,12 @@ def test_a_facility_file_with_a_mistake_is_refused_with_its_line(
         ([YARD, "--facility", FACILITY, "--device", "tpu"], "auto, cpu, cuda"),
         ([YARD, "--facility", FACILITY, "--person", "nobody"], "nobody"),
         ([YARD, "--facility", FACILITY, "--imgsz", "500"], "multiple of 32"),
+        (
+            [YARD, "--facility", FACILITY, "--runtime", "openvino-int8"],
+            "expected a verified export of person",
+        ),
+        ([YARD, "--facility", FACILITY, "--device", "tpu"], "expected a device among"),
+        ([YARD, "--facility", FACILITY, "--roles", "none.json"], "expected --roles"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: list[str | Path], message: str, tmp_path: Path) -> None:
@@ -66,6 +72,8 @@ def test_bad_input_is_one_sentence(arguments: list[str | Path], message: str, tm
     assert ran.code == 2, ran.err
     assert message in one_sentence(ran)
     assert "secret" not in ran.err + ran.out
+    # A recording that could not be read is noted; nothing else is created by a run that is refused.
+    assert (tmp_path / "h").exists() is (arguments[0] == FACILITY)
 
 
 def test_a_wait_for_the_compiler_is_announced_and_only_if_there_is_something_to_evaluate(

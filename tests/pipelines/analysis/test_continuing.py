@@ -93,7 +93,7 @@ def test_another_facility_file_is_said_and_judges_all_of_it(facility: Path, clip
     ("before", "now", "differs"),
     [
         ([], ["--imgsz", "480"], "--imgsz 416 (now 480)"),
-        (["--no-gate"], ["--fps", "2"], "--fps 5 (now 2), --gate off (now on)"),
+        (["--gate", "off"], ["--fps", "2"], "--fps 5 (now 2), --gate off (now on)"),
         (["--tracker", "sort"], [], "--tracker sort (now lazaretto)"),
         (
             [],

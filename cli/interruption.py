@@ -38,8 +38,9 @@ def sentence_for(words: Sequence[str]) -> str:
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end a command as Ctrl-C does, instead of killing it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM end a command as Ctrl-C does, instead of killing it; one that is ignored stays ignored."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def wake_on_sigint() -> None:

@@ -66,7 +66,6 @@ def export(job: Job, report: Callable[[str], None] = lambda _: None) -> store.Ex
         raise ModelError(f"expected an image size that is a multiple of {INPUT_STRIDE_PX}, got {job.imgsz}")
     conversion.refuse(job.form, job.device)
     source = Network(job.weights.path, Form("torch", "f32"), job.device)
-    note_loaded(job.weights)
     if source.task not in TASKS:
         raise ModelError(
             f"{job.weights.name}: expected weights of the kind {', '.join(TASKS)}, got {source.task}"
@@ -75,6 +74,7 @@ def export(job: Job, report: Callable[[str], None] = lambda _: None) -> store.Ex
     frames = _calibration_frames(job, examples) if job.form.precision == "int8" else []
     if source.task == "detect":
         frames = example_images.with_regions(frames, job.imgsz)
+    note_loaded(job.weights)
     target = store.place(job.weights.sha256, job.form, job.imgsz)
     try:
         with store.workspace(target) as work:

@@ -17,4 +17,4 @@ class ExitCode(IntEnum):
     PARTLY_DONE = 3
     """Done in part, or done with warnings; standard error or the output names each of them."""
     INTERRUPTED = 130
-    """Interrupted by Ctrl+C. The same command continues from where it was stopped."""
+    """Interrupted by Ctrl-C (SIGINT) or by SIGTERM. Where the same command continues, it says so."""

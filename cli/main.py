@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from cli.exit_codes import ExitCode
 from cli.groups import CommandGroup
+from cli.interruption import Interrupted, end_on_sigterm, sentence_for, wake_on_sigint
 from cli.output import show_warnings
 from models.errors import ModelError
 from zones.errors import LazarettoError
@@ -37,22 +38,27 @@ def main() -> NoReturn:
     """Run the command line; an error of the user's is one sentence on standard error."""
     show_warnings()
     try:
-        LAZARETTO.build(sys.argv[1:])(prog_name="lazaretto", standalone_mode=True)
+        end_on_sigterm()
+        program = LAZARETTO.build(sys.argv[1:])
+        wake_on_sigint()
+        program(prog_name="lazaretto", standalone_mode=True)
     except (LazarettoError, ModelError) as error:
         print(f"lazaretto: {error}", file=sys.stderr)
         sys.exit(ExitCode.BAD_INPUT)
+    except Interrupted as ended:
+        sys.exit(_interrupted(str(ended)))
     except KeyboardInterrupt:  # while the modules of the command are imported
-        sys.exit(_interrupted())
+        sys.exit(_interrupted(sentence_for(sys.argv[1:])))
     except SystemExit as ended:
         # Typer turns an interruption into this code, and a reader that closed the pipe into code 1.
         if ended.code == ExitCode.INTERRUPTED:
-            sys.exit(_interrupted())
+            sys.exit(_interrupted(sentence_for(sys.argv[1:])))
         if isinstance(ended.__context__, BrokenPipeError):
             sys.exit(ExitCode.DONE)
         raise
     sys.exit(ExitCode.DONE)
 
 
-def _interrupted() -> ExitCode:
-    print("lazaretto: interrupted; the same command continues from here", file=sys.stderr)
+def _interrupted(sentence: str) -> ExitCode:
+    print(f"lazaretto: {sentence}", file=sys.stderr)
     return ExitCode.INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -37,14 +38,24 @@ FpsOption = Annotated[
 ImgszOption = Annotated[
     int, typer.Option("--imgsz", help="Longer side of the image for person detection, px.", min=160, max=1920)
 ]
+
+
+class OnOff(StrEnum):
+    """Whether something is done."""
+
+    ON = "on"
+    OFF = "off"
+
+
 GateOption = Annotated[
-    bool,
+    OnOff,
     typer.Option(
-        "--gate/--no-gate",
-        help="Detect only where something moves, where people are, and in the whole picture from time to "
-        "time; without it, in the whole of every analysed frame.",
+        "--gate",
+        help="on: detect only where something moves, where people are, and in the whole picture from time to "
+        "time; off: in the whole of every analysed frame.",
     ),
 ]
+NoGateOption = Annotated[bool, typer.Option("--no-gate", help="The same as --gate off.")]
 PixelsOption = Annotated[
     float,
     typer.Option(

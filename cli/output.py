@@ -36,6 +36,11 @@ def print_note(text: str) -> None:
     print_line(text, "dim")
 
 
+def print_error_note(text: str) -> None:
+    """Print a line of lesser weight on standard error, where standard output holds JSON."""
+    print(text, file=sys.stderr)
+
+
 def warn(message: object) -> None:
     """Print a warning or an error on standard error."""
     print(f"lazaretto: {message}", file=sys.stderr)

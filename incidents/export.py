@@ -34,6 +34,22 @@ _BOM = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
+PLAIN_FORMS = ("openvino-f32", "torch-f32", "numpy-f64")
+"""Forms in which networks, and role models, run where no other was chosen."""
+
+
+def named_form(model: Mapping[str, str]) -> str | None:
+    """The form in which a network ran; None for the plain one, and where none was recorded."""
+    runtime = model.get("runtime", "")
+    return None if runtime in ("", *PLAIN_FORMS) else runtime
+
+
+def models_text(models: Mapping[str, Mapping[str, str]]) -> str:
+    """The networks by purpose, each with its form where that is not the plain one."""
+    named = ((purpose, model.get("name", ""), named_form(model)) for purpose, model in models.items())
+    return "; ".join(f"{purpose}: {name}" + (f" ({form})" if form else "") for purpose, name, form in named)
+
+
 def row_of(
     incident: Incident, checks: Sequence[SealCheck] | None = None
 ) -> dict[str, str | int | float | None]:
@@ -45,7 +61,6 @@ def row_of(
     clip, keyframe = one.evidence_of_kind("clip"), one.evidence_of_kind("keyframe")
     viewing = next((item for item in one.viewing if item.kind == "clip"), None)
     people = "; ".join(f"{track.id} {belief_text(track)}" for track in one.tracks)
-    names = "; ".join(f"{purpose}: {model.get('name', '')}" for purpose, model in one.models.items())
     digests = "; ".join(f"{purpose}: {model.get('sha256', '')}" for purpose, model in one.models.items())
     limits = "; ".join(f"{name}={value}" for name, value in one.thresholds.items())
     start, end = local_iso(one.start, one.timezone), local_iso(one.end, one.timezone)
@@ -60,7 +75,14 @@ def row_of(
         *(one.kind, one.subkind, one.severity, one.cause, people),
         *(one.distance_min, one.distance_median, one.distance_se, one.cumulative_s),
         *(one.mask_state, one.assessable_share),
-        *(one.detector_confidence, one.rule_confidence, names, digests, one.rule_pack, limits),
+        *(
+            one.detector_confidence,
+            one.rule_confidence,
+            models_text(one.models),
+            digests,
+            one.rule_pack,
+            limits,
+        ),
         one.coverage_share,
         *((clip.path, clip.sha256) if clip else (None, None)),
         *((keyframe.path, keyframe.sha256) if keyframe else (None, None)),

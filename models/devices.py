@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.exports.selection import AUTO, select
 from models.images import Image
-from models.registry import Weights
+from models.registry import Weights, note_loaded
 from models.runtimes.forms import Form
 from models.runtimes.network import INPUT_STRIDE_PX, MAX_COMBINED, Network
 
@@ -242,6 +242,7 @@ def _load(weights: Weights, device: Device, imgsz: int, *tasks: str) -> tuple[We
     network = runtime.load(device.streams)
     if network.task not in tasks:
         raise ModelError(f"{weights.name}: expected weights of the kind {tasks[0]}, got {network.task}")
+    note_loaded(weights)
     return replace(weights, runtime=runtime.name), network
 
 

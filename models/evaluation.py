@@ -14,7 +14,7 @@ from models.appearance.evaluation import evaluate as evaluate_appearance
 from models.errors import ModelError
 from models.faces.evaluation import MaskFigures, evaluate_mask, face_test_set
 from models.offline import yolo
-from models.registry import Weights
+from models.registry import Weights, note_loaded
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,12 @@ def evaluate(
             data, text = datasets.build_person_held_out(Path(folder) / "set", sources), "held-out eighths"
         else:
             raise ModelError(f"expected person, face, mask or appearance, got {name!r}")
-        return _measure(weights.path, data, text, imgsz)
+        return _measure(weights, data, text, imgsz)
 
 
-def _measure(weights: Path, data: Path, text: str, imgsz: int) -> DetectionFigures:
-    model = yolo(weights)
+def _measure(weights: Weights, data: Path, text: str, imgsz: int) -> DetectionFigures:
+    model = yolo(weights.path)
+    note_loaded(weights)
     people_only = None if len(model.names) == 1 else [0]
     result = model.val(
         data=str(data),

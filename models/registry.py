@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,9 @@ from models.errors import ModelError
 
 FOLDER = Path(__file__).parent / "weights"
 MANIFEST = FOLDER / "manifest.json"
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_ULTRALYTICS_NAME = re.compile(r"(yolo|rtdetr|yoloe|FastSAM|sam|mobile_sam)[\w.-]*\.pt", re.IGNORECASE)
+"""Names under which ultralytics offers models to download."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,12 @@ def resolve(name: str) -> Weights:
     return Weights(path.stem, path, digest, None, False)
 
 
+def note_loaded(weights: Weights) -> None:
+    """Take no other file under the path of weights from now on: they were loaded. Ours need no note."""
+    if not weights.ours:
+        trust.loaded(weights.path, weights.sha256)
+
+
 def accept(name: str) -> Weights:
     """Take the .pt file at a path from now on, though another one was used there before.
 
@@ -97,10 +107,29 @@ def _named_file(name: str) -> Path:
     path = Path(name)
     if not path.is_file() and path.suffix == ".pt" and path.name == name and not _offline():
         path = _download(name)
-    if path.suffix != ".pt" or not path.is_file():
+    if path.suffix != ".pt":
         known = ", ".join(sorted(_manifest()))
         raise ModelError(f"expected weights named {known} or the path of a .pt file, got {name!r}")
+    if not path.is_file():
+        remedy = ""
+        if _ULTRALYTICS_NAME.fullmatch(name) and _offline():
+            remedy = ": ultralytics knows models by such names, and may fetch one with YOLO_OFFLINE=false"
+        raise ModelError(f"expected the path of a .pt file, there is no file {name!r}{remedy}")
+    if not _is_pickle(path):
+        raise ModelError(f"expected weights that torch has saved, got a file of another kind: {path}")
     return path
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins as one that torch saves: a zip archive, or of older versions a bare pickle."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_ZIP))
+    except OSError as error:
+        raise ModelError(
+            f"expected weights that can be read, got {path}: {error.strerror or error}"
+        ) from error
+    return begin == _ZIP or begin.startswith(_PICKLE)
 
 
 def register(name: str, file: Path, classes: tuple[str, ...]) -> Weights:

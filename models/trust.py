@@ -1,7 +1,7 @@
 """Weights that a user names by their file: the digest of the first use is kept, and another file is refused.
 
 A .pt file is a pickle, and loading a pickle can run any program. Our own weights have a published digest. For
-the file of a user, the program says so once, and takes the file that was there then, and no other, until the
+the file of a user, the program says so once, and once the file was loaded, it takes no other there until the
 user accepts another one.
 """
 
@@ -17,10 +17,12 @@ from models.cache import cache_folder
 from models.errors import ModelError
 
 _logger = logging.getLogger(__name__)
+_warned: set[tuple[Path, str]] = set()
+"""Files of whose first use this process has warned."""
 
 
 def check(path: Path, sha256: str) -> None:
-    """Compare the digest of a file with that of its first use, which is kept with a warning.
+    """Compare the digest of a file with that of its first use; warn where this is the first one.
 
     Args:
         path: of weights that are not ours.
@@ -31,20 +33,28 @@ def check(path: Path, sha256: str) -> None:
     """
     known = _known(path)
     if known is None:
-        _logger.warning(
-            f"{path} is used for the first time: a .pt file can run any program when it is loaded, so use "
-            f"only files that you trust; from now on only this one, SHA-256 {sha256[:12]}..., is taken there"
-        )
-        try:
-            trust(path, sha256)
-        except ModelError as error:
-            _logger.warning(f"{error}; another file there will not be noticed")
+        if (path, sha256) not in _warned:
+            _warned.add((path, sha256))
+            _logger.warning(
+                f"{path} is used for the first time: a .pt file can run any program when it is loaded, so "
+                "use only files that you trust; once it was loaded, only this one, SHA-256 "
+                f"{sha256[:12]}..., is taken there"
+            )
     elif known != sha256:
         raise ModelError(
             f"the weights {path} are not those used before: expected SHA-256 {known[:12]}..., got "
             f"{sha256[:12]}...; a .pt file can run any program, so accept this one only if you trust it: "
             f"`lazaretto models trust {path}`"
         )
+
+
+def loaded(path: Path, sha256: str) -> None:
+    """Keep the digest of a file that was loaded for the first time; a warning where it cannot be kept."""
+    try:
+        if _known(path) is None:
+            trust(path, sha256)
+    except ModelError as error:
+        _logger.warning(f"{error}; another file there will not be noticed")
 
 
 def trust(path: Path, sha256: str) -> None:

@@ -18,6 +18,7 @@ from incidents.rules.events import Event, EventType
 from incidents.rules.health import KIND as HEALTH
 from pipelines.home import Home
 from vision import observations
+from vision.clock import Stop
 from vision.frames import SECOND
 from vision.parallel import map_threads
 from vision.roles import assign_roles
@@ -56,6 +57,7 @@ def record_incidents(
     window: tuple[int, int],
     footage: Sequence[ClipSource],
     run: str,
+    stop: Stop | None = None,
 ) -> RecordingResult:
     """Evaluate the log of a camera, and record the events of its incidents in the window.
 
@@ -72,14 +74,17 @@ def record_incidents(
         window: [start, end), microseconds UTC.
         footage: recordings to cut clips from.
         run: id of the run.
+        stop: ends it between two hours of the log, or before the evidence of the next incident.
 
     Raises:
+        StoppedError: it was asked to stop; to be repeated.
         LazarettoError: the log or the ledger cannot be read or written.
     """
-    result = RecordingResult()
+    result, stop = RecordingResult(), stop or Stop()
     recorder = _Recorder(ledger, Provenance(ledger, facility, camera), run, window[0], result.changes)
     entered: dict[str, bool] = {}
     for chunk in evaluate_log(home.path, ledger, facility, camera, window):
+        stop.check()
         recorder.record(chunk)
         result.marked.add(chunk)
         exposures = [item for item in (*chunk.exposures, *chunk.open_exposures) if item.end >= window[0]]
@@ -87,7 +92,7 @@ def record_incidents(
         entered |= {item.key(camera.id): item.withdrawn is None for item in exposures}
         result.notices += [text for text in chunk.notices if text not in result.notices]
     result.exposures = sum(entered.values())
-    _write_all_evidence(home, ledger, facility, camera, footage, list(recorder.due), result)
+    _write_all_evidence(home, ledger, facility, camera, footage, list(recorder.due), result, stop)
     return result
 
 
@@ -150,6 +155,7 @@ def _write_all_evidence(
     footage: Sequence[ClipSource],
     due: Sequence[str],
     result: RecordingResult,
+    stop: Stop,
 ) -> None:
     """Write the evidence of incidents, some at once, in order of time.
 
@@ -170,7 +176,7 @@ def _write_all_evidence(
             min(low for low, _ in spans) - SECOND,
             max(high for _, high in spans) + SECOND,
         )
-        write = partial(_write_evidence, home, facility, camera, seen, footage)
+        write = partial(_write_evidence, home, facility, camera, seen, footage, stop)
         # Threads write evidence; only this one touches the ledger.
         for incident, evidence in zip(some, map_threads(write, some), strict=True):
             if isinstance(evidence, EvidenceError):
@@ -199,12 +205,14 @@ def _write_evidence(
     camera: Camera,
     seen: pl.DataFrame,
     footage: Sequence[ClipSource],
+    stop: Stop,
     incident: Incident,
 ) -> Evidence | EvidenceError:
     """Write the clip, the key frame and the boxes of an incident; files that exist are kept.
 
     Returns an EvidenceError instead of raising it, because it concerns this incident alone.
     """
+    stop.check()
     start, end = clip_window(incident, facility)
     try:
         return write_evidence(

@@ -163,5 +163,5 @@ def _looked(run: Run, segment: Segment) -> Looked:
         int(imgsz) if isinstance(imgsz, (int, float)) else DEFAULT_IMGSZ,
         float(fps) if isinstance(fps, (int, float)) else DEFAULT_FPS,
         "roles" in run.models,
-        run.settings.get("gate") is True,
+        run.settings.get("gate") == "on",
     )

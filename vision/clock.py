@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 
+class StoppedError(Exception):
+    """Work ended early, because it was asked to stop."""
+
+
 class Stop:
     """A request to stop: set once, by any thread, and seen by every thread that reads or waits.
 
@@ -25,6 +29,15 @@ class Stop:
     def is_set(self) -> bool:
         """Whether a stop was requested; takes no lock."""
         return self._set
+
+    def check(self) -> None:
+        """End work that was asked to stop.
+
+        Raises:
+            StoppedError: a stop was requested.
+        """
+        if self._set:
+            raise StoppedError
 
     def set(self) -> None:
         """Request the stop; returns at once. A second call does nothing."""

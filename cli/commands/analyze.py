@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from cli.exit_codes import ExitCode
 from cli.incident_table import print_incidents
+from cli.interruption import CONTINUES, Interrupted, stopping
 from cli.options import (
     AppearanceOption,
     DeviceOption,
@@ -20,28 +20,36 @@ from cli.options import (
     ImgszOption,
     JsonOption,
     MaskOption,
+    NoGateOption,
+    OnOff,
     PersonOption,
     PixelsOption,
     SourceCameraOption,
     SourceFpsOption,
     SourcesArgument,
 )
-from cli.output import footage_progress, print_json, print_line, print_note, warn
+from cli.output import footage_progress, print_error_note, print_json, print_line, print_note, warn
 from cli.tables import coverage_table
 from cli.watched import print_watched
+from incidents.export import models_text, named_form
 from incidents.ledger import Ledger
 from models.devices import Device, streams_for
 from pipelines.analysis.analyze import analyze as run_analysis
+from pipelines.analysis.continuing import models_of
 from pipelines.analysis.open_footage import OpenedFootage, describe_time
 from pipelines.analysis.report import AnalysisReport, report_analysis
-from pipelines.analysis.request import AnalyzeRequest
+from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, Progress
 from pipelines.analysis.starts import apply_starts, read_start
 from pipelines.analysis.unread import record_unusable_run
 from pipelines.assignment import assign
 from pipelines.home import Home
 from pipelines.publish import facility_in_force
 from pipelines.teaching.role_model import describe_role_source, find_role_model
+from vision.clock import Stop, StoppedError
 from zones.facility import Facility, load_facility
+
+if TYPE_CHECKING:
+    from vision.networks import ModelBundle
 
 
 def analyze(
@@ -77,7 +85,8 @@ def analyze(
     ] = "auto",
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
-    gate: GateOption = True,
+    gate: GateOption = OnOff.ON,
+    no_gate: NoGateOption = False,
     pixels_per_second: PixelsOption = 1.25,
     tracker: Annotated[
         str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
@@ -107,7 +116,7 @@ def analyze(
         fps=fps,
         imgsz=imgsz,
         tracker=TrackerSettings(name=tracker),
-        gate=GateSettings(gate, pixels_per_second * 1e6),
+        gate=GateSettings(gate is OnOff.ON and not no_gate, pixels_per_second * 1e6),
     )
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
@@ -117,33 +126,35 @@ def analyze(
     request = AnalyzeRequest(
         facility, footage, folder, source_fps, accept_file_dates, one_camera, assigned.left_out
     )
-    folder.prepare()
     if not footage:
         for fault in assigned.faults:
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
     opened = request.open(lambda found: _announce(found, facility, as_json))
+    # All that can be refused is refused before anything is written.
+    role_weights = find_role_model(folder, facility, roles)
+    cameras = len({item.camera for item in footage})
+    processor = Device.choose(device, runtime, streams_for(cameras))
     if not opened.sources and not as_json:
+        folder.prepare()
         record_unusable_run(folder, facility, footage, opened.unread)
         for fault in (*assigned.faults, *opened.faults):
             warn(fault)
         raise typer.Exit(ExitCode.BAD_INPUT)
-    role_weights = find_role_model(folder, facility, roles)
-    cameras = len({item.camera for item in footage})
-    bundle = ModelBundle.load(
-        Device.choose(device, runtime, streams_for(cameras)),
-        settings,
-        Models(person, face, mask, appearance, role_weights),
-    )
+    bundle = ModelBundle.load(processor, settings, Models(person, face, mask, appearance, role_weights))
+    folder.prepare()
     with Ledger.open(folder.ledger) as ledger:
         with footage_progress() as progress:
-            result = run_analysis(request, ledger, bundle, progress, opened)
+            result = _run(request, ledger, bundle, progress, opened, as_json)
         result.faults[:0] = assigned.faults
         report = report_analysis(ledger, folder, result, describe_role_source(role_weights))
     if as_json:
         print_json(report.to_payload().to_dict())
     else:
         _print_report(report)
+        networks = models_of(bundle)
+        if any(named_form(model) for model in networks.values()):
+            print_note(f"Networks: {models_text(networks)}")
     # Those about the sources were shown before the analysis.
     for message in (*report.warnings[len(opened.warnings) :], *report.faults):
         warn(message)
@@ -151,14 +162,27 @@ def analyze(
         raise typer.Exit(ExitCode.PARTLY_DONE if report.any_footage else ExitCode.BAD_INPUT)
 
 
+def _run(
+    request: AnalyzeRequest,
+    ledger: Ledger,
+    bundle: ModelBundle,
+    progress: Progress,
+    opened: OpenedFootage,
+    as_json: bool,
+) -> AnalyzeResult:
+    stop, say = Stop(), print_error_note if as_json else print_note
+    try:
+        with stopping(stop):
+            return run_analysis(request, ledger, bundle, progress, opened, stop, say)
+    except StoppedError:
+        raise Interrupted(CONTINUES) from None
+
+
 def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:
     """Say from when to when each source is taken, while a wrong time can still be mended."""
+    say = print_error_note if as_json else print_note
     for item in opened.sources:
-        line = describe_time(item, facility)
-        if as_json:
-            print(line, file=sys.stderr)
-        else:
-            print_note(line)
+        say(describe_time(item, facility))
     for warning in opened.warnings:
         warn(warning)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli.exit_codes import ExitCode
+from cli.interruption import Interrupted
 from pipelines.facilities.first_file import (
     PLACES,
     ROLES,
@@ -116,8 +116,8 @@ def _ask_facility() -> dict[str, Any]:
             if not ask.yes("Another camera? (thêm camera?)"):
                 return data
     except KeyboardInterrupt:
-        print("\nlazaretto: interrupted; nothing was written", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        print(file=sys.stderr)  # below the question
+        raise Interrupted("interrupted; nothing was written") from None
     except EOFError:
         print()
         raise LazarettoError(

@@ -70,7 +70,7 @@ def trust(
     Loading a .pt file can run any program. Accept only a file whose origin you know.
     """
     accepted = registry.accept(path)
-    print(f"{accepted.path}: SHA-256 {accepted.sha256}")
+    print(f"{accepted.path} is trusted from now on, and no other file there: SHA-256 {accepted.sha256}")
 
 
 def _tracks(record: Record) -> str:

@@ -71,7 +71,7 @@ def _ultralytics(settings: WorkSettings) -> tuple[Any, dict[str, Any]]:
     """Our person weights as ultralytics loads them, and the options of a call."""
     from models.devices import Device
     from models.offline import yolo
-    from models.registry import resolve
+    from models.registry import note_loaded, resolve
 
     options = {
         "imgsz": settings.loop_imgsz,
@@ -79,7 +79,10 @@ def _ultralytics(settings: WorkSettings) -> tuple[Any, dict[str, Any]]:
         "device": str(Device.choose(settings.device)),
         "verbose": False,
     }
-    return yolo(resolve(settings.person).path), options
+    weights = resolve(settings.person)
+    model = yolo(weights.path)
+    note_loaded(weights)
+    return model, options
 
 
 def _track(job: Job) -> Run:

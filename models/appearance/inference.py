@@ -17,7 +17,7 @@ from models.devices import Device
 from models.errors import ModelError
 from models.exports.selection import AUTO, plain_form
 from models.exports.store import made_once
-from models.registry import Weights
+from models.registry import Weights, note_loaded
 from models.runtimes.forms import Form
 from models.runtimes.openvino_core import openvino_core
 from models.runtimes.openvino_network import ShapedModel
@@ -48,10 +48,15 @@ class Embedder:
         self.weights = replace(weights, runtime=str(form))
         if form.format == "openvino":
             file = made_once(weights, lambda folder: _convert(weights, folder)) / "appearance.xml"
+            if not file.is_file():
+                raise ModelError(
+                    f"{weights.name}: expected weights of an appearance network, got those of another kind"
+                )
             model = ShapedModel(lambda: openvino_core().read_model(str(file)), form.precision, device.streams)
             self._run: _Run = model.in_parts
         else:
             self._run = _on_torch(weights, str(device), form)
+        note_loaded(weights)
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors (N, DIMENSION) of BGR crops (N, HEIGHT, WIDTH, 3)."""

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.errors import ModelError, reason_of
 from models.images import Image
 from models.offline import yolo
 from models.registry import Weights
@@ -32,6 +32,10 @@ from models.runtimes.openvino_core import openvino_core
 
 if TYPE_CHECKING:
     import nncf
+
+
+STEM = "network"
+"""How the files of an export are named, before their endings: the same weights may have several names."""
 
 
 def refuse(form: Form, device: str) -> None:
@@ -92,7 +96,7 @@ def convert(
         ModelError: it cannot be made.
     """
     refuse(form, device)
-    copy = folder / weights.path.name
+    copy = folder / f"{STEM}.pt"
     shutil.copyfile(weights.path, copy)
     arguments: dict[str, object] = {"format": form.format, "dynamic": True, "imgsz": imgsz, "device": device}
     if form.precision == "f16" and form.format != "openvino":
@@ -112,8 +116,8 @@ def convert(
     except OSError:
         raise
     except Exception as error:  # whatever a converter raises, the user needs to know what did not work
-        raise ModelError(f"cannot export {weights.name} as {form}: {error}") from error
-    target = folder / form.file(weights.path.stem)
+        raise ModelError(f"cannot export {weights.name} as {form}: {reason_of(error)}") from error
+    target = folder / form.file(STEM)
     if made != target:
         made.replace(target)
     for path in folder.iterdir():

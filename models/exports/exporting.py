@@ -13,7 +13,7 @@ from models.errors import ModelError
 from models.exports import conversion, example_images, selection, store, verification
 from models.exports.example_images import Examples
 from models.images import Image
-from models.registry import Weights
+from models.registry import Weights, note_loaded
 from models.runtimes.forms import Form, processor_name
 from models.runtimes.network import INPUT_STRIDE_PX, Network
 
@@ -74,6 +74,7 @@ def export(job: Job, report: Callable[[str], None] = lambda _: None) -> store.Ex
     frames = _calibration_frames(job, examples) if job.form.precision == "int8" else []
     if source.task == "detect":
         frames = example_images.with_regions(frames, job.imgsz)
+    note_loaded(job.weights)
     target = store.place(job.weights.sha256, job.form, job.imgsz)
     try:
         with store.workspace(target) as work:

@@ -93,7 +93,7 @@ def plain_openvino(weights: Weights) -> Path:
 
     Raises:
         ModelError: the weights cannot be exported, the cache cannot be written, or the files in it are not
-            those that were made.
+            those that were made, or are of another kind of network.
     """
     form = store.PLAIN_FORM
 
@@ -101,7 +101,14 @@ def plain_openvino(weights: Weights) -> Path:
         path = conversion.convert(weights, form, TRACED_IMGSZ, "cpu", 1, (), folder)
         Network(path, form, "cpu").run(np.zeros((1, 64, 64, 3), np.uint8))
 
-    return store.made_once(weights, make) / form.file(weights.path.stem)
+    folder = store.made_once(weights, make)
+    path = store.network_in(folder, form)
+    if path is None:
+        raise ModelError(
+            f"{weights.name}: expected weights of an ultralytics network, got those of which {folder} holds "
+            "another kind of network"
+        )
+    return path
 
 
 def _named(weights: Weights, device: str, imgsz: int, form: Form) -> Runtime:

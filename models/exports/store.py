@@ -174,9 +174,19 @@ def exports(weights: Weights) -> list[Export]:
     for file in sorted(parent.glob(f"[!.]*/{RECORD}")):
         record = _read(file)
         if record is not None and record.source_sha256 == weights.sha256:
-            path = file.parent / Form.parse(record.form).file(weights.path.stem)
-            found.append(Export(file.parent, path, record))
+            # An export without its network is not the verified one, which `verify` will say.
+            path = network_in(file.parent, Form.parse(record.form))
+            found.append(Export(file.parent, path or file.parent, record))
     return found
+
+
+def network_in(folder: Path, form: Form) -> Path | None:
+    """The file or folder to load in the folder of an export; None if there is none.
+
+    It has any name: the folder is that of weights with a digest, whatever the file was called that the export
+    was made from.
+    """
+    return next(iter(sorted(folder.glob(form.file("*")))), None)
 
 
 def note_tracking(export: Export, loss: float, video: str) -> Export:

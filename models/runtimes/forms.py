@@ -83,9 +83,7 @@ class Form:
 
     def file(self, stem: str) -> str:
         """The name that ultralytics gives to an export of `stem`.pt in this form."""
-        return {"openvino": f"{stem}_openvino_model", "onnx": f"{stem}.onnx", "engine": f"{stem}.engine"}[
-            self.format
-        ]
+        return f"{stem}{_ENDINGS[self.format]}"
 
 
 @cache
@@ -107,6 +105,7 @@ def processor_name(device: str) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+_ENDINGS = {"openvino": "_openvino_model", "onnx": ".onnx", "engine": ".engine"}
 _CPU_CAPABILITY = {"bf16": "BF16", "f16": "FP16"}
 _RUN_PACKAGES = {
     "onnx": tuple((name, "pip install 'lazaretto[onnx]'") for name in ("onnx", "onnxruntime")),

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ModelError
+from models.errors import ModelError, reason_of
 from models.images import Image
 from models.offline import quiet_ultralytics
 from models.runtimes.combining import CombinedCalls
@@ -100,7 +100,9 @@ class Network:
         except ModelError:
             raise
         except Exception as error:  # each runtime has its own; the user needs to know which file it was
-            raise ModelError(f"expected a network in {path}, it cannot be loaded: {error}") from error
+            raise ModelError(
+                f"expected a network in {path}, it cannot be loaded: {reason_of(error)}"
+            ) from error
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -230,7 +230,10 @@ class OpenVinoNetwork:
         Raises:
             ModelError: there is no model of that precision, or the CPU would run it in another.
         """
-        self._file = next(folder.glob("*.xml"))
+        files = sorted(folder.glob("*.xml"))
+        if not files:
+            raise ModelError(f"expected an OpenVINO network (a file .xml) in {folder}, found none")
+        self._file = files[0]
         from ruamel.yaml import YAML  # late: a network in torch needs neither OpenVINO nor YAML
 
         self.metadata = cast(Metadata, YAML(typ="safe").load(folder / "metadata.yaml"))

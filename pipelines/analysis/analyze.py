@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from incidents.evidence import clean_leftovers
 from incidents.ledger import Ledger
 from pipelines.analysis.camera import LOOK_BACK_US, CameraAnalysis, ProgressMeter
+from pipelines.analysis.continuing import continuations, models_of, settings_of
 from pipelines.analysis.open_footage import OpenedFootage
 from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, Progress
 from pipelines.analysis.segments import FileStream
@@ -36,10 +37,14 @@ def analyze(
     bundle: ModelBundle,
     progress: Progress = lambda *_: None,
     opened: OpenedFootage | None = None,
+    stop: Stop | None = None,
+    announce: Callable[[str], None] = lambda _: None,
 ) -> AnalyzeResult:
     """Analyse footage; an interrupted analysis of the same footage is continued.
 
-    `opened` is what `request.open()` returned, where the caller has shown it to the user before.
+    `opened` is what `request.open()` returned, where the caller has shown it to the user before. `stop` ends
+    the analysis early; a signal handler may set it. `announce` is called with a sentence for each camera that
+    continues an earlier analysis, before it begins.
 
     A source that cannot be read is a fault of the result and does not stop the others. A source that was
     analysed to its end before is skipped. Footage is a fault when its camera has already been analysed for
@@ -48,24 +53,16 @@ def analyze(
 
     Raises:
         SeveralScenesError: what was given as one camera seems to show several scenes; nothing was done.
+        StoppedError: it was asked to stop; what was analysed is kept, and the same request continues.
         LazarettoError: the log or the ledger cannot be written.
     """
     opened = request.open() if opened is None else opened
     request.home.prepare()
     clean_leftovers(request.home.evidence)
-    models = {
-        purpose: {"name": w.name, "sha256": w.sha256, "runtime": w.runtime}
-        for purpose, w in bundle.weights.items()
-    }
+    models = models_of(bundle)
     settings = {
-        "fps": bundle.settings.fps,
-        "imgsz": bundle.settings.imgsz,
-        "gate": bundle.settings.gate.on,
-        "pixels_per_second": bundle.settings.gate.pixels_per_second,
-        "tracker": bundle.settings.tracker.name,
-        "head_imgsz": bundle.settings.head_imgsz,
-        "face_imgsz": bundle.settings.face_imgsz,
-        "device": str(bundle.device),
+        **settings_of(bundle),
+        "source_fps": request.source_fps,
         "sources": [str(item.path) for item in request.footage],
     }
     result = AnalyzeResult(
@@ -81,13 +78,17 @@ def analyze(
         for stream in _streams(opened, bundle):
             by_camera.setdefault(stream.source.camera, []).append(stream)
         with _locked(request.home, by_camera, result) as locks:
+            streams = [stream for name in locks for stream in _in_order(by_camera[name])]
+            for sentence in continuations(ledger, request.facility, streams, models, settings):
+                result.continued.append(sentence)
+                announce(sentence)
             total = sum(stream.duration for name in locks for stream in by_camera[name])
             meter = ProgressMeter(progress, total)
             jobs = [
                 partial(_analyze_camera, request, bundle, opened, by_camera[name], lock, meter, result.run)
                 for name, lock in locks.items()
             ]
-            for part in run_side_by_side(jobs, ledger):
+            for part in run_side_by_side(jobs, ledger, stop):
                 result.cameras += part.cameras
                 result.faults += part.faults
                 result.warnings += part.warnings
@@ -116,7 +117,7 @@ def _analyze_camera(
     """Analyse the footage of one camera; the result holds what concerns this camera alone."""
     result, name = AnalyzeResult(run), streams[0].source.camera
     job = CameraAnalysis(request, ledger, bundle, request.facility.camera(name), result, meter, stop)
-    analysed = job.run(sorted(streams, key=lambda s: (s.start, str(s.source.info.path))))
+    analysed = job.run(_in_order(streams))
     result.cameras.append(analysed)
     if analysed.window is not None and analysed.judged_under is None:
         recording = analysed.recording
@@ -132,6 +133,10 @@ def _analyze_camera(
     settle_unread(ledger, name, request.footage, opened.sources, (*opened.unread, *job.unread))
     lock.release()
     return result
+
+
+def _in_order(streams: Sequence[FileStream]) -> list[FileStream]:
+    return sorted(streams, key=lambda s: (s.start, str(s.source.info.path)))
 
 
 def _streams(opened: OpenedFootage, bundle: ModelBundle) -> Iterator[FileStream]:

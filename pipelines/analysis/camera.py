@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from incidents.ledger import Ledger, Unread, UnreadReason
 from pipelines.analysis import checkpoint
 from pipelines.analysis.analysed_time import AnalysedTime
+from pipelines.analysis.continuing import other_streams, segments_of
 from pipelines.analysis.known_footage import (
     judged_otherwise,
     judged_versions,
@@ -18,7 +19,6 @@ from pipelines.analysis.known_footage import (
 )
 from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, CameraResult, Progress
 from pipelines.analysis.segments import FileStream, SegmentSink, Stream, StreamAnalysis
-from pipelines.analysis.side_by_side import StoppedError
 from pipelines.footage import clip_sources
 from pipelines.record_incidents import record_incidents
 from vision import observations
@@ -140,22 +140,22 @@ class CameraAnalysis:
                 )
                 analysis = StreamAnalysis(sink, stream, perception, self.bundle, reached, self.stop)
                 analysis.run()
-                if self.stop.is_set():
-                    raise StoppedError
+                self.stop.check()
                 self._refuse_empty(stream, analysis)
             except SourceError as error:
+                self.meter.finished(stream)
                 self.run_result.faults.append(error)
                 if not isinstance(error, KnownTimeError):
                     self.unread.append(self._unread(stream))
                 perception = None
                 continue
-            finally:
-                self.meter.finished(stream)
+            self.meter.finished(stream)
             reached = analysis.analysed_until
             self._warn(shorter_than_stated(stream, analysis.reached))
             free = sum(high - low for low, high in known.free(stream.start, analysis.reached))
-            if not resumed and analysis.reached - stream.start - free >= MIN_OVERLAP_US:
-                overlaps.append(analysis.reached - stream.start - free)
+            overlap = analysis.reached - stream.start - free
+            if not resumed and overlap - self._analysed_otherwise(stream) >= MIN_OVERLAP_US:
+                overlaps.append(overlap)
             result.frames += analysis.frames
             result.sources += 1
             done.append(stream)
@@ -175,7 +175,7 @@ class CameraAnalysis:
             self.run_result.warnings.append(sentence)
 
     def _extend_window(self, result: CameraResult, stream: FileStream) -> None:
-        segments = self.ledger.segments.of_stream(stream.key)
+        segments = segments_of(self.ledger, stream)
         if segments:
             start = segments[0].start
             # The beginning of a file that was analysed from another one belongs to the footage too.
@@ -184,7 +184,14 @@ class CameraAnalysis:
             low, high = result.window or (start, segments[-1].end)
             result.window = (min(low, start), max(high, segments[-1].end))
             # Homes of earlier versions have no index: their recordings are entered as they are met.
-            self.ledger.recordings.enter(stream.recording(segments[-1].end))
+            own = [segment.end for segment in segments if segment.stream_key == stream.key]
+            if own:
+                self.ledger.recordings.enter(stream.recording(own[-1]))
+
+    def _analysed_otherwise(self, stream: FileStream) -> int:
+        """How much of a file was analysed before, with other settings, microseconds."""
+        keys = other_streams(self.ledger, stream)
+        return sum(item.end - item.start for key in keys for item in self.ledger.segments.of_stream(key))
 
     def _unread(self, stream: FileStream) -> Unread:
         """The entry of a source that could not be read, or not to its end."""
@@ -232,7 +239,7 @@ class CameraAnalysis:
 
     def _record(self, result: CameraResult, done: Sequence[FileStream]) -> None:
         """Record the incidents of the streams analysed in this run."""
-        segments = [item for stream in done for item in self.ledger.segments.of_stream(stream.key)]
+        segments = [item for stream in done for item in segments_of(self.ledger, stream)]
         if not segments:
             return
         window = min(item.start for item in segments), max(item.end for item in segments)
@@ -246,16 +253,19 @@ class CameraAnalysis:
             window,
             footage,
             self.run_result.run,
+            self.stop,
         )
         self.ledger.segments.mark_evaluated(self.camera.id, *window)
         self.run_result.faults += result.recording.faults
         if result.recording.faults:
             return  # The streams stay incomplete, so that the next run writes the missing evidence.
+        # What was begun with other settings, and continued with these, is complete too.
+        keys = {key for stream in done for key in (stream.key, *other_streams(self.ledger, stream))}
         with self.ledger.transaction():
-            for stream in done:
-                self.ledger.segments.mark_complete(stream.key)
-        for stream in done:
-            checkpoint.remove(self.request.home.path, stream.key)
+            for key in keys:
+                self.ledger.segments.mark_complete(key)
+        for key in keys:
+            checkpoint.remove(self.request.home.path, key)
         self._compact(window)
 
     def _compact(self, window: tuple[int, int]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from incidents.ledger import Ledger
 from incidents.watched.summary import duration_text
+from pipelines.analysis.continuing import segments_of
 from pipelines.analysis.segments import FileStream
 from vision.frames import SECOND, to_iso
 from vision.sources.start_time import MAX_DISAGREEMENT_US
@@ -49,9 +50,9 @@ def judged_versions(ledger: Ledger, streams: Iterable[FileStream]) -> set[str]:
     """The versions of the facility file under which footage was judged that was analysed before."""
     found = set()
     for stream in streams:
-        last = ledger.segments.last_of_stream(stream.key)
-        if last is not None:
-            found.add(ledger.runs.get(last.run_id).facility_version)
+        segments = segments_of(ledger, stream)
+        if segments:
+            found.add(ledger.runs.get(segments[-1].run_id).facility_version)
     return found
 
 

@@ -64,6 +64,7 @@ class AnalysisPayload(Payload):
     warnings: list[str] = Field(description="What should be checked; the results stand.")
     faults: list[str] = Field(description="What went wrong.")
     roles: str = Field(description="Where roles come from.")
+    continued: list[str] = Field(description="Cameras whose earlier, unfinished analysis was continued.")
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ class AnalysisReport:
         role_source: a sentence about where roles come from.
         sources: the footage that was opened.
         footage_ends: id of an incident that is not closed -> end of the footage after it, microseconds UTC.
+        continued: sentences about cameras whose earlier, unfinished analysis was continued.
     """
 
     run: str
@@ -147,6 +149,7 @@ class AnalysisReport:
     role_source: str
     sources: tuple[OpenedSource, ...] = ()
     footage_ends: Mapping[str, int] = field(default_factory=dict)
+    continued: tuple[str, ...] = ()
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -169,6 +172,7 @@ class AnalysisReport:
             warnings=list(self.warnings),
             faults=list(self.faults),
             roles=self.role_source,
+            continued=list(self.continued),
         )
 
 
@@ -192,6 +196,7 @@ def report_analysis(ledger: Ledger, home: Home, result: AnalyzeResult, role_sour
         role_source=role_source,
         sources=tuple(result.sources),
         footage_ends=footage_ends(ledger, [one for item in cameras for one in item.incidents]),
+        continued=tuple(result.continued),
     )
 
 

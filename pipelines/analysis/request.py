@@ -104,6 +104,7 @@ class AnalyzeResult:
         faults: one error for each thing that went wrong.
         warnings: sentences about what should be checked; the results stand.
         sources: the footage that was opened, with its times.
+        continued: sentences about cameras whose earlier, unfinished analysis was continued.
     """
 
     run: str
@@ -111,3 +112,4 @@ class AnalyzeResult:
     faults: list[LazarettoError] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     sources: list[OpenedSource] = field(default_factory=list)
+    continued: list[str] = field(default_factory=list)

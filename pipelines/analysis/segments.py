@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from incidents.coverage import Interval, State
-from incidents.ledger import Ledger, Recording
+from incidents.ledger import Ledger, Recording, Segment
 from pipelines.analysis import checkpoint
 from pipelines.analysis.analysed_time import AnalysedTime
 from pipelines.analysis.checkpoint import Checkpoint, CheckpointError
@@ -38,6 +38,8 @@ same, microseconds. Project default (docs/defaults.md)."""
 PREFETCHED_FRAMES = 4
 """Analysed frames that are decoded ahead, at most: they bound the memory of a camera. Project default
 (docs/defaults.md)."""
+STOPPED_FRAME_US = 1
+"""How long the last frame before a stop lasts, microseconds: the next one may follow at any time."""
 ASSUMED_FPS = 1.0
 """Frame rate that gives the last frame its duration, where neither the user nor the file gives one."""
 
@@ -167,6 +169,7 @@ class StreamAnalysis:
         self._segment = _PendingSegment()
         self._size = (0, 0)
         self._detected = True  # in the last second with a frame
+        self._reopened: tuple[int, int] | None = None  # idle time before a stop, of a second that went on
         self._seq = 0
         self._resume_after: ResumePoint | None = None
         self._stop = stop or Stop()
@@ -235,7 +238,7 @@ class StreamAnalysis:
         if self._resume_after is not None:
             # After a stop, the next frame may follow at any time. It must not fall into time that is covered.
             rate = self._stream.source.rate or ASSUMED_FPS
-            lasts = max(1, round(SECOND / rate)) if self.ended else 1
+            lasts = max(1, round(SECOND / rate)) if self.ended else STOPPED_FRAME_US
             self._cover_until(self._resume_after.t + lasts)
 
     def _resume(self) -> None:
@@ -252,6 +255,7 @@ class StreamAnalysis:
             saved = checkpoint.read(sink.home, key, segment.seq)
             self._perception.restore(saved.state)
             self._resume_after = saved.after
+            self._reopen_second(segment, saved.after)
         except (CheckpointError, StateError) as error:
             # Another name, because tracks of the stream's own name are in the log already.
             self._perception.begin_again(f"{key}|{segment.seq}")
@@ -259,6 +263,17 @@ class StreamAnalysis:
                 f"{error}; the analysis of camera {self._camera} continues at {to_iso(segment.end)} all the "
                 "same: what was recorded before stays, and people in view at that moment count as new"
             )
+
+    def _reopen_second(self, segment: Segment, after: ResumePoint | None) -> None:
+        """Know of the second in which a stop ended the last segment, so that it is covered as a whole."""
+        last, second = segment.coverage[-1], segment.end // SECOND
+        self._detected = last.state is not State.IDLE
+        if after is None or segment.end != after.t + STOPPED_FRAME_US:
+            return  # It did not end with a stop.
+        if last.state is State.ANALYSED:
+            self._segment.detected[second] = True
+        elif last.state is State.IDLE:
+            self._reopened = max(last.start, second * SECOND), segment.end
 
     def _add_frame(self, frame: Frame) -> None:
         if self._segment.ends_before(frame.t):
@@ -334,6 +349,8 @@ class StreamAnalysis:
             low, high = max(start, second * SECOND), min(end, (second + 1) * SECOND)
             self._detected = self._segment.detected.get(second, self._detected)
             state = State.ANALYSED if self._detected else State.IDLE
+            if state is State.ANALYSED and self._reopened is not None and low == self._reopened[1]:
+                low = self._reopened[0]
             if parts and parts[-1][2] is state:
                 parts[-1] = (parts[-1][0], high, state)
             else:
@@ -359,7 +376,7 @@ class StreamAnalysis:
                 camera=self._camera,
                 seq=self._seq,
                 source=self._stream.source.name,
-                start=segment.intervals[0].start,
+                start=max(segment.intervals[0].start, self._reopened[1] if self._reopened else 0),
                 end=self.reached,
                 frames=len(segment.frames),
                 part=part,
@@ -369,4 +386,4 @@ class StreamAnalysis:
             if (recording := self._stream.recording(self.reached, self.clock)) is not None:
                 sink.ledger.recordings.enter(recording)
         checkpoint.keep_only(sink.home, key, self._seq)
-        self._seq += 1
+        self._seq, self._reopened = self._seq + 1, None

@@ -136,6 +136,7 @@ def test_leaving_in_the_middle_writes_nothing(tmp_path: Path, key: str, code: in
     asked.answer("(tên cơ sở cách ly tập trung): ", key)
     assert asked.end() == code
     assert words in asked.seen and "Traceback" not in asked.seen
+    assert asked.seen.count("lazaretto: ") == 1, "one sentence, the true one"
     assert list(tmp_path.iterdir()) == []
 
 

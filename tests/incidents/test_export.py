@@ -36,6 +36,21 @@ def test_csv_opens_in_a_spreadsheet_with_its_accents(tmp_path: Path) -> None:
     assert (first["camera"], second["camera"], first["zone"]) == ("yard", "gate", "")
 
 
+def test_networks_that_ran_in_another_form_than_the_plain_one_are_exported_with_it() -> None:
+    models = {
+        "person": {"name": "person", "sha256": "1" * 64, "runtime": "openvino-int8 0123456789abcdef"},
+        "face": {"name": "face", "sha256": "2" * 64, "runtime": "openvino-f32"},
+        "mask": {"name": "mask", "sha256": "3" * 64},
+        "roles": {"name": "ppe", "sha256": "4" * 64, "runtime": "numpy-f64"},
+    }
+    stream = io.StringIO(newline="")
+    to_csv([replace(incident(), models=models)], stream)
+    [row] = rows(stream.getvalue())
+    assert row["models"] == (
+        "person: person (openvino-int8 0123456789abcdef); face: face; mask: mask; roles: ppe"
+    )
+
+
 def test_nothing_to_export_gives_a_header_and_an_empty_array(tmp_path: Path) -> None:
     to_csv([], tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_bytes() == BOM + ",".join(COLUMNS).encode() + b"\r\n"

@@ -160,6 +160,58 @@ def test_exports_with_unreadable_records_are_left_out(copied: Path, weights: Wei
     assert chosen(weights) == "openvino-f32"
 
 
+FORMS = ("openvino-f32", "onnx-f32", "onnx-f16")
+
+
+def answers(weights: Weights) -> list[np.ndarray]:
+    crops = list(made_networks.pictures(3, SIDE, seed=7))
+    return [Classifier(weights, Device("cpu", runtime=form), SIDE)(crops) for form in FORMS]
+
+
+def test_every_export_of_weights_runs_under_any_name_of_their_file(
+    copied: Path, weights: Weights, tmp_path: Path
+) -> None:
+    shutil.copyfile(weights.path, tmp_path / "alpha.pt")
+    renamed = resolve(str(tmp_path / "alpha.pt"))
+    assert np.array_equal(answers(renamed), answers(weights))
+    # The other way round: the plain export is made under the new name.
+    shutil.rmtree(copied / "exports" / weights.sha256[:16] / "openvino-f32")
+    assert np.array_equal(answers(renamed), answers(weights))
+
+
+def test_a_cache_in_which_exports_have_the_name_of_their_weights_goes_on_working(
+    copied: Path, weights: Weights
+) -> None:
+    expected = answers(weights)
+    for form in FORMS:
+        folder = next((copied / "exports" / weights.sha256[:16]).glob(f"{form}*"))
+        made = store.network_in(folder, Form.parse(form))
+        assert made is not None
+        for path in [*made.glob("network.*"), made]:
+            path.replace(path.with_name(path.name.replace("network", "net", 1)))
+        if form == "openvino-f32":
+            (folder / store.DIGEST).write_text(store.digest(folder))
+        else:
+            rewrite(found(weights, form), export_sha256=store.digest(folder))
+    assert np.array_equal(answers(weights), expected)
+
+
+def test_an_export_that_cannot_be_loaded_is_refused_with_a_reason(
+    copied: Path, weights: Weights, tmp_path: Path
+) -> None:
+    empty = tmp_path / "net_openvino_model"
+    empty.mkdir()
+    with pytest.raises(ModelError, match=r"expected an OpenVINO network \(a file .xml\) in .*, found none"):
+        Network(empty, Form("openvino"), "cpu")
+    folder = copied / "exports" / weights.sha256[:16] / "openvino-f32"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "appearance.xml").write_text("the network of another kind")
+    (folder / store.DIGEST).write_text(store.digest(folder))
+    with pytest.raises(ModelError, match="net: expected weights of an ultralytics network, got those of"):
+        Classifier(weights, Device("cpu", runtime="openvino-f32"), SIDE)
+
+
 def test_a_cache_of_an_older_version_is_left_alone(copied: Path, weights: Weights) -> None:
     old = copied / "openvino" / weights.sha256[:16] / "net_openvino_model"
     old.mkdir(parents=True)
@@ -294,7 +346,7 @@ def test_a_killed_export_leaves_no_export_and_the_next_one_removes_its_files(
         start_new_session=True,
     )
     deadline = time.monotonic() + 120
-    while not list(folder.glob(".making-*/*/net.*")):
+    while not list(folder.glob(".making-*/*/network.*")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
@@ -342,7 +394,7 @@ def test_a_detector_in_int8_finds_the_same_people_in_every_shape(tmp_path: Path)
         weights, Form("openvino", "int8"), 320, "cpu", 1, [image for image, _ in people[:12]], tmp_path
     )
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
-    assert (path / "person.bin").stat().st_size < 4.5e6  # a byte per weight of the convolutions
+    assert (path / "network.bin").stat().st_size < 4.5e6  # a byte per weight of the convolutions
     examples = Examples(
         "pennfudan", lambda: (Example(i, np.column_stack([b[:, :1] * 0, b[:, 1:]])) for i, b in people[60:84])
     )

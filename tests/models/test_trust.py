@@ -21,15 +21,23 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(path: Path, content: bytes = b"weights") -> Path:
+    """A file that begins as one that torch has saved."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    path.write_bytes(b"PK\x03\x04" + content)
     return path
+
+
+def used(path: Path | str) -> registry.Weights:
+    """Find weights, and load them."""
+    weights = registry.resolve(str(path))
+    registry.note_loaded(weights)
+    return weights
 
 
 def test_the_first_use_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = written(tmp_path / "mine.pt")
     with caplog.at_level(logging.WARNING, "models"):
-        first = registry.resolve(str(path))
+        first = used(path)
         assert len(caplog.messages) == 1
         assert "can run any program" in caplog.text
         assert first.sha256[:12] in caplog.text
@@ -53,7 +61,7 @@ def test_another_file_is_refused_until_it_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(tmp_path / "mine.pt")
-    first = registry.resolve(str(path))
+    first = used(path)
     written(path, b"other weights")
     changed = registry.sha256(path)
     monkeypatch.chdir(tmp_path)
@@ -72,10 +80,41 @@ def test_another_file_is_refused_until_it_is_accepted(
         registry.resolve(str(path))
 
 
+def test_what_cannot_be_loaded_is_not_trusted(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "text.pt").write_text("a note")
+    (tmp_path / "folder.pt").mkdir()
+    ran = {
+        name: lazaretto("models", "export", tmp_path / name, "--format", "openvino")
+        for name in ("text.pt", "folder.pt", "nofile.pt")
+    }
+    assert "that torch has saved, got a file of another kind: " in one_sentence(ran["text.pt"])
+    for name in ("folder.pt", "nofile.pt"):
+        assert f"there is no file '{tmp_path / name}'" in one_sentence(ran[name])
+    assert {item.code for item in ran.values()} == {2}
+    # It begins as one that torch has saved, and is none.
+    broken = lazaretto("models", "export", written(tmp_path / "broken.pt"), "--format", "openvino")
+    first, refused = broken.err.splitlines()
+    assert broken.code == 2 and "is used for the first time" in first
+    assert "expected a network in" in refused and "UnpicklingError" not in refused
+    assert not list(cache.glob("trusted/*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("yolo11n.pt", True), ("yolov8x-pose.pt", True), ("nofile.pt", False)]
+)
+def test_a_name_of_ultralytics_is_told_from_a_file_that_is_missing(
+    name: str, hint: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=f"there is no file '{name}'") as refused:
+        registry.resolve(name)
+    assert ("YOLO_OFFLINE=false" in str(refused.value)) is hint
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"path": "x"}'])
 def test_a_digest_that_cannot_be_read_is_no_trust(tmp_path: Path, cache: Path, content: str) -> None:
     path = written(tmp_path / "mine.pt")
-    registry.resolve(str(path))
+    used(path)
     [kept] = (cache / "trusted").iterdir()
     kept.write_text(content)
     with pytest.raises(ModelError, match=r"it cannot be read .*: remove that file"):
@@ -90,7 +129,7 @@ def test_where_no_digest_can_be_kept_this_is_said(
     path = written(tmp_path / "mine.pt")
     cache.write_text("a file in place of the folder")
     with caplog.at_level(logging.WARNING, "models"):
-        assert registry.resolve(str(path)).path == path
+        assert used(path).path == path
     assert "another file there will not be noticed" in caplog.text
     with pytest.raises(ModelError, match=r"cannot keep the SHA-256 of .*mine.pt"):
         trust.trust(path, registry.sha256(path))
@@ -99,13 +138,14 @@ def test_where_no_digest_can_be_kept_this_is_said(
 def test_the_command_accepts_a_file(tmp_path: Path, cache: Path) -> None:
     path = tmp_path / "mine.pt"
     shutil.copy(registry.resolve("person").path, path)
-    registry.resolve(str(path))
+    used(path)
     written(path, b"other weights")
     evaluated = lazaretto("models", "export", path, "--format", "onnx", "--device", "cpu")
     assert evaluated.code == 2
     assert f"lazaretto models trust {path}" in one_sentence(evaluated)
     accepted = lazaretto("models", "trust", path)
-    assert (accepted.code, accepted.out) == (0, f"{path}: SHA-256 {registry.sha256(path)}\n")
+    said = f"{path} is trusted from now on, and no other file there: SHA-256 {registry.sha256(path)}\n"
+    assert (accepted.code, accepted.out) == (0, said)
     assert registry.resolve(str(path)).sha256 == registry.sha256(path)
     missing = lazaretto("models", "trust", tmp_path / "none.pt")
     assert missing.code == 2 and "the path of a .pt file" in one_sentence(missing)

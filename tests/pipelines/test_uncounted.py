@@ -86,6 +86,8 @@ def interrupted(facility: Path, clip: Path, home: Path, how: signal.Signals) -> 
             assert any(line.strip() == "kept" for line in run.stdout)
             at_work = counts(home, facility)
             run.send_signal(how)
+            if run.stdin is not None:
+                run.stdin.close()
             run.wait(60)
         finally:
             run.kill()

@@ -145,6 +145,23 @@ def test_seconds_in_which_nothing_reaches_the_detector_are_idle_and_watched(
     assert all(end - start <= 1 for start, end in analysed)
 
 
+def test_a_stop_within_a_second_leaves_its_coverage_as_it_would_have_been(
+    run: Callable[..., tuple[StreamAnalysis, Ledger]],
+) -> None:
+    # The whole picture is detected in once, about 10 s after the start, in one of the frames of a second.
+    items = steady(0, 15)
+    _, ledger = run(ListSource(items, MINUTE), "whole", gate=True)
+    expected = covered(ledger)
+    [looked] = [start for start, _, state, _ in expected if state is State.ANALYSED and start > 1]
+    for cut in range(round(looked) * 5 - 1, round(looked) * 5 + 6):
+        home, stop = f"cut-{cut}", Stop()
+        run(ListSource(items, MINUTE, stop, cut), home, stop, gate=True)
+        _, ledger = run(ListSource(items, MINUTE), home, gate=True)
+        assert covered(ledger) == expected, f"cut behind frame {cut}"
+        one, other = ledger.segments.of_stream("stream")
+        assert one.end == other.start, "segments do not overlap"
+
+
 def test_a_stop_before_the_first_frame_writes_nothing(
     run: Callable[..., tuple[StreamAnalysis, Ledger]],
 ) -> None:

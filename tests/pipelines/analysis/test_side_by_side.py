@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from incidents.ledger import Ledger
-from pipelines.analysis.side_by_side import StoppedError, run_side_by_side
-from vision.clock import Stop
+from pipelines.analysis.side_by_side import run_side_by_side
+from vision.clock import Stop, StoppedError
 from zones.errors import LazarettoError
 
 

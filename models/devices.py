@@ -78,6 +78,14 @@ class Device:
             raise ModelError(f"expected a CUDA GPU number {index}, found {count} GPU(s) on this machine")
         return cls("cuda", index, runtime, streams)
 
+    def picture(self, image: Image) -> Picture:
+        """A picture (H x W x 3 BGR) where networks take it: on a GPU in its memory, to be resized there."""
+        if self.kind != "cuda":
+            return image
+        import torch
+
+        return torch.from_numpy(image).to(str(self))
+
     @property
     def batch(self) -> int:
         """Images per call: many on a GPU; on a CPU one per stream, since each has an input of its own."""

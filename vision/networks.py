@@ -153,7 +153,12 @@ class ModelBundle:
             done: Future[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = Future()
             done.set_result((np.zeros((0, 5), np.float32), np.zeros((0, 5), np.float32)))
             return done
-        return self._threads.submit(self.detector.planned, image, plan)
+        return self._threads.submit(self._detect, image, plan)
+
+    def _detect(
+        self, image: np.ndarray, plan: DetectionPlan
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        return self.detector.planned(self.device.picture(image), plan)
 
     def faces(self, image: np.ndarray) -> np.ndarray:
         """All faces that the pipeline would find in an image (H x W x 3 BGR); see `MaskReader.faces`."""

@@ -83,6 +83,13 @@ def analyze(
         str,
         typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ..."),
     ] = "auto",
+    decoder: Annotated[
+        str,
+        typer.Option(
+            help="What decodes the files: cpu, or nvdec (nvdec:N), the video decoder of an NVIDIA GPU, which "
+            "does not tell which pictures are damaged."
+        ),
+    ] = "cpu",
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
     gate: GateOption = OnOff.ON,
@@ -124,7 +131,7 @@ def analyze(
     assigned = assign(sources, facility, camera)
     footage = apply_starts(assigned.footage, starts, sources) if assigned.footage else []
     request = AnalyzeRequest(
-        facility, footage, folder, source_fps, accept_file_dates, one_camera, assigned.left_out
+        facility, footage, folder, source_fps, accept_file_dates, one_camera, assigned.left_out, decoder
     )
     if not footage:
         for fault in assigned.faults:

@@ -63,6 +63,7 @@ def analyze(
     settings = {
         **settings_of(bundle),
         "source_fps": request.source_fps,
+        "decoder": request.decoder,
         "sources": [str(item.path) for item in request.footage],
     }
     result = AnalyzeResult(

@@ -11,6 +11,7 @@ from pipelines.analysis.unread import unread_of
 from pipelines.assignment import Footage
 from vision.sources import fingerprint
 from vision.sources.files import open_source
+from vision.sources.hardware import CPU
 from vision.sources.start_time import StartOrigin, show_time
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
@@ -44,8 +45,9 @@ def open_footage(
     source_fps: float | None = None,
     *,
     accept_file_dates: bool = False,
+    decoder: str = CPU,
 ) -> OpenedFootage:
-    """Open each source and find its start.
+    """Open each source and find its start; `decoder` will decode it, see `vision.sources.hardware`.
 
     A source whose start is only a guess from the file's date is a fault, unless `accept_file_dates`.
     """
@@ -61,6 +63,7 @@ def open_footage(
                 source_fps,
                 facility.timezone,
                 item.camera.picture_aspect,
+                decoder,
             )
         except SourceError as error:
             opened.faults.append(error)

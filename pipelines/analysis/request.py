@@ -10,6 +10,7 @@ from pipelines.analysis.scenes import OpenedSource
 from pipelines.assignment import Footage
 from pipelines.home import Home
 from pipelines.record_incidents import RecordingResult
+from vision.sources.hardware import CPU, LIMIT, check_decoder
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
@@ -31,9 +32,10 @@ class AnalyzeRequest:
         accept_file_dates: take the date of a file as its time where it has no other.
         one_camera: analyse what seems to show several scenes as one camera.
         left_out: sentences about files that were passed over.
+        decoder: what decodes the files, see `vision.sources.hardware`.
 
     Raises:
-        LazarettoError: the frame rate is out of range.
+        LazarettoError: the frame rate is out of range, or this machine does not have the decoder.
     """
 
     facility: Facility
@@ -43,6 +45,7 @@ class AnalyzeRequest:
     accept_file_dates: bool = False
     one_camera: bool = False
     left_out: Sequence[str] = ()
+    decoder: str = CPU
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant, before anything is written."""
@@ -50,6 +53,7 @@ class AnalyzeRequest:
             raise LazarettoError(
                 f"expected --source-fps above 0 and at most {MAX_SOURCE_FPS:g}, got {self.source_fps:g}"
             )
+        check_decoder(self.decoder)
 
     def open(self, announce: Callable[[OpenedFootage], None] = lambda _: None) -> OpenedFootage:
         """Open the footage, before anything is analysed or written.
@@ -61,9 +65,13 @@ class AnalyzeRequest:
             SeveralScenesError: what was given as one camera seems to show several scenes.
         """
         opened = open_footage(
-            self.footage, self.facility, self.source_fps, accept_file_dates=self.accept_file_dates
+            self.footage,
+            self.facility,
+            self.source_fps,
+            accept_file_dates=self.accept_file_dates,
+            decoder=self.decoder,
         )
-        opened.warnings[:0] = self.left_out
+        opened.warnings[:0] = [*self.left_out, *([LIMIT] if self.decoder != CPU else [])]
         announce(opened)
         if not self.one_camera:
             refuse_several_scenes(opened, self.facility)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import supervision as sv
+import torch
 
 from models.devices import Device, all_streams
 from models.registry import resolve
@@ -15,6 +16,7 @@ from vision.detection import PersonDetector, merge_scales, without_duplicates
 from vision.frames import SECOND, Frame
 from vision.gate.planner import TARGET_HEIGHT_PX, DetectionPlan
 from vision.gate.regions import pack, region_around
+from vision.networks import ModelBundle, PerceptionSettings
 from vision.sources.files import open_source
 
 YARD = Path(__file__).parents[2] / "data" / "yard.mp4"
@@ -98,3 +100,27 @@ def test_each_scale_counts_for_the_heights_that_it_sees_well() -> None:
 def test_of_two_boxes_of_one_person_the_stronger_stays() -> None:
     rows = np.array([[0, 0, 10, 20, 0.4], [1, 0, 11, 20, 0.8], [50, 0, 60, 20, 0.3]], np.float32)
     assert without_duplicates(rows)[:, 4].tolist() == pytest.approx([0.8, 0.3])
+
+
+class TensorsOnCpu(Device):
+    """Hands pictures over as a GPU would get them, to networks that run in torch on the CPU."""
+
+    def __str__(self) -> str:
+        return "cpu"
+
+
+def test_pictures_in_the_memory_of_the_device_show_the_same_people() -> None:
+    settings = PerceptionSettings()
+    there = ModelBundle.load(TensorsOnCpu("cuda", runtime="torch-f32"), settings)
+    here = ModelBundle.load(Device("cpu", runtime="torch-f32"), settings)
+    [image] = yard_frames(1)
+    assert isinstance(there.device.picture(image), torch.Tensor)
+    assert isinstance(here.device.picture(image), np.ndarray)
+    whole = DetectionPlan(scales=(416,))
+    rows, _ = here.start_detection(image, whole).result()
+    for plan in (whole, plan_around(rows[rows[:, 4] >= 0.5], (image.shape[1], image.shape[0]))):
+        expected, cut = here.start_detection(image, plan).result()
+        found, also_cut = there.start_detection(image, plan).result()
+        assert len(expected) >= 3 and len(found) == len(expected) and len(also_cut) == len(cut)
+        np.testing.assert_allclose(found[:, :4], expected[:, :4], atol=0.5)
+        np.testing.assert_allclose(found[:, 4], expected[:, 4], atol=0.01)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
+from tests.running import lazaretto, one_sentence
 from vision.frames import Frame
 from vision.sources import hardware
 from vision.sources.files import open_source
@@ -61,6 +62,16 @@ def test_every_pass_over_a_file_asks_ffmpeg_for_the_gpu_and_shares_its_context(
     assert [frame.t for frame in found] == [frame.t for frame in expected]
     pictures("cpu")
     assert len(asked) == 1, "the CPU asks for no GPU"
+
+
+def test_an_analysis_with_a_decoder_that_is_not_here_writes_nothing(tmp_path: Path) -> None:
+    if has_nvdec():
+        pytest.skip("this machine has NVDEC")
+    home = tmp_path / "home"
+    facility = YARD.with_name("facility.yaml")
+    ran = lazaretto("analyze", f"yard={YARD}", "--facility", facility, "--decoder", "nvdec", "--home", home)
+    assert ran.code == 2 and "expected an NVIDIA GPU" in one_sentence(ran)
+    assert not home.exists()
 
 
 def test_nvdec_decodes_what_the_cpu_decodes() -> None:

@@ -88,7 +88,7 @@ def coverage_table(cameras: Iterable[CameraReport]) -> Table:
     """Coverage of the footage of each camera: how much was watched, and why the rest was not."""
     table = Table(title="Coverage of the footage", title_justify="left")
     for column in ("camera", "footage s", "analysed", "not analysed s", "why", "sources", "frames now"):
-        table.add_column(column, justify="left" if column in ("camera", "why") else "right")
+        table.add_column(column, justify="left" if column in ("camera", "why") else "right", overflow="fold")
     for item in cameras:
         result = item.result
         counts = str(result.sources), str(result.frames)

@@ -30,7 +30,7 @@ from vision.sources.decoded_frame import DecodedFrame
 from vision.sources.decoding import decode_frames
 from vision.sources.fingerprint import fingerprint
 from vision.sources.frame_clock import ClockNote
-from vision.sources.gaps import Gap, ResumePoint
+from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.hardware import CPU
 from vision.sources.images import image_files, image_frames, image_offsets, image_step, is_image_sequence
 from vision.sources.pixels import PixelShape, shape_notes, square_image
@@ -169,6 +169,7 @@ class FileSource:
                 offsets = image_offsets(images, self.fps)
                 yield Heartbeat(start + offsets[-1] + image_step(offsets, self.fps))
             return
+        size = _size(path)
         sampled = seen = None if after is None else after.t
         lasts = round(SECOND / self.rate) if self.rate else 0
         for item in decode_frames(
@@ -184,8 +185,18 @@ class FileSource:
                 if sampled is None or item.t - sampled >= step:
                     sampled = item.t
                     yield Frame(item, item.t, item.index, self.camera)
-        if seen is not None and lasts and not stop.is_set():
+        if seen is None or stop.is_set():
+            return
+        end = start + (self.duration_us or 0)
+        if 0 < _size(path) < size and end > seen + lasts:
+            yield Gap(GapKind.UNDECODABLE, seen, end, 0, "the file became shorter while it was read")
+        elif lasts:
             yield Heartbeat(seen + lasts)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where it is gone: what is open can still be read to its end."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def open_source(

@@ -390,3 +390,30 @@ def test_frames_of_a_window_have_the_times_of_a_whole_pass(tmp_path: Path, fps: 
 
     assert [number_of(image) for _, image in found] == list(range(31, 45))
     assert [t for t, _ in found] == [START + n * step for n in range(31, 45)]
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+def test_what_a_file_loses_while_it_is_read_is_a_gap(name: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, 400, size=(320, 240))
+    source = open_source(path, "yard", START)
+    whole = [item for item in source.frames() if isinstance(item, Frame)]
+    reading = source.frames()
+    first = [next(reading) for _ in range(20)]
+    assert all(isinstance(item, Frame) for item in first)
+    os.truncate(path, path.stat().st_size // 2)
+    rest = list(reading)
+    *frames, gap = rest
+    assert isinstance(gap, Gap) and gap.kind is GapKind.UNDECODABLE
+    last = [item for item in (*first, *frames) if isinstance(item, Frame)][-1]
+    assert last.t < gap.end and gap.end == pytest.approx(whole[-1].t, abs=SECOND)
+    assert len(first) + sum(isinstance(item, Frame) for item in frames) < len(whole)
+
+
+def test_a_file_that_grows_or_is_removed_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    for number, change in enumerate((lambda path: path.open("ab").write(b"x" * 10), Path.unlink)):
+        path = write_video(tmp_path / f"{number}.ts", 60)
+        reading = open_source(path, "yard", START).frames()
+        first = next(reading)
+        change(path)
+        rest = list(reading)
+        assert [type(item) for item in (first, *rest)] == [Frame] * 60

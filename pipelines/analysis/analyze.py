@@ -26,7 +26,7 @@ from pipelines.locks import HourLock, InUseError, Use
 from pipelines.publish import not_in_force_warning
 from pipelines.watched_hours import record_hours
 from vision import observations
-from vision.clock import Stop
+from vision.clock import Stop, StoppedError
 from vision.networks import ModelBundle
 from zones.errors import LazarettoError
 
@@ -44,7 +44,7 @@ def analyze(
 
     `opened` is what `request.open()` returned, where the caller has shown it to the user before. `stop` ends
     the analysis early; a signal handler may set it. `announce` is called with a sentence for each camera that
-    continues an earlier analysis, before it begins.
+    continues an earlier analysis, before it begins, and with the warnings of one that was stopped.
 
     A source that cannot be read is a fault of the result and does not stop the others. A source that was
     analysed to its end before is skipped. Footage is a fault when its camera has already been analysed for
@@ -85,8 +85,9 @@ def analyze(
                 announce(sentence)
             total = sum(stream.duration for name in locks for stream in by_camera[name])
             meter = ProgressMeter(progress, total)
+            common = request, bundle, opened
             jobs = [
-                partial(_analyze_camera, request, bundle, opened, by_camera[name], lock, meter, result.run)
+                partial(_analyze_camera, *common, by_camera[name], lock, meter, result.run, announce)
                 for name, lock in locks.items()
             ]
             for part in run_side_by_side(jobs, ledger, stop):
@@ -112,13 +113,20 @@ def _analyze_camera(
     lock: HourLock,
     meter: ProgressMeter,
     run: str,
+    announce: Callable[[str], object],
     ledger: Ledger,
     stop: Stop,
 ) -> AnalyzeResult:
     """Analyse the footage of one camera; the result holds what concerns this camera alone."""
     result, name = AnalyzeResult(run), streams[0].source.camera
     job = CameraAnalysis(request, ledger, bundle, request.facility.camera(name), result, meter, stop)
-    analysed = job.run(_in_order(streams))
+    try:
+        analysed = job.run(_in_order(streams))
+    except StoppedError:
+        # No report will follow: what became of a checkpoint, for example, would be lost.
+        for sentence in result.warnings:
+            announce(sentence)
+        raise
     result.cameras.append(analysed)
     if analysed.window is not None and analysed.judged_under is None:
         recording = analysed.recording

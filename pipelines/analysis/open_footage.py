@@ -92,6 +92,7 @@ def open_footage(
     opened.sources = sorted(kept, key=lambda item: (cameras.index(item.source.camera), item.source.start_us))
     opened.warnings += copies
     _warn_of_different_words(opened)
+    _warn_of_one_recording_of_two_cameras(opened)
     return opened
 
 
@@ -113,6 +114,19 @@ def _warn_of_different_words(opened: OpenedFootage) -> None:
         sentence = different_words([item for item in opened.sources if item.source.camera == camera])
         if sentence is not None:
             opened.warnings.append(sentence)
+
+
+def _warn_of_one_recording_of_two_cameras(opened: OpenedFootage) -> None:
+    """Everything in it would be counted twice, though no source of either camera is wrong by itself."""
+    first: dict[str, OpenedSource] = {}
+    for item in opened.sources:
+        info, camera = item.source.info, item.source.camera
+        other = first.setdefault(info.fingerprint, item)
+        if other.source.camera != camera:
+            opened.warnings.append(
+                f"{info.path}: the same recording is given for camera {other.source.camera}, too: what it "
+                "shows counts for both"
+            )
 
 
 def describe_time(item: OpenedSource, facility: Facility) -> str:

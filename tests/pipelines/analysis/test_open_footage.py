@@ -248,3 +248,15 @@ class TestScenes:
 
         assert len(result.sources) == 1
         assert sum("another copy" in warning for warning in result.warnings) == 2
+
+
+def test_one_recording_given_for_two_cameras_is_named(tmp_path: Path) -> None:
+    path = video(tmp_path / "a_20261124_080000.mp4")
+    other = video(tmp_path / "b_20261124_080000.mp4", first=50)
+    of = facility(tmp_path, YARD + GATE)
+    twice = opened([f"yard={path}", f"gate={path}"], of)
+    assert len(twice.sources) == 2
+    [warning] = [text for text in twice.warnings if "counts for both" in text]
+    assert warning.startswith(f"{path}: the same recording is given for camera yard, too")
+    apart = opened([f"yard={path}", f"gate={other}"], of)
+    assert not [text for text in apart.warnings if "counts for both" in text]

@@ -260,8 +260,8 @@ def translated(path: Path) -> Iterator[None]:
 _SENTENCES = {
     sqlite3.SQLITE_NOTADB: "{path}: expected a ledger, got a file that is not an SQLite database",
     sqlite3.SQLITE_CORRUPT: "the ledger {path} is damaged ({error}): restore it from a copy",
-    sqlite3.SQLITE_FULL: "the disk is full: the ledger {path} could not be written; what it held before stays, "
-    "and what was to be added is missing: make room, and give the same command again",
+    sqlite3.SQLITE_FULL: "the disk is full: the ledger {path} could not be written; what it held before "
+    "stays, and what was to be added is missing: make room, and give the same command again",
     sqlite3.SQLITE_READONLY: "the ledger {path} cannot be written: it or its folder is read-only",
     sqlite3.SQLITE_PERM: "the ledger {path} cannot be opened: permission denied",
     sqlite3.SQLITE_CANTOPEN: "the ledger {path} cannot be opened or created: is {folder} a folder that can "

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vision.sources.expand import expand_one
+from pipelines.home import is_of_home
+from vision.sources.expand import expand_one, first_few
 from vision.sources.timeline import SourceError
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility, UnknownCamera
@@ -38,7 +39,7 @@ class Assignment:
     Attributes:
         footage: the sources with their cameras, each once.
         faults: one error for each argument or source that cannot be used.
-        left_out: one sentence for each folder with files that are no sources.
+        left_out: one sentence for each folder with files that are no sources, and for each with homes in it.
     """
 
     footage: list[Footage] = field(default_factory=list)
@@ -47,7 +48,7 @@ class Assignment:
 
 
 def assign(arguments: Sequence[str], facility: Facility, camera: str | None = None) -> Assignment:
-    """Assign each source to a camera; folders are expanded.
+    """Assign each source to a camera; folders are expanded, and homes of this program in them passed over.
 
     A source is `PATH` or `CAMERA=PATH`. If neither `CAMERA` nor `camera` is given, the camera is the one
     whose id is the name of the file or of a folder that it lies in, else the only camera of the facility.
@@ -62,22 +63,29 @@ def assign(arguments: Sequence[str], facility: Facility, camera: str | None = No
     for argument in arguments:
         name, separator, path_part = argument.partition("=")
         has_camera = bool(separator) and "/" not in name and not Path(argument).exists()
-        named = path_part if has_camera else argument
+        given = path_part if has_camera else argument
         try:
             wanted = facility.camera(name).id if has_camera else camera
-            found = expand_one(named)
+            if not given:  # As a path, it would be the folder in which the program runs.
+                raise SourceError(f"{argument!r}: expected PATH or CAMERA=PATH, got an empty path")
+            found = expand_one(given, is_of_home)
         except (UnknownCamera, SourceError) as error:
             result.faults.append(error)
             continue
-        if (rest := found.describe_rest(named)) is not None:
+        if (rest := found.describe_rest(given)) is not None:
             result.left_out.append(rest)
+        if passed := found.passed_over:
+            result.left_out.append(
+                f"{given}: passed over what this program itself wrote (a home, or folders of one): "
+                f"{first_few(passed)}"
+            )
         for path in found.paths:
             try:
-                owner = _camera_of(path, Path(named), facility, wanted)
+                owner = _camera_of(path, Path(given), facility, wanted)
             except LazarettoError as error:
                 result.faults.append(error)
                 continue
-            alone = has_camera and found.paths == (Path(named),)
+            alone = has_camera and found.paths == (Path(given),)
             item = Footage(path, owner, argument, alone)
             if not any((item.path, item.camera) == (other.path, other.camera) for other in result.footage):
                 result.footage.append(item)

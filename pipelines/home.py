@@ -19,6 +19,11 @@ HOME_VARIABLE = "LAZARETTO_HOME"
 """Environment variable that names the home folder."""
 DEFAULT_HOME = "lazaretto-home"
 """Home folder, in the working directory, where neither an option nor the variable names one."""
+_LEDGER = "ledger.db"
+_EVIDENCE = "evidence"
+_LOCKS = "locks"
+_FOLDERS = frozenset({_EVIDENCE, _LOCKS, "observations", "resume", "roles"})
+"""Folders of a home: what the program writes itself. (What writes the last three takes long to load.)"""
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,12 @@ class Home:
     @property
     def ledger(self) -> Path:
         """Path of the ledger."""
-        return self.path / "ledger.db"
+        return self.path / _LEDGER
 
     @property
     def evidence(self) -> Path:
         """Folder of clips, key frames and boxes."""
-        return self.path / "evidence"
+        return self.path / _EVIDENCE
 
     def evidence_folder(self, incident: Incident) -> Path:
         """Folder of the evidence of one incident: by camera, day (UTC) and id."""
@@ -75,4 +80,18 @@ class Home:
             InUseError: another process uses some of the hours.
             LazarettoError: the folder cannot be written.
         """
-        return hold(self.path / "locks", uses)
+        return hold(self.path / _LOCKS, uses)
+
+
+def is_of_home(folder: Path) -> bool:
+    """Whether a folder is a home of this program, any, or one of the folders that the program keeps in it.
+
+    Recordings may lie in a home, beside those folders. What these hold is no footage: clips of evidence show
+    what was analysed already.
+    """
+    real = folder.resolve()
+    return _is_home(real) or (real.name in _FOLDERS and _is_home(real.parent))
+
+
+def _is_home(folder: Path) -> bool:
+    return (folder / _LEDGER).is_file() and any((folder / name).is_dir() for name in _FOLDERS)

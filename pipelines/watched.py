@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from incidents.ledger import Ledger
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch, watch_of
+from pipelines.deleted_observations import deleted_sentences
 from pipelines.home import Home
 from pipelines.uncounted import uncounted
 from vision.observations import ALL_TIME, HOUR
@@ -43,8 +44,12 @@ def find_watches(
         extra = [item for item in more if item.camera == name and item.hour < high and item.hour + HOUR > low]
         hours = [*ledger.hours.find(low, high, [name], version), *extra]
         hours.sort(key=lambda item: item.hour)
-        left_out = uncounted(ledger, name, (low, high), replayed=replayed)
-        found.append(watch_of(name, ledger.coverage.recorded(name, low, high), hours, window, left_out))
+        recorded = ledger.coverage.recorded(name, low, high)
+        left_out = (
+            *uncounted(ledger, name, (low, high), replayed=replayed),
+            *deleted_sentences(ledger, name, recorded, hours, version),
+        )
+        found.append(watch_of(name, recorded, hours, window, left_out))
     return found
 
 

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from incidents.coverage import Interval
+from incidents.coverage import NO_RECORD, Interval, clip
 from incidents.ledger import Ledger, Run, Segment
 from incidents.rules.marks.camera_marks import MarkedTime
 from incidents.rules.marks.counting import marked_time
 from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
 from incidents.watched.hour import HourCounts
 from incidents.whole_log import evaluate_observations, first_tracks
+from pipelines.deleted_observations import deleted_of_hour, hours_of
 from pipelines.home import Home
 from vision import observations
+from vision.frames import SECOND
 from vision.observations import HOUR
 from zones.camera import Camera
 from zones.facility import Facility
@@ -39,7 +41,9 @@ def record_hours(
     """Keep the counts of the clock hours that meet [start, end), microseconds UTC, in the ledger.
 
     An hour of which nothing changed since it was counted is left as it is, with its notices, unless there
-    are new ones.
+    are new ones. An hour is never counted from less than before: where observations were deleted that its
+    counts include, it keeps them, and they say how much footage was added since. Where there are no counts
+    yet, the rest is counted; where nothing is left, nothing is kept.
 
     Args:
         home: its log is read.
@@ -53,7 +57,8 @@ def record_hours(
     Raises:
         LazarettoError: the log cannot be read, or the ledger cannot be written.
     """
-    for hour in _hours(window):
+    notices = tuple(notices)
+    for hour in hours_of(*window):
         segments = ledger.segments.within(camera.id, hour, hour + HOUR)
         coverage = ledger.coverage.recorded(camera.id, hour, hour + HOUR)
         inputs = _digest(facility, segments, coverage)
@@ -61,9 +66,19 @@ def record_hours(
         if kept is not None and kept[1] == inputs and notices in ((), kept[0].notices):
             ledger.hours.keep(kept[0], inputs)  # Of several versions, the one used last is shown.
             continue
+        deleted = deleted_of_hour(home.path, camera.id, hour, segments)
+        if deleted.seconds:
+            before = kept[0] if kept is not None else _of_any_version(ledger, camera.id, hour)
+            if before is not None and before.deleted_s < deleted.seconds:
+                ledger.hours.keep(_kept_as_counted(before, coverage, notices), inputs)
+                continue
+            if deleted.whole:
+                continue
         said = notices or (kept[0].notices if kept is not None else ())
         time = (marked or {}).get(hour)
-        counted = _count(home, ledger, facility, camera, hour, segments, coverage, said, time)
+        counted = _count(
+            home, ledger, facility, camera, hour, segments, coverage, said, time, deleted.seconds
+        )
         ledger.hours.keep(counted, inputs)
 
 
@@ -78,6 +93,8 @@ def count_missing(
     marked: Mapping[int, MarkedTime] | None = None,
 ) -> tuple[HourCounts, ...]:
     """Count, without keeping them, the hours with footage of which the ledger has no counts.
+
+    Hours whose observations were all deleted are left out.
 
     Args:
         home: its log is read.
@@ -102,19 +119,34 @@ def count_missing(
         wanted = {
             hour
             for item in ledger.coverage.recorded(name, low, high)
-            for hour in _hours((item.start, item.end))
+            for hour in hours_of(item.start, item.end)
         }
         for hour in sorted(wanted - counted):
             segments = ledger.segments.within(name, hour, hour + HOUR)
+            deleted = deleted_of_hour(home.path, name, hour, segments)
+            if deleted.whole:
+                continue
             coverage = ledger.coverage.recorded(name, hour, hour + HOUR)
-            time = (marked or {}).get(hour)
-            found.append(_count(home, ledger, facility, known[name], hour, segments, coverage, (), time))
+            time, lost = (marked or {}).get(hour), deleted.seconds
+            found.append(
+                _count(home, ledger, facility, known[name], hour, segments, coverage, (), time, lost)
+            )
     return tuple(found)
 
 
-def _hours(window: tuple[int, int]) -> range:
-    """Starts of the clock hours that meet [start, end)."""
-    return range(window[0] // HOUR * HOUR, window[1], HOUR)
+def _of_any_version(ledger: Ledger, camera: str, hour: int) -> HourCounts | None:
+    """The counts of an hour that were kept last, under whatever version of the facility file."""
+    return next(iter(ledger.hours.find(hour, hour + 1, [camera])), None)
+
+
+def _kept_as_counted(
+    counts: HourCounts, coverage: Sequence[Interval], notices: tuple[str, ...]
+) -> HourCounts:
+    """The counts of an hour whose observations were deleted, with the length of the footage added since."""
+    parts = clip(coverage, (counts.hour, counts.hour + HOUR))
+    recorded = sum(item.length for item in parts if item.cause != NO_RECORD) / SECOND
+    added = round(max(0.0, recorded - counts.recorded_s), 3)
+    return counts.model_copy(update={"added_s": added, "notices": notices or counts.notices})
 
 
 def _digest(facility: Facility, segments: Sequence[Segment], coverage: Sequence[Interval]) -> str:
@@ -140,6 +172,7 @@ def _count(
     coverage: Sequence[Interval],
     notices: Sequence[str],
     marked: MarkedTime | None,
+    deleted_s: float,
 ) -> HourCounts:
     """Count one hour; roles, marks and links of its tracks may rest on what was seen in the hour before."""
     rows = observations.read(home.path, camera.id, hour - HOUR, hour + HOUR)
@@ -151,7 +184,7 @@ def _count(
     rows = rows.filter(person.is_in(present.implode()))
     runs = {name: ledger.runs.get(name) for name in {item.run_id for item in segments}}
     looked = [_looked(runs[item.run_id], item) for item in segments]
-    return count_hour(facility, camera, hour, rows, coverage, looked, notices, marked, first)
+    return count_hour(facility, camera, hour, rows, coverage, looked, notices, marked, first, deleted_s)
 
 
 def _looked(run: Run, segment: Segment) -> Looked:

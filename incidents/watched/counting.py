@@ -69,6 +69,7 @@ def count_hour(
     notices: Sequence[str] = (),
     marked: MarkedTime = NO_TIME,
     first_tracks: Mapping[int, int] = NO_LINKS,
+    deleted_s: float = 0.0,
 ) -> HourCounts:
     """Count what a camera watched in the clock hour from `hour` on (microseconds UTC).
 
@@ -82,6 +83,7 @@ def count_hour(
         notices: sentences to keep with the counts.
         marked: the time of the hour for which people were ignored or marked.
         first_tracks: track -> first track of the person whom it continues, as the rules found it.
+        deleted_s: seconds of footage with people whose observations are not in `rows`, as they were deleted.
     """
     window = hour, hour + HOUR
     parts = [item for item in clip(coverage, window) if item.cause != NO_RECORD]
@@ -124,6 +126,7 @@ def count_hour(
         min_samples=rule.min_samples,
         min_span_s=rule.min_span_s,
         advice=advice(inside, camera, found, looked[-1].view, metric) if looked else (),
+        deleted_s=deleted_s,
         notices=tuple(notices),
     )
 

@@ -91,6 +91,16 @@ class HourCounts(Payload):
         "where it was `window_s`.",
     )
     advice: tuple[Advice, ...] = Field(default=(), description="What should be changed.")
+    deleted_s: float = Field(
+        default=0.0,
+        description="Seconds of footage with people that are not in these counts, because the observations "
+        "were deleted before they were counted.",
+    )
+    added_s: float = Field(
+        default=0.0,
+        description="Seconds of footage that were added later and are not in these counts, because the "
+        "observations of what was counted had been deleted by then.",
+    )
     notices: tuple[str, ...] = Field(
         default=(), description="Sentences about what was not evaluated, and why."
     )

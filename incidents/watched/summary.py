@@ -49,7 +49,8 @@ class WatchPayload(Payload):
     )
     tracks_assessed: int
     uncounted: list[str] = Field(
-        description="Sentences about footage that a count leaves out: not evaluated yet, or not read."
+        description="Sentences about footage that a count leaves out: not evaluated yet, not read, or with "
+        "deleted observations."
     )
     hours: list[HourCounts]
 
@@ -62,7 +63,8 @@ class CameraWatch:
         camera: id of the camera.
         watched_s, recorded_s, unknown_s: see `WatchPayload`.
         hours: the counts of the clock hours, by time; hours without counts are left out.
-        uncounted: sentences about footage that a count leaves out (`pipelines.uncounted`).
+        uncounted: sentences about footage that a count leaves out (`pipelines.uncounted`,
+            `pipelines.deleted_observations`).
     """
 
     camera: str
@@ -249,7 +251,8 @@ def marked_sentences(watches: Sequence[CameraWatch]) -> list[str]:
 def _people_text(watch: CameraWatch) -> str:
     people, last = watch.total("person_s"), watch.hours[-1]
     if not people:
-        return "no person was seen"
+        partly = any(item.deleted_s or item.added_s for item in watch.hours)
+        return "no person was seen in the footage that was counted" if partly else "no person was seen"
     parts = [
         f"{100 * watch.total(field) / people:.0f} % {what}"
         for field, what in (

@@ -50,6 +50,8 @@ def test_a_facility_file_with_a_mistake_is_refused_with_its_line(
         ([YARD, "--facility", FACILITY, "--camera", "roof"], "roof"),
         ([f"roof={YARD}", "--facility", FACILITY], "roof"),
         (["none.mp4", "--facility", FACILITY], "no such file"),
+        (["yard=", "--facility", FACILITY], "'yard=': expected PATH or CAMERA=PATH, got an empty path"),
+        (["", "--facility", FACILITY], "got an empty path"),
         ([FACILITY, "--camera", "yard", "--facility", FACILITY], "facility.yaml"),
         (["rtsp://user:secret@10.0.0.1/1", "--facility", FACILITY], "stream"),
         ([YARD, "--facility", FACILITY, "--start", "yesterday"], "--start"),

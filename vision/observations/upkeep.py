@@ -219,6 +219,16 @@ def torn_files_of_hour(home: Path, camera: str, hour: int) -> Iterator[TornError
             continue  # It was merged meanwhile, by the writer of an append log.
 
 
+def held_parts(home: Path, camera: str, hour: int) -> frozenset[str]:
+    """Names of the parts that the log holds of a camera and hour, merged or not; none where it holds nothing.
+
+    Raises:
+        TornError: a file of the hour is torn.
+    """
+    files = _summaries(hour_folder(home, camera, hour))
+    return frozenset(name for file, item in files.items() for name in (file, *(item.parts or ())))
+
+
 def intact_parts(folder: Path) -> set[str]:
     """Names of the parts of an hour whose rows can be read from a file that is not torn."""
     names: set[str] = set()

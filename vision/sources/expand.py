@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,9 @@ SYSTEM_NAMES = frozenset(
 )
 """Files and folders that operating systems and network drives add, in lower case. They count as hidden."""
 MAX_NAMED = 3
-"""Files that a sentence about what is left out names, of however many there are."""
+"""Files or folders that a sentence about what is left out names, of however many there are."""
+PassOver = Callable[[Path], bool]
+"""Whether a folder that is met on the way down is passed over, because what it holds is no footage."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class Expansion:
     Attributes:
         paths: the sources, in natural order.
         left_out: files of its folders that are no source; hidden ones are not among them.
+        passed_over: folders that were met and not entered.
     """
 
     paths: tuple[Path, ...]
     left_out: tuple[Path, ...] = ()
+    passed_over: tuple[Path, ...] = ()
 
     def describe_rest(self, argument: str | Path) -> str | None:
         """A sentence that names and counts what is left out; None if nothing is."""
@@ -58,13 +62,23 @@ def expand(sources: Sequence[str | Path]) -> list[Path]:
     return list(dict.fromkeys(path for source in sources for path in expand_one(source).paths))
 
 
-def expand_one(source: str | Path) -> Expansion:
+def enter_all(_folder: Path) -> bool:
+    """Pass over no folder."""
+    return False
+
+
+def expand_one(source: str | Path, pass_over: PassOver = enter_all) -> Expansion:
     """Expand one argument.
 
     A video file stands for itself. A folder stands for all videos in it and in the folders below it, in
     natural order, or, if there are none, for one image sequence for each folder that has images. So does a
     pattern (`day/*.mp4`, `frames/%06d.jpg`, `frames/*.jpg`); folders that match it are entered. Hidden files
-    and folders are ignored. Images beside videos (thumbnails) and other files are left out.
+    and folders are ignored. Images beside videos (thumbnails) and other files are left out. A folder that is
+    named itself is entered, whatever `pass_over` says.
+
+    Args:
+        source: the argument.
+        pass_over: asked of each folder below a folder, and of each that matches a pattern.
 
     Raises:
         SourceError: the argument names nothing that exists, or no footage.
@@ -80,16 +94,23 @@ def expand_one(source: str | Path) -> Expansion:
     if not pattern and not path.is_dir():
         raise SourceError(f"{path}: expected a video file, folder or image pattern, got no such file")
     direct = matches(path) if pattern else []
-    folders = _matching_folders(path) if pattern else [path]
-    files = [*direct, *(file for folder in folders for file in _files_below(folder, set()))]
+    matching = _matching_folders(path) if pattern else [path]
+    passed = [folder for folder in matching if pattern and pass_over(folder)]
+    folders = [folder for folder in matching if folder not in passed]
+    walk = _Walk(pass_over, passed)
+    files = [*direct, *(file for folder in folders for file in walk.files_below(folder, set()))]
     videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     if videos:
-        return Expansion(tuple(videos), _without(files, videos))
+        return Expansion(tuple(videos), _without(files, videos), tuple(passed))
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if images:
         in_pattern = set(direct)
         sequences = [path if image in in_pattern else image.parent for image in images]
-        return Expansion(tuple(dict.fromkeys(sequences)), _without(files, images))
+        return Expansion(tuple(dict.fromkeys(sequences)), _without(files, images), tuple(passed))
+    if passed:
+        raise SourceError(
+            f"{path}: expected video or image files, got none beside what is passed over: {first_few(passed)}"
+        )
     if pattern and not files:
         raise SourceError(f"{path}: expected a pattern of video or image files, got one that matches none")
     got = f"{_counted(files)} of other kinds: {_named(files)}" if files else "an empty one"
@@ -108,23 +129,37 @@ def _matching_folders(pattern: Path) -> list[Path]:
     return sorted((entry for entry in found if not _ignored(entry)), key=natural_key)
 
 
-def _files_below(folder: Path, entered: set[Path]) -> Iterator[Path]:
-    """The files in a folder and below it; a folder that is linked from several places is entered once."""
-    real = folder.resolve()
-    if real in entered:
-        return
-    entered.add(real)
-    try:
-        entries = sorted((entry for entry in folder.iterdir() if not _ignored(entry)), key=natural_key)
-    except OSError as error:
-        raise SourceError(
-            f"{folder}: expected a folder that can be read, got {error.strerror or error}"
-        ) from error
-    for entry in entries:
-        if entry.is_file():
-            yield entry
-        elif entry.is_dir():
-            yield from _files_below(entry, entered)
+@dataclass(frozen=True)
+class _Walk:
+    """The way down folders; `passed` receives the folders that are passed over."""
+
+    pass_over: PassOver
+    passed: list[Path]
+
+    def files_below(self, folder: Path, entered: set[Path]) -> Iterator[Path]:
+        """The files in a folder and below it; a folder that is linked from several places is entered once."""
+        real = folder.resolve()
+        if real in entered:
+            return
+        entered.add(real)
+        try:
+            entries = sorted((entry for entry in folder.iterdir() if not _ignored(entry)), key=natural_key)
+        except OSError as error:
+            raise SourceError(
+                f"{folder}: expected a folder that can be read, got {error.strerror or error}"
+            ) from error
+        for entry in entries:
+            if entry.is_file():
+                yield entry
+            elif entry.is_dir() and self.pass_over(entry):
+                self.passed.append(entry)
+            elif entry.is_dir():
+                yield from self.files_below(entry, entered)
+
+
+def first_few(paths: Sequence[Path]) -> str:
+    """The first few paths, for a sentence."""
+    return ", ".join(map(str, paths[:MAX_NAMED])) + (", ..." if len(paths) > MAX_NAMED else "")
 
 
 def _ignored(entry: Path) -> bool:

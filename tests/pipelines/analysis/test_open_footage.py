@@ -9,6 +9,7 @@ import av
 import cv2
 import pytest
 
+from incidents.ledger import Ledger
 from pipelines.analysis.open_footage import OpenedFootage, SeveralScenesError, describe_time
 from pipelines.analysis.request import AnalyzeRequest
 from pipelines.analysis.starts import apply_starts, read_start
@@ -236,6 +237,45 @@ class TestScenes:
         video(tmp_path / "in" / "garage_20211124_110000.mkv", 300, frames=25)
         with pytest.raises(SeveralScenesError, match=r"names of different places: kitchen .*; garage"):
             opened([f"yard={tmp_path / 'in'}"], of)
+
+    @pytest.mark.parametrize(
+        ("home", "argument"),
+        [("site", "in"), ("site", "in/*"), ("site", "."), ("more/site", "in"), (".", "in"), (".", "in/*")],
+    )
+    def test_a_home_among_the_recordings_is_no_footage(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, argument: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        recording = video(tmp_path / "in" / "yard_20211124_080000.mp4", frames=40)
+        site = Home(tmp_path / "in" / home)
+        clip = site.evidence / "yard" / "2021-11-24" / "ab12" / "clip.mp4"
+        clip.parent.mkdir(parents=True)
+        clip.write_bytes(recording.read_bytes())
+        Ledger.open(site.ledger).close()
+
+        assigned = assign([f"yard={argument}"], facility(tmp_path))
+
+        assert [item.path.resolve() for item in assigned.footage] == [recording]
+        assert not assigned.faults
+        [said] = [text for text in assigned.left_out if "passed over" in text]
+        assert str(Path("in", "evidence" if home == "." else home)) in said
+        # What is named itself is taken.
+        assert [item.path for item in assign([f"yard={clip}"], facility(tmp_path)).footage] == [clip]
+
+    def test_a_folder_with_nothing_but_a_home_names_it(self, tmp_path: Path) -> None:
+        site = Home(tmp_path / "in" / "site")
+        video(site.evidence / "clip.mp4")
+        Ledger.open(site.ledger).close()
+
+        assigned = assign([f"yard={tmp_path / 'in'}"], facility(tmp_path))
+
+        [fault] = assigned.faults
+        assert not assigned.footage and f"got none beside what is passed over: {site.path}" in str(fault)
+
+    def test_a_folder_that_only_has_the_name_of_one_of_a_home_is_entered(self, tmp_path: Path) -> None:
+        path = video(tmp_path / "in" / "evidence" / "yard_20211124_080000.mp4")
+
+        assert [item.path for item in assign([str(tmp_path / "in")], facility(tmp_path)).footage] == [path]
 
     def test_a_second_copy_of_a_recording_is_left_out_and_named(self, tmp_path: Path) -> None:
         folder = tmp_path / "in"

@@ -18,7 +18,7 @@ from incidents.rules.events import Event, EventType, Finding
 from incidents.rules.exposure import Exposure
 from incidents.rules.health import KIND as HEALTH
 from incidents.rules.health import CoverageChange
-from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
+from incidents.rules.marks.camera_marks import NO_ROWS, MarkCounts
 from vision import observations
 from vision.frames import SECOND
 from vision.sources.prefetch import Prefetch
@@ -43,7 +43,7 @@ class ChunkResult:
         open_exposures: of the last part: the exposures that may still grow.
         notices: of the last part: sentences about what was not evaluated, and why.
         last: whether this is the last part.
-        marked: time for which people of this part were ignored or marked, and raised nothing.
+        marked: rows of this part, and those of people who were ignored or marked, and raised nothing.
     """
 
     until: int
@@ -54,7 +54,7 @@ class ChunkResult:
     open_exposures: tuple[Exposure, ...] = ()
     notices: tuple[str, ...] = ()
     last: bool = False
-    marked: MarkedTime = NO_TIME
+    marked: MarkCounts = NO_ROWS
 
 
 def evaluate_log(
@@ -117,26 +117,19 @@ def coverage_changes(intervals: Iterable[Interval], window: tuple[int, int]) -> 
 
 @dataclass
 class MarkedHours:
-    """The time for which people were ignored or marked, by clock hour.
+    """The rows of people who were ignored or marked, by clock hour.
 
     Attributes:
-        by_hour: start of the hour, microseconds UTC -> time; only hours that were evaluated to their end or
-            to the end of the log.
+        by_hour: start of the hour, microseconds UTC -> rows, as far as the hour was evaluated.
     """
 
-    by_hour: dict[int, MarkedTime] = field(default_factory=dict)
+    by_hour: dict[int, MarkCounts] = field(default_factory=dict)
 
     def add(self, result: ChunkResult) -> None:
         """Take a part of the log."""
         if not result.last:
             hour = (result.until - 1) // HOUR * HOUR
-            self.by_hour[hour] = self.by_hour.get(hour, NO_TIME) + result.marked
-
-    def within(self, window: tuple[int, int]) -> MarkedTime:
-        """The time of the clock hours that meet [start, end), microseconds UTC."""
-        low, high = window
-        hours = (time for hour, time in self.by_hour.items() if hour < high and hour + HOUR > low)
-        return sum(hours, NO_TIME)
+            self.by_hour[hour] = self.by_hour.get(hour, NO_ROWS) + result.marked
 
 
 @dataclass

@@ -19,7 +19,6 @@ from incidents.ledger import Ledger
 from incidents.local_time import utc_datetime
 from incidents.payloads import IncidentPayload
 from incidents.record import Incident
-from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch
 from pipelines.home import Home
@@ -91,8 +90,8 @@ class CameraReplay:
         observations: number of observations evaluated (one person in one analysed frame).
         incidents: records, by start; `run` is empty.
         notices: sentences about what was not evaluated, and why.
-        marked: time for which people were ignored or marked, in the clock hours of that time.
         counts: of the hours that were never counted under the facility file: what could have been judged.
+        kept: the counts that the ledger has of the others.
     """
 
     camera: str
@@ -102,7 +101,11 @@ class CameraReplay:
     incidents: tuple[Incident, ...]
     notices: tuple[str, ...]
     counts: tuple[HourCounts, ...]
-    marked: MarkedTime = NO_TIME
+    kept: tuple[HourCounts, ...] = ()
+
+    def total(self, name: str) -> float:
+        """The sum of a field of the clock hours of that time, such as `ignored_s`."""
+        return round(sum(float(getattr(item, name)) for item in (*self.kept, *self.counts)), 3)
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,9 @@ class Replay:
                     start=utc_datetime(item.window[0]),
                     end=utc_datetime(item.window[1]),
                     observations=item.observations,
-                    ignored_s=round(item.marked.ignored, 3),
-                    static_s=round(item.marked.static, 3),
-                    reflection_s=round(item.marked.reflection, 3),
+                    ignored_s=item.total("ignored_s"),
+                    static_s=item.total("static_s"),
+                    reflection_s=item.total("reflection_s"),
                     notices=list(item.notices),
                 )
                 for item in self.cameras
@@ -335,6 +338,7 @@ def _replay_camera(job: _Job) -> CameraReplay:
         counts = count_missing(
             home, ledger, job.facility, [job.camera], job.window, version=version, marked=marked.by_hour
         )
+        kept = tuple(ledger.hours.find(*job.window, [job.camera], version))
         if deleted := _deleted_hours(job, ledger):
             noun = "clock hour" if deleted == 1 else "clock hours"
             notices += (
@@ -350,5 +354,5 @@ def _replay_camera(job: _Job) -> CameraReplay:
         tuple(incidents),
         notices,
         counts,
-        marked.within(job.window),
+        kept,
     )

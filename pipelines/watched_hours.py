@@ -10,8 +10,8 @@ import polars as pl
 
 from incidents.coverage import NO_RECORD, Interval, clip
 from incidents.ledger import Ledger, Run, Segment
-from incidents.rules.marks.camera_marks import MarkedTime
-from incidents.rules.marks.counting import marked_time
+from incidents.rules.marks.camera_marks import MarkCounts
+from incidents.rules.marks.counting import count_marks
 from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
 from incidents.watched.hour import HourCounts
 from incidents.whole_log import evaluate_observations, first_tracks
@@ -23,7 +23,7 @@ from vision.observations import HOUR
 from zones.camera import Camera
 from zones.facility import Facility
 
-COUNTING_VERSION = 6
+COUNTING_VERSION = 7
 """Part of the digest of an hour's inputs; another one has every hour counted anew when it is met."""
 DEFAULT_IMGSZ = 416
 """Longer side of the picture for person detection where the run does not say, px."""
@@ -36,7 +36,7 @@ def record_hours(
     camera: Camera,
     window: tuple[int, int],
     notices: Sequence[str] = (),
-    marked: Mapping[int, MarkedTime] | None = None,
+    marked: Mapping[int, MarkCounts] | None = None,
 ) -> None:
     """Keep the counts of the clock hours that meet [start, end), microseconds UTC, in the ledger.
 
@@ -52,7 +52,7 @@ def record_hours(
         camera: the camera.
         window: [start, end), microseconds UTC.
         notices: sentences to keep with the counts.
-        marked: of hours that the rules evaluated, the time for which people were ignored or marked.
+        marked: of hours that the rules evaluated, the rows of people who were ignored or marked.
 
     Raises:
         LazarettoError: the log cannot be read, or the ledger cannot be written.
@@ -75,10 +75,8 @@ def record_hours(
             if deleted.whole:
                 continue
         said = notices or (kept[0].notices if kept is not None else ())
-        time = (marked or {}).get(hour)
-        counted = _count(
-            home, ledger, facility, camera, hour, segments, coverage, said, time, deleted.seconds
-        )
+        rows, lost = (marked or {}).get(hour), deleted.seconds
+        counted = _count(home, ledger, facility, camera, hour, segments, coverage, said, rows, lost)
         ledger.hours.keep(counted, inputs)
 
 
@@ -90,7 +88,7 @@ def count_missing(
     window: tuple[int | None, int | None],
     *,
     version: str | None = None,
-    marked: Mapping[int, MarkedTime] | None = None,
+    marked: Mapping[int, MarkCounts] | None = None,
 ) -> tuple[HourCounts, ...]:
     """Count, without keeping them, the hours with footage of which the ledger has no counts.
 
@@ -103,7 +101,7 @@ def count_missing(
         cameras: ids.
         window: [start, end), microseconds UTC; None = no bound.
         version: SHA-256 of the facility file under which an hour must have been counted; None = any.
-        marked: of hours that the rules evaluated, the time for which people of the one camera were ignored or
+        marked: of hours that the rules evaluated, the rows of people of the one camera who were ignored or
             marked.
 
     Raises:
@@ -127,9 +125,9 @@ def count_missing(
             if deleted.whole:
                 continue
             coverage = ledger.coverage.recorded(name, hour, hour + HOUR)
-            time, lost = (marked or {}).get(hour), deleted.seconds
+            rows, lost = (marked or {}).get(hour), deleted.seconds
             found.append(
-                _count(home, ledger, facility, known[name], hour, segments, coverage, (), time, lost)
+                _count(home, ledger, facility, known[name], hour, segments, coverage, (), rows, lost)
             )
     return tuple(found)
 
@@ -171,16 +169,18 @@ def _count(
     segments: Sequence[Segment],
     coverage: Sequence[Interval],
     notices: Sequence[str],
-    marked: MarkedTime | None,
+    marked: MarkCounts | None,
     deleted_s: float,
 ) -> HourCounts:
     """Count one hour; roles, marks and links of its tracks may rest on what was seen in the hour before."""
     rows = observations.read(home.path, camera.id, hour - HOUR, hour + HOUR)
-    if marked is None:
-        marked = marked_time(rows, facility, camera, hour)
+    within = rows.filter(pl.col("t").dt.timestamp("us") >= hour)
+    # The rules may have evaluated a part of the hour alone.
+    if marked is None or marked.seen != within.select("t", "track").n_unique():
+        marked = count_marks(rows, facility, camera, hour)
     first = first_tracks(evaluate_observations(rows, facility, camera.id).links) if len(rows) else {}
     person = pl.col("track").replace(first) if first else pl.col("track")
-    present = rows.filter(pl.col("t").dt.timestamp("us") >= hour).select(person)["track"].unique()
+    present = within.select(person)["track"].unique()
     rows = rows.filter(person.is_in(present.implode()))
     runs = {name: ledger.runs.get(name) for name in {item.run_id for item in segments}}
     looked = [_looked(runs[item.run_id], item) for item in segments]

@@ -36,7 +36,7 @@ from incidents.rules.machines.tables import (
     empty_tables,
     grown,
 )
-from incidents.rules.marks.camera_marks import REASONS, CameraMarks, MarkedTime
+from incidents.rules.marks.camera_marks import REASONS, CameraMarks, MarkCounts
 from incidents.rules.marks.tables import MarkCode
 from incidents.rules.measurements import CONTACT, GATHERING, MASKS, PLACE, Key
 from incidents.rules.notices import notices
@@ -201,9 +201,9 @@ class CameraRules:
         return notices(self._view, self._contact_found)
 
     @property
-    def marked(self) -> MarkedTime:
-        """Time so far for which people were in view and raised nothing: ignored, or marked."""
-        return self._marks.time
+    def marked(self) -> MarkCounts:
+        """Rows so far, and those of people who raised nothing: ignored, or marked."""
+        return self._marks.counts
 
     def _plan(self, aspect: float) -> CameraPlan:
         if aspect not in self._plans:

@@ -14,7 +14,7 @@ from incidents.watched.hour import Ability
 from vision.frames import SECOND
 from vision.ground import calibration_of
 from zones.camera import Camera, Line, Role, Zone, ZoneType
-from zones.checking.ignoring import wholly_ignored
+from zones.checking.ignoring import ignored_share, wholly_ignored
 from zones.checking.raising import NO_GATE, lacks_gate
 from zones.checking.shape import above_horizon
 from zones.facility import Facility
@@ -23,6 +23,8 @@ from zones.schedule import utc_offset
 
 HOUR_MINUTES = 60
 DAY_MINUTES = 1440
+IGNORED = "all of it lies where people are ignored"
+"""Why nothing is raised at a place, or, where it is said of the picture, by people near each other."""
 NEVER_RAISING = (ZoneType.EXEMPT, ZoneType.CARE_STATION)
 """Types of zone that are not meant to raise an incident."""
 
@@ -47,7 +49,7 @@ def abilities(
     hidden = dict.fromkeys(
         above_horizon(camera, aspect), "all of it lies above the horizon of the calibration"
     )
-    hidden |= dict.fromkeys(wholly_ignored(camera), "all of it lies where people are ignored")
+    hidden |= dict.fromkeys(wholly_ignored(camera), IGNORED)
     found = [
         Ability(rule="zone_crossing", place=part.id, able=not reason, reason=reason)
         for _, part in camera.parts()
@@ -59,8 +61,9 @@ def abilities(
     elif not found:
         why = "the camera has no zone or line that denies anything"
         found.append(Ability(rule="zone_crossing", place=None, able=False, reason=why))
-    contact = _contact_reason(facility, camera, aspect, roles)
-    gathering = metric_reason(facility, camera, aspect) or _gathering_reason(roles)
+    unwatched = IGNORED if ignored_share(camera) == 1 else ""
+    contact = unwatched or _contact_reason(facility, camera, aspect, roles)
+    gathering = unwatched or metric_reason(facility, camera, aspect) or _gathering_reason(roles)
     return (
         *found,
         Ability(rule="mask", place=None, able=True, reason=""),

@@ -11,7 +11,7 @@ import polars as pl
 
 from incidents.coverage import NO_RECORD, Interval, State, clip, summary
 from incidents.local_time import utc_datetime
-from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
+from incidents.rules.marks.camera_marks import NO_ROWS, MarkCounts
 from incidents.watched.ability import abilities, metric_reason
 from incidents.watched.advice import MIN_DETECTED_HEIGHT_PX, advice
 from incidents.watched.crowd import overlapped
@@ -67,7 +67,7 @@ def count_hour(
     coverage: Iterable[Interval],
     looked: Sequence[Looked],
     notices: Sequence[str] = (),
-    marked: MarkedTime = NO_TIME,
+    marked: MarkCounts = NO_ROWS,
     first_tracks: Mapping[int, int] = NO_LINKS,
     deleted_s: float = 0.0,
 ) -> HourCounts:
@@ -81,7 +81,7 @@ def count_hour(
         coverage: what the camera was doing, with the hour in it.
         looked: how the footage of the hour was analysed, by start.
         notices: sentences to keep with the counts.
-        marked: the time of the hour for which people were ignored or marked.
+        marked: the rows of the hour of people who were ignored or marked.
         first_tracks: track -> first track of the person whom it continues, as the rules found it.
         deleted_s: seconds of footage with people whose observations are not in `rows`, as they were deleted.
     """
@@ -117,9 +117,9 @@ def count_hour(
         small_s=_rounded(int(small.sum()) * unit),
         small_px=MIN_DETECTED_HEIGHT_PX,
         crowded_s=_rounded(int(overlapped(inside).sum()) * unit),
-        ignored_s=_rounded(marked.ignored),
-        static_s=_rounded(marked.static),
-        reflection_s=_rounded(marked.reflection),
+        ignored_s=_rounded(marked.ignored * unit),
+        static_s=_rounded(marked.static * unit),
+        reflection_s=_rounded(marked.reflection * unit),
         tracks=tracks,
         tracks_assessed=assessed,
         window_s=rule.window_s,

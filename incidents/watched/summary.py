@@ -20,6 +20,10 @@ MAX_CAMERAS_SPOKEN = 8
 nothing or were not watched are named. Project default (docs/defaults.md)."""
 
 
+AS_A_WHOLE = "in these clock hours as a whole, "
+"""How a sentence on counts begins that are of more footage than the time asked for."""
+
+
 class SharePayload(Payload):
     """Person-seconds of a kind, of all."""
 
@@ -245,7 +249,13 @@ def marked_sentences(watches: Sequence[CameraWatch]) -> list[str]:
     if not parts:
         return []
     name = watches[0].camera if len(watches) == 1 else f"{len(watches)} cameras"
-    return [f"{name}: of the person-seconds in view, these raised nothing: {'; '.join(parts)}."]
+    whole = AS_A_WHOLE if any(map(_counts_more, watches)) else ""
+    return [f"{name}: {whole}of the person-seconds in view, these raised nothing: {'; '.join(parts)}."]
+
+
+def _counts_more(watch: CameraWatch) -> bool:
+    """Whether the counts, which are kept for clock hours, are of more footage than the time asked for."""
+    return watch.counted_s > watch.recorded_s + 0.5
 
 
 def _people_text(watch: CameraWatch) -> str:
@@ -263,8 +273,7 @@ def _people_text(watch: CameraWatch) -> str:
             ("crowded_s", "partly behind or before others"),
         )
     ]
-    # Counts are kept for clock hours: they may be of more footage than the time that was asked for.
-    whole = "in these clock hours as a whole, " if watch.counted_s > watch.recorded_s + 0.5 else ""
+    whole = AS_A_WHOLE if _counts_more(watch) else ""
     tracks, assessed = int(watch.total("tracks")), int(watch.total("tracks_assessed"))
     least = last.window_s if last.min_span_s is None else last.min_span_s
     return (

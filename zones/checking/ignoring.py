@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,7 @@ from zones.checking.overlap import grid
 from zones.geometry import signed_distance
 from zones.validation import Loc
 
+Polygons = tuple[tuple[tuple[float, float], ...], ...]
 MAX_IGNORED_SHARE = 0.5
 """Share of the picture that a camera may ignore without a warning: an area that is ignored is not watched.
 Project default (docs/defaults.md)."""
@@ -22,9 +25,7 @@ def ignored(camera: Camera, loc: Loc) -> Remarks:
     """Warnings on a camera that ignores much of its picture, and on places that lie in what it ignores."""
     if not camera.ignore:
         return
-    steps = (np.arange(_STEPS) + 0.5) / _STEPS
-    picture = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    share = float(in_ignored(camera, picture).mean())
+    share = ignored_share(camera)
     if share > MAX_IGNORED_SHARE:
         yield warn(
             Check.IGNORES_MUCH,
@@ -41,6 +42,18 @@ def ignored(camera: Camera, loc: Loc) -> Remarks:
                 (*loc, *below),
                 f"{part.id!r} lies in areas where people are ignored: it can raise nothing",
             )
+
+
+def ignored_share(camera: Camera) -> float:
+    """Share of the picture, 0..1, in which people are ignored, by a grid of points; 1 = nowhere watched."""
+    return _share(camera.ignore) if camera.ignore else 0.0
+
+
+@lru_cache(maxsize=64)
+def _share(polygons: Polygons) -> float:
+    steps = (np.arange(_STEPS) + 0.5) / _STEPS
+    picture = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    return float(_inside(polygons, picture).mean())
 
 
 def wholly_ignored(camera: Camera) -> frozenset[str]:
@@ -60,8 +73,12 @@ def in_ignored(camera: Camera, points: npt.NDArray[np.float64]) -> npt.NDArray[n
 
     A point on the edge of such an area lies in it.
     """
+    return _inside(camera.ignore, points)
+
+
+def _inside(polygons: Polygons, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     inside = np.zeros(len(points), dtype=np.bool_)
-    for polygon in camera.ignore:
+    for polygon in polygons:
         ring = np.asarray(polygon)
         near = np.flatnonzero(((points >= ring.min(axis=0)) & (points <= ring.max(axis=0))).all(axis=1))
         inside[near] |= signed_distance(points[near], ring) >= 0

@@ -1,4 +1,4 @@
-"""The marks of a camera: which rows raise nothing, and how much time that is."""
+"""The marks of a camera: which rows raise nothing, and how many they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from incidents.rules.machines.plan import Bools
 from incidents.rules.machines.tables import Table
 from incidents.rules.marks.marking import Chunk, mark_rows
 from incidents.rules.marks.tables import MAX_TRACKS, PAIR, MarkCode, MarkTables, empty_marks
-from vision.frames import SECOND
-from zones.checking.ignoring import in_ignored
+from zones.checking.ignoring import ignored_share, in_ignored
 from zones.facility import Camera, Facility
 
 REASONS = {
@@ -23,34 +22,45 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedTime:
-    """Time for which people were in view and raised nothing, person-seconds.
+class MarkCounts:
+    """How many rows were seen, and how many of them raised nothing; a row is one person at one moment.
+
+    How much time a row stands for is decided where person-seconds are counted (`incidents.watched`), so that
+    no part can be more than the whole.
 
     Attributes:
+        seen: all rows.
         ignored: where the camera ignores people.
         static: of tracks that were never seen to move.
         reflection: of tracks that are suspected of being a reflection.
     """
 
-    ignored: float = 0.0
-    static: float = 0.0
-    reflection: float = 0.0
+    seen: int = 0
+    ignored: int = 0
+    static: int = 0
+    reflection: int = 0
 
-    def __sub__(self, other: MarkedTime) -> MarkedTime:
-        """The time since another moment."""
-        return MarkedTime(
-            self.ignored - other.ignored, self.static - other.static, self.reflection - other.reflection
+    def __sub__(self, other: MarkCounts) -> MarkCounts:
+        """The rows since another moment."""
+        return MarkCounts(
+            self.seen - other.seen,
+            self.ignored - other.ignored,
+            self.static - other.static,
+            self.reflection - other.reflection,
         )
 
-    def __add__(self, other: MarkedTime) -> MarkedTime:
-        """The time of both."""
-        return MarkedTime(
-            self.ignored + other.ignored, self.static + other.static, self.reflection + other.reflection
+    def __add__(self, other: MarkCounts) -> MarkCounts:
+        """The rows of both."""
+        return MarkCounts(
+            self.seen + other.seen,
+            self.ignored + other.ignored,
+            self.static + other.static,
+            self.reflection + other.reflection,
         )
 
 
-NO_TIME = MarkedTime()
-"""No person was ignored or marked."""
+NO_ROWS = MarkCounts()
+"""Nobody was seen."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,11 @@ class CameraMarks:
         return MarkedRows(rows, codes, begins)
 
     @property
-    def time(self) -> MarkedTime:
-        """All time so far for which people were in view and raised nothing."""
-        time = self.tables.totals["time"] / SECOND
-        return MarkedTime(
-            float(time[MarkCode.IGNORED]), float(time[MarkCode.STATIC]), float(time[MarkCode.REFLECTION])
-        )
+    def counts(self) -> MarkCounts:
+        """All rows so far, and those that raised nothing."""
+        rows = self.tables.totals["rows"]
+        marks = (MarkCode.IGNORED, MarkCode.STATIC, MarkCode.REFLECTION)
+        return MarkCounts(int(rows.sum()), *(int(rows[mark]) for mark in marks))
 
     def save(self) -> dict[str, np.ndarray]:
         """The state, without what is not in use: tables by name, and the slots of the pairs."""
@@ -134,6 +143,9 @@ def _in_use(table: np.ndarray) -> int:
 
 
 def _in_ignored(rows: Table, camera: Camera) -> Bools:
+    if ignored_share(camera) == 1:
+        # So are feet that are taken to stand beyond the edge of the picture.
+        return np.ones(len(rows), dtype=np.bool_)
     return in_ignored(camera, np.column_stack([rows["x"], rows["y"]]))
 
 

@@ -1,17 +1,17 @@
-"""The time for which people raised nothing, from a log alone, without the rules."""
+"""The rows of people who raised nothing, from a log alone, without the rules."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from incidents.rules.machines.tables import FOREVER
-from incidents.rules.marks.camera_marks import CameraMarks, MarkedTime
+from incidents.rules.marks.camera_marks import CameraMarks, MarkCounts
 from incidents.rules.reading import in_order, moments_of, rows_of
 from zones.facility import Camera, Facility
 
 
-def marked_time(observations: pl.DataFrame, facility: Facility, camera: Camera, since: int) -> MarkedTime:
-    """The time from `since` on (microseconds UTC) for which people of a log were ignored or marked.
+def count_marks(observations: pl.DataFrame, facility: Facility, camera: Camera, since: int) -> MarkCounts:
+    """The rows of a log from `since` on (microseconds UTC), and those of people who were ignored or marked.
 
     What is before it is given so that tracks and places are known, as far as the log goes back.
 
@@ -23,7 +23,7 @@ def marked_time(observations: pl.DataFrame, facility: Facility, camera: Camera, 
     marks = CameraMarks()
     for _, rows in rows_of(ordered[:edge], facility, camera):
         marks.take(rows, facility, camera)
-    before = marks.time
+    before = marks.counts
     for _, rows in rows_of(ordered[edge:], facility, camera):
         marks.take(rows, facility, camera)
-    return marks.time - before
+    return marks.counts - before

@@ -281,7 +281,7 @@ def test_the_scenes_of_the_property_tests_have_every_kind_of_event() -> None:
 
 
 def test_the_scenes_of_the_property_tests_have_every_mark() -> None:
-    marked = {"ignored": 0.0, "static": 0.0, "reflection": 0.0}
+    marked = dict.fromkeys(("ignored", "static", "reflection"), 0)
     reasons: set[str] = set()
 
     @settings(deadline=None, max_examples=60, database=None, derandomize=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -115,6 +116,18 @@ def test_person_seconds_with_feet_hidden_by_the_edge_of_the_frame_are_not_with_v
     people = [stay(1, 8, 6, 0, 19.8), stay(2, 3, 12, 0, 9.8)]
     counts = count(scene(WALL, calibrated=False), people)
     assert (counts.person_s, counts.feet_s) == (pytest.approx(30), pytest.approx(20))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_where_all_of_the_picture_is_ignored_no_contact_and_no_gathering_can_be_raised(columns: int) -> None:
+    edges = [n / columns for n in range(columns + 1)]
+    parts = tuple(((a, 0.0), (b, 0.0), (b, 1.0), (a, 1.0)) for a, b in pairwise(edges))
+    pairs = {"contact_pairs": ["resident_resident"]}
+    counts = count(scene(WALL, **RESIDENTS, **pairs, ignore=parts), [faces(1, 20, 1)])
+    for name in ("wall", "contact", "gathering"):
+        assert reason(counts, name) == "all of it lies where people are ignored"
+    half = count(scene(WALL, **RESIDENTS, **pairs, ignore=(norm((0, 0), (8, 0), (8, 12), (0, 12)),)))
+    assert {"contact", "gathering"} <= able(half)
 
 
 def test_hidden_feet_alone_let_no_zone_fire() -> None:

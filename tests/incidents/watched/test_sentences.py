@@ -222,12 +222,16 @@ def test_people_who_raised_nothing_are_said_beside_a_count() -> None:
     plain = watched((0, 60, State.ANALYSED), hours=(hour(),))
     assert not any("raised nothing" in text for text in watch_sentences([plain]))
     hours = (hour(ignored_s=40.0, static_s=0.2), hour(1, ignored_s=2.4, reflection_s=7.0))
-    some = watched((0, 60, State.ANALYSED), hours=hours)
+    some = watched((0, 120, State.ANALYSED), hours=hours)
     [said] = [text for text in watch_sentences([some]) if "raised nothing" in text]
     assert said == (
         "yard: of the person-seconds in view, these raised nothing: 42 where the facility file ignores "
         "people: such an area is not watched; 7 of suspected reflections."
     )
     assert some.to_payload().people.ignored_s == 42.4
+    part = watched((0, 30, State.ANALYSED), hours=hours)
+    for watches, name in (([part], "yard"), ([part] * 9, "9 cameras")):
+        [said] = [text for text in watch_sentences(watches) if "raised nothing" in text]
+        assert said.startswith(f"{name}: in these clock hours as a whole, of the person-seconds in view, ")
     many = [text for text in watch_sentences([some] * 9) if "raised nothing" in text]
     assert len(many) == 1 and many[0].startswith("9 cameras: ")

@@ -22,6 +22,7 @@ from incidents.record import Incident
 from incidents.rules.marks.camera_marks import NO_TIME, MarkedTime
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch
+from pipelines.deleted_observations import not_evaluated_sentences
 from pipelines.home import Home
 from pipelines.watched import find_watches
 from pipelines.watched_hours import count_missing
@@ -305,16 +306,6 @@ def _run(jobs: Sequence[_Job]) -> tuple[CameraReplay, ...]:
     return tuple(map_processes(_replay_camera, jobs, CAMERA_MEMORY_BYTES))
 
 
-def _deleted_hours(job: _Job, ledger: Ledger) -> int:
-    """Clock hours in which people were seen, and of which the log holds nothing any more."""
-    seen = {
-        segment.start // observations.HOUR * observations.HOUR
-        for segment in ledger.segments.within(job.camera, *job.window)
-        if segment.part
-    }
-    return len(seen - set(observations.stored_hours(job.home, job.camera)))
-
-
 def _replay_camera(job: _Job) -> CameraReplay:
     found, marked, count = FoundIncidents(), MarkedHours(), 0
     notices: tuple[str, ...] = ()
@@ -335,12 +326,8 @@ def _replay_camera(job: _Job) -> CameraReplay:
         counts = count_missing(
             home, ledger, job.facility, [job.camera], job.window, version=version, marked=marked.by_hour
         )
-        if deleted := _deleted_hours(job, ledger):
-            noun = "clock hour" if deleted == 1 else "clock hours"
-            notices += (
-                f"camera {job.camera}: the observation log of {deleted} {noun} was deleted: what was seen "
-                "then is not evaluated",
-            )
+        segments = ledger.segments.within(job.camera, *job.window)
+        notices = (*notices, *not_evaluated_sentences(job.home, job.camera, segments))
     incidents.sort(key=lambda incident: (incident.start, incident.id))
     return CameraReplay(
         job.camera,

@@ -93,6 +93,7 @@ class CameraReplay:
         incidents: records, by start; `run` is empty.
         notices: sentences about what was not evaluated, and why.
         marked: time for which people were ignored or marked, in the clock hours of that time.
+        deleted: those of the notices that tell of deleted observations.
         counts: of the hours that were never counted under the facility file: what could have been judged.
     """
 
@@ -104,6 +105,7 @@ class CameraReplay:
     notices: tuple[str, ...]
     counts: tuple[HourCounts, ...]
     marked: MarkedTime = NO_TIME
+    deleted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -327,7 +329,7 @@ def _replay_camera(job: _Job) -> CameraReplay:
             home, ledger, job.facility, [job.camera], job.window, version=version, marked=marked.by_hour
         )
         segments = ledger.segments.within(job.camera, *job.window)
-        notices = (*notices, *not_evaluated_sentences(job.home, job.camera, segments))
+        deleted = not_evaluated_sentences(job.home, job.camera, segments)
     incidents.sort(key=lambda incident: (incident.start, incident.id))
     return CameraReplay(
         job.camera,
@@ -335,7 +337,8 @@ def _replay_camera(job: _Job) -> CameraReplay:
         job.hours(),
         count,
         tuple(incidents),
-        notices,
+        (*notices, *deleted),
         counts,
         marked.within(job.window),
+        deleted,
     )

@@ -29,8 +29,13 @@ class Difference:
 
     @property
     def new_notices(self) -> tuple[str, ...]:
-        """Notices of the new file's replay that the old one's cameras do not have."""
-        before = {text for camera in self.old.cameras for text in camera.notices}
+        """Notices of the new file's replay that the old one's cameras do not have.
+
+        Those of deleted observations are kept: nothing was compared there.
+        """
+        before = {
+            text for camera in self.old.cameras for text in camera.notices if text not in camera.deleted
+        }
         return tuple(text for text in self.new.all_notices if text not in before)
 
     def to_payload(self) -> ComparisonPayload:

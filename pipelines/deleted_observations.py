@@ -55,6 +55,31 @@ def deleted_of_hour(home: Path, camera: str, hour: int, segments: Sequence[Segme
     return Deleted(round(gone / SECOND, 3), bool(gone) and not here)
 
 
+def not_evaluated_sentences(home: Path, camera: str, segments: Sequence[Segment]) -> tuple[str, ...]:
+    """Sentences about clock hours that a replay cannot evaluate, or not in full.
+
+    Args:
+        home: folder of the home.
+        camera: id of the camera.
+        segments: those of the time that is replayed.
+
+    Raises:
+        LazarettoError: the log cannot be read.
+    """
+    parts: dict[int, set[str]] = {}
+    for segment in segments:
+        if (of := _hour_of_part(segment)) is not None:
+            parts.setdefault(of, set()).add(PurePath(segment.part).name)
+    held = {hour: held_parts(home, camera, hour) for hour in parts}
+    whole = sum(not held[hour] for hour in parts)
+    partly = sum(bool(held[hour]) and not names <= held[hour] for hour, names in parts.items())
+    return tuple(
+        f"camera {camera}: {what} of {_hours(number)} was deleted: what was seen then is not evaluated"
+        for what, number in (("the observation log", whole), ("a part of the observation log", partly))
+        if number
+    )
+
+
 def deleted_sentences(
     ledger: Ledger,
     camera: str,

@@ -21,6 +21,7 @@ from incidents.payloads import IncidentPayload
 from incidents.record import Incident
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch
+from pipelines.deleted_observations import not_evaluated_sentences
 from pipelines.home import Home
 from pipelines.watched import find_watches
 from pipelines.watched_hours import count_missing
@@ -90,6 +91,7 @@ class CameraReplay:
         observations: number of observations evaluated (one person in one analysed frame).
         incidents: records, by start; `run` is empty.
         notices: sentences about what was not evaluated, and why.
+        deleted: those of the notices that tell of deleted observations.
         counts: of the hours that were never counted under the facility file: what could have been judged.
         kept: the counts that the ledger has of the others.
     """
@@ -102,6 +104,7 @@ class CameraReplay:
     notices: tuple[str, ...]
     counts: tuple[HourCounts, ...]
     kept: tuple[HourCounts, ...] = ()
+    deleted: tuple[str, ...] = ()
 
     def total(self, name: str) -> float:
         """The sum of a field of the clock hours of that time, such as `ignored_s`."""
@@ -308,16 +311,6 @@ def _run(jobs: Sequence[_Job]) -> tuple[CameraReplay, ...]:
     return tuple(map_processes(_replay_camera, jobs, CAMERA_MEMORY_BYTES))
 
 
-def _deleted_hours(job: _Job, ledger: Ledger) -> int:
-    """Clock hours in which people were seen, and of which the log holds nothing any more."""
-    seen = {
-        segment.start // observations.HOUR * observations.HOUR
-        for segment in ledger.segments.within(job.camera, *job.window)
-        if segment.part
-    }
-    return len(seen - set(observations.stored_hours(job.home, job.camera)))
-
-
 def _replay_camera(job: _Job) -> CameraReplay:
     found, marked, count = FoundIncidents(), MarkedHours(), 0
     notices: tuple[str, ...] = ()
@@ -339,12 +332,8 @@ def _replay_camera(job: _Job) -> CameraReplay:
             home, ledger, job.facility, [job.camera], job.window, version=version, marked=marked.by_hour
         )
         kept = tuple(ledger.hours.find(*job.window, [job.camera], version))
-        if deleted := _deleted_hours(job, ledger):
-            noun = "clock hour" if deleted == 1 else "clock hours"
-            notices += (
-                f"camera {job.camera}: the observation log of {deleted} {noun} was deleted: what was seen "
-                "then is not evaluated",
-            )
+        segments = ledger.segments.within(job.camera, *job.window)
+        deleted = not_evaluated_sentences(job.home, job.camera, segments)
     incidents.sort(key=lambda incident: (incident.start, incident.id))
     return CameraReplay(
         job.camera,
@@ -352,7 +341,8 @@ def _replay_camera(job: _Job) -> CameraReplay:
         job.hours(),
         count,
         tuple(incidents),
-        notices,
+        (*notices, *deleted),
         counts,
         kept,
+        deleted,
     )

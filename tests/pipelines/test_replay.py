@@ -26,7 +26,7 @@ from pipelines.log_upkeep import purge_log
 from pipelines.publish import PublishRequest, preview_publication, publish
 from pipelines.record_incidents import record_incidents
 from pipelines.replay import replay
-from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, long_log, observe, scene
+from tests.incidents.rules.rule_scenes import NOON, Person, box_zone, line, long_log, observe, scene, stay
 from tests.logs import log_home
 from tests.running import FACILITY, lazaretto, one_sentence
 from vision.frames import SECOND
@@ -172,11 +172,16 @@ def test_hours_whose_log_was_deleted_are_said(tmp_path: Path) -> None:
         purge_log(home, older_than_days=30, now=second + 30 * 24 * HOUR)
         assert stored_hours(tmp_path, "cam-1") == (second,)
         found = replay(home, ledger, facility)
+    log_home(tmp_path, facility, {"cam-1": observe([stay(9, 8, 6, 0, 9)], start=NOON + 60 * SECOND)})
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        partly = replay(home, ledger, facility).all_notices
     assert found.window[0] < second
     words = (
         "camera cam-1: the observation log of 1 clock hour was deleted: what was seen then is not evaluated"
     )
     assert words in found.all_notices
+    assert words.replace("the observation log", "a part of the observation log") in partly
+    assert words not in partly
 
 
 def test_the_verdicts_of_reviewers_show_which_file_is_better(home: Path, edited: Path) -> None:

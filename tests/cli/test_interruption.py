@@ -145,26 +145,6 @@ def test_an_analysis_stops_and_the_same_command_brings_the_same_result(
         assert any(ledger.coverage.recorded(c)[-1].end > t for c, t in kept.items()), "it stopped early"
 
 
-def test_what_became_of_a_checkpoint_is_said_in_an_interrupted_run_too(
-    words: list[str], tmp_path: Path
-) -> None:
-    home = tmp_path / "home"
-    some = [words[0], words[2], *words[4:]]  # the yard alone
-    run = begin(some, home)
-    wait_for(run, home, 1)
-    end(run, [signal.SIGINT])
-    for path in home.glob("resume/*/*.checkpoint"):
-        path.write_bytes(path.read_bytes()[:-1])
-    again = begin(some, home)
-    assert again.stdout is not None
-    while "continues at" not in (line := again.stdout.readline()):
-        assert line, "the second run says where it continues"
-    again.send_signal(signal.SIGINT)
-    out, err = again.communicate(timeout=120)
-    assert again.returncode in (0, 130)
-    assert "expected a whole checkpoint, got one that" in " ".join((out + err).split())
-
-
 @pytest.mark.parametrize("pause_s", [0.0, 0.3])
 def test_a_second_interruption_is_abrupt_and_damages_nothing(
     words: list[str], whole: Path, tmp_path: Path, pause_s: float

@@ -111,7 +111,7 @@ def rows_by_person(
 
 
 def first_tracks(links: Links) -> dict[int, int]:
-    """Track -> first track of the person whom it continues; tracks that continue nobody are left out."""
+    """Later track of a person -> first track of the same person; a person's first track is left out."""
     first: dict[int, int] = {}
     for earlier, later in links:
         first[later] = first.get(earlier, earlier)

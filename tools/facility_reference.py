@@ -63,7 +63,7 @@ TYPES = {
 }
 PAIRS = {
     "staff_resident": "staff, in protective equipment or not, and a resident",
-    "outsider_any": "an outsider and anybody",
+    "outsider_any": "an outsider and any other person",
     "resident_resident": "residents of different rooms",
 }
 
@@ -120,7 +120,7 @@ def page() -> str:
         f"Directions: {', '.join(f'`{name}`' for name in Direction)}. Left and right are those of a person\n"
         "who walks from the first point to the second, in the picture.\n",
         "## Types of zones and lines\n\n"
-        + _table(["type", "what it stands for", "of", "who may not be there"], types),
+        + _table(["type", "what it stands for", "of", "roles that are denied"], types),
         RULES + "\n" + _fields(Rule),
         SCHEDULES,
         "## Calibration\n\n" + _fields(CalibrationSpec),
@@ -137,12 +137,12 @@ def _denied(kind: StrEnum) -> str:
     from zones.schedule import ALWAYS
 
     if kind is ZoneType.ONE_WAY:
-        return "anybody, in the wrong direction"
+        return "every role, in the wrong direction"
     parts = []
     for roles, schedule in DEFAULT_DENIED[ZoneType(kind)]:
-        names = "anybody" if roles == frozenset(Role) else ", ".join(f"`{r}`" for r in Role if r in roles)
+        names = "every role" if roles == frozenset(Role) else ", ".join(f"`{r}`" for r in Role if r in roles)
         parts.append(names if schedule == ALWAYS else f"during `{schedule}`: {names}")
-    return "; ".join(parts) or "nobody"
+    return "; ".join(parts) or "no role is denied"
 
 
 def _meanings(title: str, names: type[StrEnum], meanings: Mapping[str, str]) -> str:

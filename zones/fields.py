@@ -10,7 +10,7 @@ from zones.errors import FaultCode
 from zones.validation import refuse
 
 _SURELY_PX = 2
-"""A coordinate from here on is one in pixels: nobody draws a point a whole picture away by mistake."""
+"""A coordinate from here on is taken for pixels: it lies a whole picture outside, too far for a slip."""
 
 
 def _check_point(point: tuple[float, float]) -> tuple[float, float]:

@@ -31,7 +31,7 @@ def judged_people(
         observations: those of the hour, and those of the same people before it.
         facility, camera: as in the rules.
         hour: [start, end), microseconds UTC.
-        first_tracks: track -> first track of the person whom it continues; tracks that continue nobody are
+        first_tracks: later track of a person -> first track of the same person; a person's first track is
             left out.
     """
     rule, (start, end) = facility.rules.mask, hour

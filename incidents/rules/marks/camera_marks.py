@@ -60,7 +60,7 @@ class MarkCounts:
 
 
 NO_ROWS = MarkCounts()
-"""Nobody was seen."""
+"""Counts of time in which no person was seen."""
 
 
 @dataclass(frozen=True)

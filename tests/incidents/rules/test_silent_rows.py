@@ -130,7 +130,7 @@ def test_an_ignored_area_in_a_zone_is_bridged_as_a_loss_of_sight_and_its_time_be
     through = Person(1, [(0, 7, 6), (8, 15, 6)])
     (found,) = (f for f in judge(yard(pillar), observe([through])).findings if f.zone == "road")
     assert seconds(found.start, found.end) == pytest.approx((2.4, 8), abs=0.5)
-    # Whoever stays in it for longer is not in the road meanwhile.
+    # A person who stays in it for longer is not in the road meanwhile.
     behind = Person(1, [(0, 7, 6), (4.2, 11.2, 6), (30, 11.2, 6), (32, 13, 6)])
     assert "road" not in [f.zone for f in judge(yard(pillar), observe([behind])).findings]
 
@@ -154,7 +154,7 @@ def test_a_row_in_an_ignored_area_never_counts_in_place_of_one_outside():
 
 @pytest.mark.parametrize("kind", ["static", "reflection"])
 def test_a_marked_track_in_view_is_not_continued_by_a_person_who_begins_beside_it(kind):
-    """What is marked stays in view: who begins beside it within three seconds is somebody else."""
+    """A marked track stays in view: a track that begins beside it within three seconds is of another person."""
     if kind == "static":
         rows, marked = observe([stay(9, 8.5, 6, 0, 300, extra=LIFELESS)]), NOON + 120 * S
         beside = (8.8, 6.3)

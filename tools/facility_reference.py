@@ -77,7 +77,7 @@ order, and the first that applies decides.
 rules:
   - {roles: [staff_ppe, staff_no_ppe], effect: allow}
   - {roles: [resident], schedule: meals, effect: allow}   # `schedules` of the file names meals
-  - {effect: deny}                                        # everybody else, at any time
+  - {effect: deny}                                        # every other person, at any time
 ```
 """
 

@@ -154,7 +154,7 @@ def test_a_row_in_an_ignored_area_never_counts_in_place_of_one_outside():
 
 @pytest.mark.parametrize("kind", ["static", "reflection"])
 def test_a_marked_track_in_view_is_not_continued_by_a_person_who_begins_beside_it(kind):
-    """A marked track stays in view: a track that begins beside it within three seconds is of another person."""
+    """A marked track stays in view: one that begins beside it within three seconds is of another person."""
     if kind == "static":
         rows, marked = observe([stay(9, 8.5, 6, 0, 300, extra=LIFELESS)]), NOON + 120 * S
         beside = (8.8, 6.3)

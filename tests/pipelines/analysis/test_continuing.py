@@ -11,6 +11,7 @@ from incidents.ledger import Ledger
 from pipelines.analysis import checkpoint
 from tests.footage import write_video
 from tests.running import Ran, lazaretto_here
+from vision.clock import StoppedError
 
 FACILITY = """schema: 2
 facility: {code: LC-01, name: Test, managing_body: Test}
@@ -61,6 +62,22 @@ def left(home: Path) -> tuple[int, list[Path]]:
     """How many segments are not evaluated, and the checkpoints that remain."""
     with Ledger.open(home / "ledger.db") as ledger:
         return len(ledger.segments.not_evaluated("yard", 0, 1 << 60)), list((home / "resume").glob("*"))
+
+
+def test_what_became_of_a_checkpoint_is_said_in_a_run_that_is_stopped_too(
+    facility: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(facility, clip)
+    [path] = (facility.parent / "home").glob("resume/*/*.checkpoint")
+    path.write_bytes(path.read_bytes()[:-1])
+
+    def stopped(*_: Any) -> None:
+        raise StoppedError
+
+    monkeypatch.setattr(checkpoint, "write", stopped)  # by now the torn one was read
+    ran = analyse(facility, clip)
+    assert ran.code == 130, ran.err
+    assert "expected a whole checkpoint, got one that" in " ".join((ran.out + ran.err).split())
 
 
 def test_the_same_command_says_where_it_continues(facility: Path, clip: Path) -> None:

@@ -55,7 +55,6 @@ GateOption = Annotated[
         "time; off: in the whole of every analysed frame.",
     ),
 ]
-NoGateOption = Annotated[bool, typer.Option("--no-gate", help="The same as --gate off.")]
 PixelsOption = Annotated[
     float,
     typer.Option(

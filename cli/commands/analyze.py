@@ -20,7 +20,6 @@ from cli.options import (
     ImgszOption,
     JsonOption,
     MaskOption,
-    NoGateOption,
     OnOff,
     PersonOption,
     PixelsOption,
@@ -93,7 +92,6 @@ def analyze(
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
     gate: GateOption = OnOff.ON,
-    no_gate: NoGateOption = False,
     pixels_per_second: PixelsOption = 1.25,
     tracker: Annotated[
         str, typer.Option(help="lazaretto (ours), bytetrack, sort, ocsort, botsort or cbiou.")
@@ -123,7 +121,7 @@ def analyze(
         fps=fps,
         imgsz=imgsz,
         tracker=TrackerSettings(name=tracker),
-        gate=GateSettings(gate is OnOff.ON and not no_gate, pixels_per_second * 1e6),
+        gate=GateSettings(gate is OnOff.ON, pixels_per_second * 1e6),
     )
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)

@@ -23,7 +23,7 @@ from cli.commands.evaluate.options import (
     progress_bar,
     table,
 )
-from cli.options import GateOption, JsonOption, NoGateOption, OnOff, read_time
+from cli.options import GateOption, JsonOption, OnOff, read_time
 from evaluation.bootstrap import RESAMPLES, SEED
 from evaluation.report import estimate_text
 from incidents.scoring import BIAS, TOLERANCE_S
@@ -68,7 +68,6 @@ def events(
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
     gate: GateOption = OnOff.ON,
-    no_gate: NoGateOption = False,
     device: DeviceOption = "auto",
     person: PersonOption = "person",
     face: FaceOption = "face",
@@ -113,7 +112,6 @@ def events(
                 "expected a VIDEO with --facility and either --truth-tracks or --events, "
                 "or --home with --events"
             )
-        gated = gate is OnOff.ON and not no_gate
         request = VideoEventsRequest(
             video=video,
             facility=facility,
@@ -121,7 +119,9 @@ def events(
             truth_is_tracks=truth_tracks is not None,
             camera=camera,
             start=read_time("--start", start),
-            perception=PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps, gated),
+            perception=PerceptionRequest(
+                fps, imgsz, device, Models(person, face, mask), source_fps, gate is OnOff.ON
+            ),
             scoring=scoring,
         )
         result = evaluate_video_events(request, progress_bar)

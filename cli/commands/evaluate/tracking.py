@@ -23,7 +23,7 @@ from cli.commands.evaluate.options import (
     progress_bar,
     table,
 )
-from cli.options import GateOption, JsonOption, NoGateOption, OnOff
+from cli.options import GateOption, JsonOption, OnOff
 from evaluation.bootstrap import SEED
 from evaluation.report import estimate_text
 
@@ -51,7 +51,6 @@ def tracking(
     ] = "lazaretto",
     imgsz: ImgszOption = 416,
     gate: GateOption = OnOff.ON,
-    no_gate: NoGateOption = False,
     device: DeviceOption = "auto",
     person: PersonOption = "person",
     face: FaceOption = "face",
@@ -70,8 +69,9 @@ def tracking(
     from evaluation.tracking import ALL_TRACKERS, TrackingRequest, evaluate_tracking
     from vision.networks import Models
 
-    gated = gate is OnOff.ON and not no_gate
-    perception = PerceptionRequest(fps, imgsz, device, Models(person, face, mask), source_fps, gated)
+    perception = PerceptionRequest(
+        fps, imgsz, device, Models(person, face, mask), source_fps, gate is OnOff.ON
+    )
     request = TrackingRequest(video, truth, tracker, first_frame, block, perception, resamples, seed)
     result = evaluate_tracking(request, progress_bar)
     if tracker == ALL_TRACKERS:

@@ -84,7 +84,6 @@ def _instant(tables: MarkTables, chunk: Chunk, first: int, last: int) -> None:
         if slots[i] >= 0:
             track = tracks[slots[i]]
             track.last = t
-            track.gap = gap
             track.seen += gap
             track.rows += 1
             track.score += rows[i].score
@@ -97,9 +96,9 @@ def _instant(tables: MarkTables, chunk: Chunk, first: int, last: int) -> None:
     for i in range(first, last):
         if i > first and rows[i].track == rows[i - 1].track:
             codes[i] = codes[i - 1]
+            totals[codes[i]].rows += 1
             continue
         code = _NONE
-        gap = 0
         if slots[i] >= 0:
             track = tracks[slots[i]]
             if track.static == 1:
@@ -109,12 +108,10 @@ def _instant(tables: MarkTables, chunk: Chunk, first: int, last: int) -> None:
             if code != _NONE and track.mark == _NONE and track.raised == 1:
                 chunk.begins[i] = code
             track.mark = code
-            gap = track.gap
             if code == _NONE and ignored[i] == 0:
                 track.raised = 1
         codes[i] = _IGNORED if ignored[i] == 1 else code
         totals[codes[i]].rows += 1
-        totals[codes[i]].time += gap
 
 
 @compiled

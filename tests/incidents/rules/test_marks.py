@@ -359,3 +359,11 @@ def test_the_memory_of_places_is_bounded_and_keeps_what_is_static():
     rules.advance(NOON + 1500 * S, table)
     assert rules.marked.static / 5 == pytest.approx(20 + 60, abs=4)
     assert len(rules.save()) < 60_000
+
+
+def test_rows_that_repeat_an_instant_of_their_track_are_counted_with_its_mark() -> None:
+    rows = observe([stay(1, 8, 6, 0, 10)])
+    twice = pl.concat([rows, rows]).sort("t", "track")
+    ignoring = scene(ignore=(norm((0, 0), (16, 0), (16, 12), (0, 12)),), **RESIDENTS)
+    counts = count_marks(twice, ignoring, ignoring.cameras[0], 0)
+    assert counts.seen == counts.ignored == len(twice) == 2 * len(rows)

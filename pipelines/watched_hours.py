@@ -176,7 +176,7 @@ def _count(
     rows = observations.read(home.path, camera.id, hour - HOUR, hour + HOUR)
     within = rows.filter(pl.col("t").dt.timestamp("us") >= hour)
     # The rules may have evaluated a part of the hour alone.
-    if marked is None or marked.seen != within.select("t", "track").n_unique():
+    if marked is None or marked.seen != len(within):
         marked = count_marks(rows, facility, camera, hour)
     first = first_tracks(evaluate_observations(rows, facility, camera.id).links) if len(rows) else {}
     person = pl.col("track").replace(first) if first else pl.col("track")

@@ -11,7 +11,7 @@ from incidents.record import VERDICTS, Incident, Status
 from incidents.seals import SealCheck, check_seals
 from pipelines.home import Home
 from pipelines.open_incidents import footage_ends
-from pipelines.watched import check_cameras
+from pipelines.watched.watches import check_cameras
 from zones.validation import check_choices
 
 

@@ -21,10 +21,10 @@ from incidents.payloads import IncidentPayload
 from incidents.record import Incident
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch
-from pipelines.deleted_observations import not_evaluated_sentences
 from pipelines.home import Home
-from pipelines.watched import find_watches
-from pipelines.watched_hours import count_missing
+from pipelines.watched.deleted_observations import not_evaluated_sentences
+from pipelines.watched.hours import count_missing
+from pipelines.watched.watches import find_watches
 from vision import observations
 from vision.frames import to_iso
 from vision.parallel import map_processes

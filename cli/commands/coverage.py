@@ -10,7 +10,7 @@ from cli.watched import hours_table, print_watched
 from incidents.ledger import Ledger
 from incidents.watched.summary import camera_sentences
 from pipelines.home import Home
-from pipelines.watched import facility_timezone, watches_in_full
+from pipelines.watched.watches import facility_timezone, watches_in_full
 
 
 def coverage(

@@ -28,7 +28,7 @@ from pipelines.home import Home
 from pipelines.incident_review import IncidentFilter, find_incidents, incident_details
 from pipelines.open_incidents import footage_ends
 from pipelines.verify import check_evidence, unsealed_files
-from pipelines.watched import check_cameras, facility_timezone, find_watches
+from pipelines.watched.watches import check_cameras, facility_timezone, find_watches
 
 app = typer.Typer(
     help="List, show, decide and export the incidents in the ledger.",

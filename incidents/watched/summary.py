@@ -67,8 +67,8 @@ class CameraWatch:
         camera: id of the camera.
         watched_s, recorded_s, unknown_s: see `WatchPayload`.
         hours: the counts of the clock hours, by time; hours without counts are left out.
-        uncounted: sentences about footage that a count leaves out (`pipelines.uncounted`,
-            `pipelines.deleted_observations`).
+        uncounted: sentences about footage that a count leaves out (`pipelines.watched.uncounted`,
+            `pipelines.watched.deleted_observations`).
     """
 
     camera: str

@@ -24,7 +24,7 @@ from pipelines.analysis.unread import settle_unread
 from pipelines.home import Home
 from pipelines.locks import HourLock, InUseError, Use
 from pipelines.publish import not_in_force_warning
-from pipelines.watched_hours import record_hours
+from pipelines.watched.hours import record_hours
 from vision import observations
 from vision.clock import Stop, StoppedError
 from vision.networks import ModelBundle

@@ -19,7 +19,7 @@ from pipelines.analysis.request import AnalyzeResult, CameraResult
 from pipelines.analysis.scenes import OpenedSource
 from pipelines.home import Home
 from pipelines.open_incidents import footage_ends
-from pipelines.watched import find_watches
+from pipelines.watched.watches import find_watches
 from vision.frames import SECOND
 from vision.sources.start_time import StartOrigin
 

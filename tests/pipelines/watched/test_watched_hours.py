@@ -12,8 +12,8 @@ from incidents.coverage import Interval, State
 from incidents.ledger import Ledger, LedgerError
 from incidents.watched.summary import CameraWatch, watch_sentences
 from pipelines.home import Home
-from pipelines.watched import find_watches, watches_in_full
-from pipelines.watched_hours import record_hours
+from pipelines.watched.hours import record_hours
+from pipelines.watched.watches import find_watches, watches_in_full
 from tests.incidents.rules.rule_scenes import NOON, RESIDENTS, box_zone, observe, scene, stay
 from tests.logs import log_home
 from tests.running import FACILITY, LOBBY, lazaretto_here

@@ -12,8 +12,8 @@ from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.record_incidents import record_incidents
 from pipelines.replay import replay
-from pipelines.watched import find_watches
-from pipelines.watched_hours import count_missing, record_hours
+from pipelines.watched.hours import count_missing, record_hours
+from pipelines.watched.watches import find_watches
 from tests.incidents.rules.rule_scenes import NOON, RESIDENTS, Person, box_zone, norm, observe, scene, stay
 from tests.logs import log_home
 from vision.frames import SECOND

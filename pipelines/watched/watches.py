@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from incidents.ledger import Ledger
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch, watch_of
-from pipelines.deleted_observations import deleted_sentences
 from pipelines.home import Home
-from pipelines.uncounted import uncounted
+from pipelines.watched.deleted_observations import deleted_sentences
+from pipelines.watched.uncounted import uncounted
 from vision.observations import ALL_TIME, HOUR
 from zones.facility import parse_facility
 from zones.validation import check_choices
@@ -84,7 +84,7 @@ def watches_in_full(
     version = ledger.facilities.last_used()
     more: tuple[HourCounts, ...] = ()
     if version is not None:
-        from pipelines.watched_hours import count_missing  # late: reading a log takes heavier modules
+        from pipelines.watched.hours import count_missing  # late: reading a log takes heavier modules
 
         facility = parse_facility(ledger.facilities.text(version), f"facility version {version[:12]}")
         more = count_missing(home, ledger, facility, names, window)

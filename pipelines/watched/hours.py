@@ -15,8 +15,8 @@ from incidents.rules.marks.counting import count_marks
 from incidents.watched.counting import DEFAULT_FPS, Looked, count_hour
 from incidents.watched.hour import HourCounts
 from incidents.whole_log import evaluate_observations, first_tracks
-from pipelines.deleted_observations import deleted_of_hour, hours_of
 from pipelines.home import Home
+from pipelines.watched.deleted_observations import deleted_of_hour, hours_of
 from vision import observations
 from vision.frames import SECOND
 from vision.observations import HOUR

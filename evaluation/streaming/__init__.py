@@ -15,6 +15,7 @@ from evaluation.streaming.faults import Faults
 from evaluation.streaming.feed import Sent
 from evaluation.streaming.login import Login
 from evaluation.streaming.mount import Mount, Options
+from evaluation.streaming.proxy import FaultProxy
 from evaluation.streaming.server import RtspServer
 
-__all__ = ["Faults", "Login", "Mount", "Options", "RtspServer", "Sent"]
+__all__ = ["FaultProxy", "Faults", "Login", "Mount", "Options", "RtspServer", "Sent"]

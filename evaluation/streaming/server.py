@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from evaluation.streaming.connection import Connection
+from evaluation.streaming.loop_thread import LoopThread
 from evaluation.streaming.mount import Mount, Options, load
 from vision.clock import Clock, SystemClock
 from zones.errors import LazarettoError
@@ -36,9 +36,8 @@ class RtspServer:
         self.host, self.port = host, port
         self.clock: Clock = clock or SystemClock()
         self.mounts: dict[str, Mount] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._listening: asyncio.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
         self._connections: set[Connection] = set()
         self._serving: set[asyncio.Task[Any]] = set()
 
@@ -61,8 +60,8 @@ class RtspServer:
             )
         mount = Mount("/" + path.strip("/"), made, self.clock, loaded)
         self.mounts[mount.path] = mount
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(mount.begin, self._loop)
+        if self._thread is not None:
+            self._thread.loop.call_soon_threadsafe(mount.begin, self._thread.loop)
         return mount
 
     def url(self, path: str, *, port: int | None = None) -> str:
@@ -78,29 +77,22 @@ class RtspServer:
         Raises:
             LazarettoError: the port cannot be had.
         """
-        loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, args=(loop,), name="rtsp-server", daemon=True)
-        self._thread.start()
+        thread = LoopThread("rtsp-server")
         try:
-            asyncio.run_coroutine_threadsafe(self._listen(loop), loop).result()
+            thread.call(self._listen())
         except OSError as error:
-            self._end(loop)
+            thread.end()
             raise LazarettoError(
                 f"{self.host}:{self.port}: expected a port to listen at, got: {error}"
             ) from error
-        self._loop = loop
+        self._thread = thread
         return self
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_forever()
-
-    async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-
+    async def _listen(self) -> None:
         self._listening = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._listening.sockets[0].getsockname()[1]
         for mount in self.mounts.values():
-            mount.begin(loop)
+            mount.begin(asyncio.get_running_loop())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(self.mounts, reader, writer)
@@ -120,8 +112,9 @@ class RtspServer:
         Args:
             steps: seconds from now by the server's clock, and what is called then, in the server's thread.
         """
-        assert self._loop is not None, "start the server first"
-        asyncio.run_coroutine_threadsafe(self._follow(sorted(steps, key=lambda s: s[0])), self._loop)
+        assert self._thread is not None, "start the server first"
+        work = self._follow(sorted(steps, key=lambda step: step[0]))
+        asyncio.run_coroutine_threadsafe(work, self._thread.loop)
 
     async def _follow(self, steps: Sequence[tuple[float, Callable[[], object]]]) -> None:
         began = self.clock.now()
@@ -132,27 +125,18 @@ class RtspServer:
 
     def stop(self) -> None:
         """Close all connections and end the thread; a second call does nothing."""
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            asyncio.run_coroutine_threadsafe(self._close(), loop).result()
-            self._end(loop)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.call(self._close())
+            thread.end()
 
     async def _close(self) -> None:
         assert self._listening is not None
         self._listening.close()
         for connection in tuple(self._connections):
             connection.close()
-        # Who serves a connection ends with it; feeds and scripts have to be told.
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks - self._serving:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_soon_threadsafe(loop.stop)
-        if self._thread is not None:
-            self._thread.join()
-        loop.close()
+        # Who serves a connection ends with it; feeds and scripts are cancelled with the thread.
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     def __enter__(self) -> RtspServer:
         """Start."""

@@ -1,0 +1,1 @@
+"""Live cameras: connections, their clock, and the footage they leave."""

@@ -274,7 +274,8 @@ class _Watching:
 
     def _new_perception(self, t: int) -> Perception:
         watch = self._watch
-        return Perception(self._setup.bundle, watch.camera, f"{self._setup.run}|{watch.camera.id}|{t}")
+        stream = f"{self._setup.run}|{watch.camera.id}|{t}"
+        return Perception(self._setup.bundle, watch.camera, stream, watch.source.has_detail)
 
     def _add_frame(self, frame: Frame) -> None:
         if frame.t < self._until:
@@ -282,6 +283,9 @@ class _Watching:
         if self._last_t is not None and frame.t - self._last_t > MAX_GAP_WITHIN_STREAM_US:
             self._complete()
             self._perception.begin_again(f"{self._setup.run}|{self._watch.camera.id}|{frame.t}")
+        if self._watch.source.has_detail:
+            for detail in self._watch.source.take_details():
+                self._perception.add_detail(detail)
         self._enter(self._perception.analyse(frame))
         self._pending = frame.t, time.monotonic()
         if frame.t // SECOND > self._until // SECOND:
@@ -299,6 +303,8 @@ class _Watching:
             return
         frame = analysed.frame
         self._rows += analysed.rows
+        if self._watch.source.has_detail:
+            self._watch.source.want_detail(bool(analysed.rows))
         self._last_t, self._arrived = frame.t, frame.arrival
         self._minute.frames += 1
         self._watch.progress.analysed += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
+from incidents.rules.preparing import announce_compilation, prepare
 from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
@@ -169,6 +170,8 @@ class Watch:
             home, home.ledger, run, models, self.clock, lambda text: self.notice("", text)
         )
         writer.start()
+        announce_compilation()
+        prepare()  # The rules are compiled once on a machine; no frame should wait for that.
         try:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)

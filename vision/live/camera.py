@@ -29,6 +29,7 @@ from vision.live.wire import (
     FootageFault,
     FrameHeader,
     Notice,
+    WantDetail,
     receive_frame,
 )
 from vision.sources.decoded_frame import Converters
@@ -49,6 +50,9 @@ STALLED_S = 2.0
 RESTART_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before a reader that ended is replaced, after the first time, the second, and so on. Project
 default (docs/defaults.md)."""
+DETAILS = 4
+"""Pictures of the main stream that wait, at most; then the oldest is dropped. Project default
+(docs/defaults.md)."""
 REPORT_S = 10.0
 """While no reader gives anything, that is reported this often, seconds."""
 DROP_GAP_US = 2 * SECOND
@@ -170,6 +174,8 @@ class LiveCamera:
         """Prepare a camera; `notice` is called with sentences for the log, from several threads."""
         self.status = CameraStatus()
         self._settings, self._clock, self._notice = settings, clock or SteadyClock(), notice
+        self._detail: deque[Frame] = deque(maxlen=DETAILS)
+        self._reader: _ReaderProcess | None = None
 
     @property
     def camera(self) -> str:
@@ -180,6 +186,23 @@ class LiveCamera:
     def name(self) -> str:
         """The address of the stream that is analysed, without credentials."""
         return (self._settings.substream or self._settings.main).shown
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether the substream is analysed, so that pictures of the main stream show more."""
+        return self._settings.substream is not None and self._settings.ring is not None
+
+    def want_detail(self, wanted: bool) -> None:
+        """Ask for pictures of the main stream beside those of the substream, or for none."""
+        if self._reader is not None:
+            self._reader.want_detail(wanted)
+
+    def take_details(self) -> list[Frame]:
+        """The pictures of the main stream that came since the last call, in order of time."""
+        details = []
+        while self._detail:
+            details.append(self._detail.popleft())
+        return details
 
     def open(
         self, stop: Stop, after: ResumePoint | None = None, min_interval_us: int = 0
@@ -202,6 +225,7 @@ class LiveCamera:
         """
         known = self._clock.now() if after is None else after
         reader = _ReaderProcess(self, replace(self._settings, interval_us=min_interval_us), known)
+        self._reader = reader
         last_frame: int | None = None
         dropped = 0
         try:
@@ -256,6 +280,7 @@ class _ReaderProcess:
         self._alive = time.monotonic()
         self._streaming_since: float | None = None
         self._next_start = 0.0
+        self._detail_wanted = False
         self._reported = time.monotonic()
 
     def supervise(self) -> None:
@@ -282,6 +307,14 @@ class _ReaderProcess:
             self._reported = now - REPORT_S
             self._report_offline(now)
 
+    def want_detail(self, wanted: bool) -> None:
+        """Tell the reader whether pictures of the main stream are wanted, where that is new."""
+        connection = self._connection
+        if connection is not None and wanted is not self._detail_wanted:
+            self._detail_wanted = wanted
+            with contextlib.suppress(OSError):  # It ended; `supervise` finds out.
+                connection.send(WantDetail(wanted))
+
     def close(self) -> None:
         """Ask the reader to end, and end it where it does not."""
         process, connection = self._process, self._connection
@@ -306,6 +339,7 @@ class _ReaderProcess:
         theirs.close()
         self._process, self._connection, self._alive = process, ours, time.monotonic()
         self._streaming_since = None
+        self._detail_wanted = False
         self._receiver = threading.Thread(
             target=self._receive, args=(ours,), name=f"receive {settings.camera}", daemon=True
         )
@@ -347,7 +381,10 @@ class _ReaderProcess:
                 message = connection.recv()
                 if isinstance(message, FrameHeader):
                     frame = receive_frame(connection, message, self._settings.camera, converters)
-                    self._take_frame(frame, message.arrival)
+                    if message.detail:
+                        self._camera._detail.append(frame)
+                    else:
+                        self._take_frame(frame, message.arrival)
                 elif isinstance(message, Gap | Heartbeat):
                     self.queue.put(message, QUEUED_FRAMES)
                 else:

@@ -144,7 +144,7 @@ class StreamConnection:
         address: of the stream.
         camera: id of the camera.
         clock: the time of day.
-        decodes: whether pictures are wanted; without, only the gaps between packets are given.
+        wanted: returns whether pictures are wanted now; without, only the gaps between packets are given.
         aspect: width over height of the upright picture by the camera's setting; None = as the stream states.
         sink: takes the packets; None = they are not kept.
         reports: what is told beside the items.
@@ -155,7 +155,7 @@ class StreamConnection:
     address: StreamAddress
     camera: str
     clock: Clock
-    decodes: bool = True
+    wanted: Callable[[], bool] = lambda: True
     aspect: Fraction | None = None
     sink: PacketSink | None = None
     reports: Reports = field(default_factory=Reports)
@@ -231,7 +231,7 @@ class _Pass:
         self._step = max(0, min_interval_us - SAMPLING_TOLERANCE_US)
         self._base = Fraction(stream.time_base or Fraction(1, 90_000)) * SECOND
         self._clock = StreamClock()
-        self._decoder = LiveDecoder(stream) if settings.decodes else None
+        self._decoder = LiveDecoder(stream)
         self._converters = Converters()
         self._pixels = PixelShape.of(stream, settings.aspect)
         self._coded: tuple[object, ...] | None = None
@@ -294,7 +294,9 @@ class _Pass:
         if packet.pts is not None:
             t = self._clock.at(round(packet.pts * self._base))
         self._compare_clocks(packet, t)
-        if self._decoder is None:
+        if not self._settings.wanted():
+            self._decoder.pause()
+            self._undecoded_since = None
             yield from self._note_packet(t)
         else:
             if lost:
@@ -305,7 +307,6 @@ class _Pass:
         self._keep(packet, t)
 
     def _picture(self, frame: VideoFrame, packet_t: int) -> Iterator[SourceItem]:
-        assert self._decoder is not None, "pictures are decoded"
         t = packet_t if frame.pts is None else self._clock.at(round(frame.pts * self._base))
         self.frames += 1
         self._undecoded_since = None

@@ -87,6 +87,13 @@ class LiveDecoder:
                 self._distrusted_since = None
                 yield frame
 
+    def pause(self) -> None:
+        """Forget what was decoded: the next packet is not decoded, and the next picture is a key frame."""
+        if self._begun:
+            self._begun = self._distrusting = False
+            self.damage = self._distrusted_since = None
+            self._stream.codec_context.flush_buffers()
+
     def lose(self, cause: str) -> None:
         """Trust no picture until the next key frame."""
         self.damage = self.damage or Damage(cause, 0)

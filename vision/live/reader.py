@@ -39,6 +39,7 @@ from vision.live.wire import (
     FootageFault,
     Message,
     Notice,
+    WantDetail,
     planes_of,
     send_frame,
 )
@@ -53,6 +54,9 @@ END_S = 2.0
 """Seconds for which a reader that was asked to end waits for a read that is blocked."""
 ALIVE_S = 1.0
 """Seconds between two signs of life."""
+DETAIL_US = 2 * SECOND // 5
+"""Least time between two pictures of the main stream while a substream is analysed, microseconds: faces are
+checked twice a second at most. Project default (docs/defaults.md)."""
 WAITING_FRAMES = 4
 """Pictures that wait to be sent, at most; then the oldest is dropped. Project default (docs/defaults.md)."""
 CLOCK_REPORT_S = 60.0
@@ -98,11 +102,11 @@ class _Outbox:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: deque[Message | tuple[Frame, float]] = deque()
+        self._waiting: deque[Message | tuple[Frame, float, bool]] = deque()
         self._frames = 0
         self.dropped = 0
 
-    def put(self, item: Message | tuple[Frame, float]) -> None:
+    def put(self, item: Message | tuple[Frame, float, bool]) -> None:
         with self._changed:
             if isinstance(item, tuple):
                 self._frames += 1
@@ -113,7 +117,7 @@ class _Outbox:
             self._waiting.append(item)
             self._changed.notify()
 
-    def take(self) -> Message | tuple[Frame, float]:
+    def take(self) -> Message | tuple[Frame, float, bool]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
             item = self._waiting.popleft()
@@ -149,6 +153,7 @@ class _Reader:
         self._arrived: dict[str, float | None] = {}
         self._clock_told = -CLOCK_REPORT_S
         self._steps = 0
+        self._detail_wanted = False
         self._reading: list[threading.Thread] = []
 
     def run(self) -> None:
@@ -189,7 +194,7 @@ class _Reader:
             address,
             self._settings.camera,
             self._clock,
-            role == DETECTION,
+            (lambda: True) if role == DETECTION else (lambda: self._detail_wanted),
             self._settings.aspect,
             sink,
             Reports(
@@ -220,16 +225,19 @@ class _Reader:
         detection = threading.current_thread().name == DETECTION
         after = self._settings.after
         resume = None if after is None else ResumePoint(-1, after)
+        interval = self._settings.interval_us if detection else DETAIL_US
         try:
-            for item in source.open(self._stop, resume, self._settings.interval_us):
+            for item in source.open(self._stop, resume, interval):
                 if detection:
                     self._forward(item)
+                elif isinstance(item, Frame):
+                    self._outbox.put((item, self._arrived[EVIDENCE] or time.monotonic(), True))
         except BaseException:
             os._exit(1)
 
     def _forward(self, item: SourceItem) -> None:
         if isinstance(item, Frame):
-            self._outbox.put((item, self._arrived[DETECTION] or time.monotonic()))
+            self._outbox.put((item, self._arrived[DETECTION] or time.monotonic(), False))
         elif not isinstance(item, ClockNote):
             self._outbox.put(item)
 
@@ -261,9 +269,10 @@ class _Reader:
             os._exit(0)  # The parent is gone.
 
     def _watch_parent(self) -> None:
-        """The parent asks for the end by a message, or by closing its end."""
+        """The parent asks for pictures of the main stream, and for the end by closing its end."""
         try:
-            self._connection.recv()
+            while isinstance(message := self._connection.recv(), WantDetail):
+                self._detail_wanted = message.wanted
         except (EOFError, OSError):
             os._exit(0)
         self._stop.set()

@@ -72,6 +72,13 @@ class Alive:
 
 
 @dataclass(frozen=True, slots=True)
+class WantDetail:
+    """What the analysis asks of a reader: pictures of the main stream, or none."""
+
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A sentence for the log."""
 
@@ -98,6 +105,7 @@ class FrameHeader:
 
     Attributes:
         arrival: when its packet came, seconds of the monotonic clock, which all processes share.
+        detail: it is of the main stream, while the substream is analysed.
     """
 
     index: int
@@ -110,6 +118,7 @@ class FrameHeader:
     color_range: int
     pixels: PixelShape
     in_codec: Fraction | None
+    detail: bool
 
 
 Message = (
@@ -126,7 +135,7 @@ Message = (
 )
 
 
-def planes_of(frame: Frame, arrival: float) -> tuple[FrameHeader, np.ndarray]:
+def planes_of(frame: Frame, arrival: float, detail: bool = False) -> tuple[FrameHeader, np.ndarray]:
     """A decoded frame as it is sent: its header, and its planes as one array of bytes."""
     picture = frame.picture
     assert isinstance(picture, DecodedFrame), "a frame of a connection is decoded and not converted"
@@ -144,6 +153,7 @@ def planes_of(frame: Frame, arrival: float) -> tuple[FrameHeader, np.ndarray]:
         int(video.color_range),
         picture.pixels,
         picture.in_codec,
+        detail,
     )
     return header, video.to_ndarray()
 

@@ -47,7 +47,7 @@ SENTENCES = {
 }
 """What each cause says to people."""
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
-_BROKEN = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
+_BROKEN = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.EIO}
 _SESSIONS = (453, 503)
 """RTSP statuses of a server that has no room: 453 Not Enough Bandwidth, 503 Service Unavailable
 (RFC 7826, 17.4)."""

@@ -21,6 +21,7 @@ from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
 from vision.live.decoding import LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
+from vision.live.picture_size import PictureSize
 from vision.live.stream_clock import StreamClock
 from vision.sources.container import nominal_rate
 from vision.sources.decoded_frame import Converters, DecodedFrame
@@ -201,6 +202,7 @@ class _Pass:
         self._unstamped = 0
         self._clock = StreamClock()
         self._decoder = LiveDecoder(stream)
+        self._size = PictureSize(stream.codec_context.name)
         self._converters = Converters()
         self._pixels = PixelShape.of(stream, settings.aspect)
         self._coded: tuple[object, ...] | None = None
@@ -277,6 +279,9 @@ class _Pass:
     def _take(
         self, packet: Packet[VideoStream], stamp: int, arrival: int, lost: bool
     ) -> Iterator[SourceItem]:
+        if (size := self._size.changed(packet)) is not None:
+            # A new connection has the parameters that footage and decoder need.
+            raise StreamFault(Cause.ENDED, f"its pictures are now {size[0]} x {size[1]}")
         t = self._clock.feed(stamp, arrival)
         for step in self._clock.take_steps():
             self._settings.reports.notice(f"{step.reason}; its times step by {step.by / SECOND:.1f} s")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vision.live.causes import LOGIN, StreamFault
+from vision.live.causes import StreamFault
 
 STEPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds from one attempt to the next after the first failure, the second, and so on; the last for all
@@ -35,7 +35,7 @@ class LiveBackOff:
 
     def __call__(self, failures: int, error: Exception | None, took_s: float) -> float:
         """Seconds to wait."""
-        refused = isinstance(error, StreamFault) and error.cause in LOGIN
+        refused = isinstance(error, StreamFault) and error.locks_out
         steps = LOGIN_STEPS_S if refused else STEPS_S
         step = steps[min(failures, len(steps)) - 1]
         return max(LEAST_WAIT_S, step * (1 - JITTER * self.random()) - took_s)

@@ -19,7 +19,7 @@ from vision.clock import Clock, Stop
 from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
-from vision.live.decoding import LiveDecoder
+from vision.live.decoding import Damage, LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
 from vision.live.picture_size import PictureSize
 from vision.live.stream_clock import StreamClock
@@ -45,6 +45,8 @@ PROBE_US = SECOND
 UNDECODED_US = 30 * SECOND
 """Packets without a usable picture for this long end a connection, microseconds: longer than key frames are
 apart. Project default (docs/defaults.md)."""
+UNDECODED_REPORT_US = 5 * SECOND
+"""While packets come without a usable picture, that is told this often, microseconds."""
 UDP_BUFFER = 1 << 21
 """Bytes that the system keeps of RTP over UDP, so that a busy moment loses none."""
 
@@ -208,8 +210,11 @@ class _Pass:
         self._coded: tuple[object, ...] | None = None
         self._pace: tuple[float, int] | None = None
         self._last_t: int | None = None  # of the last picture that was decoded and trusted
+        self._packet_t: int | None = None
+        self._silent_until: int | None = None  # no packet came for long before this time
         self._sampled: int | None = None
         self._undecoded_since: int | None = None
+        self._undecoded_told = 0
         self._clock_told = False
         self.frames = frames
 
@@ -287,6 +292,9 @@ class _Pass:
             self._settings.reports.notice(f"{step.reason}; its times step by {step.by / SECOND:.1f} s")
         if packet.pts is not None:
             t = self._clock.at(round(packet.pts * self._base))
+        if self._packet_t is not None and t - self._packet_t > GAP_US:
+            self._silent_until = t
+        self._packet_t = t
         self._compare_clocks(packet, t)
         if not self._settings.wanted():
             self._decoder.pause()
@@ -297,7 +305,7 @@ class _Pass:
                 self._decoder.lose("packets were lost on the way")
             for frame in self._decoder.decode(packet, t):
                 yield from self._picture(frame, t)
-            self._refuse_undecodable(t)
+            yield from self._account_for_undecodable(t)
         self._keep(packet, t)
 
     def _picture(self, frame: VideoFrame, packet_t: int) -> Iterator[SourceItem]:
@@ -308,15 +316,25 @@ class _Pass:
         last, self._last_t = self._last_t, t
         if last is not None and t <= last:
             return
-        if damage is not None and last is not None:
-            yield Gap(GapKind.UNDECODABLE, last, t, damage.frames, damage.cause)
-        elif last is not None and t - last > GAP_US:
-            yield Gap(GapKind.MISSING, last, t, 0, f"no frame for {(t - last) / SECOND:.1f} s")
+        if last is not None:
+            yield from self._gaps(last, t, damage)
+        self._silent_until = None
         if self._sampled is None or t - self._sampled >= self._step:
             self._sampled = t
             in_codec = self._stream.codec_context.sample_aspect_ratio
             picture = DecodedFrame(self.frames, t, frame, self._converters, self._pixels, in_codec)
             yield Frame(picture, t, self.frames, self._settings.camera)
+
+    def _gaps(self, last: int, t: int, damage: Damage | None) -> Iterator[Gap]:
+        """What is between two pictures: time without packets, then pictures that cannot be used."""
+        silent_until = last if self._silent_until is None else max(last, min(self._silent_until, t))
+        missing_until = silent_until if damage is not None else t
+        if missing_until - last > GAP_US:
+            text = f"no frame for {(missing_until - last) / SECOND:.1f} s"
+            yield Gap(GapKind.MISSING, last, missing_until, 0, text)
+            last = missing_until
+        if damage is not None and t > last:
+            yield Gap(GapKind.UNDECODABLE, last, t, damage.frames, damage.cause)
 
     def _note_packet(self, t: int) -> Iterator[SourceItem]:
         """Without decoding, the packets alone tell that the stream goes on."""
@@ -324,10 +342,19 @@ class _Pass:
         if last is not None and t - last > GAP_US:
             yield Gap(GapKind.MISSING, last, t, 0, f"no packet for {(t - last) / SECOND:.1f} s")
 
-    def _refuse_undecodable(self, t: int) -> None:
+    def _account_for_undecodable(self, t: int) -> Iterator[Gap]:
+        """Tell of packets without a usable picture while they come, and give up after a long time."""
         if self._undecoded_since is None:
-            self._undecoded_since = t
-        elif t - self._undecoded_since > UNDECODED_US:
+            self._undecoded_since = self._undecoded_told = t
+        if t - self._undecoded_told > UNDECODED_REPORT_US:
+            start = self._undecoded_since if self._last_t is None else self._last_t
+            damage = self._decoder.damage
+            cause = "no picture can be decoded" if damage is None else damage.cause
+            if t > start:
+                yield Gap(GapKind.UNDECODABLE, start, t, 0, cause)
+                self._last_t = t
+            self._undecoded_told = t
+        if t - self._undecoded_since > UNDECODED_US:
             raise StreamFault(Cause.CODEC, "packets come, and no picture of them can be used")
 
     def _keep(self, packet: Packet[VideoStream], t: int) -> None:

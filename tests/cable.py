@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-OURS, THEIRS = "10.213.77.1", "10.213.77.2"
+OURS, THEIRS = (f"10.213.{os.getpid() % 256}.{host}" for host in (1, 2))
+"""Addresses that another process which runs these tests does not use."""
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
+
+
+class NoNetworkError(Exception):
+    """No network can be made here."""
 
 
 @dataclass
@@ -39,7 +42,11 @@ class Cable:
 
 @contextmanager
 def camera_behind_cable(file: Path) -> Iterator[Cable]:
-    """A camera in a network of its own that shows a file; skips the test where none can be made."""
+    """A camera in a network of its own that shows a file.
+
+    Raises:
+        NoNetworkError: none can be made here.
+    """
     space, link = f"camera{os.getpid()}", f"cam{os.getpid()}"
     steps = [
         ["ip", "netns", "add", space],
@@ -54,9 +61,9 @@ def camera_behind_cable(file: Path) -> Iterator[Cable]:
             try:
                 ran = _run(*step)
             except FileNotFoundError:
-                pytest.skip("expected the command ip to make a network, found none")
+                raise NoNetworkError("expected the command ip to make a network, found none") from None
             if ran.returncode:
-                pytest.skip(f"expected to be allowed to make a network, got: {ran.stderr.strip()}")
+                raise NoNetworkError(f"expected to be allowed to make a network, got: {ran.stderr.strip()}")
         program = f"""
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})

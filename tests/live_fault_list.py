@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.streaming import FaultProxy, Mount
+from tests.cable import Cable
 from tests.live_watching import Watched
 from vision.live.address import Transport
 from vision.live.causes import Cause
@@ -31,12 +32,14 @@ class Stage:
         proxy: the network in between.
         watched: what is seen of it.
         clips: files to show.
+        cable: that joins it; None = it is reached within the machine.
     """
 
     mount: Mount
     proxy: FaultProxy
     watched: Watched
     clips: dict[str, Path]
+    cable: Cable | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Fault:
         back_s: at most from the end of the fault until frames come again.
         from_start: it is there before the camera is watched.
         transport: what carries RTP.
+        cable: its camera is in a network of its own.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Fault:
     back_s: float = 75.0
     from_start: bool = False
     transport: Transport = Transport.TCP
+    cable: bool = False
 
     @property
     def expected_s(self) -> float:
@@ -105,6 +110,16 @@ def _kill(stage: Stage) -> None:
         watched.until(lambda: watched.stream.state is not StreamState.OFFLINE, "a reader", 60)
 
 
+def _pull(stage: Stage) -> None:
+    assert stage.cable is not None, "the fault asks for a cable"
+    stage.cable.pull()
+
+
+def _plug_in(stage: Stage) -> None:
+    assert stage.cable is not None, "the fault asks for a cable"
+    stage.cable.pull(False)
+
+
 SILENT = frozenset({Cause.TIMEOUT})
 GONE = frozenset({Cause.ENDED, Cause.REFUSED, Cause.TIMEOUT})
 FAULTS: Sequence[Fault] = (
@@ -127,6 +142,9 @@ FAULTS: Sequence[Fault] = (
     ),
     Fault("answers nothing any more, and sends nothing", _set("silent", True), causes=SILENT, back_s=30),
     Fault("loses its network without a word", _network("frozen", True), causes=SILENT, back_s=30),
+    Fault(
+        "has its cable pulled", _pull, 30, lambda s: _pull(s, False), SILENT | {Cause.UNREACHABLE}, cable=True
+    ),
     Fault("cuts the connection once", lambda s: s.proxy.drop(), 0.1, causes=GONE, noticed_s=2, back_s=6),
     Fault(
         "restarts: refuses connections for 3 minutes", _away, MINUTES_S, lambda s: s.proxy.open(), GONE, 2, 75
@@ -191,14 +209,7 @@ FAULTS: Sequence[Fault] = (
     Fault("stamps 25 pictures a second and delivers 21", _set("delivery_rate", 21 / 25), 60, back_s=3),
     Fault("loses 3 % of its packets (UDP)", _network("loss", 0.03), 30, back_s=3, transport=Transport.UDP),
     Fault("loses 3 % of its packets (TCP)", _network("loss", 0.03), 30, back_s=3),
-    Fault(
-        "has a network of 20 kB/s",
-        _network("bytes_per_s", 20_000.0),
-        30,
-        causes=frozenset(Cause),
-        noticed_s=40,
-        back_s=45,
-    ),
+    Fault("has a network of 10 kB/s", _network("bytes_per_s", 10_000.0), 30, back_s=3),
     Fault(
         "its reader hangs with the interpreter",
         _hang,

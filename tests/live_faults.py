@@ -13,10 +13,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation.streaming import FaultProxy, RtspServer
+from tests.cable import NoNetworkError, camera_behind_cable
 from tests.live_fault_list import FAULTS, Fault, Stage
 from tests.live_watching import Watched, watching
 from tests.streaming import clip
@@ -39,9 +41,9 @@ the faults. `make faults` writes this page. It fails where a fault is noticed or
 cause is not told, or where a moment is neither between frames nor in a gap.
 
 *Stalled* and *offline* (or refused) say how long after its beginning a fault shows in the state of the
-stream, with the cause as it is told. *Not watched* is what the coverage has of it until frames come again.
-*Back* is the time from the end of the fault to the first frame. A login that was refused is tried again after
-a minute, then after 5, 15 and 30 minutes, because cameras lock out who tries sooner.
+stream, with the cause that is told last. *Not watched* is what the coverage has of it until frames come
+again. *Back* is the time from the end of the fault to the first frame. A login that was refused is tried
+again after a minute, then after 5, 15 and 30 minutes, because cameras lock out who tries sooner.
 
 | the camera | stalled after | offline after | cause | not watched | back after |
 |---|---|---|---|---|---|
@@ -62,6 +64,7 @@ class Outcome:
         failures: connections and attempts that failed.
         restarts: readers that were replaced.
         error: what went wrong, or "".
+        skipped: why it could not be played here, or "".
     """
 
     fault: Fault
@@ -74,21 +77,27 @@ class Outcome:
     failures: int = 0
     restarts: int = 0
     error: str = ""
+    skipped: str = ""
 
 
 def play(fault: Fault, server: RtspServer, clips: dict[str, Path], number: int) -> Outcome:
-    """Play a fault on a camera of its own; never raises an AssertionError: it stands in the outcome."""
+    """Play a fault on a camera of its own; what does not hold stands in the outcome."""
     outcome, path = Outcome(fault), f"/camera{number}"
-    mount = server.mount(path, clips["small"])
-    with FaultProxy(server.url(path)) as proxy:
-        address = read_address(proxy.url(server.url(path)), {}, fault.transport)
-        try:
+    mount, url = server.mount(path, clips["small"]), server.url(path)
+    try:
+        with ExitStack() as resources:
+            cable = resources.enter_context(camera_behind_cable(clips["small"])) if fault.cable else None
+            proxy = resources.enter_context(FaultProxy(url))
+            reached = proxy.url(url) if cable is None else cable.url
+            address = read_address(reached, {}, fault.transport)
             if fault.from_start:
-                fault.begin(Stage(mount, proxy, None, clips))  # type: ignore[arg-type]
+                fault.begin(Stage(mount, proxy, None, clips, cable))  # type: ignore[arg-type]
             with watching(address, f"camera{number}", timeouts_s=TIMEOUTS_S) as watched:
-                _watch(Stage(mount, proxy, watched, clips), outcome)
-        except AssertionError as error:
-            outcome.error = str(error)[:2000]
+                _watch(Stage(mount, proxy, watched, clips, cable), outcome)
+    except NoNetworkError as error:
+        outcome.skipped = str(error)
+    except AssertionError as error:
+        outcome.error = str(error)[:2000]
     return outcome
 
 
@@ -135,12 +144,9 @@ def _note(watched: Watched, outcome: Outcome, begun: float) -> None:
     now = time.monotonic() - begun
     if stream.state is StreamState.STALLED and outcome.stalled_s is None:
         outcome.stalled_s = now
-    if (
-        stream.state in (StreamState.OFFLINE, StreamState.REFUSED)
-        and stream.cause
-        and outcome.offline_s is None
-    ):
-        outcome.offline_s, outcome.cause, outcome.text = now, stream.cause, stream.text
+    if stream.state in (StreamState.OFFLINE, StreamState.REFUSED) and stream.cause:
+        outcome.offline_s = now if outcome.offline_s is None else outcome.offline_s
+        outcome.cause, outcome.text = stream.cause, stream.text
 
 
 def _frame_after(watched: Watched, moment: float) -> float | None:
@@ -165,6 +171,8 @@ def play_all() -> list[Outcome]:
 
 def faults_of(outcome: Outcome) -> list[str]:
     """What is not as it must be."""
+    if outcome.skipped:
+        return []
     fault, found = outcome.fault, [outcome.error] if outcome.error else []
     if fault.causes:
         if outcome.offline_s is None or outcome.offline_s > fault.noticed_s:
@@ -187,6 +195,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
         f"{', '.join(f'{kind} {_s(lost)}' for kind, lost in outcome.lost.items()) or 'none'} | "
         f"{_s(outcome.back_s)} |"
         for outcome in outcomes
+        if not outcome.skipped
     ]
     return PAGE + "\n".join(rows) + "\n"
 

@@ -142,9 +142,21 @@ def settings(camera: str, main: str | StreamAddress, **options: Any) -> ReaderSe
 
 @contextmanager
 def watching(
-    url: str | StreamAddress, camera: str = "yard", limits: ReaderLimits | None = None, **options: Any
+    url: str | StreamAddress,
+    camera: str = "yard",
+    limits: ReaderLimits | None = None,
+    slow_s: float = 0.0,
+    **options: Any,
 ) -> Iterator[Watched]:
-    """Watch a camera; at the end it is stopped, and what it gave is checked for holes."""
+    """Watch a camera; at the end it is stopped, and what it gave is checked for holes.
+
+    Args:
+        url: of the stream that is analysed.
+        camera: its id.
+        limits: when its reader is given up.
+        slow_s: what the analysis of a frame takes, seconds.
+        **options: of `ReaderSettings`.
+    """
     preload_readers()
     notices: list[str] = []
     clock = SteadyClock()
@@ -156,6 +168,7 @@ def watching(
             for item in source.items(watched.stop, watched.begun, INTERVAL_US, tick_s=0.1):
                 if item is not None:
                     watched.items.append((time.monotonic(), item))
+                    time.sleep(slow_s if isinstance(item, Frame) else 0.0)
         except BaseException as error:
             watched.error = error
             raise

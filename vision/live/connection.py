@@ -47,6 +47,10 @@ UNDECODED_US = 30 * SECOND
 apart. Project default (docs/defaults.md)."""
 UNDECODED_REPORT_US = 5 * SECOND
 """While packets come without a usable picture, that is told this often, microseconds."""
+MAX_AHEAD_S = 60.0
+"""A picture further ahead than this, seconds, is not waited for: its timestamp jumped."""
+MAX_BEHIND_S = 1.0
+"""A picture later than this, seconds, begins a new pace: those that follow do not hurry after it."""
 UDP_BUFFER = 1 << 21
 """Bytes that the system keeps of RTP over UDP, so that a busy moment loses none."""
 
@@ -253,7 +257,7 @@ class _Pass:
                 self._refuse_unstamped()
                 continue
             micro = settings.clock.now() if stamp is None else round(stamp * self._base)
-            if settings.address.kind is StreamKind.FILE and self._wait_for(micro):
+            if settings.address.kind.comes_at_once and self._wait_for(micro):
                 return
             settings.reports.arrived(time.monotonic())
             if not told:
@@ -269,11 +273,12 @@ class _Pass:
             raise StreamFault(Cause.CODEC, "packets come without timestamps")
 
     def _wait_for(self, stamp: int) -> bool:
-        """Play a file at its own pace; returns whether a stop was requested."""
-        if self._pace is None:
-            self._pace = time.monotonic(), stamp
-        begun, first = self._pace
-        ahead = (stamp - first) / SECOND - (time.monotonic() - begun)
+        """Give what comes at once at its own pace; returns whether a stop was requested."""
+        now = time.monotonic()
+        ahead = 0.0 if self._pace is None else (stamp - self._pace[1]) / SECOND - (now - self._pace[0])
+        if self._pace is None or not -MAX_BEHIND_S <= ahead <= MAX_AHEAD_S:
+            self._pace = now, stamp  # It begins, or it was late, or its timestamps jumped.
+            return False
         return ahead > 0 and self._settings.clock.wait(ahead, self._stop)
 
     def _take_held(self, held: list[tuple[Packet[VideoStream], int, int, bool]]) -> Iterator[SourceItem]:

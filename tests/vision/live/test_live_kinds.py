@@ -101,7 +101,7 @@ def test_hls_is_played_as_it_grows_though_it_comes_in_pieces(tmp_path: Path) -> 
             time.sleep(0.05)
         with (
             _serving(partial(_Quiet, directory=str(tmp_path))) as url,
-            watching(f"{url}/yard.m3u8", timeouts_s=(5, 5)) as watched,
+            watching(f"{url}/yard.m3u8", timeouts_s=(5, 5), slow_s=0.1) as watched,
         ):
             watched.until_frames(30)
             times = [frame.t for frame in watched.frames]

@@ -29,7 +29,7 @@ demo: $(VENV)/.installed $(SAMPLES)
 test: $(VENV)/.installed-dev $(SAMPLES)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-# The faults of live cameras at the timings of the product, about seven minutes; writes docs/live-faults.md.
+# The faults of live cameras at the timings of the product, about four minutes; writes docs/live-faults.md.
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m faults tests/vision/live
 

@@ -142,9 +142,7 @@ FAULTS: Sequence[Fault] = (
     ),
     Fault("answers nothing any more, and sends nothing", _set("silent", True), causes=SILENT, back_s=30),
     Fault("loses its network without a word", _network("frozen", True), causes=SILENT, back_s=30),
-    Fault(
-        "has its cable pulled", _pull, 30, lambda s: _pull(s, False), SILENT | {Cause.UNREACHABLE}, cable=True
-    ),
+    Fault("has its cable pulled", _pull, 30, _plug_in, SILENT | {Cause.UNREACHABLE}, cable=True),
     Fault("cuts the connection once", lambda s: s.proxy.drop(), 0.1, causes=GONE, noticed_s=2, back_s=6),
     Fault(
         "restarts: refuses connections for 3 minutes", _away, MINUTES_S, lambda s: s.proxy.open(), GONE, 2, 75

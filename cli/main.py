@@ -17,6 +17,7 @@ LAZARETTO = CommandGroup(
     help="Supervise the cameras of quarantine facilities: suspected violations and coverage.",
     commands={
         "analyze": "analyze.analyze",
+        "watch": "watch.watch",
         "replay": "replay.replay",
         "facility": "facility.app",
         "zones": "zones.group",

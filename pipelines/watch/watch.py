@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
 from pipelines.locks import HourLock, Use
 from pipelines.watch.camera_watch import CameraWatch, ConditionMonitor, WatchSetup
+from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import LedgerWriter
 from vision.clock import Clock, Stop
 from vision.live.address import AddressError, StreamAddress, Transport, read_address
@@ -132,10 +134,27 @@ class Watch:
     def __post_init__(self) -> None:
         """Begin with the facility file of the request."""
         self.facility = self.request.facility
-        self._locks: contextlib.ExitStack = contextlib.ExitStack()
+        self._locks: ExitStack = ExitStack()
+        self._began = time.monotonic()
 
-    def run(self, stop: Stop) -> None:
+    def status(self) -> WatchStatus:
+        """The state of the watch now; for any thread, once `run` has begun to watch.
+
+        Raises:
+            WatchError: it has not begun yet.
+        """
+        if self.writer is None:
+            raise WatchError("expected a watch that has begun, got one that begins")
+        return status_of(
+            self.facility.code, self.facility.version, self.cameras, self.writer, self.clock, self._began
+        )
+
+    def run(self, stop: Stop, watching: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         """Watch until `stop` is set.
+
+        Args:
+            stop: ends the watch.
+            watching: makes what is entered once `status` can be asked, and left when the watch ends.
 
         Raises:
             InUseError: another process watches, or analyses the same hours.
@@ -151,7 +170,7 @@ class Watch:
             run = ledger.runs.start(self.facility, models, self._settings(readers))
             status = "failed"
             try:
-                self._watch(ledger, run, models, readers, locks, stop)
+                self._watch(ledger, run, models, readers, locks, stop, watching)
                 status = "complete"
             finally:
                 ledger.runs.finish(run, status)
@@ -164,6 +183,7 @@ class Watch:
         readers: Mapping[str, ReaderSettings],
         locks: Mapping[str, HourLock],
         stop: Stop,
+        watching: Callable[[], AbstractContextManager[object]],
     ) -> None:
         home = self.request.home
         writer = self.writer = LedgerWriter(
@@ -175,8 +195,9 @@ class Watch:
         try:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)
-            while not self.clock.wait(LOOK_S, stop):
-                self._take_up_published(ledger, run)
+            with watching():
+                while not self.clock.wait(LOOK_S, stop):
+                    self._take_up_published(ledger, run)
         finally:
             with self._ending():
                 if not writer.end():
@@ -199,7 +220,7 @@ class Watch:
         self.cameras[name] = watch
         watch.start()
 
-    @contextlib.contextmanager
+    @contextmanager
     def _ending(self) -> Iterator[None]:
         """End the cameras, then what the block ends."""
         for watch in self.cameras.values():

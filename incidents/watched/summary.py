@@ -210,7 +210,7 @@ def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
     idle = [watch.camera for watch in watches if not watch.recorded_s]
     unable = [watch.camera for watch in watches if watch.hours and not watch.could_raise]
     return [
-        f"{total}{_percent(watched, recorded)}. What each could raise: lazaretto coverage",
+        f"{total}{percent_text(watched, recorded)}. What each could raise: lazaretto coverage",
         *([f"Not watched: {', '.join(idle)}."] if idle else []),
         *([f"Could raise nothing: {', '.join(unable)}."] if unable else []),
         *(text for watch in watches for text in watch.uncounted),
@@ -225,7 +225,7 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
         return [f"{name}: nothing was watched in that time.", *watch.uncounted]
     text = (
         f"{name}: watched {duration_text(watch.watched_s)} of {duration_text(watch.recorded_s)} of footage"
-        f"{_percent(watch.watched_s, watch.recorded_s)}"
+        f"{percent_text(watch.watched_s, watch.recorded_s)}"
     )
     if watch.unknown_s >= 1:
         text += f"; of another {duration_text(watch.unknown_s)} in that time nothing is recorded"
@@ -310,7 +310,7 @@ def duration_text(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _percent(part: float, whole: float) -> str:
+def percent_text(part: float, whole: float) -> str:
     """A share in parentheses: (97.3 %). It is 100 % only where nothing is missing, and 0 % where all is."""
     if not whole:
         return ""

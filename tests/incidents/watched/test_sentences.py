@@ -159,7 +159,8 @@ def test_the_hours_beside_an_export_stand_in_utc_and_in_the_zone_of_the_facility
     assert path.name == "x.coverage.csv"
     [row] = csv.DictReader(path.read_text("utf-8-sig").splitlines())
     assert from_iso(row["hour_utc"]) == from_iso(row["hour_local"]) == T0
-    assert row["hour_local"].endswith("+07:00")
+    assert row["hour_utc"].endswith("T08:00:00.000000+00:00")
+    assert row["hour_local"].endswith("T15:00:00.000000+07:00")
     assert (row["facility_version"], row["recorded_s"]) == ("a" * 64, "60.0")
 
 

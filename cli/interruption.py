@@ -17,7 +17,7 @@ from typing import NoReturn
 from cli.exit_codes import ExitCode
 from vision.clock import Stop
 
-CONTINUES = "interrupted; the same command continues from here"
+CONTINUES = "interrupted; the same command continues it"
 _CONTINUING = (["analyze"], ["models", "train"])
 """Commands that go on where they were interrupted."""
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"
@@ -68,7 +68,7 @@ def stopping(stop: Stop) -> Iterator[None]:
         nonlocal came
         came += 1  # first of all: the next signal interrupts this handler, too
         if came == 1:
-            _say("stopping; what was analysed is kept, a second Ctrl-C ends it at once")
+            _say("stopping, and writing what was analysed; a second Ctrl-C ends it without that")
             stop.set()
         elif came == 2:
             _end()
@@ -83,7 +83,7 @@ def stopping(stop: Stop) -> Iterator[None]:
 
 
 def _end() -> NoReturn:
-    _say(CONTINUES)
+    _say("ended; the same command continues after the last whole minute that was written")
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())  # The progress bar hid it.
     os._exit(ExitCode.INTERRUPTED)

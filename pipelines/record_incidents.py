@@ -13,7 +13,7 @@ from incidents.evaluate_log import ChunkResult, MarkedHours, Provenance, evaluat
 from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
 from incidents.ledger import Ledger
 from incidents.record import Incident, Status
-from incidents.rule_record import EVIDENCE_KINDS
+from incidents.rule_record import NEEDED_EVIDENCE
 from incidents.rules.events import Event, EventType
 from incidents.rules.health import KIND as HEALTH
 from pipelines.home import Home
@@ -188,7 +188,7 @@ def _write_all_evidence(
 
 def _can_gain(incident: Incident) -> bool:
     """Whether evidence of it can be sealed: what a reviewer may have seen is never replaced."""
-    return incident.status is Status.NEW or len(incident.evidence) < len(EVIDENCE_KINDS)
+    return incident.status is Status.NEW or bool(NEEDED_EVIDENCE - {item.kind for item in incident.evidence})
 
 
 def clip_window(incident: Incident, facility: Facility) -> tuple[int, int]:

@@ -175,7 +175,7 @@ class IncidentTable:
 
         Args:
             incident_id: the full id, or its first digits.
-            kind: clip, keyframe or boxes.
+            kind: clip, keyframe, boxes or original.
             path: relative to the home folder.
             sha256: of the file, 64 hexadecimal digits.
             bytes: length of the file.

@@ -50,7 +50,7 @@ class Home:
 
     @property
     def evidence(self) -> Path:
-        """Folder of clips, key frames and boxes."""
+        """Folder of clips, key frames, boxes and originals."""
         return self.path / _EVIDENCE
 
     def evidence_folder(self, incident: Incident) -> Path:

@@ -210,7 +210,8 @@ def _names(sources: Sequence[ClipSource]) -> str:
 
 
 @contextlib.contextmanager
-def _target(out: Path, start: int) -> Iterator[OutputContainer]:
+def target(out: Path, start: int) -> Iterator[OutputContainer]:
+    """An MP4 file to be written, with its index in front, that says when its footage begins."""
     # Bit-exact: the same footage gives the same file, on whatever version it was cut.
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(out), "w", format="mp4", options=options) as container:
@@ -229,7 +230,7 @@ def _copied(path: Path, picked: Packets, out: Path, moment: int, aspect: Fractio
     stored, turned = (picked.stream.width, picked.stream.height), aspect is not None and _turned(path)
     shape = pixels.ratio(stored, turned, pixels.in_codec).limit_denominator(FINEST_SHAPE)
     try:
-        with _target(out, picked.moments[0]) as container:
+        with target(out, picked.moments[0]) as container:
             track = container.add_stream_from_template(picked.stream, opaque=True)
             track.time_base = picked.time_base
             for packet in _shaped(picked, track, shape):
@@ -316,7 +317,7 @@ def _encoded(pictures: Iterator[Picture], out: Path) -> tuple[int, int] | None:
     # 4:2:0 needs even sides. Scaled, not cropped: boxes in shares of the frame stay where they are.
     width, height = (max(2, side + side % 2) for side in (image.shape[1], image.shape[0]))
     last, step, next_key = begin, SECOND // 25, begin
-    with _target(out, begin) as container:
+    with target(out, begin) as container:
         stream = container.add_stream("libx264", rate=25, options=dict(QUALITY))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context

@@ -79,8 +79,7 @@ def cameras_of(folder: Path) -> tuple[str, ...]:
 def ring_files(folder: Path, camera: str, start: int | None = None, end: int | None = None) -> list[RingFile]:
     """The files of a camera that may hold footage of [start, end], microseconds UTC; None = without bound.
 
-    By their names alone: of the files that begin before `start`, the last one is given, and where that is
-    not certain to be the last written, because a clock was set back, all of the day before too.
+    By their names alone: of the files that begin at or before `start`, the last one is given.
     """
     days = [day for day in _names(folder / camera) if _DAY.fullmatch(day)]
     if start is not None:

@@ -24,6 +24,7 @@ LAZARETTO = CommandGroup(
         "verify": "verify.verify",
         "coverage": "coverage.coverage",
         "observations": "observations.app",
+        "maintenance": "maintenance.app",
         "models": "models.app",
         "roles": "roles.app",
         "calibrate": "calibrate.app",

@@ -19,6 +19,7 @@ from incidents.ledger.file import LedgerFile, now
 from incidents.ledger.history import HistoryTable
 from incidents.ledger.hours import HourTable
 from incidents.ledger.incidents import IncidentTable
+from incidents.ledger.maintenance import MaintenanceTable
 from incidents.ledger.publications import PublicationTable
 from incidents.ledger.recordings import RecordingTable
 from incidents.ledger.runs import RunTable
@@ -39,6 +40,7 @@ class Ledger:
         recordings: which file recorded a camera when.
         unread: recordings that were given, and could not be read.
         coverage: what each camera was doing in every second.
+        maintenance: when cameras will be away, announced beforehand.
         hours: what each camera watched in each clock hour, and what could have been judged.
         incidents: incidents with their evidence and history.
         workflow: the review of incidents.
@@ -52,6 +54,7 @@ class Ledger:
         self.facilities = FacilityTable(file)
         self.runs = RunTable(file, self.facilities)
         self.coverage = CoverageTable(file)
+        self.maintenance = MaintenanceTable(file)
         self.hours = HourTable(file)
         self.segments = SegmentTable(file, self.runs, self.coverage)
         self.recordings = RecordingTable(file)

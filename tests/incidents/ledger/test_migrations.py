@@ -40,6 +40,7 @@ def test_the_steps_are_named_in_order() -> None:
         "006_incident_events",
         *("007_recordings", "008_evidence_forms", "009_withdrawn_exposures"),
         *("010_hour_counts", "011_recording_clocks", "012_uncounted"),
+        "013_maintenance",
     ) == STEPS
 
 

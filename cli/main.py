@@ -25,6 +25,8 @@ LAZARETTO = CommandGroup(
         "coverage": "coverage.coverage",
         "observations": "observations.app",
         "maintenance": "maintenance.app",
+        "backup": "backup.backup",
+        "restore": "backup.restore",
         "models": "models.app",
         "roles": "roles.app",
         "calibrate": "calibrate.app",

@@ -66,7 +66,9 @@ class Ledger:
         self.publications = PublicationTable(file, self.facilities)
 
     @classmethod
-    def open(cls, path: str | Path, create: bool = True, clock: Callable[[], int] = now) -> Self:
+    def open(
+        cls, path: str | Path, create: bool = True, clock: Callable[[], int] = now, read_only: bool = False
+    ) -> Self:
         """Open the ledger at `path`, bringing an older schema up to date.
 
         A ledger that this process cannot write is opened for reading: nothing is written, and no file is
@@ -77,13 +79,14 @@ class Ledger:
             path: the file; missing folders are created.
             create: make a new ledger where there is none.
             clock: returns the time of recording, microseconds UTC.
+            read_only: open for reading even where it could be written; then `create` is False.
 
         Raises:
             LedgerError: there is no ledger (`create` False), the folder cannot be written, the file is not
                 a database or is damaged, it belongs to another program, it was written by a newer version,
                 or the disk is full.
         """
-        return cls(LedgerFile(Path(path), create, clock))
+        return cls(LedgerFile(Path(path), create and not read_only, clock, read_only))
 
     def close(self) -> None:
         """Close the file. What was committed is safe without it."""

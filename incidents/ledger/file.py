@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -181,9 +182,14 @@ class LedgerFile:
 
 
 def can_write(path: Path) -> bool:
-    """Whether this process may write a ledger, which needs files beside it too (`-wal`, `-shm`)."""
+    """Whether this process may write a ledger, which needs files beside it too (`-wal`, `-shm`).
+
+    One that no user has the right to write, as in a backup, is not written by the administrator either.
+    """
+    if not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        return False
     effective = os.access in os.supports_effective_ids
-    # The administrator (root) is refused by a read-only file system alone.
+    # Where another user has the right, the administrator (root) is refused by a read-only file system alone.
     return all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.parent))
 
 

@@ -27,7 +27,7 @@ from pipelines.home import Home
 from pipelines.verify import SEALING_S, verify
 from tests.incidents.ledger.ledger_samples import T0
 from tests.observing import rows
-from tests.running import ROOT, command
+from tests.running import ROOT, command, lazaretto_here
 from tests.sealed_home import Sealed, clip, last_bytes_cut, one_byte, run_verify, seal, sealed_home
 from vision.frames import SECOND
 from vision.observations import ALL_TIME, AppendLog, known_until, read, read_hours, write_part
@@ -340,6 +340,19 @@ def test_a_restored_home_is_written_to_as_before(sealed: Sealed, folder: Path) -
     with pytest.raises(LazarettoError, match=r"expected no home at .* yet, or an empty folder"):
         restore_home(folder, again)
     assert make_backup(BackupRequest(again, folder)).linked == 6
+
+
+def test_a_backup_is_read_as_a_home_and_not_changed_by_that(sealed: Sealed, folder: Path) -> None:
+    """Not by the administrator either, whom no right of a file refuses."""
+    home, (first, _) = sealed
+    made = make_backup(BackupRequest(home, folder))
+    for words in (("incidents", "list"), ("incidents", "show", first.id), ("verify",), ("coverage",)):
+        ran = lazaretto_here(*words, "--home", made.path)
+        assert ran.code == 0, ran.err
+    words = ("incidents", "decide", first.id, "confirmed", "--by", "An", "--reason", "seen")
+    refused = lazaretto_here(*words, "--home", made.path)
+    assert refused.code == 2 and "cannot be written" in refused.err
+    assert check_backup(made.path).faults == ()
 
 
 def test_one_backup_at_a_time_in_a_folder_outside_of_the_home(sealed: Sealed, folder: Path) -> None:

@@ -113,8 +113,6 @@ def watch(
         logger.warning(text, extra={"camera": name})
 
     stop = Stop()
-    from vision.condition import ConditionMonitor
-
-    live = Watch(request, bundle, notice, lambda *_: ConditionMonitor())
+    live = Watch(request, bundle, notice)
     with stopping(stop):
         live.run(stop, lambda: nullcontext() if health == OFF else MonitoringServer(health, live.status))

@@ -8,9 +8,6 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import numpy as np
 
 from incidents.coverage import Interval, State, normalise
 from incidents.evaluate_log import LOOK_BACK_US
@@ -20,6 +17,7 @@ from incidents.rules.engine import CameraRules
 from incidents.rules.health import CLOCK, CoverageChange, HealthReport
 from pipelines.home import Home
 from pipelines.locks import HourLock
+from pipelines.watch.condition_state import continue_monitor, save_condition
 from pipelines.watch.coverage import PassingCoverage, PlannedTime
 from pipelines.watch.rules_state import continue_rules
 from pipelines.watch.writing import Found, WatchedSegment
@@ -52,13 +50,6 @@ CONDITION_SIDE_PX = 192
 """Longer side of the reduced luma from which the condition of a camera is told, px."""
 
 
-class ConditionMonitor(Protocol):
-    """Tells from the pictures what is wrong with a camera; see `vision.condition`."""
-
-    def update(self, t: int, picture: np.ndarray) -> object:
-        """The condition at a moment: an object with `state` (None = nothing is wrong) and `cause`."""
-
-
 @dataclass(frozen=True)
 class WatchSetup:
     """What all cameras of a watch share.
@@ -70,7 +61,6 @@ class WatchSetup:
         clock: the time of day.
         put: takes what a camera found.
         notice: called with a sentence for the log, and the camera.
-        monitor: makes what tells the condition of a camera.
         lock: of the hours of each camera.
     """
 
@@ -80,7 +70,6 @@ class WatchSetup:
     clock: Clock
     put: Callable[[Found], None]
     notice: Callable[[str, str], None]
-    monitor: Callable[[Home, str], ConditionMonitor]
     lock: HourLock
 
 
@@ -237,7 +226,9 @@ class _Watching:
         if now > self._until:
             self._coverage.lost_until(now, State.OFFLINE, NOT_RUNNING)
         self._perception = self._new_perception(now)
-        self._monitor = self._setup.monitor(self._setup.home, watch.camera.id)
+        self._monitor, notice = continue_monitor(self._setup.home, watch.camera.id)
+        if notice:
+            self._setup.notice(watch.camera.id, notice)
         self._rows: list[Row] = []
         self._pending: tuple[int, float] | None = None
         self._arrived: float | None = None
@@ -309,8 +300,7 @@ class _Watching:
         self._minute.frames += 1
         self._watch.progress.analysed += 1
         condition = self._monitor.update(frame.t, frame.grey(self._reduced(frame.size)))
-        state = getattr(condition, "state", None)
-        told = None if state is None else (State(state), str(getattr(condition, "cause", "")))
+        told = None if condition.state is None else (State(condition.state), condition.cause)
         self._coverage.saw(frame.t, analysed.detections is not None, told)
 
     def _reduced(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -345,6 +335,7 @@ class _Watching:
         facility, state = self._rules.facility, None
         if segment is not None:
             state = self._rules.save()
+            self._save_condition()
         arrived, self._arrived = self._arrived, None
         name, progress = self._watch.camera.id, self._watch.progress
         self._setup.put(Found(name, facility, until, intervals, events, exposures, segment, state, arrived))
@@ -352,6 +343,13 @@ class _Watching:
         progress.take(intervals)
         if hour_over:
             self._setup.lock.move(until, reads_from=until - LOOK_BACK_US)
+
+    def _save_condition(self) -> None:
+        name = self._watch.camera.id
+        try:
+            save_condition(self._setup.home, name, self._monitor)
+        except LazarettoError as error:
+            self._setup.notice(name, f"{error}; it is tried again in a minute")
 
     def _marks(self, intervals: Sequence[Interval]) -> list[Mark]:
         now = self._rules.now

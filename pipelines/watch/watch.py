@@ -15,10 +15,15 @@ from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
 from pipelines.locks import HourLock, Use
-from pipelines.watch.camera_watch import CameraWatch, ConditionMonitor, WatchSetup
+from pipelines.service_manager import ServiceManager
+from pipelines.watch.camera_watch import CameraWatch, WatchSetup
+from pipelines.watch.coverage import PlannedTime
+from pipelines.watch.evidence import LiveEvidence
+from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import LedgerWriter
 from vision.clock import Clock, Stop
+from vision.frames import SECOND
 from vision.live.address import AddressError, StreamAddress, Transport, read_address
 from vision.live.camera import LiveCamera
 from vision.live.reader import ReaderSettings
@@ -30,6 +35,8 @@ from zones.facility import Camera, Facility
 LOOK_S = 5.0
 """Seconds between two looks for a published facility file and announced maintenance. Project default
 (docs/defaults.md)."""
+PLANNED_US = 3600 * SECOND
+"""How far around now announced maintenance is looked for, microseconds."""
 END_S = 15.0
 """Seconds for which the cameras have to end when the watch is asked to."""
 
@@ -92,7 +99,7 @@ class WatchRequest:
             AddressError: its address names a variable that is not set, or no stream.
         """
         assert camera.source is not None, "the camera has a source"
-        substream = getattr(camera, "substream", None)
+        substream = camera.substream
         return ReaderSettings(
             camera=camera.id,
             main=self._address(camera, camera.source),
@@ -117,7 +124,6 @@ class Watch:
         request: what to watch.
         bundle: the networks.
         notice: called with the camera ("" = none) and a sentence for the log, from any thread.
-        monitor: makes what tells the condition of a camera.
         clock: the time of day.
         cameras: the cameras that are watched, by id.
         facility: the file in force.
@@ -126,7 +132,6 @@ class Watch:
     request: WatchRequest
     bundle: ModelBundle
     notice: Callable[[str, str], None]
-    monitor: Callable[[Home, str], ConditionMonitor]
     clock: Clock = field(default_factory=SteadyClock)
     cameras: dict[str, CameraWatch] = field(default_factory=dict)
     writer: LedgerWriter | None = None
@@ -136,6 +141,9 @@ class Watch:
         self.facility = self.request.facility
         self._locks: ExitStack = ExitStack()
         self._began = time.monotonic()
+        self._service_manager = ServiceManager.from_environment()
+        self._beside = Services((), self.clock, lambda _: None)
+        self._told: set[str] = set()
 
     def status(self) -> WatchStatus:
         """The state of the watch now; for any thread, once `run` has begun to watch.
@@ -146,7 +154,13 @@ class Watch:
         if self.writer is None:
             raise WatchError("expected a watch that has begun, got one that begins")
         return status_of(
-            self.facility.code, self.facility.version, self.cameras, self.writer, self.clock, self._began
+            self.facility.code,
+            self.facility.version,
+            self.cameras,
+            self.writer,
+            self.clock,
+            self._began,
+            [f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()],
         )
 
     def run(self, stop: Stop, watching: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
@@ -190,18 +204,24 @@ class Watch:
             home, home.ledger, run, models, self.clock, lambda text: self.notice("", text)
         )
         writer.start()
+        self._counting = HourCounting(
+            home, lambda: self.facility, lambda: dict(writer.status.committed), self.clock
+        )
         announce_compilation()
         prepare()  # The rules are compiled once on a machine; no frame should wait for that.
         try:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)
-            with watching():
-                while not self.clock.wait(LOOK_S, stop):
-                    self._take_up_published(ledger, run)
+            with self._services(writer), watching():
+                self._service_manager.ready(f"watching {len(readers)} cameras")
+                while not self.clock.wait(self._interval_s, stop):
+                    self._look(ledger, run)
+                self._service_manager.stopping("writing what was watched")
         finally:
             with self._ending():
                 if not writer.end():
                     self.notice("", f"the ledger did not take the last results: {writer.status.fault}")
+            self._counting.finish(ledger)
 
     def _start(self, name: str, settings: ReaderSettings, lock: HourLock, run: str) -> None:
         assert self.writer is not None, "the writer is at work"
@@ -212,13 +232,47 @@ class Watch:
             self.clock,
             self.writer.put,
             self.notice,
-            self.monitor,
             lock,
         )
         source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
         watch = CameraWatch(setup, self.facility, self.facility.camera(name), source)
         self.cameras[name] = watch
         watch.start()
+
+    def _services(self, writer: LedgerWriter) -> Services:
+        home, ring = self.request.home, self.request.ring_folder
+        evidence = LiveEvidence(home, ring, self.clock, lambda text: self.notice("", text))
+        self._beside = Services(
+            [Service("evidence", evidence.run), Service("counts of hours", self._counting.run)],
+            self.clock,
+            lambda text: self.notice("", text),
+        )
+        return self._beside
+
+    @property
+    def _interval_s(self) -> float:
+        return min(LOOK_S, self._service_manager.watchdog_s or LOOK_S)
+
+    def _look(self, ledger: Ledger, run: str) -> None:
+        """Look for announced maintenance and a published facility file; say whether all is well."""
+        self._take_up_maintenance(ledger)
+        self._take_up_published(ledger, run)
+        faults = self.status().faults
+        for fault in faults:
+            if fault.split(":")[0] not in self._told:
+                self.notice("", fault)
+        self._told = {fault.split(":")[0] for fault in faults}
+        if not faults:
+            self._service_manager.alive(f"watching {len(self.cameras)} cameras")
+
+    def _take_up_maintenance(self, ledger: Ledger) -> None:
+        now = self.clock.now()
+        try:
+            for name, watch in self.cameras.items():
+                windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
+                watch.planned = tuple(PlannedTime(one.start, one.until, one.reason) for one in windows)
+        except LazarettoError as error:
+            self.notice("", f"announced maintenance cannot be read: {error}")
 
     @contextmanager
     def _ending(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -85,9 +86,7 @@ def watching(site: Site, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], i
     port = free_port()
     environment = {**os.environ, "CAM_USER": "watch", "CAM_PASSWORD": PASSWORD}
     with log.open("ab") as lines:
-        process = subprocess.Popen(
-            site.command(port), stdout=lines, stderr=lines, cwd=ROOT, env=environment
-        )
+        process = subprocess.Popen(site.command(port), stdout=lines, stderr=lines, cwd=ROOT, env=environment)
         try:
             yield process, port
         finally:
@@ -133,7 +132,7 @@ def check_home(site: Site) -> None:
         recorded = ledger.coverage.recorded("yard")
         assert ledger.faults() == ()
     assert recorded
-    for before, after in zip(recorded, recorded[1:], strict=False):
+    for before, after in itertools.pairwise(recorded):
         assert before.end == after.start, "time is accounted for without a hole"
     rows = observations.read(site.home, "yard", *ALL_TIME)
     assert len(rows) == len(rows.unique(["t", "track"]))

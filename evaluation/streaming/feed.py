@@ -65,12 +65,14 @@ class Feed:
         *,
         pace: float = 1.0,
         loop: bool = True,
+        start_s: float = 0.0,
         first_stamp: int | None = None,
     ) -> None:
         """Prepare; `run` begins. See `RtspServer.mount` for the arguments."""
         self._clips, self._switched = tuple(clips), False
         self._faults, self._clock, self._pace, self._loop = faults, clock, pace, loop
         self._shift = secrets.randbits(32) if first_stamp is None else first_stamp
+        self._start = round(start_s * CLOCK_HZ)
         self.receivers: list[Receiver] = []
         self.late_s = 0.0
         self.latest: Sent | None = None
@@ -84,11 +86,14 @@ class Feed:
     async def run(self) -> None:
         """Give the pictures until cancelled, or until the end where the feed does not loop."""
         loop = asyncio.get_running_loop()
-        began, epoch, origin = loop.time(), self._clock.now(), 0
+        began, epoch, origin = loop.time(), self._clock.now(), -1
         key: Picture | None = None  # the picture that a frozen camera repeats
         rate = self._faults.delivery_rate * self._pace
         for offset, clip, picture in self._pictures():
             position = offset + picture.due
+            if origin < 0:
+                origin = position
+                self._shift -= round(position / self._pace)
             while True:
                 if (now_rate := self._faults.delivery_rate * self._pace) != rate:
                     # What is already due stays so; only what follows comes at the new rate.
@@ -118,12 +123,16 @@ class Feed:
 
     def _pictures(self) -> Iterator[tuple[int, Clip, Picture]]:
         """Clip after clip, with the ticks at which each begins."""
-        offset = 0
+        offset, started = 0, False
         while True:
             self._switched = False
             for clip in self._clips:
                 self.playing = clip
                 for picture in clip.pictures:
+                    if not started:
+                        started = picture.key and offset + picture.due >= self._start
+                        if not started:
+                            continue
                     yield offset, clip, picture
                     if self._switched:
                         break

@@ -28,6 +28,7 @@ class Options:
         live: whether all clients see the same moment, as at a camera, and begin at its next key frame.
             Otherwise each sees the files from their beginning.
         loop: whether the files are repeated for ever; else the session says goodbye (RTCP BYE) at the end.
+        start_s: where in the files it begins, in seconds; with the next key frame from there.
         login: who may see it; None = everybody.
         sessions: how many clients it serves at once.
         full: how it answers one more client.
@@ -41,6 +42,7 @@ class Options:
     pace: float = 1.0
     live: bool = True
     loop: bool = True
+    start_s: float = 0.0
     login: Login | None = None
     sessions: int = 1000
     full: Full = 453
@@ -99,7 +101,13 @@ class Mount:
     def _feed(self) -> Feed:
         options = self.options
         feed = Feed(
-            self.media, self.faults, self.clock, pace=options.pace, loop=options.loop, first_stamp=self._base
+            self.media,
+            self.faults,
+            self.clock,
+            pace=options.pace,
+            loop=options.loop,
+            start_s=options.start_s,
+            first_stamp=self._base,
         )
         self._feeds.append(feed)
         return feed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Feed:
     Attributes:
         receivers: who is given the pictures.
         late_s: by how many seconds the latest picture was late, at most; a server that is overloaded.
-        latest: the last picture that was due; None before the first.
+        sent: the last 10,000 pictures that were due.
         stamp: RTP timestamp of the next picture.
     """
 
@@ -75,7 +76,7 @@ class Feed:
         self._start = round(start_s * CLOCK_HZ)
         self.receivers: list[Receiver] = []
         self.late_s = 0.0
-        self.latest: Sent | None = None
+        self.sent: deque[Sent] = deque(maxlen=10_000)
         self.stamp = self._shift % 2**32
         self.playing = self._clips[0]
 
@@ -154,7 +155,7 @@ class Feed:
         return self.stamp
 
     def _give(self, picture: Picture, sent: Sent) -> None:
-        self.latest = sent
+        self.sent.append(sent)
         faults = self._faults
         if faults.silent or faults.no_packets:
             return

@@ -110,6 +110,8 @@ def test_timestamps_restart_from_zero(server: RtspServer, files: dict[str, Path]
     with connected(server.url("/yard")) as container:
         times(container, 5)
         assert camera.latest is not None and camera.latest.stamp > 5_000_000
+        told = camera.sent
+        assert {(b.t - a.t, b.stamp - a.stamp) for a, b in itertools.pairwise(told)} == {(40_000, 3600)}
         camera.faults.restart_from_zero()
         times(container, PROBED)
         assert camera.latest.stamp < 90_000 * 10
@@ -214,12 +216,31 @@ def test_one_session_more_than_allowed_is_refused_until_one_is_free(
         assert len(times(container, 1)) == 1
 
 
+def test_a_session_whose_client_vanished_still_counts(server: RtspServer, files: dict[str, Path]) -> None:
+    camera = server.mount("/yard", files["main"], sessions=1, linger_s=1.0)
+    client, _ = _playing(server)
+    client.close()
+    with pytest.raises(av.FFmpegError):
+        av.open(server.url("/yard"), timeout=3)
+    assert camera.asked[-1].status == 453
+    _eventually(lambda: camera.clients == [])
+    with connected(server.url("/yard")) as container:
+        assert len(times(container, 1)) == 1
+
+
+def test_pictures_are_left_out_for_a_client_that_does_not_read(server: RtspServer, tmp_path: Path) -> None:
+    file = clip(tmp_path / "large.mp4", size=(1280, 720), options={"qp": "8"}, frames=25)
+    camera = server.mount("/yard", file, pace=8)
+    client, _ = _playing(server)
+    _eventually(lambda: camera.clients[0].dropped > 0)
+    assert camera.late_s < 1
+    client.close()
+
+
 def test_the_session_of_a_client_that_keeps_silent_ends(server: RtspServer, files: dict[str, Path]) -> None:
     camera = server.mount("/yard", files["main"], session_timeout_s=1.0)
-    answers = _ask(server, ["SETUP", "PLAY"])
-    client, head = next(answers)
-    assert b"timeout=1" in head
-    assert b"200 OK" in next(answers)[1] and len(camera.clients) == 1
+    client, answered = _playing(server)
+    assert b"timeout=1" in answered and len(camera.clients) == 1
     client.settimeout(5)
     with contextlib.suppress(ConnectionResetError):
         while client.recv(65536):
@@ -228,21 +249,19 @@ def test_the_session_of_a_client_that_keeps_silent_ends(server: RtspServer, file
     client.close()
 
 
-def _ask(server: RtspServer, methods: list[str]) -> Iterator[tuple[socket.socket, bytes]]:
+def _playing(server: RtspServer) -> tuple[socket.socket, bytes]:
+    """A client that sends nothing and reads nothing after PLAY, and the answer to its SETUP."""
     client = socket.create_connection((server.host, server.port))
-    session = ""
-    for number, method in enumerate(methods):
-        more = (
-            "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
-            if method == "SETUP"
-            else f"Session: {session}\r\n"
-        )
-        client.sendall(f"{method} {server.url('/yard')} RTSP/1.0\r\nCSeq: {number}\r\n{more}\r\n".encode())
+    answered, more = b"", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"
+    for method in ("SETUP", "PLAY"):
+        client.sendall(f"{method} {server.url('/yard')} RTSP/1.0\r\nCSeq: 1\r\n{more}\r\n\r\n".encode())
         head = b""
         while b"\r\n\r\n" not in head:
             head += client.recv(1)
-        session = session or head.partition(b"Session: ")[2].partition(b";")[0].decode()
-        yield client, head
+        assert b"200 OK" in head
+        answered = answered or head
+        more = "Session: " + answered.partition(b"Session: ")[2].partition(b";")[0].decode()
+    return client, answered
 
 
 @pytest.mark.parametrize(("offset_s", "b_frames"), [(0.0, 0), (3600.0, 0), (-0.5, 2)])
@@ -285,6 +304,23 @@ def test_a_script_follows_the_clock_that_it_is_given(files: dict[str, Path]) -> 
         assert not camera.faults.no_packets
         clock.time += 3600 * 1_000_000
         _eventually(lambda: camera.faults.no_packets)
+
+
+def test_a_script_that_fails_is_not_forgotten(files: dict[str, Path]) -> None:
+    server = RtspServer().start()
+    server.script([(0.0, lambda: server.mount("/yard", files["main"]).faults.jump("far"))])  # type: ignore[arg-type]
+    time.sleep(0.3)
+    with pytest.raises(TypeError):
+        server.stop()
+
+
+def test_paths_of_cameras_may_have_a_query(server: RtspServer, files: dict[str, Path]) -> None:
+    paths = "/cam/realmonitor?channel=1&subtype=0", "/cam/realmonitor?channel=1&subtype=1"
+    for path, file in zip(paths, ("main", "small"), strict=True):
+        server.mount(path, files[file], live=False)
+    for path, first in zip(paths, (0, 500), strict=True):
+        with connected(server.url(path)) as container:
+            assert numbers(container, 1) == [first]
 
 
 def _eventually(holds: Callable[[], bool]) -> None:

@@ -96,15 +96,16 @@ class Feed:
                 origin = position
                 self._shift -= round(position / self._pace)
             while True:
+                due_s = (position - origin) / CLOCK_HZ / rate
+                wait_s = began + due_s - loop.time()
+                if wait_s <= 0:
+                    break
                 if (now_rate := self._faults.delivery_rate * self._pace) != rate:
                     # What is already due stays so; only what follows comes at the new rate.
                     passed = loop.time() - began
                     began, epoch = began + passed, epoch + round(passed * 1e6)
                     origin, rate = origin + round(passed * rate * CLOCK_HZ), now_rate
-                due_s = (position - origin) / CLOCK_HZ / rate
-                wait_s = began + due_s - loop.time()
-                if wait_s <= 0:
-                    break
+                    continue
                 await asyncio.sleep(min(wait_s, _LOOK_S))
             self.late_s = max(self.late_s, -wait_s)
             if picture.key and not self._faults.frozen:

@@ -5,10 +5,11 @@ With `-`, it is driven line by line, as `evaluation.streaming.ServerProcess` doe
 
 from __future__ import annotations
 
+import argparse
 import sys
+import threading
 
 from evaluation.streaming.process import configured, serve
-from vision.clock import Stop
 from zones.errors import LazarettoError
 
 
@@ -17,16 +18,20 @@ def main(arguments: list[str]) -> int:
     if arguments == ["-"]:
         serve(sys.stdin, sys.stdout)
         return 0
-    if not arguments or not all("=" in argument for argument in arguments):
-        print("expected arguments such as yard=yard.mp4, or -", file=sys.stderr)
-        return 2
-    named = (argument.split("=", 1) for argument in arguments)
-    mounts = {name: {"media": files.split(",")} for name, files in named}
+    parser = argparse.ArgumentParser(prog="python -m evaluation.streaming", description=__doc__)
+    parser.add_argument("mounts", nargs="+", metavar="NAME=FILE[,FILE...]")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8554, help="0 = any that is free")
+    given = parser.parse_args(arguments)
+    named = [mount.partition("=") for mount in given.mounts]
+    if wrong := [name for name, _, files in named if not files]:
+        parser.error(f"expected NAME=FILE, got {wrong[0]}")
+    mounts = {name: {"media": files.split(",")} for name, _, files in named}
     try:
-        with configured({"mounts": mounts, "port": 8554}) as server:
+        with configured({"mounts": mounts, "host": given.host, "port": given.port}) as server:
             for path in server.mounts:
                 print(server.url(path), flush=True)
-            Stop().wait()
+            threading.Event().wait()
     except LazarettoError as error:
         print(error, file=sys.stderr)
         return 1

@@ -79,6 +79,7 @@ class Feed:
         self.sent: deque[Sent] = deque(maxlen=10_000)
         self.stamp = self._shift % 2**32
         self.playing = self._clips[0]
+        self._last_key: Picture | None = None
 
     def switch(self, clips: Sequence[Clip]) -> None:
         """Go on with other files at the next picture; timestamps go on."""
@@ -120,8 +121,6 @@ class Feed:
             self._give(given, sent)
         for receiver in tuple(self.receivers):
             receiver.ended()
-
-    _last_key: Picture | None = None
 
     def _pictures(self) -> Iterator[tuple[int, Clip, Picture]]:
         """Clip after clip, with the ticks at which each begins."""

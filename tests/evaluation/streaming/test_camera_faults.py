@@ -19,7 +19,7 @@ import pytest
 from evaluation.streaming import Login, Mount, RtspServer
 from tests.faults import FakeClock
 from tests.footage import number_of
-from tests.streaming import PROBED, clip, connected, md5s, numbers, times
+from tests.streaming import PROBED, clip, connected, md5s, needs_ffmpeg, numbers, times
 from zones.errors import LazarettoError
 
 
@@ -399,6 +399,7 @@ def test_files_that_cannot_be_sent_are_named(
         server.mount("/yard", [files["main"], files["h265"]])
 
 
+@needs_ffmpeg
 @pytest.mark.parametrize("codec", ["main", "h265"])
 def test_parameter_sets_may_stand_in_the_stream_alone(
     server: RtspServer, files: dict[str, Path], codec: str
@@ -408,6 +409,7 @@ def test_parameter_sets_may_stand_in_the_stream_alone(
     assert got == md5s("-i", files[codec])
 
 
+@needs_ffmpeg
 @pytest.mark.parametrize("codec", ["main", "h265"])
 def test_parameter_sets_may_stand_in_the_description_alone(
     server: RtspServer, files: dict[str, Path], codec: str

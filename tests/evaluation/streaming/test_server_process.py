@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -39,6 +42,25 @@ def test_a_server_process_serves_and_takes_faults(tmp_path: Path) -> None:
 def test_a_server_process_that_cannot_serve_says_why(tmp_path: Path) -> None:
     with pytest.raises(LazarettoError, match=r"none\.mp4: expected a video file"):
         ServerProcess({"/yard": {"media": [tmp_path / "none.mp4"]}}).start()
+
+
+def test_the_command_serves_files_until_it_is_interrupted(tmp_path: Path) -> None:
+    file = clip(tmp_path / "clip.mp4")
+    command = [sys.executable, "-m", "evaluation.streaming", f"yard={file},{file}", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url.endswith("/yard")
+        with connected(url) as container:
+            assert len(times(container, 5)) == 5
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+
+
+def test_the_command_says_what_it_cannot_serve(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "evaluation.streaming", f"yard={tmp_path / 'none.mp4'}"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 1 and "expected a video file that can be read" in ran.stderr
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

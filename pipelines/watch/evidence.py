@@ -32,7 +32,7 @@ POLL_S = 0.25
 PATIENCE_US = 5 * SECOND
 """How long after the end of its window a clip waits for footage that is late; then it is cut from what there
 is. Project default (docs/defaults.md)."""
-LOOK_BACK_US = 86_400 * SECOND
+LOOK_BACK_US = 3 * 86_400 * SECOND
 """How far back the history of the ledger is read at the start for evidence that is still due. Project default
 (docs/defaults.md)."""
 WORKERS = 2

@@ -27,9 +27,11 @@ from pipelines.home import Home
 from pipelines.verify import SEALING_S, verify
 from tests.incidents.ledger.ledger_samples import T0
 from tests.observing import rows
+from tests.other_user import another_user, open_to_others
 from tests.running import ROOT, command, lazaretto_here
 from tests.sealed_home import Sealed, clip, last_bytes_cut, one_byte, run_verify, seal, sealed_home
-from vision.frames import SECOND
+from vision.clock import SystemClock
+from vision.frames import SECOND, from_iso
 from vision.observations import ALL_TIME, AppendLog, known_until, read, read_hours, write_part
 from vision.observations.append_file import scan
 from vision.observations.log import append_log_files
@@ -37,6 +39,16 @@ from vision.observations.upkeep import torn_files
 from zones.errors import LazarettoError
 
 WRITER = Path(__file__).with_name("home_writer.py")
+
+
+class SetClock(SystemClock):
+    """A clock that stands still."""
+
+    def __init__(self, t: int) -> None:
+        self.t = t
+
+    def now(self) -> int:
+        return self.t
 
 
 @pytest.fixture
@@ -327,21 +339,6 @@ def test_a_backup_that_was_tampered_with_is_named_and_gives_no_home(sealed: Seal
     assert sorted(path.name for path in home.path.parent.iterdir()) == ["backups", "home"]
 
 
-def test_a_restored_home_is_written_to_as_before(sealed: Sealed, folder: Path) -> None:
-    home, (first, _) = sealed
-    make_backup(BackupRequest(home, folder))
-    again = Home(home.path.with_name("again"))
-    again.path.mkdir()  # an empty folder, such as the mount point of a new disk
-    restore_home(folder, again)
-    with Ledger.open(again.ledger) as ledger:
-        seal(again, ledger, first, "clip", "2/clip.mp4", b"longer")
-        assert ledger.faults() == ()
-    assert verify(again).sound
-    with pytest.raises(LazarettoError, match=r"expected no home at .* yet, or an empty folder"):
-        restore_home(folder, again)
-    assert make_backup(BackupRequest(again, folder)).linked == 6
-
-
 def test_a_backup_is_read_as_a_home_and_not_changed_by_that(sealed: Sealed, folder: Path) -> None:
     """Not by the administrator either, whom no right of a file refuses."""
     home, (first, _) = sealed
@@ -373,3 +370,36 @@ def test_one_backup_at_a_time_in_a_folder_outside_of_the_home(sealed: Sealed, fo
     with pytest.raises(LazarettoError, match="which holds none"):
         restore_home(folder, Home(home.path.with_name("again")))
     assert whole_backups(folder) == []
+
+
+def test_a_clock_that_was_set_back_does_not_make_the_newest_backup_the_oldest(
+    sealed: Sealed, folder: Path
+) -> None:
+    home, _ = sealed
+    future, past = (SetClock(from_iso(text)) for text in ("2031-01-01T00:00:00Z", "2000-01-01T00:00:00Z"))
+    first = make_backup(BackupRequest(home, folder), clock=future)
+    second = make_backup(BackupRequest(home, folder, keep=1), clock=past)
+    assert second.removed == (first.path,) and whole_backups(folder) == [second.path]
+    third = make_backup(BackupRequest(home, folder, keep=1))
+    assert whole_backups(folder) == [third.path] and third.path.name > second.path.name > first.path.name
+    assert check_backup(third.path).faults == ()
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_copied(sealed: Sealed, folder: Path) -> None:
+    home, _ = sealed
+    parts = [write_part(home.path, rows([T0 + n * SECOND]), "yard", T0 + n * SECOND) for n in range(2)]
+    for name in ("condition", "lost+found"):
+        (home.path / name).mkdir()
+    open_to_others(home.path)
+    for name in ("condition", "lost+found"):
+        (home.path / name).chmod(0)
+    (home.path / parts[0]).chmod(0)
+    clip(sealed).chmod(0)
+    folder.chmod(0o777)
+    with another_user():
+        made = make_backup(BackupRequest(home, folder))
+    assert len(made.faults) == 3 and all(text.endswith("got: Permission denied") for text in made.faults)
+    assert [text.partition(": ")[0].partition("/")[0] for text in made.faults] == [
+        *("condition", "evidence", "observations")
+    ]
+    assert made.files == 7 and check_backup(made.path).faults == ()

@@ -30,9 +30,14 @@ from vision.observations.files import MAX_READ_ATTEMPTS
 from vision.observations.log import HOUR_FILE
 from zones.errors import LazarettoError
 
-LEFT_OUT = frozenset({"locks", "resume", "footage", LOST_AND_FOUND})
-"""Folders of a home that no backup holds: which process is at work, checkpoints of unfinished analyses, the
-footage of live cameras, which is kept for days and is larger than all else, and what a file system keeps."""
+LEFT_OUT = frozenset({"locks", "footage", LOST_AND_FOUND})
+"""Folders of a home that no backup holds: which process is at work, the footage of live cameras, which is
+kept for days and is larger than all else, and what a file system keeps."""
+_RESUME = "resume"
+_VIEW = re.compile(r"condition-.+\.npz")
+"""What is taken of `resume`: the view of a live camera, without which one that was moved or covered before
+the home is restored would be taken for right. The rest is made again from the log; checkpoints of unfinished
+analyses hold embeddings of people, which are not to be kept for as long as a backup."""
 _OF_DATABASE = re.compile(r".+\.db-(?:wal|shm|journal)")
 
 
@@ -92,6 +97,9 @@ class HomeFiles:
             return
         if name in self._without:
             self._leave(name, "a folder that was to be left out")
+        elif name == _RESUME:
+            for view in sorted(filter(_VIEW.fullmatch, os.listdir(self._home.path / name))):
+                self._take(self._home.path / name / view, f"{name}/{view}")
         elif name == self._home.evidence.name:
             self._take_evidence()
         elif name == LOG_FOLDER:

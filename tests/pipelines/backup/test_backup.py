@@ -264,6 +264,8 @@ def test_other_files_and_databases_of_the_home_are_copied_and_locks_and_footage_
         (home.path / name / "yard").mkdir(parents=True)
         (home.path / name / "yard" / "file").write_text(name)
     (home.path / "condition" / ".half.tmp").write_text("")
+    for name in ("condition-yard.npz", "rules-yard.state"):
+        (home.path / "resume" / name).write_text(name)
     (home.path / "notes.db").write_text("no database at all")
     with closing(sqlite3.connect(home.path / "queue.db")) as queue:
         queue.execute("PRAGMA journal_mode = WAL")
@@ -273,7 +275,11 @@ def test_other_files_and_databases_of_the_home_are_copied_and_locks_and_footage_
         made = make_backup(BackupRequest(home, folder, without=["recordings"]))
     assert made.left_out == ("recordings: a folder that was to be left out",)
     names = {path.name for path in made.path.iterdir()}
-    assert names == {MANIFEST, "ledger.db", "queue.db", "notes.db", "evidence", "facility.yaml", "condition"}
+    assert names == {
+        *(MANIFEST, "ledger.db", "queue.db", "notes.db"),
+        *("evidence", "facility.yaml", "condition", "resume"),
+    }
+    assert [path.name for path in (made.path / "resume").rglob("*")] == ["condition-yard.npz"]
     with closing(sqlite3.connect(f"file:{made.path / 'queue.db'}?mode=ro", uri=True)) as copy:
         assert copy.execute("SELECT text FROM queue").fetchall() == [("kept",)]
     assert [path.name for path in (made.path / "condition").rglob("*")] == ["yard", "file"]

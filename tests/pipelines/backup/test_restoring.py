@@ -22,18 +22,6 @@ from tests.sealed_home import Sealed, seal, sealed_home
 from zones.errors import LazarettoError
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "backups"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def sealed(tmp_path: Path) -> Sealed:
-    return sealed_home(tmp_path / "home")
-
-
 def test_a_restored_home_is_written_to_as_before(sealed: Sealed, folder: Path) -> None:
     home, (first, _) = sealed
     make_backup(BackupRequest(home, folder))

@@ -21,7 +21,7 @@ from incidents.ledger.snapshot import is_database, snapshot
 from incidents.record import Evidence
 from incidents.seals import kind_of_file, printable
 from pipelines.backup.copying import Copies
-from pipelines.backup.manifest import MANIFEST, Progress
+from pipelines.backup.manifest import LOST_AND_FOUND, MANIFEST, Progress
 from pipelines.home import Home
 from pipelines.verify import SEALING_S
 from vision.observations import LOG_FOLDER, ObservationError
@@ -30,9 +30,14 @@ from vision.observations.files import MAX_READ_ATTEMPTS
 from vision.observations.log import HOUR_FILE
 from zones.errors import LazarettoError
 
-LEFT_OUT = frozenset({"locks", "resume", "footage"})
-"""Folders of a home that no backup holds: which process is at work, checkpoints of unfinished analyses, and
-the footage of live cameras, which is kept for days and is larger than all else."""
+LEFT_OUT = frozenset({"locks", "footage", LOST_AND_FOUND})
+"""Folders of a home that no backup holds: which process is at work, the footage of live cameras, which is
+kept for days and is larger than all else, and what a file system keeps."""
+_RESUME = "resume"
+_VIEW = re.compile(r"condition-.+\.npz")
+"""What is taken of `resume`: the view of a live camera, without which one that was moved or covered before
+the home is restored would be taken for right. The rest is made again from the log; checkpoints of unfinished
+analyses hold embeddings of people, which are not to be kept for as long as a backup."""
 _OF_DATABASE = re.compile(r".+\.db-(?:wal|shm|journal)")
 
 
@@ -92,6 +97,9 @@ class HomeFiles:
             return
         if name in self._without:
             self._leave(name, "a folder that was to be left out")
+        elif name == _RESUME:
+            for view in sorted(filter(_VIEW.fullmatch, os.listdir(self._home.path / name))):
+                self._take(self._home.path / name / view, f"{name}/{view}")
         elif name == self._home.evidence.name:
             self._take_evidence()
         elif name == LOG_FOLDER:
@@ -120,11 +128,9 @@ class HomeFiles:
         try:
             taken = self._copies.take(self._home.path / path, path, sha256=item.sha256)
         except FileNotFoundError:
-            self.faults.append(f"{printable(path)}: expected a sealed file, got nothing")
-            return
+            return self.faults.append(f"{printable(path)}: expected a sealed file, got nothing")
         except OSError as error:
-            self.faults.append(f"{printable(path)}: expected a file, got: {error.strerror or error}")
-            return
+            return self._fault(path, error)
         if taken.sha256 != item.sha256:
             self.faults.append(f"{printable(path)}: copied, and it is not as it was sealed")
         self._tell()
@@ -168,8 +174,7 @@ class HomeFiles:
                 names = _steady_names(folder)
                 for name in names:
                     limit = _whole_records(folder / name) if name.endswith(APPEND_SUFFIX) else None
-                    self._copies.take(folder / name, f"{below}/{name}", limit)
-                    self._tell()
+                    self._take_part(folder / name, f"{below}/{name}", limit)
                 if HOUR_FILE in names or HOUR_FILE not in _steady_names(folder):
                     return
             except FileNotFoundError:
@@ -180,8 +185,24 @@ class HomeFiles:
             f"{folder}: expected to copy it within {MAX_READ_ATTEMPTS} attempts, but its files kept changing"
         )
 
+    def _take_part(self, path: Path, relative: str, limit: int | None) -> None:
+        """Take a file of the observation log; raises FileNotFoundError where it is gone."""
+        try:
+            self._copies.take(path, relative, limit)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            self._fault(relative, error)
+        self._tell()
+
     def _take_tree(self, below: str) -> None:
-        for entry in sorted(os.scandir(self._home.path / below), key=lambda entry: entry.name):
+        try:
+            entries = sorted(os.scandir(self._home.path / below), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return self._fault(below, error, "a folder that can be listed")
+        for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
@@ -203,8 +224,13 @@ class HomeFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self.faults.append(f"{printable(relative)}: expected a file, got: {error.strerror or error}")
+            self._fault(relative, error)
         return self._tell()
+
+    def _fault(self, relative: str, error: OSError, expected: str = "a file that can be read") -> None:
+        sentence = f"{printable(relative)}: expected {expected}, got: {error.strerror or error}"
+        if sentence not in self.faults:  # A folder may be taken more than once.
+            self.faults.append(sentence)
 
     def _leave(self, relative: str, what: str) -> None:
         self.left_out.append(f"{printable(relative)}: {what}")

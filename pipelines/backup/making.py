@@ -21,6 +21,7 @@ from pipelines.backup.manifest import (
     PARTIAL,
     Manifest,
     Progress,
+    begun_at,
     read_manifest,
     whole_backups,
 )
@@ -94,7 +95,8 @@ def make_backup(
     _check(request)
     with _only_backup(request.folder):
         _remove_partial(request.folder)
-        partial = request.folder / f".{stamp(moment)}{PARTIAL}"
+        name = _next_name(request.folder, moment)
+        partial = request.folder / f".{name}{PARTIAL}"
         try:
             copies, files = _copy(request, partial, progress)
             manifest = Manifest(
@@ -106,7 +108,7 @@ def make_backup(
             write_atomic(partial / MANIFEST, manifest.model_dump_json(indent=1).encode())
             protect(partial / MANIFEST)
             os.sync()  # one flush of all files: a flush of each takes hours on a hard disk
-            path = partial.rename(request.folder / stamp(moment))
+            path = partial.rename(request.folder / name)
             sync_folder(request.folder)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
@@ -144,6 +146,16 @@ def _check(request: BackupRequest) -> None:
         )
     if folder.is_relative_to(home) or home.is_relative_to(folder):
         raise LazarettoError(f"expected backups outside of the home, got {folder} and {home}")
+
+
+def _next_name(folder: Path, moment: int) -> str:
+    """The name of a backup that is begun at `moment` (microseconds UTC): later than that of every other.
+
+    Where the clock was set back, the newest backup would else be taken for the oldest, and be removed.
+    """
+    found = whole_backups(folder)
+    name = stamp(moment)
+    return name if not found or found[-1].name < name else stamp(begun_at(found[-1]) + 1)
 
 
 def _copy(request: BackupRequest, partial: Path, progress: Progress) -> tuple[Copies, HomeFiles]:

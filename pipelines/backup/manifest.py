@@ -15,12 +15,15 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from incidents.json_model import Payload, UtcTime
+from vision.frames import from_iso
 from zones.errors import LazarettoError
 
 MANIFEST = "backup.json"
 """Name of the manifest within a backup."""
 PARTIAL = ".partial"
 """Suffix of a backup that is not whole, or is being removed."""
+LOST_AND_FOUND = "lost+found"
+"""A folder that a file system keeps at its top, where a home may lie."""
 LOCK = ".lock"
 """Name of the file in a folder of backups by which they are made one at a time."""
 NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
@@ -67,6 +70,11 @@ def read_manifest(backup: Path) -> Manifest:
             f"{path}: expected the manifest of a backup in format 1, got another at "
             f"{'.'.join(map(str, first['loc'])) or 'its beginning'}: {first['msg']}"
         ) from None
+
+
+def begun_at(backup: Path) -> int:
+    """When a backup was begun, by its name, microseconds UTC."""
+    return from_iso(backup.name)
 
 
 def whole_backups(folder: Path) -> list[Path]:

@@ -12,11 +12,12 @@ from pathlib import Path
 from incidents.files import sync_folder
 from pipelines.backup.checking import difference
 from pipelines.backup.copying import copy_file, unprotect, writing
-from pipelines.backup.manifest import Manifest, Progress, choose_backup, read_manifest
+from pipelines.backup.manifest import LOST_AND_FOUND, Manifest, Progress, choose_backup, read_manifest
 from pipelines.home import Home
 from zones.errors import LazarettoError
 
-_UNFINISHED = ".restoring"
+UNFINISHED = ".restoring"
+"""Name, or its end, of the hidden folder in which a home is made."""
 
 
 def restore_home(
@@ -24,12 +25,12 @@ def restore_home(
 ) -> tuple[Path, Manifest]:
     """Make a home from a backup, every file compared with the manifest; the backup stays as it is.
 
-    The home is there once it is whole. An interrupted one leaves a hidden folder beside it, which the next
-    one removes.
+    The home has its ledger, which makes it one, once it is whole. An interrupted one leaves a hidden folder,
+    which the next one removes.
 
     Args:
         backup: a backup, or a folder of backups, of which the newest is taken.
-        home: where the home is to be: nothing, or an empty folder.
+        home: where the home is to be: nothing, or an empty folder, such as that of a new disk.
         progress: called as the work goes on.
 
     Returns:
@@ -43,7 +44,10 @@ def restore_home(
     manifest = read_manifest(chosen)
     target = home.path.absolute()
     _refuse_existing(target)
-    with _unfinished(target) as unfinished:
+    # A disk that is mounted at the place of the home cannot be replaced by a folder.
+    within = target.exists()
+    unfinished = target / UNFINISHED if within else target.with_name(f".{target.name}{UNFINISHED}")
+    with _only_restore(unfinished):
         for done, (name, expected) in enumerate(manifest.files.items()):
             progress(done, len(manifest.files))
             try:
@@ -55,13 +59,23 @@ def restore_home(
             unprotect(unfinished / name)
         os.sync()
         with writing(target):
-            unfinished.rename(target)
-            sync_folder(target.parent)
+            if within:
+                for name in sorted(os.listdir(unfinished), key=lambda name: (name == home.ledger.name, name)):
+                    (unfinished / name).rename(target / name)
+                unfinished.rmdir()
+                sync_folder(target)
+            else:
+                unfinished.rename(target)
+                sync_folder(target.parent)
     return chosen, manifest
 
 
 def _refuse_existing(home: Path) -> None:
-    if home.is_symlink() or (home.exists() and (not home.is_dir() or any(home.iterdir()))):
+    refused = home.is_symlink() or (home.exists() and not home.is_dir())
+    if not refused and home.is_dir():
+        with writing(home):
+            refused = bool(set(os.listdir(home)) - {LOST_AND_FOUND, UNFINISHED})
+    if refused:
         raise LazarettoError(
             f"expected no home at {home} yet, or an empty folder, got something: name another place, or move "
             "it away first"
@@ -69,33 +83,37 @@ def _refuse_existing(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def _unfinished(home: Path) -> Iterator[Path]:
-    """A hidden folder beside the home, empty; removed where the block fails.
+def _only_restore(unfinished: Path) -> Iterator[None]:
+    """Hold the hidden folder, empty at first; it is removed where the block fails.
 
     Raises:
         LazarettoError: another process restores the same home, or the folder cannot be made.
     """
-    folder = home.with_name(f".{home.name}{_UNFINISHED}")
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with writing(unfinished):
+        unfinished.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LazarettoError(f"{home}: another process is restoring this home") from None
+            raise LazarettoError(f"{unfinished}: another process is restoring this home") from None
         try:
-            for entry in os.scandir(folder):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
-                else:
-                    os.unlink(entry.path)
-            yield folder
+            with writing(unfinished):
+                _empty(unfinished)
+            yield
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
             raise
     finally:
         os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 def _damaged(backup: Path, name: str, what: str) -> LazarettoError:

@@ -1,130 +1,44 @@
-"""Backups: taken while another process writes, killed, on a full disk, damaged; and homes made from them."""
+"""Backups: linked, kept, killed, on a full disk, damaged, of what cannot be read; and what they hold."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from incidents.coverage import Interval
 from incidents.ledger import Ledger
 from pipelines.backup.checking import check_backup
 from pipelines.backup.making import BackupRequest, make_backup
 from pipelines.backup.manifest import MANIFEST, whole_backups
 from pipelines.backup.restoring import restore_home
 from pipelines.home import Home
-from pipelines.verify import SEALING_S, verify
+from pipelines.verify import SEALING_S
 from tests.incidents.ledger.ledger_samples import T0
 from tests.observing import rows
+from tests.other_user import another_user, open_to_others
 from tests.running import ROOT, command, lazaretto_here
 from tests.sealed_home import Sealed, clip, last_bytes_cut, one_byte, run_verify, seal, sealed_home
-from vision.frames import SECOND
-from vision.observations import ALL_TIME, AppendLog, known_until, read, read_hours, write_part
-from vision.observations.append_file import scan
-from vision.observations.log import append_log_files
-from vision.observations.upkeep import torn_files
+from vision.clock import SystemClock
+from vision.frames import SECOND, from_iso
+from vision.observations import write_part
 from zones.errors import LazarettoError
 
-WRITER = Path(__file__).with_name("home_writer.py")
 
+class SetClock(SystemClock):
+    """A clock that stands still."""
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "backups"
-    path.mkdir()
-    return path
+    def __init__(self, t: int) -> None:
+        self.t = t
 
-
-@pytest.fixture
-def sealed(tmp_path: Path) -> Sealed:
-    return sealed_home(tmp_path / "home")
-
-
-@contextlib.contextmanager
-def writer(home: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that writes to the home meanwhile."""
-    with subprocess.Popen(
-        [sys.executable, WRITER, home],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    ) as process:
-        try:
-            assert process.stdout is not None and process.stdout.readline() == "0\n"
-            yield process
-        finally:
-            process.kill()
-
-
-def times(home: Path, camera: str) -> list[int]:
-    seen = [rows["t"].dt.timestamp("us") for _, rows in read_hours(home, camera, *ALL_TIME)]
-    return [t for hour in seen for t in hour.to_list()]
-
-
-def counts(home: Path) -> tuple[int, tuple[Interval, ...], int, int]:
-    """Incidents, coverage, sealed files and segments that a ledger holds."""
-    with Ledger.open(home / "ledger.db", create=False) as ledger:
-        return (
-            len(ledger.incidents.find()),
-            ledger.coverage.recorded("yard") + ledger.coverage.recorded("gate"),
-            sum(map(len, ledger.incidents.sealed_files().values())),
-            len(ledger.segments.of_stream("yard-live")),
-        )
-
-
-def test_backups_beside_a_process_that_writes_are_whole(tmp_path: Path, folder: Path) -> None:
-    home = Home(tmp_path / "home")
-    with writer(home.path) as process:
-        assert process.stdin is not None and process.stdout is not None
-        for _ in range(6):
-            made = make_backup(BackupRequest(home, folder))
-            assert made.faults == ()
-            for _ in range(25):  # so that hours end, and are merged, between and within backups
-                process.stdout.readline()
-        process.stdin.write("stop\n")
-        process.stdin.flush()
-        process.stdout.read()
-        assert process.wait(60) == 0
-    last = make_backup(BackupRequest(home, folder))
-    backups = whole_backups(folder)
-    assert len(backups) == 7 and last.path == backups[-1]
-    before = 0
-    for number, backup in enumerate(backups):
-        assert check_backup(backup).faults == ()
-        restored = Home(tmp_path / f"restored-{number}")
-        restore_home(backup, restored)
-        assert verify(restored).sound
-        incidents, coverage, files, segments = counts(restored.path)
-        assert incidents * 3 == files and segments == incidents > before
-        before = incidents
-        told = {one.end for one in coverage}
-        for camera in ("yard", "gate"):
-            assert list(torn_files(restored.path, camera)) == []
-            found = times(restored.path, camera)
-            assert len(found) == len(set(found)), "each row once"
-            # All rows that the ledger tells of; those of the minute after may be there already.
-            assert [t for t in found if t < max(told)] == [T0 + n * 5 * SECOND for n in range(incidents * 12)]
-        until = known_until(restored.path, "gate")
-        assert until is not None and until >= max(told)
-        with AppendLog(restored.path, "gate") as log:
-            assert log.losses == (), "a record that was being written is not taken"
-    assert counts(home.path) == counts(restored.path)
-    assert [times(home.path, c) for c in ("yard", "gate")] == [
-        times(restored.path, c) for c in ("yard", "gate")
-    ]
+    def now(self) -> int:
+        return self.t
 
 
 def test_a_kill_in_the_middle_leaves_the_backups_before_and_no_other(tmp_path: Path, folder: Path) -> None:
@@ -252,6 +166,8 @@ def test_other_files_and_databases_of_the_home_are_copied_and_locks_and_footage_
         (home.path / name / "yard").mkdir(parents=True)
         (home.path / name / "yard" / "file").write_text(name)
     (home.path / "condition" / ".half.tmp").write_text("")
+    for name in ("condition-yard.npz", "rules-yard.state"):
+        (home.path / "resume" / name).write_text(name)
     (home.path / "notes.db").write_text("no database at all")
     with closing(sqlite3.connect(home.path / "queue.db")) as queue:
         queue.execute("PRAGMA journal_mode = WAL")
@@ -261,53 +177,14 @@ def test_other_files_and_databases_of_the_home_are_copied_and_locks_and_footage_
         made = make_backup(BackupRequest(home, folder, without=["recordings"]))
     assert made.left_out == ("recordings: a folder that was to be left out",)
     names = {path.name for path in made.path.iterdir()}
-    assert names == {MANIFEST, "ledger.db", "queue.db", "notes.db", "evidence", "facility.yaml", "condition"}
+    assert names == {
+        *(MANIFEST, "ledger.db", "queue.db", "notes.db"),
+        *("evidence", "facility.yaml", "condition", "resume"),
+    }
+    assert [path.name for path in (made.path / "resume").rglob("*")] == ["condition-yard.npz"]
     with closing(sqlite3.connect(f"file:{made.path / 'queue.db'}?mode=ro", uri=True)) as copy:
         assert copy.execute("SELECT text FROM queue").fetchall() == [("kept",)]
     assert [path.name for path in (made.path / "condition").rglob("*")] == ["yard", "file"]
-
-
-def test_a_torn_append_log_and_a_purged_hour_do_not_stop_a_backup(sealed: Sealed, folder: Path) -> None:
-    home, _ = sealed
-    with AppendLog(home.path, "yard") as log:
-        log.append(rows([T0]), T0 + SECOND)
-        log.append(rows([T0 + SECOND]), T0 + 2 * SECOND)
-    [path] = append_log_files(home.path, "yard")
-    last_bytes_cut(path)
-    (path.parent.with_name(f".{path.parent.name}.purged")).mkdir()
-    made = make_backup(BackupRequest(home, folder))
-    copy = made.path / path.relative_to(home.path)
-    found = scan(copy)
-    assert found.intact == found.size and found.until == T0 + SECOND
-    restore_home(made.path, Home(home.path.with_name("again")))
-    assert read(home.path.with_name("again"), "yard", *ALL_TIME).height == 1
-    assert not any(path.name.startswith(".") for path in made.path.rglob("*"))
-
-
-def test_what_is_merged_while_it_is_copied_is_copied_once(
-    sealed: Sealed, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The hour is merged after its first part was copied: the second is gone when its turn comes."""
-    from pipelines.backup import copying
-    from vision.observations.upkeep import compact
-
-    home, _ = sealed
-    for n in range(2):
-        write_part(home.path, rows([T0 + n * SECOND]), "yard", T0 + n * SECOND)
-    plain, merged = copying.copy_file, []
-
-    def copy_and_merge(source: Path, target: Path, limit: int | None = None) -> copying.BackupFile:
-        taken = plain(source, target, limit)
-        if source.suffix == ".parquet" and not merged:
-            merged.append(compact(home.path, "yard", T0))
-        return taken
-
-    monkeypatch.setattr(copying, "copy_file", copy_and_merge)
-    made = make_backup(BackupRequest(home, folder))
-    assert merged == [2]
-    assert [path.name for path in made.path.rglob("*.parquet")] == ["hour.parquet"]
-    assert read(made.path, "yard", *ALL_TIME).height == 2
-    assert check_backup(made.path).faults == ()
 
 
 def test_a_backup_that_was_tampered_with_is_named_and_gives_no_home(sealed: Sealed, folder: Path) -> None:
@@ -325,21 +202,6 @@ def test_a_backup_that_was_tampered_with_is_named_and_gives_no_home(sealed: Seal
     ):
         restore_home(made.path, again)
     assert sorted(path.name for path in home.path.parent.iterdir()) == ["backups", "home"]
-
-
-def test_a_restored_home_is_written_to_as_before(sealed: Sealed, folder: Path) -> None:
-    home, (first, _) = sealed
-    make_backup(BackupRequest(home, folder))
-    again = Home(home.path.with_name("again"))
-    again.path.mkdir()  # an empty folder, such as the mount point of a new disk
-    restore_home(folder, again)
-    with Ledger.open(again.ledger) as ledger:
-        seal(again, ledger, first, "clip", "2/clip.mp4", b"longer")
-        assert ledger.faults() == ()
-    assert verify(again).sound
-    with pytest.raises(LazarettoError, match=r"expected no home at .* yet, or an empty folder"):
-        restore_home(folder, again)
-    assert make_backup(BackupRequest(again, folder)).linked == 6
 
 
 def test_a_backup_is_read_as_a_home_and_not_changed_by_that(sealed: Sealed, folder: Path) -> None:
@@ -373,3 +235,36 @@ def test_one_backup_at_a_time_in_a_folder_outside_of_the_home(sealed: Sealed, fo
     with pytest.raises(LazarettoError, match="which holds none"):
         restore_home(folder, Home(home.path.with_name("again")))
     assert whole_backups(folder) == []
+
+
+def test_a_clock_that_was_set_back_does_not_make_the_newest_backup_the_oldest(
+    sealed: Sealed, folder: Path
+) -> None:
+    home, _ = sealed
+    future, past = (SetClock(from_iso(text)) for text in ("2031-01-01T00:00:00Z", "2000-01-01T00:00:00Z"))
+    first = make_backup(BackupRequest(home, folder), clock=future)
+    second = make_backup(BackupRequest(home, folder, keep=1), clock=past)
+    assert second.removed == (first.path,) and whole_backups(folder) == [second.path]
+    third = make_backup(BackupRequest(home, folder, keep=1))
+    assert whole_backups(folder) == [third.path] and third.path.name > second.path.name > first.path.name
+    assert check_backup(third.path).faults == ()
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_copied(sealed: Sealed, folder: Path) -> None:
+    home, _ = sealed
+    parts = [write_part(home.path, rows([T0 + n * SECOND]), "yard", T0 + n * SECOND) for n in range(2)]
+    for name in ("condition", "lost+found"):
+        (home.path / name).mkdir()
+    open_to_others(home.path)
+    for name in ("condition", "lost+found"):
+        (home.path / name).chmod(0)
+    (home.path / parts[0]).chmod(0)
+    clip(sealed).chmod(0)
+    folder.chmod(0o777)
+    with another_user():
+        made = make_backup(BackupRequest(home, folder))
+    assert len(made.faults) == 3 and all(text.endswith("got: Permission denied") for text in made.faults)
+    assert [text.partition(": ")[0].partition("/")[0] for text in made.faults] == [
+        *("condition", "evidence", "observations")
+    ]
+    assert made.files == 7 and check_backup(made.path).faults == ()

@@ -40,6 +40,7 @@ class Ledger:
         unread: recordings that were given, and could not be read.
         coverage: what each camera was doing in every second.
         hours: what each camera watched in each clock hour, and what could have been judged.
+        history: what happened to incidents; it only grows.
         incidents: incidents with their evidence and history.
         workflow: the review of incidents.
         exposures: the exposure log.
@@ -56,9 +57,9 @@ class Ledger:
         self.segments = SegmentTable(file, self.runs, self.coverage)
         self.recordings = RecordingTable(file)
         self.unread = UnreadTable(file)
-        history = HistoryTable(file)
-        self.incidents = IncidentTable(file, self.runs, self.facilities, history)
-        self.workflow = Workflow(file, self.incidents, history)
+        self.history = HistoryTable(file)
+        self.incidents = IncidentTable(file, self.runs, self.facilities, self.history)
+        self.workflow = Workflow(file, self.incidents, self.history)
         self.exposures = ExposureTable(file)
         self.publications = PublicationTable(file, self.facilities)
 

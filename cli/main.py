@@ -22,6 +22,7 @@ LAZARETTO = CommandGroup(
         "zones": "zones.group",
         "incidents": "incidents.app",
         "verify": "verify.verify",
+        "notify": "notify.app",
         "coverage": "coverage.coverage",
         "observations": "observations.app",
         "models": "models.app",

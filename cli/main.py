@@ -23,6 +23,7 @@ LAZARETTO = CommandGroup(
         "zones": "zones.group",
         "incidents": "incidents.app",
         "verify": "verify.verify",
+        "notify": "notify.app",
         "coverage": "coverage.coverage",
         "observations": "observations.app",
         "maintenance": "maintenance.app",

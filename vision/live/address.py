@@ -31,6 +31,11 @@ class StreamKind(StrEnum):
     FILE = "file"
     """A recorded file, played at its own pace: for rehearsals."""
 
+    @property
+    def has_timeout(self) -> bool:
+        """Whether reads end when nothing comes in time."""
+        return self is not StreamKind.FILE
+
 
 class Transport(StrEnum):
     """What carries RTP."""

@@ -66,7 +66,9 @@ class StreamFault(SourceError):
         super().__init__(SENTENCES[cause] + (f" ({detail})" if detail else ""))
 
 
-def fault_of(error: BaseException, accepted_before: bool, log: str = "") -> StreamFault:
+def fault_of(
+    error: BaseException, accepted_before: bool, log: str = "", timed_out: bool = False
+) -> StreamFault:
     """Class an error of opening or reading a stream.
 
     Args:
@@ -74,6 +76,8 @@ def fault_of(error: BaseException, accepted_before: bool, log: str = "") -> Stre
         accepted_before: the camera has accepted this login before: then a refused login means that it has
             too many sessions, as some recorders answer so.
         log: what FFmpeg logged meanwhile, without an address; statuses of RTSP stand in it alone.
+        timed_out: the call that failed took as long as it may: then FFmpeg's error, if it says no more than
+            that something failed, is what an interrupted call left.
     """
     if isinstance(error, StreamFault):
         return error
@@ -92,13 +96,15 @@ def fault_of(error: BaseException, accepted_before: bool, log: str = "") -> Stre
         return StreamFault(Cause.TIMEOUT)
     if isinstance(error, (av.HTTPClientError, av.HTTPServerError)):
         return StreamFault(Cause.REFUSED, error_text(error))
-    if isinstance(error, (av.DecoderNotFoundError, av.InvalidDataError)):
-        return StreamFault(Cause.CODEC, error_text(error))
     number = getattr(error, "errno", None)
     if isinstance(error, ConnectionRefusedError):
         return StreamFault(Cause.REFUSED)
     if number in _UNREACHABLE or "resolve" in log:
         return StreamFault(Cause.UNREACHABLE, error_text(error) if isinstance(error, Exception) else "")
+    if timed_out:
+        return StreamFault(Cause.TIMEOUT)
+    if isinstance(error, (av.DecoderNotFoundError, av.InvalidDataError)):
+        return StreamFault(Cause.CODEC, error_text(error))
     if number in _BROKEN:
         return StreamFault(Cause.ENDED, "the connection broke")
     if isinstance(error, av.EOFError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +10,6 @@ from fractions import Fraction
 from typing import Protocol
 
 import av
-import av.logging
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -23,6 +20,7 @@ from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
 from vision.live.decoding import LiveDecoder
+from vision.live.ffmpeg_log import FFmpegLog
 from vision.live.stream_clock import StreamClock
 from vision.sources.container import nominal_rate
 from vision.sources.decoded_frame import Converters, DecodedFrame
@@ -48,8 +46,6 @@ UNDECODED_US = 30 * SECOND
 apart. Project default (docs/defaults.md)."""
 UDP_BUFFER = 1 << 21
 """Bytes that the system keeps of RTP over UDP, so that a busy moment loses none."""
-NOISE = ("missed", "concealing", "Frame num", "reference", "corrupt", "decode_slice", "Could not find ref")
-"""Words of FFmpeg's log that tell of packets that were lost or of pictures that are damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,7 @@ class Reports:
     """What a connection tells beside its items; each may be called from its thread.
 
     Attributes:
-        connected: the stream is open.
+        connected: the stream is open, and its first packet came.
         arrived: a packet came, at a moment of the monotonic clock in seconds.
         notice: a sentence for the log.
         camera_clock: the camera's own clock less the time of the picture, microseconds, by RTCP.
@@ -96,44 +92,6 @@ class Reports:
     arrived: Callable[[float], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
     camera_clock: Callable[[int], None] = lambda _: None
-
-
-class FFmpegLog(logging.Handler):
-    """Keeps what FFmpeg logs, in a process that reads one camera.
-
-    The text may name an address, so it is searched and never shown.
-    """
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        super().__init__(logging.WARNING)
-        self.lines: deque[str] = deque(maxlen=50)
-        self.damaged = False
-
-    def install(self) -> None:
-        """Receive FFmpeg's log in this process from now on."""
-        av.logging.set_skip_repeated(False)
-        av.logging.set_level(av.logging.WARNING)
-        logger = logging.getLogger("libav")
-        logger.handlers, logger.propagate = [self], False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take a line."""
-        text = record.getMessage()
-        self.lines.append(text)
-        if any(word in text for word in NOISE):
-            self.damaged = True
-
-    def take_damaged(self) -> bool:
-        """Whether a line since the last call told of lost packets or damaged pictures."""
-        damaged, self.damaged = self.damaged, False
-        return damaged
-
-    def take_text(self) -> str:
-        """The lines since the last call."""
-        text = " | ".join(self.lines)
-        self.lines.clear()
-        return text
 
 
 @dataclass
@@ -163,6 +121,7 @@ class StreamConnection:
     timeouts_s: tuple[float, float] = (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
     _accepted: bool = field(default=False, init=False)
     _frames: int = field(default=0, init=False)
+    _asked: float = field(default=0.0, init=False)
 
     def __call__(self, stop: Stop, min_interval_us: int) -> Generator[SourceItem, None, None]:
         """Connect and give the items of the stream until it ends or breaks.
@@ -172,11 +131,12 @@ class StreamConnection:
         """
         self.log.take_text()
         self.log.take_damaged()
+        self._asked, timeout_s = time.monotonic(), self.timeouts_s[0]
         try:
             with closing(self._open()) as container:
                 stream = _video_of(container)
                 self._accepted = True
-                self.reports.connected(_info(stream))
+                self._asked, timeout_s = time.monotonic(), self.timeouts_s[1]
                 one = _Pass(self, container, stream, stop, min_interval_us, self._frames)
                 try:
                     yield from one.items()
@@ -187,9 +147,15 @@ class StreamConnection:
         except (av.FFmpegError, OSError, StreamFault) as error:
             if stop.is_set():
                 return
-            raise fault_of(error, self._accepted, self.log.take_text()) from None
+            timed_out = time.monotonic() - self._asked >= timeout_s
+            raise fault_of(error, self._accepted, self.log.take_text(), timed_out) from None
         if not stop.is_set():
             raise StreamFault(Cause.ENDED)
+
+    def asked(self) -> float:
+        """The next packet is asked for; returns the seconds since this was called last."""
+        before, self._asked = self._asked, time.monotonic()
+        return self._asked - before
 
     def _open(self) -> InputContainer:
         kind, options = self.address.kind, {"probesize": "500000", "analyzeduration": str(PROBE_US)}
@@ -259,10 +225,15 @@ class _Pass:
 
     def _arriving(self) -> Iterator[tuple[Packet[VideoStream], int, int]]:
         """Packets with their decoding time by the stream, and when they came; both in microseconds."""
-        settings = self._settings
+        settings, told = self._settings, False
+        settings.asked()
         for packet in self._container.demux(self._stream):
             if self._stop.is_set():
                 return
+            waited_s = settings.asked()
+            if settings.address.kind.has_timeout and waited_s >= settings.timeouts_s[1]:
+                # FFmpeg gives what its parser held when a read runs out of time; then it would wait anew.
+                raise StreamFault(Cause.TIMEOUT)
             stamp = packet.dts if packet.dts is not None else packet.pts
             if not packet.size or stamp is None:
                 continue
@@ -270,7 +241,11 @@ class _Pass:
             if settings.address.kind is StreamKind.FILE and self._wait_for(micro):
                 return
             settings.reports.arrived(time.monotonic())
+            if not told:
+                told = True
+                settings.reports.connected(_info(self._stream))
             yield packet, micro, settings.clock.now()
+            settings.asked()
 
     def _wait_for(self, stamp: int) -> bool:
         """Play a file at its own pace; returns whether a stop was requested."""

@@ -2,8 +2,8 @@
 
 Packets that were lost on the way are concealed by the decoder: the picture looks whole, and what moved in it
 is an invention. So from any sign of damage on, no picture is given until the next key frame. The signs are
-the decoder's own mark, its errors, packets marked as damaged, and what FFmpeg logs about packets that were
-missed.
+the decoder's own mark, its errors, packets marked as damaged, what FFmpeg logs about packets that were
+missed, and numbers of pictures that are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
+from vision.live.frame_numbers import FrameNumbers
 from vision.sources.opening import error_text
 
 MAX_DISTRUST_US = 10 * SECOND
@@ -49,6 +50,9 @@ class LiveDecoder:
         self._stream = stream
         stream.codec_context.thread_type = "NONE"
         stream.codec_context.thread_count = 1
+        self._numbers = None
+        if stream.codec_context.name == "h264" and (stream.codec_context.extradata or b"\0")[:1] == b"\0":
+            self._numbers = FrameNumbers(stream.codec_context.extradata or b"")
         self._begun = False
         self._distrusted_since: int | None = None
         self._distrusting = False
@@ -67,6 +71,8 @@ class LiveDecoder:
             self._begun = True
         if packet.is_corrupt:
             self.lose("packets came damaged")
+        if self._numbers is not None and self._numbers.lost_before(bytes(packet)):
+            self.lose("pictures were lost on the way")
         try:
             frames = self._stream.decode(packet)
         except av.FFmpegError as error:

@@ -8,10 +8,13 @@ be sent in time is dropped, the oldest picture first.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +30,8 @@ from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress
 from vision.live.back_off import LiveBackOff
 from vision.live.causes import Cause, StreamFault
-from vision.live.connection import FFmpegLog, PacketSink, Reports, StreamConnection
+from vision.live.connection import PacketSink, Reports, StreamConnection
+from vision.live.ffmpeg_log import FFmpegLog
 from vision.live.ring import RingSettings, RingWriter
 from vision.live.steady_clock import SteadyClock
 from vision.live.wire import (
@@ -59,6 +63,9 @@ DETAIL_US = 2 * SECOND // 5
 checked twice a second at most. Project default (docs/defaults.md)."""
 WAITING_FRAMES = 4
 """Pictures that wait to be sent, at most; then the oldest is dropped. Project default (docs/defaults.md)."""
+_SENDING_S = 0.1
+"""Seconds for the last message to be sent after it was taken."""
+_PR_SET_PDEATHSIG = 1
 CLOCK_REPORT_S = 60.0
 """Seconds between two reports of the camera's own clock."""
 
@@ -94,7 +101,14 @@ def read_camera(settings: ReaderSettings, connection: Connection) -> None:
     """Read a camera until the other end of the connection closes; the main function of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with_parent()
     _Reader(settings, connection).run()
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process with its parent, also where the interpreter is blocked."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class _Outbox:
@@ -115,13 +129,19 @@ class _Outbox:
                     del self._waiting[oldest]
                     self._frames, self.dropped = self._frames - 1, self.dropped + 1
             self._waiting.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def wait_until_taken(self, timeout_s: float) -> None:
+        """Wait until nothing waits to be sent, but not longer than this."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, timeout_s)
 
     def take(self) -> Message | tuple[Frame, float, bool]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
             item = self._waiting.popleft()
             self._frames -= isinstance(item, tuple)
+            self._changed.notify_all()
             return item
 
 
@@ -232,7 +252,10 @@ class _Reader:
                     self._forward(item)
                 elif isinstance(item, Frame):
                     self._outbox.put((item, self._arrived[EVIDENCE] or time.monotonic(), True))
-        except BaseException:
+        except BaseException as error:
+            self._outbox.put(Notice(f"the reader fails: {_place_of(error)}"))
+            self._outbox.wait_until_taken(ALIVE_S)
+            time.sleep(_SENDING_S)
             os._exit(1)
 
     def _forward(self, item: SourceItem) -> None:
@@ -276,3 +299,9 @@ class _Reader:
         except (EOFError, OSError):
             os._exit(0)
         self._stop.set()
+
+
+def _place_of(error: BaseException) -> str:
+    """The class of an error and where it was raised; its text may name an address."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"

@@ -148,6 +148,6 @@ class HourCounting:
             hour = until // HOUR * HOUR
             # The first time, the hour before is counted too: a watch may have ended within it.
             since = self._counted.get(name, hour - HOUR)
-            if name in known and since < hour:
+            if name in known and ledger.coverage.recorded(name, since, hour):
                 record_hours(self.home, ledger, facility, known[name], (since, hour))
             self._counted[name] = hour

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.home import Home
 from pipelines.watch.rules_state import FOLDER
-from vision.condition import ConditionMonitor
+from vision.condition.monitor import ConditionMonitor
 from vision.observations.files import write_atomically
 from vision.state import State, StateError
 

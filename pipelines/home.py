@@ -31,9 +31,9 @@ class Home:
     """A home folder.
 
     Attributes:
-        path: the folder. `ledger.db` is the record. `observations/` and `evidence/` can be rebuilt or
-            purged. `resume/` holds the checkpoints of interrupted analyses, `locks/` says which process
-            writes what.
+        path: the folder. `ledger.db` is the record, `notifications.db` says who was told of it.
+            `observations/` and `evidence/` can be rebuilt or purged. `resume/` holds the checkpoints of
+            interrupted analyses, `locks/` says which process writes what.
     """
 
     path: Path

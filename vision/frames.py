@@ -16,6 +16,9 @@ SECOND = 1_000_000
 SEGMENT = 60 * SECOND
 """Microseconds of stream time that are analysed and written as one unit: the most analysis that a kill can
 cost. Segments begin at whole minutes, and a segment divides the hour."""
+SAMPLING_TOLERANCE_US = 5_000
+"""A frame this much too early is still sampled, microseconds: containers round times to milliseconds, and the
+fitted clock of a live stream moves by more. Project default (docs/defaults.md)."""
 DUE_SHARE = 0.9
 """Share of its interval after which a periodic reading (face, clothes, embedding) is due. At 3.5 analysed
 frames/s, a strict half second would halve a rate of 2 Hz. Project default (docs/defaults.md)."""
@@ -46,9 +49,10 @@ class Frame:
         t: stream time, microseconds UTC.
         index: index of the decoded frame in its source, from 0.
         camera: id of the camera in the facility file.
+        arrival: of a live frame, when its packet came, seconds of the monotonic clock; else None.
     """
 
-    __slots__ = ("_image", "_picture", "camera", "index", "t")
+    __slots__ = ("_image", "_picture", "arrival", "camera", "index", "t")
 
     def __init__(self, picture: np.ndarray | Picture, t: int, index: int, camera: str) -> None:
         """Take a picture, either as height x width x 3, uint8, BGR, or not yet converted."""
@@ -57,6 +61,7 @@ class Frame:
         self.t = t
         self.index = index
         self.camera = camera
+        self.arrival: float | None = None
 
     @property
     def image(self) -> np.ndarray:
@@ -65,6 +70,11 @@ class Frame:
             assert self._picture is not None, "a frame has an image or a picture"
             self._image, self._picture = self._picture.bgr(), None
         return self._image
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture as it was given, as long as it is not converted; None where it was given as BGR."""
+        return self._picture
 
     @property
     def size(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import supervision as sv
 from vision import observations
 from vision.appearance import AppearanceReader
 from vision.check_times import CheckTimes
+from vision.detail import DetailPictures
 from vision.frames import SECOND, Frame
 from vision.gate.people import Update
 from vision.gate.planner import DetectionPlan, Gate
@@ -88,9 +89,17 @@ class AnalysedFrame:
 class Perception:
     """One stream of one camera, from its first frame on; frames must come in order of time."""
 
-    def __init__(self, bundle: ModelBundle, camera: Camera, stream: str) -> None:
-        """Begin a stream of a camera; `stream` names it, for track ids that repeated runs reproduce."""
+    def __init__(self, bundle: ModelBundle, camera: Camera, stream: str, detailed: bool = False) -> None:
+        """Begin a stream of a camera.
+
+        Args:
+            bundle: the networks.
+            camera: the camera.
+            stream: names the stream, for track ids that repeated runs reproduce.
+            detailed: faces are read from pictures of a larger stream alone, see `add_detail`.
+        """
         self._bundle = bundle
+        self._detail = DetailPictures() if detailed else None
         self._camera = camera
         self._embeddings = _EmbeddingSource(bundle.appearance)
         self.begin_again(stream)
@@ -119,6 +128,14 @@ class Perception:
         image = None if plan.empty else frame.image
         self._pending.append(PendingFrame(frame, plan, self._bundle.start_detection(image, plan)))
         return self._complete() if len(self._pending) > 1 else None
+
+    def add_detail(self, frame: Frame) -> None:
+        """Take a picture of the camera's larger stream; faces are read from it.
+
+        Its time need not be that of a frame: people are found in it between the frames before and after.
+        """
+        assert self._detail is not None, "the perception was begun with detail"
+        self._detail.add(frame)
 
     def complete(self) -> AnalysedFrame | None:
         """Complete the last frame, so that the state can be saved; None if it is complete."""
@@ -245,11 +262,17 @@ class Perception:
 
     def _check_masks(self, frame: Frame, boxes: np.ndarray, tracks: Sequence[int]) -> list[MaskReading]:
         """Mask readings of the people whose faces are due; MASK_NOT_CHECKED for the others."""
-        due = self._mask_checks.due(range(len(tracks)), tracks, frame.t)
         readings = [MaskReading(None, MASK_NOT_CHECKED, None)] * len(tracks)
-        read = self._bundle.masks.read([(frame.image, boxes[n]) for n in due])
+        shown, visible = frame, {n: boxes[n] for n in range(len(tracks))}
+        if self._detail is not None:
+            found = self._detail.people(frame, boxes, tracks)
+            if found is None:
+                return readings
+            shown, visible = found
+        due = self._mask_checks.due(list(visible), tracks, frame.t)
+        read = self._bundle.masks.read([(shown.image, visible[n]) for n in due])
         for n, reading in zip(due, read, strict=True):
-            change = self._liveness.change(tracks[n], frame.t, frame.image, reading.face)
+            change = self._liveness.change(tracks[n], frame.t, shown.image, reading.face)
             readings[n] = replace(reading, change=change)
             self._mask_checks.checked(tracks[n], frame.t)
         self._liveness.drop_before(frame.t)

@@ -33,14 +33,17 @@ class DecodedFrame:
     Attributes:
         index: index of the frame in its source.
         t: stream time, microseconds UTC.
+        video: as the decoder gave it.
+        pixels: what is known of the shape of its pixels.
+        in_codec: width over height of a pixel by the codec at this frame, or None.
     """
 
     index: int
     t: int
-    _frame: VideoFrame
+    video: VideoFrame
     _converters: Converters
-    _pixels: PixelShape
-    _in_codec: Fraction | None
+    pixels: PixelShape
+    in_codec: Fraction | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,7 +57,7 @@ class DecodedFrame:
         Rotations by other than a multiple of 90 degrees are ignored.
         """
         # One thread, because conversion is cheap and decoding and inference need the cores.
-        converted = self._converters.bgr.reformat(self._frame, *self._square, format="bgr24", threads=1)
+        converted = self._converters.bgr.reformat(self.video, *self._square, format="bgr24", threads=1)
         return self._upright(converted.to_ndarray())
 
     def decoded(self) -> VideoFrame | None:
@@ -62,28 +65,28 @@ class DecodedFrame:
 
         None for other frames, and for those of an odd width or height.
         """
-        stored = self._frame.width, self._frame.height
+        stored = self.video.width, self.video.height
         even = not (stored[0] % 2 or stored[1] % 2)
-        plain = self._frame.format.name in PLAIN_FORMATS
-        return self._frame if plain and even and not self._turns and stored == self._square else None
+        plain = self.video.format.name in PLAIN_FORMATS
+        return self.video if plain and even and not self._turns and stored == self._square else None
 
     def grey(self, size: tuple[int, int]) -> np.ndarray:
         """The luma of the upright picture, reduced to width x height px: height x width, uint8."""
         width, height = reversed(size) if self._turns % 2 else size
         reduced = self._converters.grey.reformat(
-            self._frame, width, height, format="gray8", interpolation=Interpolation.AREA, threads=1
+            self.video, width, height, format="gray8", interpolation=Interpolation.AREA, threads=1
         )
         return self._upright(reduced.to_ndarray())
 
     @property
     def _turns(self) -> int:
-        return round(self._frame.rotation / 90) % 4
+        return round(self.video.rotation / 90) % 4
 
     @property
     def _square(self) -> tuple[int, int]:
         """Width and height with square pixels, as stored, before it is turned, px."""
-        stored = self._frame.width, self._frame.height
-        return self._pixels.square(stored, self._turns % 2 == 1, self._in_codec)
+        stored = self.video.width, self.video.height
+        return self.pixels.square(stored, self._turns % 2 == 1, self.in_codec)
 
     def _upright(self, image: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vision.clock import Stop
-from vision.frames import SECOND, Frame
+from vision.frames import SAMPLING_TOLERANCE_US, SECOND, Frame
 from vision.sources.container import (
     choice_note,
     last_frame_time,
@@ -37,9 +37,6 @@ from vision.sources.pixels import PixelShape, shape_notes, square_image
 from vision.sources.protocol import Heartbeat, SourceItem
 from vision.sources.start_time import StartOrigin, find_start, start_from_clock
 from vision.sources.timeline import SourceError, exact_rate
-
-SAMPLING_TOLERANCE_US = 1_000
-"""A frame this much too early is still sampled, because containers round times to milliseconds."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ and what connects are given from outside, so that every fault can be tested with
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
@@ -23,12 +23,57 @@ from vision.sources.timeline import SourceError
 BACK_OFF_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds to wait after the first failure, the second, and so on; the last for all that follow. Project
 default (docs/defaults.md)."""
+HELD_BACK_US = 5 * SECOND
+"""Frames of a new connection from up to this long before the time that is accounted for are what the camera
+held back, and are left out, microseconds. Project default (docs/defaults.md)."""
 STEADY_US = 10 * SECOND
 """A connection that gave frames and lasted this long sets the wait back to its first step. Project default
 (docs/defaults.md)."""
 REPORT_S = 10.0
 """While a source is offline, this is reported at least every so many seconds. Project default
 (docs/defaults.md)."""
+
+
+class BackOff(Protocol):
+    """Says how long to wait before a stream is opened again."""
+
+    def __call__(self, failures: int, error: Exception | None, took_s: float) -> float:
+        """Seconds to wait.
+
+        Args:
+            failures: how often the stream failed in a row, 1 or more.
+            error: what it raised last; None where it ended by itself.
+            took_s: how long the last attempt took, seconds; 0 where the stream was open for long.
+        """
+
+
+@dataclass(frozen=True)
+class StepwiseBackOff:
+    """Waits by a list of steps.
+
+    Attributes:
+        steps_s: see `BACK_OFF_S`.
+    """
+
+    steps_s: tuple[float, ...] = BACK_OFF_S
+
+    def __call__(self, failures: int, error: Exception | None, took_s: float) -> float:
+        """Seconds to wait."""
+        return self.steps_s[min(failures, len(self.steps_s)) - 1]
+
+
+@dataclass(frozen=True)
+class ConnectionReports:
+    """What a `ReopeningSource` tells beside its items, from the thread that reads it.
+
+    Attributes:
+        connecting: an attempt begins.
+        failed: an attempt or a connection ended: by what, with the cause for people and the seconds until the
+            next attempt.
+    """
+
+    connecting: Callable[[], None] = lambda: None
+    failed: Callable[[Exception | None, str, float], None] = lambda *_: None
 
 
 class Connect(Protocol):
@@ -60,7 +105,8 @@ class ReopeningSource:
         name: address as shown to people, without a password.
         connect: opens the stream.
         clock: the time of day, and waiting.
-        back_off_s: see `BACK_OFF_S`.
+        back_off: how long to wait before it is opened again.
+        reports: what is told beside the items.
         rate: nominal frames per second, or None.
         ends: it does not.
         start_us: unknown before it is read.
@@ -71,7 +117,8 @@ class ReopeningSource:
     name: str
     connect: Connect
     clock: Clock = field(default_factory=SystemClock)
-    back_off_s: tuple[float, ...] = BACK_OFF_S
+    back_off: BackOff = field(default_factory=StepwiseBackOff)
+    reports: ConnectionReports = field(default_factory=ConnectionReports)
     rate: float | None = None
     ends: ClassVar[bool] = False
     start_us: ClassVar[None] = None
@@ -105,29 +152,32 @@ class _Pass:
     def items(self) -> Iterator[SourceItem]:
         clock, failures = self._source.clock, 0
         while not self._stop.is_set():
-            connected = clock.now()
-            cause = yield from self._connection()
+            begun = clock.now()
+            self._source.reports.connecting()
+            cause, error = yield from self._connection()
             if self._stop.is_set():
                 return
-            steady = self._cause is None and clock.now() - connected >= STEADY_US
+            took = clock.now() - begun
+            steady = self._cause is None and took >= STEADY_US
             failures = 1 if steady else failures + 1
+            wait = self._source.back_off(failures, error, 0.0 if steady else took / SECOND)
+            self._source.reports.failed(error, cause, wait)
             if self._dropped:
                 cause += f" (before that, timestamps went back by {self._back / SECOND:.3f} s)"
                 self._dropped, self._back = 0, 0
             self._cause = cause
             yield from self._report()
-            waits = self._source.back_off_s
-            yield from self._wait(waits[min(failures, len(waits)) - 1])
+            yield from self._wait(wait)
 
-    def _connection(self) -> Generator[SourceItem, None, str]:
+    def _connection(self) -> Generator[SourceItem, None, tuple[str, Exception | None]]:
         """Connect and read until the stream breaks; returns the cause."""
         try:
             with closing(self._source.connect(self._stop, self._min_interval_us)) as stream:
                 for item in stream:
                     yield from self._in_order(item)
         except (SourceError, av.FFmpegError, OSError) as error:
-            return str(error) if isinstance(error, SourceError) else error_text(error)
-        return "the stream ended"
+            return (str(error) if isinstance(error, SourceError) else error_text(error)), error
+        return "the stream ended", None
 
     def _in_order(self, item: SourceItem) -> Iterator[SourceItem]:
         if isinstance(item, Gap):
@@ -140,6 +190,8 @@ class _Pass:
                 yield from self._connected(item.t)
                 self._known = item.t
                 yield item
+        elif self._held_back(item.t):
+            return
         elif item.t < self._known or item.t == self._last_t:
             self._back = self._back or self._known - item.t
             self._dropped += 1
@@ -147,6 +199,11 @@ class _Pass:
             yield from self._connected(item.t)
             self._known = self._last_t = item.t
             yield item
+
+    def _held_back(self, t: int) -> bool:
+        """Whether a frame is one that the camera held back from before the connection."""
+        beginning = self._cause is not None and not self._dropped
+        return beginning and self._known - HELD_BACK_US <= t < self._known
 
     def _connected(self, t: int) -> Iterator[Gap]:
         """Account for the time up to an item at `t`: it was offline, or its frames went back in time."""

@@ -1,0 +1,333 @@
+"""Watching the live cameras of a facility, until it is asked to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from incidents.evaluate_log import LOOK_BACK_US
+from incidents.ledger import Ledger
+from incidents.rules.preparing import announce_compilation, prepare
+from pipelines.analysis.continuing import models_of, settings_of
+from pipelines.facilities.choice import facility_of
+from pipelines.home import Home
+from pipelines.locks import HourLock, Use
+from pipelines.service_manager import ServiceManager
+from pipelines.watch.camera_watch import CameraWatch, WatchSetup
+from pipelines.watch.coverage import PlannedTime
+from pipelines.watch.evidence import LiveEvidence
+from pipelines.watch.services import HourCounting, Service, Services
+from pipelines.watch.status import WatchStatus, status_of
+from pipelines.watch.writing import LedgerWriter
+from vision.clock import Clock, Stop
+from vision.frames import SECOND
+from vision.live.address import AddressError, StreamAddress, Transport, read_address
+from vision.live.camera import LiveCamera
+from vision.live.reader import ReaderSettings
+from vision.live.steady_clock import SteadyClock
+from vision.networks import ModelBundle
+from zones.errors import LazarettoError
+from zones.facility import Camera, Facility
+
+LOOK_S = 5.0
+"""Seconds between two looks for a published facility file and announced maintenance. Project default
+(docs/defaults.md)."""
+PLANNED_US = 3600 * SECOND
+"""How far around now announced maintenance is looked for, microseconds."""
+END_S = 15.0
+"""Seconds for which the cameras have to end when the watch is asked to."""
+
+
+class WatchError(LazarettoError):
+    """A watch that cannot begin."""
+
+
+@dataclass(frozen=True)
+class WatchRequest:
+    """What to watch.
+
+    Attributes:
+        facility: the facility; its cameras with a source are watched.
+        home: where the results are written.
+        cameras: ids of the cameras to watch; empty = all that have a source.
+        transport: what carries RTP where the address does not say.
+        ring: folder of the footage ring; None = `footage` in the home.
+        follows_published: whether a version of the facility file that is published meanwhile is taken up.
+        timeouts_s: to open a stream, and to wait for a packet.
+    """
+
+    facility: Facility
+    home: Home
+    cameras: tuple[str, ...] = ()
+    transport: Transport = Transport.TCP
+    ring: Path | None = None
+    follows_published: bool = True
+    timeouts_s: tuple[float, float] = (10.0, 10.0)
+
+    @property
+    def ring_folder(self) -> Path:
+        """The folder of the footage ring."""
+        return self.ring or self.home.path / "footage"
+
+    def watched(self, facility: Facility) -> tuple[Camera, ...]:
+        """The cameras of a facility file that are to be watched.
+
+        Raises:
+            WatchError: there is none, or a camera that was named is not there or has no source.
+        """
+        known = {camera.id: camera for camera in facility.cameras}
+        for name in self.cameras:
+            if name not in known:
+                raise WatchError(f"expected a camera of {facility.code} ({', '.join(known)}), got {name}")
+            if known[name].source is None:
+                raise WatchError(f"camera {name}: expected a source in the facility file, got none")
+        chosen = [known[name] for name in self.cameras] or [c for c in known.values() if c.source is not None]
+        if not chosen:
+            raise WatchError(
+                f"facility {facility.code}: expected a camera with a source (its address) in the facility "
+                "file, got none"
+            )
+        return tuple(chosen)
+
+    def reader(self, camera: Camera) -> ReaderSettings:
+        """How a camera is read.
+
+        Raises:
+            AddressError: its address names a variable that is not set, or no stream.
+        """
+        assert camera.source is not None, "the camera has a source"
+        substream = camera.substream
+        return ReaderSettings(
+            camera=camera.id,
+            main=self._address(camera, camera.source),
+            substream=None if substream is None else self._address(camera, substream),
+            aspect=camera.picture_aspect,
+            ring=self.ring_folder,
+            timeouts_s=self.timeouts_s,
+        )
+
+    def _address(self, camera: Camera, text: str) -> StreamAddress:
+        try:
+            return read_address(text, transport=self.transport)
+        except AddressError as error:
+            raise AddressError(f"camera {camera.id}: {error}") from None
+
+
+@dataclass
+class Watch:
+    """A watch of the cameras of a facility.
+
+    Attributes:
+        request: what to watch.
+        bundle: the networks.
+        notice: called with the camera ("" = none) and a sentence for the log, from any thread.
+        clock: the time of day.
+        cameras: the cameras that are watched, by id.
+        facility: the file in force.
+    """
+
+    request: WatchRequest
+    bundle: ModelBundle
+    notice: Callable[[str, str], None]
+    clock: Clock = field(default_factory=SteadyClock)
+    cameras: dict[str, CameraWatch] = field(default_factory=dict)
+    writer: LedgerWriter | None = None
+
+    def __post_init__(self) -> None:
+        """Begin with the facility file of the request."""
+        self.facility = self.request.facility
+        self._locks: ExitStack = ExitStack()
+        self._began = time.monotonic()
+        self._service_manager = ServiceManager.from_environment()
+        self._beside = Services((), self.clock, lambda _: None)
+        self._told: set[str] = set()
+
+    def status(self) -> WatchStatus:
+        """The state of the watch now; for any thread, once `run` has begun to watch.
+
+        Raises:
+            WatchError: it has not begun yet.
+        """
+        if self.writer is None:
+            raise WatchError("expected a watch that has begun, got one that begins")
+        return status_of(
+            self.facility.code,
+            self.facility.version,
+            self.cameras,
+            self.writer,
+            self.clock,
+            self._began,
+            [f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()],
+        )
+
+    def run(self, stop: Stop, watching: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+        """Watch until `stop` is set.
+
+        Args:
+            stop: ends the watch.
+            watching: makes what is entered once `status` can be asked, and left when the watch ends.
+
+        Raises:
+            InUseError: another process watches, or analyses the same hours.
+            LazarettoError: no camera can be watched, or the home cannot be written when the watch begins.
+        """
+        request, home = self.request, self.request.home
+        chosen = request.watched(self.facility)
+        readers = {camera.id: request.reader(camera) for camera in chosen}
+        home.prepare()
+        with Ledger.open(home.ledger) as ledger, self._locks:
+            models = models_of(self.bundle)
+            locks = self._lock([camera.id for camera in chosen])
+            run = ledger.runs.start(self.facility, models, self._settings(readers))
+            status = "failed"
+            try:
+                self._watch(ledger, run, models, readers, locks, stop, watching)
+                status = "complete"
+            finally:
+                ledger.runs.finish(run, status)
+
+    def _watch(
+        self,
+        ledger: Ledger,
+        run: str,
+        models: Mapping[str, Mapping[str, str]],
+        readers: Mapping[str, ReaderSettings],
+        locks: Mapping[str, HourLock],
+        stop: Stop,
+        watching: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        home = self.request.home
+        writer = self.writer = LedgerWriter(
+            home, home.ledger, run, models, self.clock, lambda text: self.notice("", text)
+        )
+        writer.start()
+        self._counting = HourCounting(
+            home, lambda: self.facility, lambda: dict(writer.status.committed), self.clock
+        )
+        announce_compilation()
+        prepare()  # The rules are compiled once on a machine; no frame should wait for that.
+        try:
+            for name, settings in readers.items():
+                self._start(name, settings, locks[name], run)
+            with self._services(writer), watching():
+                self._service_manager.ready(f"watching {len(readers)} cameras")
+                while not self.clock.wait(self._interval_s, stop):
+                    self._look(ledger, run)
+                self._service_manager.stopping("writing what was watched")
+        finally:
+            with self._ending():
+                if not writer.end():
+                    self.notice("", f"the ledger did not take the last results: {writer.status.fault}")
+            self._counting.finish(ledger)
+
+    def _start(self, name: str, settings: ReaderSettings, lock: HourLock, run: str) -> None:
+        assert self.writer is not None, "the writer is at work"
+        setup = WatchSetup(
+            self.request.home,
+            self.bundle,
+            run,
+            self.clock,
+            self.writer.put,
+            self.notice,
+            lock,
+        )
+        source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
+        watch = CameraWatch(setup, self.facility, self.facility.camera(name), source)
+        self.cameras[name] = watch
+        watch.start()
+
+    def _services(self, writer: LedgerWriter) -> Services:
+        home, ring = self.request.home, self.request.ring_folder
+        evidence = LiveEvidence(home, ring, self.clock, lambda text: self.notice("", text))
+        self._beside = Services(
+            [Service("evidence", evidence.run), Service("counts of hours", self._counting.run)],
+            self.clock,
+            lambda text: self.notice("", text),
+        )
+        return self._beside
+
+    @property
+    def _interval_s(self) -> float:
+        return min(LOOK_S, self._service_manager.watchdog_s or LOOK_S)
+
+    def _look(self, ledger: Ledger, run: str) -> None:
+        """Look for announced maintenance and a published facility file; say whether all is well."""
+        self._take_up_maintenance(ledger)
+        self._take_up_published(ledger, run)
+        faults = self.status().faults
+        for fault in faults:
+            if fault.split(":")[0] not in self._told:
+                self.notice("", fault)
+        self._told = {fault.split(":")[0] for fault in faults}
+        if not faults:
+            self._service_manager.alive(f"watching {len(self.cameras)} cameras")
+
+    def _take_up_maintenance(self, ledger: Ledger) -> None:
+        now = self.clock.now()
+        try:
+            for name, watch in self.cameras.items():
+                windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
+                watch.planned = tuple(PlannedTime(one.start, one.until, one.reason) for one in windows)
+        except LazarettoError as error:
+            self.notice("", f"announced maintenance cannot be read: {error}")
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """End the cameras, then what the block ends."""
+        for watch in self.cameras.values():
+            watch.ask_to_end()
+        for name, watch in self.cameras.items():
+            if not watch.join(END_S):
+                self.notice(name, f"the camera did not end within {END_S:.0f} s")
+        yield
+
+    def _lock(self, names: list[str]) -> Mapping[str, HourLock]:
+        now = self.clock.now()
+        uses = [Use(name, "watch", now, reads_from=now - LOOK_BACK_US) for name in names]
+        return self._locks.enter_context(self.request.home.lock(*uses))
+
+    def _settings(self, readers: Mapping[str, ReaderSettings]) -> dict[str, object]:
+        sources = {name: (settings.substream or settings.main).shown for name, settings in readers.items()}
+        return {**settings_of(self.bundle), "live": True, "sources": sources}
+
+    def _take_up_published(self, ledger: Ledger, run: str) -> None:
+        """Take up a version of the facility file that was published meanwhile, for the cameras it keeps."""
+        if not self.request.follows_published:
+            return
+        try:
+            current = ledger.publications.in_force(self.facility.code)
+            if current is None or current.version == self.facility.version:
+                return
+            facility = facility_of(ledger, current.version)
+            wanted = {camera.id: self.request.reader(camera) for camera in self.request.watched(facility)}
+        except LazarettoError as error:
+            self.notice("", f"the published facility file cannot be taken up: {error}")
+            return
+        before, self.facility = self.facility, facility
+        self.notice("", f"facility file {facility.version[:12]} (published) is in force from now on")
+        for name in [name for name in self.cameras if name not in wanted]:
+            watch = self.cameras.pop(name)
+            watch.ask_to_end()
+            watch.join(END_S)
+            self.notice(
+                name, "the camera is not watched any more: the facility file in force has no source for it"
+            )
+        for name, settings in wanted.items():
+            known = self.cameras.get(name)
+            if known is None:
+                self._start(name, settings, self._lock([name])[name], run)
+            elif _read_alike(before.camera(name), facility.camera(name)):
+                known.change_facility(facility)
+            else:
+                known.ask_to_end()
+                known.join(END_S)
+                self._start(name, settings, known.lock, run)
+
+
+def _read_alike(one: Camera, other: Camera) -> bool:
+    """Whether two versions of a camera are read and seen in the same way."""
+    names = ("source", "substream", "aspect_ratio", "calibration")
+    return all(getattr(one, name, None) == getattr(other, name, None) for name in names)

@@ -106,6 +106,7 @@ class LiveEvidence:
         """Work until `stop` is set. A ledger that cannot be read is a fault that passes."""
         self._clean()
         said = ""
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="evidence")
         with self._pool:
             while not stop.is_set():
                 try:

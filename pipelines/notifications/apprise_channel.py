@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.notifications.configuration import ConfigurationError
 from pipelines.notifications.credentials import Address
+from pipelines.notifications.messages import Draft
 from pipelines.notifications.sending import SEND_S, SendError
-from pipelines.notifications.store import Draft
 
 if TYPE_CHECKING:
     from apprise import Apprise

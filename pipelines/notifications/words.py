@@ -15,8 +15,8 @@ from incidents.rule_record import RuleRecord
 from incidents.rules.health import KIND as HEALTH
 from incidents.rules.severity import LEVELS
 from pipelines.notifications.configuration import Language
+from pipelines.notifications.messages import Draft, Message
 from pipelines.notifications.names import Names
-from pipelines.notifications.store import Draft, Message
 
 MAX_LINES = 30
 """Messages that a digest names one by one. Project default (docs/defaults.md)."""

@@ -18,7 +18,8 @@ from pipelines.locks import HourLock, Use
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
-from pipelines.watch.camera_watch import CameraWatch, WatchSetup
+from pipelines.watch.camera_pass import WatchSetup
+from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.coverage import PlannedTime
 from pipelines.watch.evidence import LiveEvidence
 from pipelines.watch.retention import Retention, RetentionSettings
@@ -239,6 +240,7 @@ class Watch:
             self.clock,
             self.writer.put,
             self.notice,
+            self.writer.status.committed.get,
             lock,
         )
         source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
@@ -285,7 +287,7 @@ class Watch:
         try:
             for name, watch in self.cameras.items():
                 windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
-                watch.planned = tuple(PlannedTime(one.start, one.until, one.reason) for one in windows)
+                watch.plan([PlannedTime(one.start, one.until, one.reason) for one in windows])
         except LazarettoError as error:
             self.notice("", f"announced maintenance cannot be read: {error}")
 

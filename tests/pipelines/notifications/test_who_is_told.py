@@ -208,7 +208,8 @@ def test_quiet_hours_of_the_facility_hold_all_but_critical_messages_until_the_mo
     at.turn(2)
     assert at.whats("duty") == ["opened", "digest"]
     digest = at.sinks["duty"].taken[1]
-    assert "3 messages" in digest.title and digest.body.count("Suspected violation (high)") == 3
+    assert digest.title == "Lazaretto (high): 3 messages"
+    assert digest.body.count("Suspected violation (high)") == 3
     # What was held does not grow old: it is sent however long the night was.
     at.tell(other(5, after + 9 * 3600))
     at.turn()

@@ -17,8 +17,8 @@ from typing import NoReturn
 from cli.exit_codes import ExitCode
 from vision.clock import Stop
 
-CONTINUES = "interrupted; the same command continues from here"
-_CONTINUING = (["analyze"], ["models", "train"])
+CONTINUES = "interrupted; the same command continues it"
+_CONTINUING = (["analyze"], ["models", "train"], ["notify", "run"])
 """Commands that go on where they were interrupted."""
 _CLEAR_LINE, _SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"
 
@@ -55,9 +55,12 @@ def wake_on_sigint() -> None:
 
 
 @contextmanager
-def stopping(stop: Stop) -> Iterator[None]:
+def stopping(
+    stop: Stop, ending: str = "writing what was analysed; a second Ctrl-C ends it without that"
+) -> Iterator[None]:
     """Within the block, the first Ctrl-C or SIGTERM sets the stop and says so; the second ends the process.
 
+    `ending` says what is done meanwhile.
     The second one ends it at once, as a kill does: only for work that survives a kill. A SIGINT that the
     process was started to ignore, as a shell does for what it runs beside, stays ignored.
     """
@@ -68,7 +71,7 @@ def stopping(stop: Stop) -> Iterator[None]:
         nonlocal came
         came += 1  # first of all: the next signal interrupts this handler, too
         if came == 1:
-            _say("stopping; what was analysed is kept, a second Ctrl-C ends it at once")
+            _say(f"stopping, and {ending}")
             stop.set()
         elif came == 2:
             _end()
@@ -83,7 +86,7 @@ def stopping(stop: Stop) -> Iterator[None]:
 
 
 def _end() -> NoReturn:
-    _say(CONTINUES)
+    _say("ended; the same command continues after the last whole minute that was written")
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())  # The progress bar hid it.
     os._exit(ExitCode.INTERRUPTED)

@@ -55,7 +55,7 @@ class _Warnings(logging.Handler):
 
 def show_warnings() -> None:
     """Print what the program's own modules log as warnings on standard error."""
-    for package in ("incidents", "models"):
+    for package in ("incidents", "models", "pipelines"):
         logger = logging.getLogger(package)
         logger.handlers = [_Warnings(logging.WARNING)]
         logger.propagate = False

@@ -19,10 +19,10 @@ import supervision as sv
 
 from pipelines.observe_footage import ObservedFootage, Progress
 from vision.appearance import AppearanceReader
-from vision.frames import SECOND, Frame
+from vision.frames import SAMPLING_TOLERANCE_US, SECOND, Frame
 from vision.networks import ModelBundle
 from vision.perception import Perception
-from vision.sources.files import SAMPLING_TOLERANCE_US, FileSource, open_source
+from vision.sources.files import FileSource, open_source
 from vision.sources.gaps import Gap
 from vision.sources.timeline import SourceError
 from vision.tracking import tracker_ids

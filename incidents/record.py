@@ -97,7 +97,7 @@ class Evidence:
     """A sealed file that belongs to an incident.
 
     Attributes:
-        kind: clip, keyframe or boxes.
+        kind: clip, keyframe, boxes or original.
         path: relative to the home folder, with forward slashes.
         sha256: of the file, 64 hexadecimal digits.
         bytes: length of the file.
@@ -249,7 +249,7 @@ class Incident:
         return NEXT[self.status] | ({Status.IN_REVIEW} if again else frozenset())
 
     def evidence_of_kind(self, kind: EvidenceKind) -> Evidence | None:
-        """The original clip, keyframe or boxes file of this incident, or None."""
+        """The sealed file of a kind of this incident, not a copy for viewing, or None."""
         return next((item for item in self.evidence if item.kind == kind), None)
 
     def evidence_to_show(self, kind: EvidenceKind) -> Evidence | None:

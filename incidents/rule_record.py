@@ -18,10 +18,14 @@ the kind camera_health, `opened`, `measure`, `ongoing`, `cause` and the basis of
 
 Kind = Literal["mask_absent", "mask_incorrect", "zone_crossing", "contact", "gathering", "camera_health"]
 Severity = Literal["critical", "high", "medium", "low"]
-EvidenceKind = Literal["clip", "keyframe", "boxes"]
+EvidenceKind = Literal["clip", "keyframe", "boxes", "original"]
+"""original = the recording itself, where the clip had to be encoded again because browsers do not play it,
+such as H.265. Each incident that a camera saw has the others."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+NEEDED_EVIDENCE = frozenset[EvidenceKind]({"clip", "keyframe", "boxes"})
+"""Without these, the evidence of an incident is not complete."""
 EvidenceForm = Literal["original", "viewing"]
 """original = as it was cut from the recording and sealed; a clip is encoded again only where the recording
 could not be copied, and `boxes.json` says which (`clip.mode`). viewing = a copy made from an original to be

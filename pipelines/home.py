@@ -31,9 +31,9 @@ class Home:
     """A home folder.
 
     Attributes:
-        path: the folder. `ledger.db` is the record. `observations/` and `evidence/` can be rebuilt or
-            purged. `resume/` holds the checkpoints of interrupted analyses, `locks/` says which process
-            writes what.
+        path: the folder. `ledger.db` is the record, `notifications.db` says who was told of it.
+            `observations/` and `evidence/` can be rebuilt or purged. `resume/` holds the checkpoints of
+            interrupted analyses, `locks/` says which process writes what.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Home:
 
     @property
     def evidence(self) -> Path:
-        """Folder of clips, key frames and boxes."""
+        """Folder of clips, key frames, boxes and originals."""
         return self.path / _EVIDENCE
 
     def evidence_folder(self, incident: Incident) -> Path:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from incidents.evaluate_log import LOOK_BACK_US
+from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.locks import InUseError, Use
 from vision import observations
@@ -163,10 +165,12 @@ class Purge:
     Attributes:
         before: hours that ended by this time are removed, microseconds UTC.
         days: by camera and day.
+        kept: sentences about older hours that stay, because an analysis that has not ended needs them.
     """
 
     before: int
     days: tuple[PurgedDay, ...]
+    kept: tuple[str, ...] = ()
 
     @property
     def hours(self) -> int:
@@ -253,6 +257,8 @@ def purge_log(
 ) -> Purge:
     """Remove old hours of the log. The ledger, its coverage and the evidence stay as they are.
 
+    Hours that an analysis that has not ended still needs to record its incidents stay, and are said.
+
     Args:
         home: the home.
         older_than_days: age of an hour by the time of its footage; MIN_PURGE_AGE_DAYS to MAX_PURGE_AGE_DAYS.
@@ -262,6 +268,7 @@ def purge_log(
 
     Raises:
         InUseError: another process uses some of the hours. Then none is removed.
+        LedgerError: the ledger cannot be read.
         LazarettoError: as `choose_cameras`; the age is out of range; a file cannot be removed.
     """
     if not MIN_PURGE_AGE_DAYS <= older_than_days <= MAX_PURGE_AGE_DAYS:
@@ -272,6 +279,7 @@ def purge_log(
     names = choose_cameras(home, cameras)
     before = (_clock() if now is None else now) - older_than_days * DAY
     purged: list[PurgedDay] = []
+    kept: list[str] = []
     old = {
         name: found
         for name in names
@@ -279,11 +287,12 @@ def purge_log(
     }
     uses = [Use(name, "purge", found[0][0], found[-1][0] + HOUR, removes=True) for name, found in old.items()]
     with contextlib.nullcontext() if dry_run else home.lock(*uses):
+        needed = _needed_hours(home, {name: [hour for hour, _ in found] for name, found in old.items()})
         for name, found in old.items():
             sizes: dict[str, list[int]] = {}
             for hour, folder in found:
-                if not folder.is_dir():
-                    continue  # Another purge was faster.
+                if hour in needed.get(name, ()) or not folder.is_dir():
+                    continue  # Where the folder is gone, another purge was faster.
                 size = sum(path.stat().st_size for path in folder.iterdir())
                 if not dry_run:
                     upkeep.remove_hour(home.path, name, hour)
@@ -292,7 +301,35 @@ def purge_log(
     if not dry_run:
         for name in names:
             upkeep.clean_leftovers(home.path, name)
-    return Purge(before, tuple(purged))
+    for name, hours in needed.items():
+        number = "1 clock hour" if len(hours) == 1 else f"{len(hours)} clock hours"
+        kept.append(
+            f"{name}: {number} from {to_iso(min(hours))[:13]}Z on left as they are: an analysis that has not "
+            "ended needs them to record its incidents; the same analyze command continues it"
+        )
+    return Purge(before, tuple(purged), tuple(kept))
+
+
+def _needed_hours(home: Home, old: Mapping[str, Sequence[int]]) -> dict[str, frozenset[int]]:
+    """By camera, those of its hours that the rules will read when an analysis that has not ended goes on.
+
+    These are the hours of footage of which no run has evaluated the incidents, and those of the day before.
+    """
+    if not home.ledger.is_file():
+        return {}
+    needed: dict[str, frozenset[int]] = {}
+    with Ledger.open(home.ledger, create=False) as ledger:
+        for name, hours in old.items():
+            later = hours[-1] + HOUR + LOOK_BACK_US
+            segments = ledger.segments.not_evaluated(name, hours[0], later)
+            found = frozenset(
+                hour
+                for hour in hours
+                if any(item.start - LOOK_BACK_US < hour + HOUR and item.end > hour for item in segments)
+            )
+            if found:
+                needed[name] = found
+    return needed
 
 
 def _size(home: Home, names: Sequence[str]) -> int:

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import polars as pl
 
 from incidents.evaluate_log import ChunkResult, MarkedHours, Provenance, evaluate_log
-from incidents.evidence import ClipSource, Evidence, EvidenceError, write_evidence
+from incidents.evidence import ClipSource, Evidence, EvidenceError
 from incidents.ledger import Ledger
 from incidents.record import Incident, Status
-from incidents.rule_record import EVIDENCE_KINDS
 from incidents.rules.events import Event, EventType
 from incidents.rules.health import KIND as HEALTH
 from pipelines.home import Home
+from pipelines.incident_evidence import can_gain, clip_window, evidence_of, seal
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.parallel import map_threads
-from vision.roles import assign_roles
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
@@ -165,7 +163,7 @@ def _write_all_evidence(
     wanted = [
         incident
         for incident in sorted(incidents, key=lambda one: (one.start, one.id))
-        if incident.kind != HEALTH and incident.status is not Status.WITHDRAWN and _can_gain(incident)
+        if incident.kind != HEALTH and incident.status is not Status.WITHDRAWN and can_gain(incident)
     ]
     for first in range(0, len(wanted), EVIDENCE_AT_ONCE):
         some = wanted[first : first + EVIDENCE_AT_ONCE]
@@ -176,91 +174,17 @@ def _write_all_evidence(
             min(low for low, _ in spans) - SECOND,
             max(high for _, high in spans) + SECOND,
         )
-        write = partial(_write_evidence, home, facility, camera, seen, footage, stop)
+
+        def write(incident: Incident, seen: pl.DataFrame = seen) -> Evidence | EvidenceError:
+            stop.check()
+            return evidence_of(
+                home, facility, camera, seen, footage, incident, clip_window(incident, facility)
+            )
+
         # Threads write evidence; only this one touches the ledger.
         for incident, evidence in zip(some, map_threads(write, some), strict=True):
             if isinstance(evidence, EvidenceError):
                 result.faults.append(evidence)
             else:
-                result.faults += _seal(home, ledger, incident, evidence)
+                result.faults += seal(home, ledger, incident, evidence)
                 result.notices += [text for text in evidence.missing if text not in result.notices]
-
-
-def _can_gain(incident: Incident) -> bool:
-    """Whether evidence of it can be sealed: what a reviewer may have seen is never replaced."""
-    return incident.status is Status.NEW or len(incident.evidence) < len(EVIDENCE_KINDS)
-
-
-def clip_window(incident: Incident, facility: Facility) -> tuple[int, int]:
-    """The time that the evidence of an incident shows, microseconds UTC."""
-    limits = facility.rules.evidence
-    before, after, most = (round(s * SECOND) for s in (limits.before_s, limits.after_s, limits.max_s))
-    start = incident.start - before
-    return start, min(incident.end + after, start + most)
-
-
-def _write_evidence(
-    home: Home,
-    facility: Facility,
-    camera: Camera,
-    seen: pl.DataFrame,
-    footage: Sequence[ClipSource],
-    stop: Stop,
-    incident: Incident,
-) -> Evidence | EvidenceError:
-    """Write the clip, the key frame and the boxes of an incident; files that exist are kept.
-
-    Returns an EvidenceError instead of raising it, because it concerns this incident alone.
-    """
-    stop.check()
-    start, end = clip_window(incident, facility)
-    try:
-        return write_evidence(
-            home.evidence_folder(incident),
-            sources=footage,
-            window=(start, end),
-            observations=_people(seen, (start, end), facility, camera, incident),
-            camera=camera,
-            incident=incident,
-        )
-    except EvidenceError as error:
-        return error
-
-
-def _seal(home: Home, ledger: Ledger, incident: Incident, evidence: Evidence) -> list[EvidenceError]:
-    """Enter the digests of evidence. Files that a reviewer may have seen are never replaced.
-
-    Returns an error for each file that was there already, and is not as it was sealed then.
-    """
-    recorded = ledger.incidents.get(incident.id)
-    sealed = {item.kind for item in recorded.evidence}
-    digests = {item.path: item.sha256 for item in ledger.incidents.evidence_revisions(incident.id)}
-    faults = []
-    for item in evidence.files:
-        path = (evidence.folder / item.name).relative_to(home.path).as_posix()
-        if not evidence.new and digests.get(path, item.sha256) != item.sha256:
-            faults.append(
-                EvidenceError(
-                    f"{home.path / path}: expected the file as it was sealed, got one that was altered; it "
-                    "is not sealed again"
-                )
-            )
-        elif recorded.status is Status.NEW or item.kind not in sealed:
-            ledger.incidents.attach_evidence(
-                incident.id, item.kind, path, item.sha256, item.bytes, item.created
-            )
-    return faults
-
-
-def _people(
-    seen: pl.DataFrame, window: tuple[int, int], facility: Facility, camera: Camera, incident: Incident
-) -> pl.DataFrame:
-    """Observations in the window with roles; tracks of the incident have the roles recorded in it."""
-    moment = pl.col("t").dt.timestamp("us")
-    inside = seen.filter(moment.is_between(*window))
-    whole = seen.filter(pl.col("track").is_in(inside["track"].unique().implode()))
-    people = assign_roles(whole, camera, facility.rules.role_confidence).filter(moment.is_between(*window))
-    recorded = {int(track.id, 16): track.role for track in incident.tracks}
-    return people.with_columns(
-        role=pl.col("track").replace_strict(recorded, default=pl.col("role"), return_dtype=pl.String)
-    )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import pytest
 
 from tests.footage import number_of, write_video
 
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the command ffmpeg is not there")
+
 FPS, GOP = 25, 25
+PROBED = 10
+"""More frames than FFmpeg has read when a connection is open."""
 
 
 def clip(path: Path, codec: str = "h264", frames: int = 50, **options: object) -> Path:
@@ -35,8 +41,9 @@ def md5s(*source: object) -> list[str]:
 def connected(
     url: str, transport: str = "tcp", timeout_s: float = 3.0
 ) -> Iterator[av.container.InputContainer]:
-    """Connect as PyAV does."""
-    with av.open(url, options={"rtsp_transport": transport}, timeout=timeout_s) as container:
+    """Connect as PyAV does, without reading ahead a second to learn what SDP has told."""
+    options = {"rtsp_transport": transport, "analyzeduration": "1", "probesize": "32"}
+    with av.open(url, options=options, timeout=timeout_s) as container:
         yield container
 
 

@@ -22,9 +22,10 @@ NUMBER, POINT, POLYGON = "number", "`[x, y]`", "`[[x, y], ...]`"
 HEAD = """\
 # Facility file: reference
 
-Every field of a facility file (YAML). `lazaretto zones check FILE` reads a file and names each mistake with
-its line; `lazaretto facility init FILE` begins one; [engineer](engineer.md) explains how it is used. A field
-without a default has to be given. An example is [`data/facility.yaml`](../data/facility.yaml).
+Every field of a facility file (YAML). `lazaretto zones check FILE` reads a file and names the first mistake
+with its line, and how many more there are; `lazaretto facility init FILE` begins one;
+[engineer](engineer.md) explains how it is used. A field without a default has to be given. An example is
+[`data/facility.yaml`](../data/facility.yaml).
 
 Points are `[x, y]` as shares of the picture: `[0, 0]` is its upper left corner, `[1, 1]` its lower right. A
 decimal point, never a comma. A polygon is a list of at least three points:
@@ -96,9 +97,16 @@ schedules:
 
 def page() -> str:
     """The whole page, Markdown."""
-    from zones.calibration.spec import CalibrationPoint, CalibrationSpec
+    from zones.calibration.spec import (
+        CalibrationPoint,
+        CalibrationSpec,
+        MeasuredLength,
+        RectangleSpec,
+        WalkingSpec,
+    )
     from zones.camera import LINE_TYPES, Camera, Direction, Line, Pair, Place, Role, Rule, Zone, ZoneType
     from zones.facility import Facility, Identity
+    from zones.schedule import Window
 
     lines = set(LINE_TYPES)
     types = [
@@ -122,9 +130,13 @@ def page() -> str:
         "## Types of zones and lines\n\n"
         + _table(["type", "what it stands for", "of", "roles that are denied"], types),
         RULES + "\n" + _fields(Rule),
-        SCHEDULES,
+        SCHEDULES + "\nA window:\n\n" + _fields(Window),
         "## Calibration\n\n" + _fields(CalibrationSpec),
-        "A point:\n\n" + _fields(CalibrationPoint),
+        "A calibration point, of `points` or `check`:\n\n" + _fields(CalibrationPoint),
+        "`rectangle`:\n\n" + _fields(RectangleSpec),
+        "A measured length, of `check` of a rectangle:\n\n" + _fields(MeasuredLength),
+        "`walking`, which `lazaretto calibrate walking` writes; to be written anew, not edited:\n\n"
+        + _fields(WalkingSpec),
         "## Thresholds\n\n`rules` of the file: the rows of [defaults](defaults.md) that begin so.\n",
     ]
     return "\n".join(parts)
@@ -177,9 +189,10 @@ def _form(kind: Any) -> str:
         return " or ".join(dict.fromkeys(map(_form, inner)))
     if origin is tuple:
         of = _form(inner[0])
+        inner_is_point = of == NUMBER and len(inner) == 2
         if Ellipsis in inner:
             return POLYGON if of == POINT else f"list: {of}"
-        return POINT if of == NUMBER else f"`[{', '.join([of.strip('`')] * len(inner))}]`"
+        return POINT if inner_is_point else f"`[{', '.join([of.strip('`')] * len(inner))}]`"
     if origin is dict:
         return "names with lists of windows"
     if inner and hasattr(kind, "__metadata__"):

@@ -16,6 +16,9 @@ SECOND = 1_000_000
 SEGMENT = 60 * SECOND
 """Microseconds of stream time that are analysed and written as one unit: the most analysis that a kill can
 cost. Segments begin at whole minutes, and a segment divides the hour."""
+SAMPLING_TOLERANCE_US = 5_000
+"""A frame this much too early is still sampled, microseconds: containers round times to milliseconds, and the
+fitted clock of a live stream moves by more. Project default (docs/defaults.md)."""
 DUE_SHARE = 0.9
 """Share of its interval after which a periodic reading (face, clothes, embedding) is due. At 3.5 analysed
 frames/s, a strict half second would halve a rate of 2 Hz. Project default (docs/defaults.md)."""

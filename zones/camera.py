@@ -294,6 +294,11 @@ class Camera(Model):
         title="Source",
         description="File or stream URL; credentials only as ${NAME} from the environment.",
     )
+    substream: Annotated[str, AfterValidator(_check_source)] | None = Field(
+        default=None,
+        title="Substream",
+        description="URL of a smaller stream of the same picture, in which people are found; as `source`.",
+    )
     aspect_ratio: AspectRatio | None = Field(
         default=None,
         title="Aspect ratio",

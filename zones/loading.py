@@ -38,8 +38,10 @@ class Document:
         return self.lines[loc]
 
 
-def read_document(text: str, name: str) -> Document:
+def read_document(text: str, name: str, what: str = "a facility", key: str = "facility") -> Document:
     """Parse YAML 1.2 text whose top level is a mapping; raises FacilityError with the line of a fault.
+
+    `what` the text describes, and a `key` that its top level has, are for the message.
 
     The tree of nodes is read instead of the objects that a YAML constructor builds: every node has its line,
     and no tag can create anything but text, numbers, lists and mappings. Dates stay text.
@@ -48,7 +50,7 @@ def read_document(text: str, name: str) -> Document:
     try:
         root = YAML(typ="rt").compose(text)
         if root is None:
-            fault = Fault("a facility in YAML", "an empty file", FaultCode.MISSING)
+            fault = Fault(f"{what} in YAML", "an empty file", FaultCode.MISSING)
             raise FacilityError(fault, file=name)
         reader = _Reader(name)
         data = reader.value(root, ())
@@ -59,7 +61,7 @@ def read_document(text: str, name: str) -> Document:
         raise FacilityError(fault, file=name, line=broken_line) from error
     if not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else "a single value"
-        fault = Fault("a mapping with the key 'facility'", kind, FaultCode.WRONG_TYPE)
+        fault = Fault(f"a mapping with the key {key!r}", kind, FaultCode.WRONG_TYPE)
         raise FacilityError(fault, file=name, line=reader.lines[()])
     return Document(data, reader.lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -156,10 +157,7 @@ def analyze(
     if as_json:
         print_json(report.to_payload().to_dict())
     else:
-        _print_report(report)
-        networks = models_of(bundle)
-        if any(named_form(model) for model in networks.values()):
-            print_note(f"Networks: {models_text(networks)}")
+        _print_report(report, models_of(bundle))
     # Those about the sources were shown before the analysis.
     for message in (*report.warnings[len(opened.warnings) :], *report.faults):
         warn(message)
@@ -192,22 +190,22 @@ def _announce(opened: OpenedFootage, facility: Facility, as_json: bool) -> None:
         warn(warning)
 
 
-def _print_report(report: AnalysisReport) -> None:
-    console = Console()
-    if report.any_footage:  # An empty table of violations would say that there were none.
-        print_incidents(report.incidents, report.footage_ends)
-        print_watched([item.watch for item in report.cameras])
-    if report.cameras:
-        console.print(coverage_table(report.cameras))
+def _print_report(report: AnalysisReport, networks: Mapping[str, Mapping[str, str]]) -> None:
+    if not report.any_footage:
+        return  # An empty table of violations would say that there were none.
+    print_incidents(report.incidents, report.footage_ends)
+    print_watched([item.watch for item in report.cameras])
+    Console().print(coverage_table(report.cameras))
     for item in report.cameras:
         for notice in item.watch.notices:
             print_note(notice)
-        if item.result.already:
-            print_note(
-                f"camera {item.result.camera.id}: {item.result.already} of {item.result.sources} sources "
-                "were analysed before"
-            )
+        if already := item.result.already:
+            sources = "1 source" if item.result.sources == 1 else f"{item.result.sources} sources"
+            verb = "was" if already == 1 else "were"
+            print_note(f"camera {item.result.camera.id}: {already} of {sources} {verb} analysed before")
     home = Home(report.home)
     print_line(f"Clips, key frames and boxes: {home.evidence}")
     print_line(f"One incident in full: lazaretto incidents show ID --home {home.path}")
     print_note(report.role_source)
+    if any(named_form(model) for model in networks.values()):
+        print_note(f"Networks: {models_text(networks)}")

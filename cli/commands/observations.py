@@ -70,12 +70,24 @@ def purge(
     camera: CamerasOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Remove old hours of the log. Incidents, coverage and clips stay."""
+    """Remove old hours of the log. Incidents, coverage, counts and clips stay.
+
+    So do hours that an analysis that has not ended needs, until its command has continued it.
+    """
     done = purge_log(Home.choose(home), older_than, camera, dry_run)
     verb = "would be removed" if dry_run else "removed"
     for day in done.days:
-        print(f"{day.camera} {day.day} (UTC): {day.hours} hours, {day.bytes:,} bytes {verb}")
-    print(f"{done.hours} hours from before {to_iso(done.before)[:19]}Z {verb}; the ledger keeps everything")
+        print(f"{day.camera} {day.day} (UTC): {_hours(day.hours)}, {day.bytes:,} bytes {verb}")
+    for sentence in done.kept:
+        print(sentence)
+    print(
+        f"{_hours(done.hours)} from before {to_iso(done.before)[:19]}Z {verb}; incidents, coverage, counts "
+        "and clips stay"
+    )
+
+
+def _hours(number: int) -> str:
+    return "1 hour" if number == 1 else f"{number} hours"
 
 
 @app.command()

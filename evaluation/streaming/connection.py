@@ -31,6 +31,11 @@ class Connection:
         self._feeding: asyncio.Task[None] | None = None
         self._heard_at = time.monotonic()
 
+    @property
+    def dropped(self) -> int:
+        """Pictures that were left out because the client did not read."""
+        return self._sender.dropped if self._sender else 0
+
     def close(self) -> None:
         """End it at once, without a word."""
         self._writer.transport.abort()
@@ -45,7 +50,7 @@ class Connection:
             pass  # the client went, or speaks another language: its connection ends here
         finally:
             watching.cancel()
-            self._end_session()
+            self._end_session(lingers=True)
             self._writer.close()
 
     async def _watch(self) -> None:
@@ -79,7 +84,9 @@ class Connection:
     async def _answer(self, request: Request) -> bool:
         mount = self._find(request)
         if mount is None:
-            self._writer.write(response(404, request, {}))
+            asks_server = request.url == "*" and request.method == "OPTIONS"
+            status, headers = (200, {"Public": _METHODS}) if asks_server else (404, {})
+            self._writer.write(response(status, request, headers))
             return True
         faults = mount.faults
         if faults.close_at_once or faults.silent:
@@ -206,11 +213,15 @@ class Connection:
             self._feeding.cancel()
             self._feeding = None
 
-    def _end_session(self) -> None:
-        if self._mount is None or not self._session:
+    def _end_session(self, lingers: bool = False) -> None:
+        mount = self._mount
+        if mount is None or not self._session:
             return
         self._pause()
-        self._mount.clients.remove(self)
+        if lingers and mount.options.linger_s > 0:
+            asyncio.get_running_loop().call_later(mount.options.linger_s, mount.clients.remove, self)
+        else:
+            mount.clients.remove(self)
         self._session = ""
         if self._sender is not None:
             self._sender.carrier.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Feed:
     Attributes:
         receivers: who is given the pictures.
         late_s: by how many seconds the latest picture was late, at most; a server that is overloaded.
-        latest: the last picture that was due; None before the first.
+        sent: the last 10,000 pictures that were due.
         stamp: RTP timestamp of the next picture.
     """
 
@@ -65,17 +66,20 @@ class Feed:
         *,
         pace: float = 1.0,
         loop: bool = True,
+        start_s: float = 0.0,
         first_stamp: int | None = None,
     ) -> None:
         """Prepare; `run` begins. See `RtspServer.mount` for the arguments."""
         self._clips, self._switched = tuple(clips), False
         self._faults, self._clock, self._pace, self._loop = faults, clock, pace, loop
         self._shift = secrets.randbits(32) if first_stamp is None else first_stamp
+        self._start = round(start_s * CLOCK_HZ)
         self.receivers: list[Receiver] = []
         self.late_s = 0.0
-        self.latest: Sent | None = None
+        self.sent: deque[Sent] = deque(maxlen=10_000)
         self.stamp = self._shift % 2**32
         self.playing = self._clips[0]
+        self._last_key: Picture | None = None
 
     def switch(self, clips: Sequence[Clip]) -> None:
         """Go on with other files at the next picture; timestamps go on."""
@@ -84,21 +88,25 @@ class Feed:
     async def run(self) -> None:
         """Give the pictures until cancelled, or until the end where the feed does not loop."""
         loop = asyncio.get_running_loop()
-        began, epoch, origin = loop.time(), self._clock.now(), 0
+        began, epoch, origin = loop.time(), self._clock.now(), -1
         key: Picture | None = None  # the picture that a frozen camera repeats
         rate = self._faults.delivery_rate * self._pace
         for offset, clip, picture in self._pictures():
             position = offset + picture.due
+            if origin < 0:
+                origin = position
+                self._shift -= round(position / self._pace)
             while True:
+                due_s = (position - origin) / CLOCK_HZ / rate
+                wait_s = began + due_s - loop.time()
+                if wait_s <= 0:
+                    break
                 if (now_rate := self._faults.delivery_rate * self._pace) != rate:
                     # What is already due stays so; only what follows comes at the new rate.
                     passed = loop.time() - began
                     began, epoch = began + passed, epoch + round(passed * 1e6)
                     origin, rate = origin + round(passed * rate * CLOCK_HZ), now_rate
-                due_s = (position - origin) / CLOCK_HZ / rate
-                wait_s = began + due_s - loop.time()
-                if wait_s <= 0:
-                    break
+                    continue
                 await asyncio.sleep(min(wait_s, _LOOK_S))
             self.late_s = max(self.late_s, -wait_s)
             if picture.key and not self._faults.frozen:
@@ -114,16 +122,18 @@ class Feed:
         for receiver in tuple(self.receivers):
             receiver.ended()
 
-    _last_key: Picture | None = None
-
     def _pictures(self) -> Iterator[tuple[int, Clip, Picture]]:
         """Clip after clip, with the ticks at which each begins."""
-        offset = 0
+        offset, started = 0, False
         while True:
             self._switched = False
             for clip in self._clips:
                 self.playing = clip
                 for picture in clip.pictures:
+                    if not started:
+                        started = picture.key and offset + picture.due >= self._start
+                        if not started:
+                            continue
                     yield offset, clip, picture
                     if self._switched:
                         break
@@ -145,7 +155,7 @@ class Feed:
         return self.stamp
 
     def _give(self, picture: Picture, sent: Sent) -> None:
-        self.latest = sent
+        self.sent.append(sent)
         faults = self._faults
         if faults.silent or faults.no_packets:
             return

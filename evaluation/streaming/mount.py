@@ -28,10 +28,12 @@ class Options:
         live: whether all clients see the same moment, as at a camera, and begin at its next key frame.
             Otherwise each sees the files from their beginning.
         loop: whether the files are repeated for ever; else the session says goodbye (RTCP BYE) at the end.
+        start_s: where in the files it begins, in seconds; with the next key frame from there.
         login: who may see it; None = everybody.
         sessions: how many clients it serves at once.
         full: how it answers one more client.
         sets_in_sdp, sets_in_band: where the parameter sets stand.
+        linger_s: how long a session whose connection broke without a TEARDOWN counts as one.
         session_timeout_s: silence of a client after which its session ends.
         reports_s: seconds between two sender reports.
         first_report_s: seconds from PLAY to the first sender report.
@@ -41,11 +43,13 @@ class Options:
     pace: float = 1.0
     live: bool = True
     loop: bool = True
+    start_s: float = 0.0
     login: Login | None = None
     sessions: int = 1000
     full: Full = 453
     sets_in_sdp: bool = True
     sets_in_band: bool = True
+    linger_s: float = 0.0
     session_timeout_s: float = 60.0
     reports_s: float = 5.0
     first_report_s: float = 0.0
@@ -64,6 +68,10 @@ class Asked:
 class Client(Protocol):
     """A connection that plays."""
 
+    @property
+    def dropped(self) -> int:
+        """Pictures that were left out because it did not read."""
+
     def close(self) -> None:
         """End it at once, without a word."""
 
@@ -77,7 +85,7 @@ class Mount:
         options: how it behaves while it is well.
         faults: what is wrong with it; may be changed at any time.
         asked: the latest 1,000 requests.
-        clients: connections with a session.
+        clients: connections with a session, and those of sessions that linger.
     """
 
     path: str
@@ -99,7 +107,13 @@ class Mount:
     def _feed(self) -> Feed:
         options = self.options
         feed = Feed(
-            self.media, self.faults, self.clock, pace=options.pace, loop=options.loop, first_stamp=self._base
+            self.media,
+            self.faults,
+            self.clock,
+            pace=options.pace,
+            loop=options.loop,
+            start_s=options.start_s,
+            first_stamp=self._base,
         )
         self._feeds.append(feed)
         return feed
@@ -107,7 +121,12 @@ class Mount:
     @property
     def latest(self) -> Sent | None:
         """What was due last of the stream that all clients share; None before the first picture."""
-        return self._shared.latest
+        return self._shared.sent[-1] if self._shared.sent else None
+
+    @property
+    def sent(self) -> tuple[Sent, ...]:
+        """The last 10,000 pictures of the stream that all clients share: which timestamp was due when."""
+        return tuple(self._shared.sent)
 
     @property
     def playing(self) -> Path:
@@ -162,8 +181,14 @@ class Mount:
     def _run(self, feed: Feed) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(feed.run())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            task.get_loop().call_exception_handler({"message": f"{self.path} ended", "exception": error})
+            self._close_clients()
 
     @property
     def stamp(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,6 +40,7 @@ class RtspServer:
         self._listening: asyncio.Server | None = None
         self._thread: LoopThread | None = None
         self._connections: set[Connection] = set()
+        self._scripts: list[Future[None]] = []
         self._serving: set[asyncio.Task[Any]] = set()
 
     def mount(self, path: str, media: Path | Sequence[Path], **options: Any) -> Mount:
@@ -114,7 +116,7 @@ class RtspServer:
         """
         assert self._thread is not None, "start the server first"
         work = self._follow(sorted(steps, key=lambda step: step[0]))
-        asyncio.run_coroutine_threadsafe(work, self._thread.loop)
+        self._scripts.append(asyncio.run_coroutine_threadsafe(work, self._thread.loop))
 
     async def _follow(self, steps: Sequence[tuple[float, Callable[[], object]]]) -> None:
         began = self.clock.now()
@@ -124,11 +126,18 @@ class RtspServer:
             call()
 
     def stop(self) -> None:
-        """Close all connections and end the thread; a second call does nothing."""
+        """Close all connections and end the thread; a second call does nothing.
+
+        Raises:
+            Exception: what a step of a script raised.
+        """
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.call(self._close())
             thread.end()
+        for script in self._scripts:
+            if not script.cancelled():
+                script.result()
 
     async def _close(self) -> None:
         assert self._listening is not None

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from incidents.evidence.clips import ClipInfo
+from incidents.evidence.originals import OriginalInfo
 from vision.frames import SECOND, to_iso
 
 SCHEMA_VERSION = 1
@@ -59,6 +60,9 @@ class BoxesFile(_Model):
     keyframe: KeyFrame
     clip: ClipInfo
     frames: list[Picture] = Field(description="Analysed pictures with at least one person.")
+    original: OriginalInfo | None = Field(
+        default=None, description="The recording itself, where the clip was encoded from it; else left out."
+    )
 
     def to_json(self) -> bytes:
         """The content of the file; roles and mask states that are not known are left out."""
@@ -67,7 +71,11 @@ class BoxesFile(_Model):
 
 
 def boxes_of(
-    observations: pl.DataFrame, clip: ClipInfo, window: tuple[int, int], keyframe: KeyFrame
+    observations: pl.DataFrame,
+    clip: ClipInfo,
+    window: tuple[int, int],
+    keyframe: KeyFrame,
+    original: OriginalInfo | None = None,
 ) -> BoxesFile:
     """The people in a clip.
 
@@ -76,6 +84,7 @@ def boxes_of(
         clip: the clip.
         window: the time that the clip was asked for, microseconds UTC.
         keyframe: the key frame of the incident.
+        original: the recording beside the clip, or None.
     """
     moment = pl.col("t").dt.timestamp("us")
     rows = observations.filter((moment >= clip.start_us) & (moment < clip.end_us)).sort("t", "track")
@@ -92,6 +101,7 @@ def boxes_of(
             known["mask"] = max(masks, key=lambda state: masks[state])
         person = PersonBox(track=f"{row['track']:016x}", box=(x1, y1, x2, y2), **known)
         frames.setdefault(row["t"], []).append(person)
+    beside = {} if original is None else {"original": original}
     return BoxesFile(
         schema=SCHEMA_VERSION,
         start=to_iso(clip.start_us),
@@ -103,4 +113,5 @@ def boxes_of(
         frames=[
             Picture(t=round((t - clip.start_us) / SECOND, 4), people=people) for t, people in frames.items()
         ],
+        **beside,
     )

@@ -1,6 +1,7 @@
 """The evidence of an incident: clip, key frame and boxes, written together or not at all.
 
     <folder>/clip.mp4  keyframe.jpg  boxes.json      and, where a longer clip was cut later, <folder>/2/...
+             original.mp4, where the recording does not play in browsers, so that the clip was encoded
 
 The files are made in a temporary folder, flushed to the disk, and the folder is renamed in one step. They
 are never overwritten, since the ledger may hold their digests already.
@@ -22,9 +23,11 @@ from pathlib import Path
 import polars as pl
 
 from incidents.evidence.boxes import BoxesFile, KeyFrame, boxes_of
-from incidents.evidence.clips import ClipInfo, EvidenceError, Picture, cut_clip
+from incidents.evidence.clips import ClipInfo, EvidenceError, cut_clip
+from incidents.evidence.encoding import Picture
 from incidents.evidence.footage import ClipSource
 from incidents.evidence.keyframe import Outline, Person, draw, to_jpeg
+from incidents.evidence.originals import cut_original
 from incidents.files import sync_folder
 from incidents.local_time import local_iso
 from incidents.record import Incident
@@ -47,7 +50,12 @@ __all__ = [
     "write_evidence",
 ]
 
-NAMES: dict[EvidenceKind, str] = {"clip": "clip.mp4", "keyframe": "keyframe.jpg", "boxes": "boxes.json"}
+NAMES: dict[EvidenceKind, str] = {
+    "clip": "clip.mp4",
+    "keyframe": "keyframe.jpg",
+    "boxes": "boxes.json",
+    "original": "original.mp4",
+}
 """Kind of evidence -> file name."""
 SHORT_BY = SECOND
 """A clip that ends this much before it should is cut again, in case there is more footage now."""
@@ -59,7 +67,7 @@ class EvidenceFile:
     """One file of evidence.
 
     Attributes:
-        kind: clip, keyframe or boxes.
+        kind: clip, keyframe, boxes or original.
         name: relative to the folder of the evidence, with forward slashes.
         sha256: of the file, 64 hexadecimal digits.
         bytes: length of the file.
@@ -82,7 +90,7 @@ class Evidence:
         window: the time that was asked for, microseconds UTC.
         clip: what the clip is.
         keyframe_t: stream time of the key frame, microseconds UTC.
-        files: clip, key frame and boxes.
+        files: clip, key frame and boxes, and the original where there is one.
         missing: of evidence just written, a sentence for each recording of that time that is gone or was
             replaced; the clip was cut from the others.
         new: whether it was written just now.
@@ -135,11 +143,15 @@ def write_evidence(
             if old is not None and old.window == window and old.clip.sha256 == clip.sha256:
                 return old
             picture = key_frame(cut.picture, observations, camera, incident)
-            boxes = boxes_of(observations, clip, window, KeyFrame(t=cut.picture.t, sha256=_digest(picture)))
+            original = None
+            if clip.mode == "encoded":
+                original = cut_original(sources, *window, temporary / NAMES["original"])
+            shown = KeyFrame(t=cut.picture.t, sha256=_digest(picture))
+            boxes = boxes_of(observations, clip, window, shown, original)
             (temporary / NAMES["keyframe"]).write_bytes(picture)
             (temporary / NAMES["boxes"]).write_bytes(boxes.to_json())
-            for name in NAMES.values():
-                _flush(temporary / name)
+            for path in temporary.iterdir():
+                _flush(path)
             sync_folder(temporary)
             temporary.rename(final)
             sync_folder(final.parent)
@@ -161,10 +173,14 @@ def read_evidence(folder: Path) -> Evidence | None:
             about = BoxesFile.model_validate_json((place / NAMES["boxes"]).read_bytes())
             clip = about.clip
             files = tuple(
-                _file(kind, place / name, "" if number == 1 else f"{number}/") for kind, name in NAMES.items()
+                _file(kind, place / name, "" if number == 1 else f"{number}/")
+                for kind, name in NAMES.items()
+                if kind != "original" or about.original is not None
             )
             found = Evidence(folder, about.window, clip, about.keyframe.t, files)
             sealed = {"clip": clip.sha256, "keyframe": about.keyframe.sha256}
+            if about.original is not None:
+                sealed["original"] = about.original.sha256
         except (OSError, ValueError):
             # Not there, or not what was written: an older revision, or new evidence, takes its place.
             continue

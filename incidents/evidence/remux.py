@@ -1,4 +1,4 @@
-"""Selects the packets of an H.264 recording that make a clip, so that a clip needs no decoding."""
+"""Selects the packets of a recording that make a clip, so that a clip needs no decoding."""
 
 from __future__ import annotations
 
@@ -56,22 +56,37 @@ class Packets:
 
 @contextmanager
 def packets_between(
-    path: Path, source_start: int, fps: float | None, start: int, end: int, longest_lead: int
+    path: Path,
+    source_start: int,
+    fps: float | None,
+    start: int,
+    end: int,
+    longest_lead: int,
+    playable: bool = True,
 ) -> Iterator[Packets | None]:
     """The packets that show [start, end] (microseconds UTC), from the last key frame before `start`.
 
     The file is open as long as the context lasts.
 
+    Args:
+        path: a video file.
+        source_start: stream time of its first picture, microseconds UTC.
+        fps: rate that replaces its timestamps, or None.
+        start: of the window.
+        end: of the window.
+        longest_lead: how much earlier the first packet may be, microseconds.
+        playable: whether browsers must play the packets.
+
     Yields:
-        None where a copy would not play: the video is not H.264 in 4:2:0 with 8 bits, times or parameter sets
-        are missing or change, no IDR picture lies at most `longest_lead` before `start`, or the window holds
-        no picture.
+        None where times are missing, no key frame lies at most `longest_lead` before `start`, or the window
+        holds no picture. If they must be playable, also where the video is not H.264 in 4:2:0 with 8 bits,
+        parameter sets are missing or change, or the key frame is no IDR picture.
 
     Raises:
         SourceError: the file cannot be opened.
     """
     with ExitStack() as stack:
-        yield _picked(stack, path, source_start, fps, max(start, source_start), end, longest_lead)
+        yield _picked(stack, path, source_start, fps, max(start, source_start), end, longest_lead, playable)
 
 
 def _picked(
@@ -82,13 +97,15 @@ def _picked(
     start: int,
     end: int,
     longest_lead: int,
+    playable: bool,
 ) -> Packets | None:
     if path.is_dir() or not path.is_file():
         return None
     container, stream = stack.enter_context(open_video(path))
     timeline = timeline_of(path, container, stream, source_start, fps)
     context = stream.codec_context
-    if context.name != "h264" or context.pix_fmt not in COPYABLE_PIXEL_FORMATS or timeline.by_dts:
+    plays = context.name == "h264" and context.pix_fmt in COPYABLE_PIXEL_FORMATS
+    if timeline.by_dts or (playable and not plays):
         return None
     first_index = timeline.first_index(start) if fps is not None else 0
     wanted = timeline.at(start - source_start) if fps is None else stamp_of_index(path, first_index)
@@ -97,7 +114,7 @@ def _picked(
     if not seek_before(container, stream, timeline, wanted, keys=1):
         container, stream = stack.enter_context(open_video(path))
     group = _gather(container, stream, timeline, wanted, first_index, end)
-    if not group or not _self_contained(group, context.extradata or b""):
+    if not group or (playable and not _self_contained(group, context.extradata or b"")):
         return None
     return _timed(stream, group, timeline, wanted, first_index, (start, end), longest_lead)
 

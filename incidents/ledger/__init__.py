@@ -5,6 +5,7 @@ from incidents.ledger.facilities import CameraEntry
 from incidents.ledger.file import LedgerError, now
 from incidents.ledger.history import HistoryEntry
 from incidents.ledger.ledger import Ledger
+from incidents.ledger.maintenance import Maintenance
 from incidents.ledger.publications import Publication
 from incidents.ledger.recordings import Recording
 from incidents.ledger.runs import Run
@@ -17,6 +18,7 @@ __all__ = [
     "HistoryEntry",
     "Ledger",
     "LedgerError",
+    "Maintenance",
     "Publication",
     "Recording",
     "Run",

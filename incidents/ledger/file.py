@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,21 +44,21 @@ class LedgerFile:
         clock: returns the time of recording, microseconds UTC.
     """
 
-    def __init__(self, path: Path, create: bool, clock: Callable[[], int]) -> None:
+    def __init__(self, path: Path, create: bool, clock: Callable[[], int], read_only: bool = False) -> None:
         """Open, and bring the schema up to date; see `incidents.ledger.Ledger.open`."""
         self.path, self.clock = path, clock
         try:
             _prepare_folder(path, create)
-            read_only = path.exists() and not _can_write(path)
+            read_only = read_only or (path.exists() and not can_write(path))
         except OSError as error:
             raise LedgerError(
                 f"{path}: expected a ledger that can be read, got: {error.strerror or error}"
             ) from error
         with translated(path):
             if not read_only:
-                self.db = Database(_connect(path, f"mode={'rwc' if create else 'rw'}"))
+                self.db = Database(connect(path, f"mode={'rwc' if create else 'rw'}"))
             else:
-                self.db = Database(_connect_to_read(path))
+                self.db = Database(connect_to_read(path))
             try:
                 self._prepare(create, read_only)
             except BaseException:
@@ -180,18 +181,24 @@ class LedgerFile:
                 time.sleep(0.01)
 
 
-def _can_write(path: Path) -> bool:
-    """Whether this process may write a ledger, which needs files beside it too (`-wal`, `-shm`)."""
+def can_write(path: Path) -> bool:
+    """Whether this process may write a ledger, which needs files beside it too (`-wal`, `-shm`).
+
+    One that no user has the right to write, as in a backup, is not written by the administrator either.
+    """
+    if not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        return False
     effective = os.access in os.supports_effective_ids
-    # The administrator (root) is refused by a read-only file system alone.
+    # Where another user has the right, the administrator (root) is refused by a read-only file system alone.
     return all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.parent))
 
 
-def _connect(path: Path, options: str) -> sqlite3.Connection:
+def connect(path: Path, options: str) -> sqlite3.Connection:
+    """Connect to a database with options of SQLite's URI, such as `mode=rw`."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=BUSY_S)
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path) -> sqlite3.Connection:
     """Connect to a ledger that cannot be written, without writing anything.
 
     In WAL mode, SQLite needs the shared-memory file `-shm` beside the ledger. While another process has the
@@ -200,7 +207,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     (https://www.sqlite.org/wal.html, "Read-Only Databases"). Where changes are left in it, as a kill leaves
     them, a copy of both files is read.
     """
-    connection = _connect(path, "mode=ro")
+    connection = connect(path, "mode=ro")
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
         return connection
@@ -211,7 +218,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return _copy_in_memory(path, log)
-    return _connect(path, "mode=ro&immutable=1")
+    return connect(path, "mode=ro&immutable=1")
 
 
 def _copy_in_memory(path: Path, log: Path) -> sqlite3.Connection:
@@ -226,7 +233,7 @@ def _copy_in_memory(path: Path, log: Path) -> sqlite3.Connection:
             copy = Path(folder) / path.name
             for source in (path, log):
                 shutil.copyfile(source, copy.with_name(source.name))
-            with closing(_connect(copy, "mode=rw")) as whole:
+            with closing(connect(copy, "mode=rw")) as whole:
                 whole.backup(memory)
     except OSError as error:
         memory.close()

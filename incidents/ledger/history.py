@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -71,17 +71,35 @@ class HistoryTable:
         rows = self._file.rows(
             "SELECT * FROM incident_history WHERE incident = :id ORDER BY id", {"id": incident_id}
         )
-        return tuple(
-            HistoryEntry(
-                **{
-                    **row,
-                    "from_status": Status(row["from_status"]) if row["from_status"] else None,
-                    "to_status": Status(row["to_status"]) if row["to_status"] else None,
-                    "detail": _detail(row["event"], row["detail"]),
-                }
-            )
-            for row in rows
+        return tuple(_entry(row) for row in rows)
+
+    def after(self, entry: int, limit: int) -> tuple[HistoryEntry, ...]:
+        """The entries of all incidents whose id is larger than `entry`, oldest first, at most `limit`.
+
+        Writers take turns, so an entry never appears below one that was read: what acts on incidents can
+        follow the history by the id of the last entry that it has dealt with.
+        """
+        rows = self._file.rows(
+            "SELECT * FROM incident_history WHERE id > :entry ORDER BY id LIMIT :limit",
+            {"entry": entry, "limit": limit},
         )
+        return tuple(_entry(row) for row in rows)
+
+    def last_until(self, at: int | None = None) -> tuple[int, int]:
+        """Id and time of the last entry, of those recorded up to `at` (microseconds UTC; None = of all).
+
+        (0, 0) where there is none.
+        """
+        row = self._file.row(
+            "SELECT id, at FROM incident_history WHERE :at IS NULL OR at <= :at ORDER BY id DESC LIMIT 1",
+            {"at": at},
+        )
+        return (0, 0) if row is None else (row["id"], row["at"])
+
+    def time_of(self, entry: int) -> int | None:
+        """When an entry was recorded, microseconds UTC; None = there is no such entry."""
+        row = self._file.row("SELECT at FROM incident_history WHERE id = :entry", {"entry": entry})
+        return None if row is None else row["at"]
 
     def last_rule_record(self, incident_id: str) -> str | None:
         """The rule record that was entered last for an incident, as JSON text; None = no entry."""
@@ -158,6 +176,17 @@ class HistoryTable:
 
 def _without_coverage(record: RuleRecord) -> RuleRecord:
     return record.model_copy(update={"coverage_share": None})
+
+
+def _entry(row: dict[str, Any]) -> HistoryEntry:
+    return HistoryEntry(
+        **{
+            **row,
+            "from_status": Status(row["from_status"]) if row["from_status"] else None,
+            "to_status": Status(row["to_status"]) if row["to_status"] else None,
+            "detail": _detail(row["event"], row["detail"]),
+        }
+    )
 
 
 _EVIDENCE = TypeAdapter(Evidence)

@@ -90,6 +90,18 @@ class IncidentTable:
             full = self.resolve(incident_id)
             return self._incidents(self._file.rows("SELECT * FROM incidents WHERE id = :id", {"id": full}))[0]
 
+    def undecided(self, facility: str) -> int:
+        """How many suspected violations of a facility (by its code) no person has decided on.
+
+        Faults of cameras are not among them.
+        """
+        row = self._file.row(
+            "SELECT count(*) AS count FROM incidents WHERE status IN (:new, :in_review) "
+            "AND facility = :facility AND kind <> 'camera_health'",
+            {"new": Status.NEW.value, "in_review": Status.IN_REVIEW.value, "facility": facility},
+        )
+        return 0 if row is None else int(row["count"])
+
     def resolve(self, incident_id: str) -> str:
         """The full id for an id or its first digits.
 
@@ -175,7 +187,7 @@ class IncidentTable:
 
         Args:
             incident_id: the full id, or its first digits.
-            kind: clip, keyframe or boxes.
+            kind: clip, keyframe, boxes or original.
             path: relative to the home folder.
             sha256: of the file, 64 hexadecimal digits.
             bytes: length of the file.

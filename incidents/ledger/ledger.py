@@ -19,6 +19,7 @@ from incidents.ledger.file import LedgerFile, now
 from incidents.ledger.history import HistoryTable
 from incidents.ledger.hours import HourTable
 from incidents.ledger.incidents import IncidentTable
+from incidents.ledger.maintenance import MaintenanceTable
 from incidents.ledger.publications import PublicationTable
 from incidents.ledger.recordings import RecordingTable
 from incidents.ledger.runs import RunTable
@@ -39,7 +40,9 @@ class Ledger:
         recordings: which file recorded a camera when.
         unread: recordings that were given, and could not be read.
         coverage: what each camera was doing in every second.
+        maintenance: when cameras will be away, announced beforehand.
         hours: what each camera watched in each clock hour, and what could have been judged.
+        history: what happened to incidents; it only grows.
         incidents: incidents with their evidence and history.
         workflow: the review of incidents.
         exposures: the exposure log.
@@ -52,18 +55,21 @@ class Ledger:
         self.facilities = FacilityTable(file)
         self.runs = RunTable(file, self.facilities)
         self.coverage = CoverageTable(file)
+        self.maintenance = MaintenanceTable(file)
         self.hours = HourTable(file)
         self.segments = SegmentTable(file, self.runs, self.coverage)
         self.recordings = RecordingTable(file)
         self.unread = UnreadTable(file)
-        history = HistoryTable(file)
-        self.incidents = IncidentTable(file, self.runs, self.facilities, history)
-        self.workflow = Workflow(file, self.incidents, history)
+        self.history = HistoryTable(file)
+        self.incidents = IncidentTable(file, self.runs, self.facilities, self.history)
+        self.workflow = Workflow(file, self.incidents, self.history)
         self.exposures = ExposureTable(file)
         self.publications = PublicationTable(file, self.facilities)
 
     @classmethod
-    def open(cls, path: str | Path, create: bool = True, clock: Callable[[], int] = now) -> Self:
+    def open(
+        cls, path: str | Path, create: bool = True, clock: Callable[[], int] = now, read_only: bool = False
+    ) -> Self:
         """Open the ledger at `path`, bringing an older schema up to date.
 
         A ledger that this process cannot write is opened for reading: nothing is written, and no file is
@@ -74,13 +80,14 @@ class Ledger:
             path: the file; missing folders are created.
             create: make a new ledger where there is none.
             clock: returns the time of recording, microseconds UTC.
+            read_only: open for reading even where it could be written; then `create` is False.
 
         Raises:
             LedgerError: there is no ledger (`create` False), the folder cannot be written, the file is not
                 a database or is damaged, it belongs to another program, it was written by a newer version,
                 or the disk is full.
         """
-        return cls(LedgerFile(Path(path), create, clock))
+        return cls(LedgerFile(Path(path), create and not read_only, clock, read_only))
 
     def close(self) -> None:
         """Close the file. What was committed is safe without it."""

@@ -390,6 +390,61 @@ def uncounted(db: Database) -> None:
     )
 
 
+@MIGRATIONS(name="013_maintenance")
+def maintenance(db: Database) -> None:
+    """Maintenance that was announced before it began, and the ends that made it shorter.
+
+    `cameras` is a JSON array of ids; null = all cameras.
+    """
+    db.executescript(
+        """
+        CREATE TABLE maintenance (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            cameras TEXT CHECK (json_array_length(cameras) > 0),
+            started INTEGER NOT NULL CHECK (started >= announced),
+            ended INTEGER NOT NULL CHECK (ended > started),
+            reason TEXT NOT NULL CHECK (reason <> ''),
+            by TEXT NOT NULL CHECK (by <> ''),
+            announced INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX maintenance_by_time ON maintenance (ended, started);
+        CREATE TABLE maintenance_ends (
+            maintenance INTEGER PRIMARY KEY REFERENCES maintenance(id),
+            ended INTEGER NOT NULL,
+            by TEXT NOT NULL CHECK (by <> ''),
+            at INTEGER NOT NULL CHECK (ended >= at)
+        ) STRICT;
+        CREATE TRIGGER maintenance_not_changed BEFORE UPDATE ON maintenance
+        BEGIN
+            SELECT RAISE(ABORT, 'maintenance stays as it was announced');
+        END;
+        CREATE TRIGGER maintenance_not_deleted BEFORE DELETE ON maintenance
+        BEGIN
+            SELECT RAISE(ABORT, 'maintenance stays as it was announced');
+        END;
+        CREATE TRIGGER maintenance_ends_not_changed BEFORE UPDATE ON maintenance_ends
+        BEGIN
+            SELECT RAISE(ABORT, 'maintenance is ended once');
+        END;
+        CREATE TRIGGER maintenance_ends_not_deleted BEFORE DELETE ON maintenance_ends
+        BEGIN
+            SELECT RAISE(ABORT, 'maintenance is ended once');
+        END;
+        -- INSERT OR REPLACE deletes without firing delete triggers unless a connection asks for it.
+        CREATE TRIGGER maintenance_not_replaced BEFORE INSERT ON maintenance
+        WHEN EXISTS (SELECT 1 FROM maintenance WHERE id = NEW.id)
+        BEGIN
+            SELECT RAISE(ABORT, 'maintenance stays as it was announced');
+        END;
+        CREATE TRIGGER maintenance_ends_not_replaced BEFORE INSERT ON maintenance_ends
+        WHEN EXISTS (SELECT 1 FROM maintenance_ends WHERE maintenance = NEW.maintenance)
+        BEGIN
+            SELECT RAISE(ABORT, 'maintenance is ended once');
+        END;
+        """
+    )
+
+
 with Database(memory=True) as _empty:
     STEPS = tuple(step.name for step in MIGRATIONS.pending(_empty))
 """Names of all steps that this program knows, oldest first."""

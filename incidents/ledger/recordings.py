@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,25 @@ class RecordingTable:
             {"fingerprint": fingerprint},
         )
         return tuple(_recording(row) for row in rows)
+
+    def last_of_stream(self, stream_key: str) -> Recording | None:
+        """The recording of a stream that begins last; None if it has none."""
+        row = self._file.row(
+            "SELECT * FROM recordings WHERE stream = :key ORDER BY started DESC LIMIT 1", {"key": stream_key}
+        )
+        return None if row is None else _recording(row)
+
+    def forget(self, stream_key: str, starts: Sequence[int]) -> None:
+        """Remove recordings of a stream, by their starts: their files were deleted on purpose.
+
+        A recording that only disappeared stays in the index, so that what misses it can name it.
+        """
+        with self._file.writing():
+            self._file.execute(
+                "DELETE FROM recordings WHERE stream = :key "
+                "AND started IN (SELECT value FROM json_each(:starts))",
+                {"key": stream_key, "starts": json.dumps(list(starts))},
+            )
 
     def of_stream(self, stream_key: str) -> tuple[Recording, ...]:
         """The recordings of a stream, by start."""

@@ -73,22 +73,28 @@ class Fit(NamedTuple):
 
 
 def advice(
-    rows: pl.DataFrame, camera: Camera, abilities: Sequence[Ability], view: DetectorView, metric: bool
+    rows: pl.DataFrame,
+    tall: Floats,
+    camera: Camera,
+    abilities: Sequence[Ability],
+    view: DetectorView,
+    metric: bool,
 ) -> tuple[Advice, ...]:
     """What should be changed, by the observations of an hour.
 
     Args:
         rows: the observations of the hour, as `vision.ground.locate` returns them.
+        tall: height of each person as the detector saw it (N,), px of its input.
         camera: the camera.
         abilities: what it could raise; only zones and lines that can raise something are looked at.
-        view: how the detector saw the picture.
+        view: how the detector saw the picture last.
         metric: whether places are known in metres.
     """
     if rows.is_empty():
         return ()
     able = {item.place for item in abilities if item.rule == "zone_crossing" and item.able}
     found = (
-        Advice(about="small_people", sentence=_small_people(rows, camera, able, view)),
+        Advice(about="small_people", sentence=_small_people(rows, tall, camera, able, view)),
         Advice(about="crowd", sentence=crowd_advice(rows, view.imgsz)),
         Advice(about="fragments", sentence=_fragments(rows, view.imgsz)),
         Advice(about="speed", sentence=_speed(rows, metric)),
@@ -116,15 +122,17 @@ def fit_heights(rows: pl.DataFrame) -> Fit | None:
     return Fit(float(slope), float(offset)) if slope > 0 else None
 
 
-def _small_people(rows: pl.DataFrame, camera: Camera, able: set[str | None], view: DetectorView) -> str:
+def _small_people(
+    rows: pl.DataFrame, tall: Floats, camera: Camera, able: set[str | None], view: DetectorView
+) -> str:
     width, height = int(rows["width"][-1]), int(rows["height"][-1])
     longer = max(width, height)
     scale = view.scale(longer)
-    tall = (rows["y2"] - rows["y1"]).to_numpy().astype(np.float64) * scale
+    at_last = (rows["y2"] - rows["y1"]).to_numpy().astype(np.float64) * scale
     share = float((tall < MIN_DETECTED_HEIGHT_PX).mean())
     found, least = [], math.inf
     if share >= MIN_SMALL_SHARE:
-        least = float(np.quantile(tall, MIN_SMALL_SHARE))
+        least = float(np.quantile(at_last, MIN_SMALL_SHARE))
         found.append(f"{100 * share:.0f} % of the person-seconds are of people lower than that")
     if (fit := fit_heights(rows)) is not None:
         at = {
@@ -136,12 +144,17 @@ def _small_people(rows: pl.DataFrame, camera: Camera, able: set[str | None], vie
         if small:
             least = min(least, *small.values())
             places = ", ".join(f"{name} (about {px:.0f} px)" for name, px in small.items())
-            found.append(f"anybody at {places} would be")
+            found.append(f"people at {places} would be lower than that")
     if not found:
         return ""
     remedy, scaled = "a camera nearer to them", ""
-    if scale < 1:
+    if not np.allclose(tall, at_last):
+        scaled = ", as the detector saw it,"
+    elif scale < 1:
         scaled = f", as scaled to {view.imgsz} px,"
+    if least >= MIN_DETECTED_HEIGHT_PX:
+        remedy = "the settings of the last run for all of it, into another home"
+    elif scale < 1:
         needed = IMGSZ_STEP * math.ceil(view.imgsz * MIN_DETECTED_HEIGHT_PX / max(least, 1.0) / IMGSZ_STEP)
         if needed <= MAX_IMGSZ:
             remedy = f"--imgsz {needed} into another home, or {remedy}"

@@ -32,7 +32,7 @@ DEFAULT_FPS = 5.0
 
 NO_LINKS: Mapping[int, int] = {}
 """No track continues another one."""
-Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ def count_hour(
     whole = locate(assign_roles(rows, _without_default(camera), facility.rules.role_confidence), camera)
     inside = whole.filter(moment.is_between(*window, closed="left"))
     unit = _row_seconds(inside, looked)
-    small = _small(inside, looked)
+    tall = _heights_as_seen(inside, looked)
+    small = tall < MIN_DETECTED_HEIGHT_PX
     metric = not metric_reason(facility, camera, _aspect(inside))
     known = inside["ground_se"] <= facility.rules.zone.max_position_se_m
     metres = known.fill_null(False).to_numpy() if metric else np.zeros(len(inside), np.bool_)
@@ -125,7 +126,7 @@ def count_hour(
         window_s=rule.window_s,
         min_samples=rule.min_samples,
         min_span_s=rule.min_span_s,
-        advice=advice(inside, camera, found, looked[-1].view, metric) if looked else (),
+        advice=advice(inside, tall, camera, found, looked[-1].view, metric) if looked else (),
         deleted_s=deleted_s,
         notices=tuple(notices),
     )
@@ -155,19 +156,16 @@ def _row_seconds(rows: pl.DataFrame, looked: Sequence[Looked]) -> float:
     return 1 / (looked[-1].fps if looked else DEFAULT_FPS)
 
 
-def _small(rows: pl.DataFrame, looked: Sequence[Looked]) -> Bools:
-    """Whether each person is lower than the detector needs, at the scale of the picture that it saw."""
+def _heights_as_seen(rows: pl.DataFrame, looked: Sequence[Looked]) -> Floats:
+    """Height of each person (N,) as the detector saw it, px of its input; infinite where none is known."""
     if not looked or rows.is_empty():
-        return np.zeros(len(rows), np.bool_)
+        return np.full(len(rows), np.inf)
     starts = np.array([item.start for item in looked], np.int64)
-    sizes = np.array([item.imgsz for item in looked], np.float64)
-    own_scale = np.array([1.0 if item.regions else 0.0 for item in looked])
     t = rows["t"].dt.timestamp("us").to_numpy()
-    by = np.maximum(np.searchsorted(starts, t, side="right") - 1, 0)
-    tall = (rows["y2"] - rows["y1"]).to_numpy().astype(np.float64)
-    longer = np.maximum(rows["width"].to_numpy(), rows["height"].to_numpy()).astype(np.float64)
-    scale = np.maximum(sizes[by] / longer, own_scale[by])
-    return np.asarray(tall * scale < MIN_DETECTED_HEIGHT_PX, dtype=np.bool_)
+    by = np.maximum(np.searchsorted(starts, t, side="right") - 1, 0).tolist()
+    longer = rows.select(pl.max_horizontal("width", "height")).to_series().to_list()
+    scale = [looked[n].view.scale(side) for n, side in zip(by, longer, strict=True)]
+    return np.asarray((rows["y2"] - rows["y1"]).to_numpy() * np.array(scale), np.float64)
 
 
 def _as_seen(item: Ability, rows: int, placed: int, metres: int, tracks: int, assessed: int) -> Ability:

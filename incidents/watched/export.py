@@ -63,7 +63,7 @@ def _csv(watches: Sequence[CameraWatch], timezone: str) -> str:
         for hour in watch.hours:
             writer.writerow(
                 [
-                    *(hour.camera, hour.start.isoformat(), local_iso(hour.hour, timezone)),
+                    *(hour.camera, *(local_iso(hour.hour, zone) for zone in ("UTC", timezone))),
                     hour.facility_version,
                     *(hour.analysed_s, hour.idle_s, hour.recorded_s),
                     "; ".join(_text(item) for item in hour.abilities if item.able),

@@ -69,6 +69,7 @@ class CameraWatch:
         hours: the counts of the clock hours, by time; hours without counts are left out.
         uncounted: sentences about footage that a count leaves out (`pipelines.watched.uncounted`,
             `pipelines.watched.deleted_observations`).
+        countable: the hours were not counted yet, and can be (`pipelines.watched.watches.watches_in_full`).
     """
 
     camera: str
@@ -77,6 +78,7 @@ class CameraWatch:
     unknown_s: float
     hours: tuple[HourCounts, ...]
     uncounted: tuple[str, ...] = ()
+    countable: bool = False
 
     @property
     def counted_s(self) -> float:
@@ -103,6 +105,11 @@ class CameraWatch:
         """What should be changed: of each kind of advice, that of the last hour that has it."""
         last = {item.about: item.sentence for hour in self.hours for item in hour.advice}
         return tuple(last.values())
+
+    def able_hours(self, item: Ability) -> int:
+        """In how many of the hours it could have been raised."""
+        same = (other for hour in self.hours for other in hour.abilities if other.able)
+        return sum((other.rule, other.place) == (item.rule, item.place) for other in same)
 
     def total(self, name: str) -> float:
         """The sum of a field of the hours, such as `person_s`."""
@@ -164,6 +171,8 @@ def watch_of(
     hours: Sequence[HourCounts],
     asked: tuple[int | None, int | None],
     uncounted: Sequence[str] = (),
+    *,
+    countable: bool = False,
 ) -> CameraWatch:
     """Put together what was watched of a camera.
 
@@ -172,7 +181,7 @@ def watch_of(
         coverage: what it was doing in the time asked for.
         hours: the counts of the hours in that time.
         asked: the time asked for, microseconds UTC; None = as far as anything is recorded.
-        uncounted: see `CameraWatch`.
+        uncounted, countable: see `CameraWatch`.
     """
     recorded = [item for item in normalise(coverage) if item.cause != NO_RECORD]
     watched = sum(item.length for item in recorded if item.state in WATCHED)
@@ -185,7 +194,7 @@ def watch_of(
     elif asked[0] is not None and asked[1] is not None:
         span = asked[1] - asked[0]
     seconds = watched / SECOND, total / SECOND, (span - total) / SECOND
-    return CameraWatch(camera, *seconds, tuple(hours), tuple(uncounted))
+    return CameraWatch(camera, *seconds, tuple(hours), tuple(uncounted), countable)
 
 
 def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
@@ -201,7 +210,7 @@ def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
     idle = [watch.camera for watch in watches if not watch.recorded_s]
     unable = [watch.camera for watch in watches if watch.hours and not watch.could_raise]
     return [
-        f"{total}{_percent(watched, recorded)}. What each could raise: lazaretto coverage",
+        f"{total}{percent_text(watched, recorded)}. What each could raise: lazaretto coverage",
         *([f"Not watched: {', '.join(idle)}."] if idle else []),
         *([f"Could raise nothing: {', '.join(unable)}."] if unable else []),
         *(text for watch in watches for text in watch.uncounted),
@@ -216,16 +225,19 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
         return [f"{name}: nothing was watched in that time.", *watch.uncounted]
     text = (
         f"{name}: watched {duration_text(watch.watched_s)} of {duration_text(watch.recorded_s)} of footage"
-        f"{_percent(watch.watched_s, watch.recorded_s)}"
+        f"{percent_text(watch.watched_s, watch.recorded_s)}"
     )
     if watch.unknown_s >= 1:
         text += f"; of another {duration_text(watch.unknown_s)} in that time nothing is recorded"
     if not watch.hours:
-        text += "; what this facility file could have raised then is not known: no hour of it was counted."
-        return [text, *watch.uncounted]
+        text += "; what could have been raised then is not "
+        text += (
+            "counted yet: lazaretto coverage counts it" if watch.countable else "known: no hour was counted"
+        )
+        return [f"{text}.", *watch.uncounted]
     able, unable = watch.could_raise, watch.could_not
     if able:
-        text += f". Could have been raised: {_spoken(able)}"
+        text += f". Could have been raised: {_spoken(watch, able)}"
     else:
         text += ". Nothing could have been raised"
     if unable:
@@ -298,7 +310,7 @@ def duration_text(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _percent(part: float, whole: float) -> str:
+def percent_text(part: float, whole: float) -> str:
     """A share in parentheses: (97.3 %). It is 100 % only where nothing is missing, and 0 % where all is."""
     if not whole:
         return ""
@@ -310,10 +322,17 @@ def _percent(part: float, whole: float) -> str:
     return f" ({percent:.1f} %)".replace("100.0", "100")
 
 
-def _spoken(items: Iterable[Ability]) -> str:
-    places = [item.place or "" for item in items if item.rule == "zone_crossing"]
+def _spoken(watch: CameraWatch, items: Iterable[Ability]) -> str:
+    """What could have been raised; what could be only in some of the hours, with their number."""
+    total = len(watch.hours)
+
+    def named(item: Ability) -> str:
+        able = watch.able_hours(item)
+        return _name(item) if able == total else f"{_name(item)} (in {able} of {total} hours)"
+
+    places = [named(item) for item in items if item.rule == "zone_crossing"]
     words = [f"zone crossing at {', '.join(places)}"] if places else []
-    return "; ".join([*words, *(_name(item) for item in items if item.rule != "zone_crossing")])
+    return "; ".join([*words, *(named(item) for item in items if item.rule != "zone_crossing")])
 
 
 def _name(item: Ability) -> str:

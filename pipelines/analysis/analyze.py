@@ -60,11 +60,15 @@ def analyze(
     request.home.prepare()
     clean_leftovers(request.home.evidence)
     models = models_of(bundle)
+    by_camera: dict[str, list[FileStream]] = {}
+    for stream in _streams(opened, bundle):
+        by_camera.setdefault(stream.source.camera, []).append(stream)
     settings = {
         **settings_of(bundle),
         "source_fps": request.source_fps,
         "decoder": request.decoder,
         "sources": [str(item.path) for item in request.footage],
+        "given_us": _given(ledger, by_camera),
     }
     result = AnalyzeResult(
         ledger.runs.start(request.facility, models, settings),
@@ -75,9 +79,6 @@ def analyze(
     status = "interrupted"
     try:
         ledger.unread.enter(opened.unread)
-        by_camera: dict[str, list[FileStream]] = {}
-        for stream in _streams(opened, bundle):
-            by_camera.setdefault(stream.source.camera, []).append(stream)
         with _locked(request.home, by_camera, result) as locks:
             streams = [stream for name in locks for stream in _in_order(by_camera[name])]
             for sentence in continuations(ledger, request.facility, streams, models, settings):
@@ -142,6 +143,19 @@ def _analyze_camera(
     settle_unread(ledger, name, request.footage, opened.sources, (*opened.unread, *job.unread))
     lock.release()
     return result
+
+
+def _given(ledger: Ledger, by_camera: Mapping[str, Sequence[FileStream]]) -> dict[str, int]:
+    """By camera, the length of the footage that was not analysed to its end before, microseconds.
+
+    A camera with footage that states no length is left out.
+    """
+    given = {}
+    for name, streams in by_camera.items():
+        lengths = [item.duration for item in streams if not ledger.segments.is_complete(item.key)]
+        if all(lengths):
+            given[name] = sum(lengths)
+    return given
 
 
 def _in_order(streams: Sequence[FileStream]) -> list[FileStream]:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from pipelines.assignment import Footage
-from vision.frames import to_microseconds
-from vision.sources.name_times import EARLIEST_YEAR
+from pipelines.given_times import read_given_time
 from zones.errors import LazarettoError
-
-_DAY = r"(?P<day>\d{1,2})(?P<dash>[/.-])(?P<month>\d{1,2})(?P=dash)(?P<year>\d{4})"
-_CLOCK = r"(?P<hour>\d{1,2})(?:[:h.])(?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?"
-_DAY_FIRST = re.compile(rf"{_DAY}[ ,T]+{_CLOCK}", re.IGNORECASE)
-_CLOCK_FIRST = re.compile(rf"{_CLOCK}[ ,]+{_DAY}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +28,13 @@ class GivenStart:
 def read_start(text: str, timezone: str) -> GivenStart:
     """Read `TIME` or `SOURCE=TIME`.
 
-    A time is ISO 8601 with or without an offset (`2026-11-26 08:00`), or has the day first as it is written
-    in Viet Nam (`26/11/2026 08:00`, `8h00 26/11/2026`). Without an offset it is in `timezone`.
+    The time is read by `pipelines.given_times.read_given_time`.
 
     Raises:
         LazarettoError: the text holds no such time.
     """
     source, _, time = text.rpartition("=")
-    moment = _moment(time.strip())
-    if moment is None or moment.year < EARLIEST_YEAR:
-        raise LazarettoError(
-            f"--start: expected a time such as 2026-11-26 08:00 or 26/11/2026 08:00 (in {timezone}), or "
-            f"2026-11-26T08:00:00+07:00, got {time.strip()!r}"
-        )
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(timezone))
-    return GivenStart(to_microseconds(moment), source or None)
+    return GivenStart(read_given_time("--start", time, timezone), source or None)
 
 
 def apply_starts(
@@ -104,19 +86,3 @@ def _is_named(item: Footage, source: str) -> bool:
     return source in (item.argument, path_part, str(item.path), item.path.name, item.camera.id) or (
         Path(source).absolute() == item.path.absolute()
     )
-
-
-def _moment(text: str) -> datetime | None:
-    if match := _DAY_FIRST.fullmatch(text) or _CLOCK_FIRST.fullmatch(text):
-        names = ("year", "month", "day", "hour", "minute", "second")
-        year, month, day, hour, minute, second = (int(match[name] or 0) for name in names)
-        try:
-            return datetime(year, month, day, hour, minute, second)
-        except ValueError:
-            return None
-    try:
-        moment = datetime.fromisoformat(re.sub(r"\s+(?=(?:Z|[+-]\d{2}:?\d{2})$)", "", text))
-    except ValueError:
-        return None
-    # A date alone would be midnight, which is hardly meant.
-    return moment if re.search(r"[T ]\d", text) else None

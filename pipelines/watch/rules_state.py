@@ -7,17 +7,16 @@ already.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from incidents.evaluate_log import LOOK_BACK_US, coverage_changes
-from incidents.files import sync_folder
 from incidents.ledger import Ledger
 from incidents.rules.engine import Advance, CameraRules, RuleError
 from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
 from vision import observations
+from vision.observations.files import write_atomically
 from zones.errors import LazarettoError
 from zones.facility import Facility
 
@@ -52,17 +51,9 @@ def save_rules(home: Home, rules_state: bytes, camera: str, version: str) -> Non
         version: of the facility file that was in force.
 
     Raises:
-        OSError: the disk refuses it.
+        ObservationError: the disk refuses it.
     """
-    path = _path(home, camera)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        file.write(version.encode() + rules_state)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_folder(path.parent)
+    write_atomically(_path(home, camera), version.encode() + rules_state)
 
 
 def continue_rules(home: Home, ledger: Ledger, facility: Facility, camera: str, until: int) -> Continued:

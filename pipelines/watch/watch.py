@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +15,19 @@ from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
 from pipelines.locks import HourLock, Use
-from pipelines.watch.camera_watch import CameraWatch, ConditionMonitor, WatchSetup
+from pipelines.notifications.configuration import CONFIGURATION
+from pipelines.notifications.notifier import Notifier
+from pipelines.service_manager import ServiceManager
+from pipelines.watch.camera_pass import WatchSetup
+from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.coverage import PlannedTime
+from pipelines.watch.evidence import LiveEvidence
+from pipelines.watch.retention import Retention, RetentionSettings
+from pipelines.watch.services import HourCounting, Service, Services
+from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import LedgerWriter
 from vision.clock import Clock, Stop
+from vision.frames import SECOND
 from vision.live.address import AddressError, StreamAddress, Transport, read_address
 from vision.live.camera import LiveCamera
 from vision.live.reader import ReaderSettings
@@ -28,6 +39,8 @@ from zones.facility import Camera, Facility
 LOOK_S = 5.0
 """Seconds between two looks for a published facility file and announced maintenance. Project default
 (docs/defaults.md)."""
+PLANNED_US = 3600 * SECOND
+"""How far around now announced maintenance is looked for, microseconds."""
 END_S = 15.0
 """Seconds for which the cameras have to end when the watch is asked to."""
 
@@ -46,6 +59,7 @@ class WatchRequest:
         cameras: ids of the cameras to watch; empty = all that have a source.
         transport: what carries RTP where the address does not say.
         ring: folder of the footage ring; None = `footage` in the home.
+        retention: what footage is kept.
         follows_published: whether a version of the facility file that is published meanwhile is taken up.
         timeouts_s: to open a stream, and to wait for a packet.
     """
@@ -55,6 +69,7 @@ class WatchRequest:
     cameras: tuple[str, ...] = ()
     transport: Transport = Transport.TCP
     ring: Path | None = None
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     follows_published: bool = True
     timeouts_s: tuple[float, float] = (10.0, 10.0)
 
@@ -90,7 +105,7 @@ class WatchRequest:
             AddressError: its address names a variable that is not set, or no stream.
         """
         assert camera.source is not None, "the camera has a source"
-        substream = getattr(camera, "substream", None)
+        substream = camera.substream
         return ReaderSettings(
             camera=camera.id,
             main=self._address(camera, camera.source),
@@ -115,7 +130,6 @@ class Watch:
         request: what to watch.
         bundle: the networks.
         notice: called with the camera ("" = none) and a sentence for the log, from any thread.
-        monitor: makes what tells the condition of a camera.
         clock: the time of day.
         cameras: the cameras that are watched, by id.
         facility: the file in force.
@@ -124,7 +138,6 @@ class Watch:
     request: WatchRequest
     bundle: ModelBundle
     notice: Callable[[str, str], None]
-    monitor: Callable[[Home, str], ConditionMonitor]
     clock: Clock = field(default_factory=SteadyClock)
     cameras: dict[str, CameraWatch] = field(default_factory=dict)
     writer: LedgerWriter | None = None
@@ -132,10 +145,38 @@ class Watch:
     def __post_init__(self) -> None:
         """Begin with the facility file of the request."""
         self.facility = self.request.facility
-        self._locks: contextlib.ExitStack = contextlib.ExitStack()
+        self._locks: ExitStack = ExitStack()
+        self._began = time.monotonic()
+        self._service_manager = ServiceManager.from_environment()
+        self._beside = Services((), self.clock, lambda _: None)
+        self._told: set[str] = set()
+        self._retention: Retention | None = None
 
-    def run(self, stop: Stop) -> None:
+    def status(self) -> WatchStatus:
+        """The state of the watch now; for any thread, once `run` has begun to watch.
+
+        Raises:
+            WatchError: it has not begun yet.
+        """
+        if self.writer is None:
+            raise WatchError("expected a watch that has begun, got one that begins")
+        return status_of(
+            self.facility.code,
+            self.facility.version,
+            self.cameras,
+            self.writer,
+            self.clock,
+            self._began,
+            [f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()],
+            None if self._retention is None else self._retention.state,
+        )
+
+    def run(self, stop: Stop, watching: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         """Watch until `stop` is set.
+
+        Args:
+            stop: ends the watch.
+            watching: makes what is entered once `status` can be asked, and left when the watch ends.
 
         Raises:
             InUseError: another process watches, or analyses the same hours.
@@ -151,7 +192,7 @@ class Watch:
             run = ledger.runs.start(self.facility, models, self._settings(readers))
             status = "failed"
             try:
-                self._watch(ledger, run, models, readers, locks, stop)
+                self._watch(ledger, run, models, readers, locks, stop, watching)
                 status = "complete"
             finally:
                 ledger.runs.finish(run, status)
@@ -164,23 +205,31 @@ class Watch:
         readers: Mapping[str, ReaderSettings],
         locks: Mapping[str, HourLock],
         stop: Stop,
+        watching: Callable[[], AbstractContextManager[object]],
     ) -> None:
         home = self.request.home
         writer = self.writer = LedgerWriter(
             home, home.ledger, run, models, self.clock, lambda text: self.notice("", text)
         )
         writer.start()
+        self._counting = HourCounting(
+            home, lambda: self.facility, lambda: dict(writer.status.committed), self.clock
+        )
         announce_compilation()
         prepare()  # The rules are compiled once on a machine; no frame should wait for that.
         try:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)
-            while not self.clock.wait(LOOK_S, stop):
-                self._take_up_published(ledger, run)
+            with self._services(writer), watching():
+                self._service_manager.ready(f"watching {len(readers)} cameras")
+                while not self.clock.wait(self._interval_s, stop):
+                    self._look(ledger, run)
+                self._service_manager.stopping("writing what was watched")
         finally:
             with self._ending():
                 if not writer.end():
                     self.notice("", f"the ledger did not take the last results: {writer.status.fault}")
+            self._counting.finish(ledger)
 
     def _start(self, name: str, settings: ReaderSettings, lock: HourLock, run: str) -> None:
         assert self.writer is not None, "the writer is at work"
@@ -191,7 +240,7 @@ class Watch:
             self.clock,
             self.writer.put,
             self.notice,
-            self.monitor,
+            self.writer.status.committed.get,
             lock,
         )
         source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
@@ -199,7 +248,50 @@ class Watch:
         self.cameras[name] = watch
         watch.start()
 
-    @contextlib.contextmanager
+    def _services(self, writer: LedgerWriter) -> Services:
+        home, ring = self.request.home, self.request.ring_folder
+
+        def say(text: str) -> None:
+            self.notice("", text)
+
+        evidence = LiveEvidence(home, ring, self.clock, say)
+        self._retention = Retention(home, ring, self.clock, say, self.request.retention)
+        services = [
+            Service("evidence", evidence.run),
+            Service("retention", self._retention.run),
+            Service("counts of hours", self._counting.run),
+        ]
+        if (home.path / CONFIGURATION).is_file():
+            services.append(Service("notifications", Notifier(home, clock=self.clock).run))
+        self._beside = Services(services, self.clock, say)
+        return self._beside
+
+    @property
+    def _interval_s(self) -> float:
+        return min(LOOK_S, self._service_manager.watchdog_s or LOOK_S)
+
+    def _look(self, ledger: Ledger, run: str) -> None:
+        """Look for announced maintenance and a published facility file; say whether all is well."""
+        self._take_up_maintenance(ledger)
+        self._take_up_published(ledger, run)
+        faults = self.status().faults
+        for fault in faults:
+            if fault.split(":")[0] not in self._told:
+                self.notice("", fault)
+        self._told = {fault.split(":")[0] for fault in faults}
+        if not faults:
+            self._service_manager.alive(f"watching {len(self.cameras)} cameras")
+
+    def _take_up_maintenance(self, ledger: Ledger) -> None:
+        now = self.clock.now()
+        try:
+            for name, watch in self.cameras.items():
+                windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
+                watch.plan([PlannedTime(one.start, one.until, one.reason) for one in windows])
+        except LazarettoError as error:
+            self.notice("", f"announced maintenance cannot be read: {error}")
+
+    @contextmanager
     def _ending(self) -> Iterator[None]:
         """End the cameras, then what the block ends."""
         for watch in self.cameras.values():

@@ -264,11 +264,8 @@ class LedgerWriter:
             if found.rules is not None:
                 try:
                     save_rules(self._home, found.rules, found.camera, found.facility.version)
-                except OSError as error:
-                    self._notice(
-                        f"camera {found.camera}: the state of the rules cannot be saved: "
-                        f"{error.strerror or error}; it is tried again in a minute"
-                    )
+                except LazarettoError as error:
+                    self._notice(f"camera {found.camera}: {error}; it is tried again in a minute")
         self._wrote(batch)
 
     def _tell_fault(self, fault: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from incidents.ledger import Ledger, Segment, UnreadReason
+from incidents.ledger import Ledger, Run, Segment, UnreadReason
 from incidents.local_time import local_iso
-from incidents.watched.summary import duration_text
+from incidents.watched.summary import duration_text, percent_text
 from pipelines.locks import Holder, holders
 from vision.frames import SECOND
 
@@ -52,7 +52,8 @@ def _not_evaluated(ledger: Ledger, camera: str, segments: Sequence[Segment], rep
     begun = local_iso(min(run.started for run in runs), timezone)[:19].replace("T", " ")
     length = duration_text(sum(item.end - item.start for item in segments) / SECOND)
     times = " to ".join(local_iso(t, timezone)[:19].replace("T", " ") for t in (start, end))
-    footage = f"{length} of footage from {times} ({_named([Path(item.source) for item in segments])})"
+    files = _named([Path(item.source) for item in segments])
+    footage = f"{length} of footage{_share_of_given(camera, segments, runs)} from {times} ({files})"
     missing = "not in the ledger yet" if replayed else "not evaluated yet"
     holder = _at_work(ledger, camera, start, end)
     if holder is not None:
@@ -64,6 +65,18 @@ def _not_evaluated(ledger: Ledger, camera: str, segments: Sequence[Segment], rep
         f"{camera}: an analysis that began at {begun} did not end: the incidents of {footage} are {missing}; "
         "the same command continues it."
     )
+
+
+def _share_of_given(camera: str, segments: Sequence[Segment], runs: Sequence[Run]) -> str:
+    """How much of what the last run was given that is; empty where it does not say, or had other footage."""
+    settings = max(runs, key=lambda run: run.started).settings
+    by_camera, sources = settings.get("given_us"), settings.get("sources")
+    if not isinstance(by_camera, dict) or not isinstance(sources, list):
+        return ""
+    given, known = by_camera.get(camera), sum(item.end - item.start for item in segments)
+    if not isinstance(given, int) or known > given or any(item.source not in sources for item in segments):
+        return ""
+    return f", of {duration_text(given / SECOND)} that it was given{percent_text(known, given)},"
 
 
 def _at_work(ledger: Ledger, camera: str, start: int, end: int) -> Holder | None:

@@ -23,7 +23,7 @@ def find_watches(
     cameras: Sequence[str] | None = None,
     window: Window = (None, None),
     version: str | None = None,
-    more: Sequence[HourCounts] = (),
+    more: Sequence[HourCounts] | None = None,
     *,
     replayed: bool = False,
 ) -> list[CameraWatch]:
@@ -34,22 +34,22 @@ def find_watches(
         cameras: ids; None = those of the facility file used last, and those of which anything is recorded.
         window: the time.
         version: SHA-256 of the facility file; None = of each hour, the counts kept last.
-        more: counts of hours of which the ledger has none.
+        more: counts of hours of which the ledger has none; None = such hours were not counted.
         replayed: they stand beside a replay, which evaluates what the ledger has no incidents of.
     """
     names = list(cameras) if cameras is not None else known_in_use(ledger)
+    in_use = {entry.id for entry in ledger.facilities.cameras()}
     low, high = window[0] or 0, ALL_TIME[1] if window[1] is None else window[1]
     found = []
     for name in names:
-        extra = [item for item in more if item.camera == name and item.hour < high and item.hour + HOUR > low]
+        extra = [item for item in more or () if item.camera == name and low < item.hour + HOUR < high + HOUR]
         hours = [*ledger.hours.find(low, high, [name], version), *extra]
         hours.sort(key=lambda item: item.hour)
         recorded = ledger.coverage.recorded(name, low, high)
-        left_out = (
-            *uncounted(ledger, name, (low, high), replayed=replayed),
-            *deleted_sentences(ledger, name, recorded, hours, version),
-        )
-        found.append(watch_of(name, recorded, hours, window, left_out))
+        deleted = deleted_sentences(ledger, name, recorded, hours, version)
+        left_out = (*uncounted(ledger, name, (low, high), replayed=replayed), *deleted)
+        countable = more is None and not hours and not deleted and name in in_use
+        found.append(watch_of(name, recorded, hours, window, left_out, countable=countable))
     return found
 
 

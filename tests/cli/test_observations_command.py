@@ -139,7 +139,7 @@ def test_purging_removes_old_hours_names_them_and_leaves_the_ledger(tmp_path: Pa
     purge = ("observations", "purge", "--home", tmp_path, "--older-than", "30", "--camera", "cam-1")
     tried = lazaretto(*purge, "--dry-run")
     assert (
-        f"cam-1 {old} (UTC): 1 hours" in tried.out
+        f"cam-1 {old} (UTC): 1 hour, " in tried.out
         and "bytes would be removed" in tried.out
         and "gate" not in tried.out
     )
@@ -148,7 +148,7 @@ def test_purging_removes_old_hours_names_them_and_leaves_the_ledger(tmp_path: Pa
     torn = next((tmp_path / "observations" / "cam-1").glob(f"{old}*/*.parquet"))
     torn.replace(torn.with_name(torn.name + ".torn"))  # what was set aside ages as well
     ran = lazaretto(*purge)
-    assert ran.code == 0 and f"cam-1 {old} (UTC): 1 hours" in ran.out and "bytes removed" in ran.out, ran.err
+    assert ran.code == 0 and f"cam-1 {old} (UTC): 1 hour, " in ran.out and "bytes removed" in ran.out, ran.err
     assert shown_cameras(tmp_path) == {"cam-1": before - 1, "gate": 1} and not list(tmp_path.rglob("*.torn"))
     assert states(tmp_path) == covered
 

@@ -34,6 +34,8 @@ NOT_RUN = {
     "lazaretto evaluate": "needs truth from elsewhere; tests/cli/test_evaluate.py has its own",
     "lazaretto models export": "takes minutes: tests/models/ makes exports of small networks",
     "python tools/": "tests/docs/test_defaults.py and tests/tools/ run the scripts",
+    "lazaretto notify test": "needs servers: tests/pipelines/notifications/ has real ones",
+    "lazaretto notify run": "runs until it is interrupted: tests/pipelines/notifications/ does it",
     "lazaretto facility init": "asks on a terminal: tests/cli/test_facility_command.py answers on one",
 }
 """Beginnings of commands that are not run here, with the reason. Their flags are checked all the same."""

@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
-from zones.facility import load_facility
+from zones.facility import Facility, Rules, load_facility
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "facility-file.md").read_text("utf-8")
@@ -23,6 +25,28 @@ def test_the_page_is_what_the_code_gives() -> None:
         timeout=60,
     ).stdout.decode("utf-8")
     assert written == PAGE, "run: python tools/facility_reference.py > docs/facility-file.md"
+
+
+def test_every_field_of_the_file_is_on_the_page() -> None:
+    models, met = [Facility], set()
+    while models:
+        model = models.pop()
+        if model in met or model is Rules:  # Thresholds stand in docs/defaults.md.
+            continue
+        met.add(model)
+        rows = "".join(
+            rf"\| `{re.escape(field.alias or name)}` \| .+\n" for name, field in model.model_fields.items()
+        )
+        assert re.search(rf"^{rows}$", PAGE, re.MULTILINE), f"the fields of {model.__name__}"
+        models += [one for field in model.model_fields.values() for one in models_in(field.annotation)]
+    assert len(met) > 10
+
+
+def models_in(kind: Any) -> list[type[BaseModel]]:
+    """The models that the type of a field is made of."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [one for part in get_args(kind) for one in models_in(part)]
 
 
 def test_every_field_has_a_meaning() -> None:

@@ -40,6 +40,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def commands_that_read(home: Path, elsewhere: Path) -> list[tuple[tuple[str | Path, ...], str]]:
     """Commands, and what each says; `elsewhere` is a folder that can be written."""
     plan = elsewhere / "facility.yaml"
+    backups = elsewhere / "backups"
+    backups.mkdir()
+    backups.chmod(0o777)
     at = ("--home", home)
     return [
         (("incidents", "list", "--json", *at), INCIDENT.id),
@@ -53,6 +56,7 @@ def commands_that_read(home: Path, elsewhere: Path) -> list[tuple[tuple[str | Pa
         (("observations", "purge", "--dry-run", *at), "would be removed"),
         (("replay", "--facility", plan, "--json", *at), "camera_hours"),
         (("zones", "diff", plan, plan, "--json", *at), "{"),
+        (("backup", backups, *at), "files"),
     ]
 
 

@@ -147,7 +147,7 @@ def test_what_was_watched_and_could_be_raised_is_said_of_the_file_that_is_replay
             f"yard: watched {duration_text(seconds)} of {duration_text(seconds)} of footage (100 %)" in said
         )
         assert f"Could have been raised: zone crossing at {place}" in said
-        assert "no hour of it was counted" not in said
+        assert "no hour was counted" not in said
 
 
 def test_an_empty_view_is_replayed_as_no_incident_and_not_refused(tmp_path: Path) -> None:

@@ -385,3 +385,14 @@ def test_an_ignored_area_is_a_polygon_and_optional() -> None:
     crossed = HEAD + "    ignore: [[[0, 0], [1, 1], [1, 0], [0, 1]]]\n"
     with pytest.raises(FacilityError, match="a polygon that does not cross itself"):
         parse_facility(crossed)
+
+
+def test_a_substream_needs_a_source_of_which_it_is_a_smaller_form() -> None:
+    small = "    substream: rtsp://10.0.0.5/sub\n"
+    alone = only([one for one in found(head=HEAD + small) if one.check is Check.SUBSTREAM])
+    assert alone.severity is Severity.WARNING and alone.field == "cameras[0].substream"
+    assert alone.line == len(HEAD.splitlines()) + 1
+    both = HEAD + small + "    source: rtsp://10.0.0.5/main\n"
+    assert Check.SUBSTREAM not in {one.check for one in found(head=both)}
+    same = only([one for one in found(head=both.replace("/main", "/sub")) if one.check is Check.SUBSTREAM])
+    assert same.severity is Severity.NOTE

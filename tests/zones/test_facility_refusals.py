@@ -201,6 +201,18 @@ def test_credentials_in_a_source_are_refused_and_not_repeated(source: str) -> No
     assert "hunter" not in str(error)
 
 
+def test_a_substream_is_checked_as_a_source() -> None:
+    small = "rtsp://${CAM_USER}:${CAM_PASSWORD}@10.0.0.5:554/sub"
+    kept = parse_facility(FILE.replace("places: [yard]", f"places: [yard]\n    substream: {small}"))
+    assert kept.camera("yard").substream == small and kept.camera("lobby").substream is None
+    secret = "places: [yard]\n    substream: rtsp://admin:hunter2@10.0.0.5/sub"
+    error = refused("places: [yard]", secret)
+    assert (error.line, error.field, error.code) == (11, "cameras[0].substream", Code.CREDENTIALS)
+    assert "hunter" not in str(error)
+    error = refused("places: [yard]", "places: [yard]\n    substream: rtsp://10.0.0.5/$STREAM")
+    assert (error.field, error.code) == ("cameras[0].substream", Code.MALFORMED)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -16,14 +16,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vision.clock import Clock, Stop
-from vision.frames import SECOND, Frame
+from vision.frames import SAMPLING_TOLERANCE_US, SECOND, Frame
 from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
 from vision.live.decoding import Damage, LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
 from vision.live.picture_size import PictureSize
 from vision.live.stream_clock import StreamClock
-from vision.sources.container import nominal_rate
+from vision.sources.container import MAX_REORDERED_FRAMES, nominal_rate
 from vision.sources.decoded_frame import Converters, DecodedFrame
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.opening import OPEN_TIMEOUT_S, READ_TIMEOUT_S
@@ -33,8 +33,6 @@ from vision.sources.protocol import SourceItem
 GAP_US = 2 * SECOND
 """Pictures further apart than this have a gap between them, microseconds. Project default
 (docs/defaults.md)."""
-SAMPLING_TOLERANCE_US = 10_000
-"""A picture this much too early is still sampled: the fitted clock moves by as much."""
 HOLD_US = SECOND // 2
 """Arrivals of the first packets that are compared before the clock of a connection is anchored, microseconds:
 servers send what they hold at once. Project default (docs/defaults.md)."""
@@ -73,6 +71,10 @@ class StreamInfo:
 
 class PacketSink(Protocol):
     """Takes the packets of a stream, such as the footage ring."""
+
+    @property
+    def files(self) -> int:
+        """Number of files begun so far."""
 
     def begin(self, stream: VideoStream) -> None:
         """A connection begins, or its codec has changed. The stream stays open until `close`."""
@@ -217,8 +219,12 @@ class _Pass:
         self._packet_t: int | None = None
         self._silent_until: int | None = None  # no packet came for long before this time
         self._sampled: int | None = None
+        self._times: dict[int, int] = {}
+        self._files = 0
+        self._file_begins: int | None = None
         self._undecoded_since: int | None = None
         self._undecoded_told = 0
+        self._undecodable: Damage | None = None  # what was told of the time up to `_last_t`
         self._clock_told = False
         self.frames = frames
 
@@ -297,10 +303,12 @@ class _Pass:
             self._settings.reports.notice(f"{step.reason}; its times step by {step.by / SECOND:.1f} s")
         if packet.pts is not None:
             t = self._clock.at(round(packet.pts * self._base))
+            self._note_time(packet.pts, t)
         if self._packet_t is not None and t - self._packet_t > GAP_US:
             self._silent_until = t
         self._packet_t = t
         self._compare_clocks(packet, t)
+        self._keep(packet, t)
         if not self._settings.wanted():
             self._decoder.pause()
             self._undecoded_since = None
@@ -311,10 +319,10 @@ class _Pass:
             for frame in self._decoder.decode(packet, t):
                 yield from self._picture(frame, t)
             yield from self._account_for_undecodable(t)
-        self._keep(packet, t)
 
     def _picture(self, frame: VideoFrame, packet_t: int) -> Iterator[SourceItem]:
-        t = packet_t if frame.pts is None else self._clock.at(round(frame.pts * self._base))
+        # Exactly that of its packet, which the footage keeps.
+        t = packet_t if frame.pts is None else self._times.pop(frame.pts, packet_t)
         self.frames += 1
         self._undecoded_since = None
         damage = self._decoder.take_damage()
@@ -322,8 +330,11 @@ class _Pass:
         if last is not None and t <= last:
             return
         if last is not None:
-            yield from self._gaps(last, t, damage)
-        self._silent_until = None
+            yield from self._gaps(last, t, damage or self._undecodable)
+        self._silent_until = self._undecodable = None
+        if self._file_begins is not None and t >= self._file_begins:
+            # An analysis of the footage takes the first picture of each file: so the same are taken here.
+            self._file_begins = self._sampled = None
         if self._sampled is None or t - self._sampled >= self._step:
             self._sampled = t
             in_codec = self._stream.codec_context.sample_aspect_ratio
@@ -341,6 +352,12 @@ class _Pass:
         if damage is not None and t > last:
             yield Gap(GapKind.UNDECODABLE, last, t, damage.frames, damage.cause)
 
+    def _note_time(self, stamp: int, t: int) -> None:
+        """Remember the time of a packet until its picture is decoded; of pictures that never come, a few."""
+        self._times[stamp] = t
+        if len(self._times) > MAX_REORDERED_FRAMES:
+            del self._times[next(iter(self._times))]
+
     def _note_packet(self, t: int) -> Iterator[SourceItem]:
         """Without decoding, the packets alone tell that the stream goes on."""
         last, self._last_t = self._last_t, t
@@ -357,7 +374,7 @@ class _Pass:
             cause = "no picture can be decoded" if damage is None else damage.cause
             if t > start:
                 yield Gap(GapKind.UNDECODABLE, start, t, 0, cause)
-                self._last_t = t
+                self._last_t, self._undecodable = t, Damage(cause, 0)
             self._undecoded_told = t
         if t - self._undecoded_since > UNDECODED_US:
             raise StreamFault(Cause.CODEC, "packets come, and no picture of them can be used")
@@ -372,6 +389,8 @@ class _Pass:
             self._coded = coded
             sink.begin(self._stream)
         sink.write(packet, t)
+        if sink.files != self._files:
+            self._files, self._file_begins = sink.files, t
 
     def _compare_clocks(self, packet: Packet[VideoStream], t: int) -> None:
         """Report how far the camera's own clock is from the time, where it sends that (RTCP)."""

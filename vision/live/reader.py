@@ -153,12 +153,17 @@ class _TellingRing:
     def __init__(self, writer: RingWriter, tell: Callable[[FootageFault], None]) -> None:
         self._writer, self._tell = writer, tell
         self._told = ""
+        self._path: Path | None = None
+        self.files = 0
 
     def begin(self, stream: VideoStream) -> None:
         self._writer.begin(stream)
 
     def write(self, packet: Packet[VideoStream], t: int) -> None:
         self._writer.write(packet, t)
+        if self._writer.path != self._path:
+            self._path = self._writer.path
+            self.files += self._path is not None
         if (reason := self._writer.reason) != self._told:
             self._told = reason
             self._tell(FootageFault(reason))

@@ -16,6 +16,8 @@ SUFFIX = ".mp4"
 LAST_FRAGMENTS = 33
 """Fragments at the end of a file among which the picture that is shown last is sought: H.264 and H.265
 reorder at most 16."""
+LONGEST_FILE_US = 86_400 * SECOND
+"""A file that holds a moment began at most this long before it."""
 MAX_HEADER = 1 << 20
 """Longest header of a fragment, bytes; a longer one is damaged. That of a ring is about a hundred bytes."""
 _DAY = re.compile(r"\d{8}")
@@ -79,26 +81,39 @@ def cameras_of(folder: Path) -> tuple[str, ...]:
 def ring_files(folder: Path, camera: str, start: int | None = None, end: int | None = None) -> list[RingFile]:
     """The files of a camera that may hold footage of [start, end], microseconds UTC; None = without bound.
 
-    By their names alone: of the files that begin before `start`, the last one is given, and where that is
-    not certain to be the last written, because a clock was set back, all of the day before too.
+    By their names alone: of the files that begin at or before `start`, the last one is given.
     """
-    days = [day for day in _names(folder / camera) if _DAY.fullmatch(day)]
+    days = days_of(folder, camera)
     if start is not None:
-        first = file_name(start - 86_400 * SECOND).parent.name
-        days = [day for day in days if day >= first]
+        days = [day for day in days if day >= day_of(start - LONGEST_FILE_US)]
     if end is not None:
-        days = [day for day in days if day <= file_name(end).parent.name]
-    found = [
-        RingFile(camera, folder / camera / day / name, begins)
-        for day in days
-        for name in _names(folder / camera / day)
-        if (begins := start_of(name)) is not None and (end is None or begins <= end)
-    ]
-    found.sort(key=lambda item: (item.start, item.path.name))
+        days = [day for day in days if day <= day_of(end)]
+    found = [file for day in days for file in files_of_day(folder, camera, day)]
+    found = [file for file in found if end is None or file.start <= end]
     if start is None:
         return found
     before = [item for item in found if item.start <= start]
     return before[-1:] + [item for item in found if item.start > start]
+
+
+def days_of(folder: Path, camera: str) -> list[str]:
+    """The days (UTC, such as 20261128) of which a ring has footage of a camera, in order."""
+    return [day for day in _names(folder / camera) if _DAY.fullmatch(day)]
+
+
+def day_of(t: int) -> str:
+    """The day (UTC) of a moment in microseconds UTC, as its folder is named."""
+    return file_name(t).parent.name
+
+
+def files_of_day(folder: Path, camera: str, day: str) -> list[RingFile]:
+    """The files of a camera in the folder of a day, by start."""
+    found = [
+        RingFile(camera, folder / camera / day / name, begins)
+        for name in _names(folder / camera / day)
+        if (begins := start_of(name)) is not None
+    ]
+    return sorted(found, key=lambda item: (item.start, item.path.name))
 
 
 def span_of(path: Path) -> int | None:

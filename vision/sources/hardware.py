@@ -13,6 +13,7 @@ import re
 import av
 from av.codec.hwaccel import HWAccel
 
+from models.devices import Device
 from models.errors import ModelError
 
 CPU, NVDEC = "cpu", "nvdec"
@@ -60,8 +61,17 @@ def check_decoder(decoder: str) -> None:
     try:
         av.CodecContext.create("h264", "r", hwaccel=acceleration)
     except (av.FFmpegError, OSError, NotImplementedError, ValueError) as error:
+        # FFmpeg's own reason, such as "Operation not permitted", does not tell that there is no GPU.
+        _require_gpu(decoder)
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ModelError(
             f"expected an NVIDIA GPU, and a driver with its video libraries, for the decoder {decoder}, got: "
             f"{reason}"
         ) from error
+
+
+def _require_gpu(decoder: str) -> None:
+    try:
+        Device.choose(decoder.replace(NVDEC, "cuda"))
+    except ModelError as error:
+        raise ModelError(f"decoder {decoder}: {error}") from error

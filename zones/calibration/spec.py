@@ -93,7 +93,7 @@ class WalkingSpec(Model):
         title="Height", description="Of the camera above the floor, m."
     )
     mean_height_m: Annotated[float, Field(strict=True, ge=0.5, le=2.5)] = Field(
-        title="Mean height", description="Assumptions of the people, shoes included, m."
+        title="Mean height", description="Of the people, as assumed, shoes included, m."
     )
     height_sd_m: Annotated[float, Field(strict=True, gt=0, le=0.5)] = Field(
         title="Spread of heights", description="Standard deviation between people, m."

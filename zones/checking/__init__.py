@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zones.checking import ignoring, overlap, placement, raising, rules, shape
+from zones.checking import ignoring, overlap, placement, raising, rules, shape, streams
 from zones.checking.findings import Check, Finding, Severity
 from zones.errors import LazarettoError
 from zones.facility import parse_facility
@@ -36,6 +36,7 @@ def check_facility(text: str, name: str = "<text>", aspect: float = FRAME_ASPECT
     for i, camera in enumerate(facility.cameras):
         loc = ("cameras", i)
         remarks += placement.forbidden_places(camera, loc)
+        remarks += streams.substreams(camera, loc)
         remarks += shape.shapes(facility, camera, loc, aspect)
         remarks += ignoring.ignored(camera, loc)
         remarks += overlap.overlaps(facility, camera, loc)

@@ -23,6 +23,8 @@ class Check(StrEnum):
 
     UNSEEN_PLACE = "unseen_place"
     """A kind of public area that no camera sees."""
+    SUBSTREAM = "substream"
+    """A substream without the stream that it is a smaller form of, or the same address twice."""
     FORBIDDEN_PLACE = "forbidden_place"
     """A camera that seems to look into a room, toilet or bathroom."""
     UNUSED_SCHEDULE = "unused_schedule"

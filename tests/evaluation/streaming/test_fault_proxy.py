@@ -13,10 +13,7 @@ import av
 import pytest
 
 from evaluation.streaming import FaultProxy, Mount, RtspServer
-from tests.streaming import clip, connected, numbers, times
-
-PROBED = 60
-"""More frames than FFmpeg has read when a connection is open."""
+from tests.streaming import PROBED, clip, connected, numbers, times
 
 
 @pytest.fixture(scope="module")

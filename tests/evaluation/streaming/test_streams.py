@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from evaluation.streaming import RtspServer
-from tests.streaming import clip, connected, md5s, numbers, times
+from tests.streaming import clip, connected, md5s, needs_ffmpeg, numbers, times
 
 
+@needs_ffmpeg
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize(
     ("codec", "b_frames", "size"), [("h264", 0, (640, 480)), ("h264", 2, (320, 240)), ("h265", 0, (640, 480))]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from incidents.evidence.evidence import (
 )
 from incidents.evidence.footage import ClipSource
 from incidents.rules.events import Basis, Person
-from tests.footage import picture, write_video
+from tests.footage import number_of, picture, write_video
 from tests.incidents.evidence.evidence_samples import (
     CAMERA,
     INCIDENT,
@@ -367,3 +368,42 @@ def test_evidence_survives_being_moved(video: Path, tmp_path: Path) -> None:
     os.rename(tmp_path / "e", tmp_path / "moved")
 
     assert read_evidence(tmp_path / "moved") == replace(evidence, folder=tmp_path / "moved")
+
+
+H265 = {"codec": "libx265", "options": {"x265-params": "keyint=12:bframes=0:log-level=none"}}
+MJPEG = {"codec": "mjpeg", "pix_fmt": "yuvj420p", "gop": 1}
+
+
+@pytest.mark.parametrize(("settings", "codec"), [(H265, "hevc"), (MJPEG, "mjpeg")])
+def test_a_recording_that_browsers_do_not_play_is_kept_beside_its_clip(
+    tmp_path: Path, settings: dict[str, Any], codec: str
+) -> None:
+    recording = write_video(tmp_path / "yard.mkv", 100, **settings)
+    folder = tmp_path / INCIDENT.id
+
+    evidence = write(folder, recording)
+
+    assert [file.kind for file in evidence.files] == ["clip", "keyframe", "boxes", "original"]
+    assert (evidence.clip.mode, evidence.clip.codec) == ("encoded", "h264")
+    with av.open(str(folder / "clip.mp4")) as clip, av.open(str(folder / "original.mp4")) as original:
+        assert clip.streams.video[0].codec_context.name == "h264"
+        assert original.streams.video[0].codec_context.name == codec
+        kept = [number_of(frame.to_ndarray(format="bgr24")) for frame in original.decode(video=0)]
+        shown = [number_of(frame.to_ndarray(format="bgr24")) for frame in clip.decode(video=0)]
+    lead = len(kept) - len(shown)
+    assert kept[lead:] == shown and 0 <= lead < 12
+    about = BoxesFile.model_validate_json((folder / "boxes.json").read_bytes()).original
+    data = (folder / "original.mp4").read_bytes()
+    assert about is not None and about.frames == len(kept)
+    assert about.sha256 == evidence.files[3].sha256 == hashlib.sha256(data).hexdigest()
+    assert about.start_us == SOURCE_START + kept[0] * 100_000
+
+    assert write(folder, recording) == evidence
+    (folder / "original.mp4").write_bytes(data[:-1])
+    assert read_evidence(folder) is None, "an original that was altered is not taken for sound"
+
+
+def test_no_original_stands_beside_a_clip_that_is_the_recording(video: Path, tmp_path: Path) -> None:
+    evidence = write(tmp_path / INCIDENT.id, video)
+    assert evidence.clip.mode == "copied"
+    assert b"original" not in (tmp_path / INCIDENT.id / "boxes.json").read_bytes()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from event_samples import event, record_of
 from ledger_samples import MODELS, T0, facility, incident
-from sqlite_utils import Database, Migrations
+from old_ledgers import database_of, insert
+from sqlite_utils import Database
 
 from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
-from incidents.ledger.migrations import MIGRATIONS, STEPS
+from incidents.ledger.migrations import STEPS
 from incidents.record import Evidence, Status
 from vision.frames import SECOND
 
@@ -40,28 +38,8 @@ def test_the_steps_are_named_in_order() -> None:
         "006_incident_events",
         *("007_recordings", "008_evidence_forms", "009_withdrawn_exposures"),
         *("010_hour_counts", "011_recording_clocks", "012_uncounted"),
+        "013_maintenance",
     ) == STEPS
-
-
-@contextmanager
-def database_of(path: Path, last_step: str) -> Iterator[Database]:
-    """A ledger whose schema ends with a step, to be filled with rows."""
-    earlier = Migrations(MIGRATIONS.name)
-    for step in MIGRATIONS.pending(Database(memory=True)):
-        if step.name <= last_step:
-            earlier(name=step.name)(step.fn)
-    connection = sqlite3.connect(path)
-    database = Database(connection)
-    earlier.apply(database)
-    with connection:
-        yield database
-    connection.close()
-
-
-def insert(database: Database, table: str, row: Mapping[str, str | int | None]) -> None:
-    columns = ", ".join(row)
-    values = ", ".join(f":{name}" for name in row)
-    database.execute(f"INSERT INTO {table} ({columns}) VALUES ({values})", dict(row))
 
 
 def fill(database: Database, segments: str, rule_record: str, column: str = "judgement") -> None:

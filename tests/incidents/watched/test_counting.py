@@ -164,6 +164,33 @@ def test_people_are_small_at_the_scale_at_which_the_detector_saw_them(
 
 
 @pytest.mark.parametrize(
+    ("sizes", "small", "remedy"),
+    [
+        ((416, 208), 0.5, "--imgsz 320 into another home, or a camera nearer to them"),
+        ((208, 416), 0.5, "the settings of the last run for all of it, into another home"),
+        ((208, 224), 1.0, "--imgsz 320 into another home, or a camera nearer to them"),
+        ((416, 640), 0.0, None),
+    ],
+)
+def test_small_people_are_advised_on_where_they_are_counted_when_the_size_changed_within_the_hour(
+    sizes: tuple[int, int], small: float, remedy: str | None
+) -> None:
+    facility = scene(WALL)
+    rows = observe([stay(1, 8, 6, 0, 19.8)])  # 130 px of 1280: 21 px at 208, 42 px at 416
+    parts = zip((NOON, NOON + 10 * SECOND, NOON + 20 * SECOND), sizes, strict=False)
+    looked = [Looked(start, start + 10 * SECOND, imgsz, 5.0, False) for start, imgsz in parts]
+    coverage = [Interval("cam-1", NOON, NOON + 20 * SECOND, State.ANALYSED)]
+    counts = count_hour(facility, facility.cameras[0], NOON, rows, coverage, looked)
+    assert counts.small_s == pytest.approx(small * counts.person_s)
+    said = [item.sentence for item in counts.advice if item.about == "small_people"]
+    assert len(said) == (remedy is not None)
+    if remedy is not None:
+        assert f"{100 * small:.0f} % of the person-seconds are of people lower than that" in said[0]
+        assert "as the detector saw it, they are often not found" in said[0]
+        assert said[0].endswith(f"use {remedy}")
+
+
+@pytest.mark.parametrize(
     ("seconds", "hz", "face_px", "expected"),
     [
         (20, 1.0, 40, (1, 1)),

@@ -85,6 +85,13 @@ def test_what_one_hour_could_raise_could_be_raised() -> None:
     assert [item.place or item.rule for item in watch.could_raise] == ["wall", "mask"]
     assert watch.could_not == ()
     assert watch.notices == ("one", "hour 0", "hour 1")
+    said = "Could have been raised: zone crossing at wall (in 1 of 2 hours); masks (in 1 of 2 hours)."
+    assert said in watch_sentences([watch])[0]
+    # A gate that was drawn later could have been raised in no hour before.
+    gate = Ability(rule="zone_crossing", place="gate", able=True, reason="")
+    later = hour(1, abilities=(*hour().abilities, gate))
+    text = watch_sentences([watched((0, 60, State.ANALYSED), hours=(hour(), later))])[0]
+    assert "Could have been raised: zone crossing at wall, gate (in 1 of 2 hours). Could not: masks" in text
 
 
 def unable(rule: RuleName, reason: str, place: str | None = None) -> Ability:
@@ -152,8 +159,18 @@ def test_the_hours_beside_an_export_stand_in_utc_and_in_the_zone_of_the_facility
     assert path.name == "x.coverage.csv"
     [row] = csv.DictReader(path.read_text("utf-8-sig").splitlines())
     assert from_iso(row["hour_utc"]) == from_iso(row["hour_local"]) == T0
-    assert row["hour_local"].endswith("+07:00")
+    assert row["hour_utc"].endswith("T08:00:00.000000+00:00")
+    assert row["hour_local"].endswith("T15:00:00.000000+07:00")
     assert (row["facility_version"], row["recorded_s"]) == ("a" * 64, "60.0")
+
+
+def test_where_no_hour_was_counted_it_is_said_what_counts_it() -> None:
+    watch = watched((0, 60, State.ANALYSED))
+    text = "yard: watched 1 min of 1 min of footage (100 %); what could have been raised then is not "
+    assert watch_sentences([replace(watch, countable=True)]) == [
+        f"{text}counted yet: lazaretto coverage counts it."
+    ]
+    assert watch_sentences([watch]) == [f"{text}known: no hour was counted."]
 
 
 def test_time_without_a_record_between_recordings_is_said() -> None:

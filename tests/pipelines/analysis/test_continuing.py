@@ -134,7 +134,7 @@ def test_other_options_are_named_and_what_was_analysed_before_is_evaluated(
     assert left(facility.parent / "home") == (0, [])
     # The command that was interrupted has nothing left to do, and counts all of the footage.
     again = said(analyse(facility, clip, *before))
-    assert "1 of 1 sources were analysed before" in again and "continues" not in again
+    assert "camera yard: 1 of 1 source was analysed before" in again and "continues" not in again
     assert "yard: watched 5 s of 5 s of footage" in again
 
 

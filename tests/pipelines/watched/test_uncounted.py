@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -121,7 +123,8 @@ def test_an_analysis_that_did_not_end_is_said_beside_every_count_until_it_is_con
         text = said(ran)
         assert ran.code == 0, name
         assert text.count("cam: an analysis that began at 20") == 1, name
-        assert "did not end: the incidents of 2 s of footage from 2026-11-24 14:59:58 to" in text, name
+        share = "2 s of footage, of 5 s that it was given (40.0 %),"
+        assert f"did not end: the incidents of {share} from 2026-11-24 14:59:58 to" in text, name
         assert "2026-11-24 15:00:00 (20261124T075958Z.mp4) are not" in text, name
         missing = "not in the ledger yet" if name == "replay" else "not evaluated yet"
         assert f"are {missing}; the same command continues it." in text, name
@@ -134,6 +137,13 @@ def test_an_analysis_that_did_not_end_is_said_beside_every_count_until_it_is_con
     assert NOT_EVALUATED not in said(lazaretto_here("coverage", "--home", home, "--camera", "gate"))
     assert NOT_EVALUATED not in said(
         lazaretto_here("incidents", "list", "--home", home, "--since", "2026-11-24T09:00:00Z")
+    )
+
+    # What an earlier version of the program recorded does not say what it was given.
+    with closing(sqlite3.connect(home / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE runs SET settings = json_remove(settings, '$.given_us')")
+    assert "the incidents of 2 s of footage from 2026" in said(
+        lazaretto_here("incidents", "list", "--home", home)
     )
 
     done = lazaretto(*analysis(facility, clip, home), **NO_COMPILING)

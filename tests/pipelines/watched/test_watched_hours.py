@@ -149,7 +149,9 @@ def test_an_hour_that_was_deleted_before_it_was_counted_is_not_known(tmp_path: P
         assert ledger.hours.find() == ()
         [found] = watches_in_full(Home(tmp_path), ledger, None, (None, None))
     hours = len({start // HOUR, (start + 59 * SECOND) // HOUR})
-    assert found.hours == () and f"the observation log of {hours} clock hour" in said(found)
+    for text in (said(found), said(watch(tmp_path))):
+        assert f"is not known: no hour was counted. cam-1: the observation log of {hours} clock hour" in text
+    assert found.hours == ()
     assert "no person was seen" not in said(found)
 
 
@@ -200,10 +202,17 @@ def test_counts_under_a_version_that_was_never_used_are_refused(tmp_path: Path) 
 def test_hours_of_an_earlier_version_of_the_program_are_counted_to_be_shown(tmp_path: Path) -> None:
     logged(tmp_path)
     assert watch(tmp_path).hours == ()
+    assert "is not counted yet: lazaretto coverage counts it." in said(watch(tmp_path))
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         [found] = watches_in_full(Home(tmp_path), ledger, None, (None, None))
         assert found.total("person_s") == pytest.approx(60)
         assert ledger.hours.find() == ()
+    # The facility file in use does not say what another camera could have raised.
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        camera = YARD.cameras[0].model_copy(update={"id": "cam-2"})
+        ledger.runs.start(YARD.model_copy(update={"cameras": (camera,)}), {}, {})
+        found = next(item for item in find_watches(ledger) if item.camera == "cam-1")
+    assert "is not known: no hour was counted." in said(found)
 
 
 def test_a_camera_of_the_facility_without_footage_is_shown_too(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from models.errors import ModelError
 from tests.running import lazaretto, one_sentence
@@ -38,13 +40,29 @@ def test_a_decoder_that_there_is_not_is_refused(wrong: str) -> None:
         hardware.check_decoder(wrong)
 
 
-def test_a_machine_without_a_gpu_says_so() -> None:
-    if has_nvdec():
+@pytest.mark.parametrize(("decoder", "number"), [("nvdec", 0), ("nvdec:99", 99)])
+def test_a_machine_without_a_gpu_says_so(decoder: str, number: int) -> None:
+    if number == 0 and has_nvdec():
         pytest.skip("this machine has NVDEC")
-    with pytest.raises(
-        ModelError, match=r"expected an NVIDIA GPU, and a driver .*, for the decoder nvdec, got: \w+"
-    ):
-        hardware.check_decoder("nvdec")
+    with pytest.raises(ModelError) as caught:
+        hardware.check_decoder(decoder)
+    expected = rf"decoder {decoder}: expected a CUDA GPU number {number}, found \d GPU\(s\) on this machine"
+    assert re.fullmatch(expected, str(caught.value))
+
+
+def test_a_gpu_that_cannot_decode_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise NotImplementedError("hwaccel not supported")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(hardware.av.CodecContext, "create", refused)
+    expected = (
+        "expected an NVIDIA GPU, and a driver with its video libraries, for the decoder nvdec:0, got: "
+        "hwaccel not supported"
+    )
+    with pytest.raises(ModelError, match=expected):
+        hardware.check_decoder("nvdec:0")
 
 
 def test_every_pass_over_a_file_asks_ffmpeg_for_the_gpu_and_shares_its_context(
@@ -70,7 +88,7 @@ def test_an_analysis_with_a_decoder_that_is_not_here_writes_nothing(tmp_path: Pa
     home = tmp_path / "home"
     facility = YARD.with_name("facility.yaml")
     ran = lazaretto("analyze", f"yard={YARD}", "--facility", facility, "--decoder", "nvdec", "--home", home)
-    assert ran.code == 2 and "expected an NVIDIA GPU" in one_sentence(ran)
+    assert ran.code == 2 and "decoder nvdec: expected a CUDA GPU number 0, found" in one_sentence(ran)
     assert not home.exists()
 
 

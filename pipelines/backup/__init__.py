@@ -1,0 +1,1 @@
+"""Backups of a home, taken while it is written, and homes made from them."""

@@ -1,0 +1,1 @@
+"""Notifications: who is told of incidents and when, and what became of each message."""

@@ -1,0 +1,232 @@
+"""The state of a watch at a moment, for the health endpoint, the metrics and the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.retention import RetentionState
+from pipelines.watch.writing import LedgerWriter
+from vision.clock import Clock
+from vision.frames import SECOND, to_iso
+from vision.live.camera import StreamStatus
+
+ACCOUNTED_S = 90.0
+"""A camera whose time is not accounted for up to so many seconds ago is a fault of the program: an outage is
+accounted for while it lasts. Project default (docs/defaults.md)."""
+LEDGER_FAULT_S = 60.0
+"""A ledger that has not taken anything for so long is a fault, seconds. Project default
+(docs/defaults.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """One camera.
+
+    Attributes:
+        state: what the camera is doing, as the coverage has it; None before anything is known.
+        cause: why, or "".
+        since: since when, microseconds UTC, or None.
+        accounted_s: seconds since the time up to which everything is known; None before anything is.
+        newest_s: seconds since the newest frame came; None before one did.
+        streams: by role.
+        queue: frames that wait to be analysed.
+        frames, dropped, analysed: frames that came, that were dropped because the device was busy, and that
+            were analysed.
+        restarts: readers that were replaced.
+        footage_fault: why footage is not kept, or "".
+        clock_s: the camera's own clock less the time, seconds; None = unknown.
+        error: the last error after which the watch of the camera was begun anew, or "".
+    """
+
+    state: str | None
+    cause: str
+    since: int | None
+    accounted_s: float | None
+    newest_s: float | None
+    streams: Mapping[str, StreamStatus]
+    queue: int
+    frames: int
+    dropped: int
+    analysed: int
+    restarts: int
+    footage_fault: str
+    clock_s: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStatus:
+    """A watch.
+
+    Attributes:
+        time: now, microseconds UTC.
+        running_s: seconds since it began.
+        facility: code of the facility.
+        version: SHA-256 of the facility file in force.
+        cameras: by id.
+        waiting: results that wait for the ledger.
+        ledger_fault: why the ledger does not take them, or "".
+        ledger_fault_s: for how long, seconds.
+        latency_s: from the arrival of the deciding frame to the commit, seconds: the median and the 95th
+            percentile of the latest results; None before the first.
+        faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
+            fault.
+        footage: the footage on the disk, as last looked at; None before that.
+    """
+
+    time: int
+    running_s: float
+    facility: str
+    version: str
+    cameras: Mapping[str, CameraState]
+    waiting: int
+    ledger_fault: str
+    ledger_fault_s: float
+    latency_s: tuple[float, float] | None
+    faults: tuple[str, ...]
+    footage: RetentionState | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON; times as ISO 8601."""
+        return {
+            "time": to_iso(self.time),
+            "running_s": round(self.running_s, 1),
+            "healthy": not self.faults,
+            "faults": list(self.faults),
+            "facility": self.facility,
+            "facility_version": self.version,
+            "ledger": {
+                "waiting": self.waiting,
+                "fault": self.ledger_fault,
+                "latency_p50_s": None if self.latency_s is None else round(self.latency_s[0], 3),
+                "latency_p95_s": None if self.latency_s is None else round(self.latency_s[1], 3),
+            },
+            "footage": None if self.footage is None else _footage_dict(self.footage),
+            "cameras": {name: _camera_dict(camera) for name, camera in self.cameras.items()},
+        }
+
+
+def status_of(
+    facility: str,
+    version: str,
+    cameras: Mapping[str, CameraWatch],
+    writer: LedgerWriter,
+    clock: Clock,
+    began: float,
+    further_faults: Sequence[str] = (),
+    footage: RetentionState | None = None,
+) -> WatchStatus:
+    """The state of a watch now.
+
+    Args:
+        facility: code of the facility.
+        version: of the facility file in force.
+        cameras: that are watched.
+        writer: of the ledger.
+        clock: the time of day.
+        began: when the watch began, seconds of the monotonic clock.
+        further_faults: of the program, in sentences.
+        footage: what is known of the footage on the disk.
+    """
+    now, moment = clock.now(), time.monotonic()
+    states = {name: _camera_state(watch, now, moment) for name, watch in dict(cameras).items()}
+    written = writer.status
+    fault_s = 0.0 if written.fault_since is None else moment - written.fault_since
+    faults = list(further_faults)
+    for name, state in states.items():
+        age = moment - began if state.accounted_s is None else state.accounted_s
+        if age > ACCOUNTED_S:
+            faults.append(f"camera {name}: its time is not accounted for since {age:.0f} s")
+    if written.fault and fault_s > LEDGER_FAULT_S:
+        faults.append(f"the ledger has taken nothing for {fault_s:.0f} s: {written.fault}")
+    return WatchStatus(
+        now,
+        moment - began,
+        facility,
+        version,
+        states,
+        written.waiting,
+        written.fault,
+        fault_s,
+        _percentiles(list(written.latencies)),
+        tuple(faults),
+        footage,
+    )
+
+
+def _camera_state(watch: CameraWatch, now: int, moment: float) -> CameraState:
+    progress, status = watch.progress, watch.source.status
+    difference = status.clock_difference
+    return CameraState(
+        state=None if progress.state is None else progress.state.value,
+        cause=progress.cause,
+        since=progress.since,
+        accounted_s=None if progress.until is None else max(0.0, (now - progress.until) / SECOND),
+        newest_s=None if status.newest is None else moment - status.newest,
+        streams=dict(status.streams),
+        queue=status.queue,
+        frames=status.frames,
+        dropped=status.dropped,
+        analysed=progress.analysed,
+        restarts=status.restarts,
+        footage_fault=status.footage_fault,
+        clock_s=None if difference is None else difference / SECOND,
+        error=progress.error,
+    )
+
+
+def _percentiles(values: Sequence[float]) -> tuple[float, float] | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+
+
+def _camera_dict(camera: CameraState) -> dict[str, object]:
+    def seconds(value: float | None) -> float | None:
+        return None if value is None else round(value, 2)
+
+    return {
+        "state": camera.state,
+        "cause": camera.cause,
+        "since": None if camera.since is None else to_iso(camera.since),
+        "accounted_s": seconds(camera.accounted_s),
+        "newest_frame_s": seconds(camera.newest_s),
+        "queue": camera.queue,
+        "frames": camera.frames,
+        "analysed": camera.analysed,
+        "dropped": camera.dropped,
+        "reader_restarts": camera.restarts,
+        "footage_fault": camera.footage_fault,
+        "camera_clock_s": seconds(camera.clock_s),
+        "error": camera.error,
+        "streams": {role: _stream_dict(stream) for role, stream in camera.streams.items()},
+    }
+
+
+def _footage_dict(footage: RetentionState) -> dict[str, object]:
+    return {
+        "bytes": footage.bytes,
+        "since": None if footage.oldest is None else to_iso(footage.oldest),
+        "bytes_per_s": round(footage.rate),
+        "free_bytes": footage.free,
+        "days_left": None if footage.days_left is None else round(footage.days_left, 2),
+        "held_for_incidents": footage.held,
+    }
+
+
+def _stream_dict(stream: StreamStatus) -> dict[str, object]:
+    info = stream.info
+    return {
+        "state": stream.state.value,
+        "since": to_iso(stream.since),
+        "cause": None if stream.cause is None else stream.cause.value,
+        "text": stream.text,
+        "codec": None if info is None else info.codec,
+        "size": None if info is None else [info.width, info.height],
+        "connections": stream.connections,
+        "failures": stream.failures,
+    }

@@ -1,0 +1,269 @@
+"""`lazaretto watch`: a real server, a real process, real kills."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation.streaming import Login, RtspServer
+from incidents.coverage import WATCHED, State
+from incidents.ledger import Ledger
+from incidents.record import Incident
+from tests.running import ROOT, YARD, command, lazaretto
+from vision import observations
+from vision.frames import SECOND
+from vision.observations import ALL_TIME
+from zones.facility import parse_facility
+
+PASSWORD = "p@ss:word/1"
+LAWN = "{id: lawn, type: staff_only, polygon: [[0.02, 0.3], [0.98, 0.3], [0.98, 0.98], [0.02, 0.98]]}"
+
+
+@dataclass
+class Site:
+    """A facility with one camera.
+
+    Attributes:
+        facility: its file.
+        home: of the watch.
+    """
+
+    facility: Path
+    home: Path
+
+    def command(self, port: int) -> list[str]:
+        words = command("watch", "--facility", self.facility, "--home", self.home)
+        return [*words, "--health", f"127.0.0.1:{port}", "--log-format", "json"]
+
+    def incidents(self, home: Path | None = None) -> tuple[Incident, ...]:
+        with Ledger.open((home or self.home) / "ledger.db", create=False) as ledger:
+            return ledger.incidents.find()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RtspServer]:
+    with RtspServer() as running:
+        running.mount("/yard", YARD, login=Login("watch", PASSWORD), live=False)
+        yield running
+
+
+@pytest.fixture
+def site(tmp_path: Path, server: RtspServer) -> Site:
+    address = server.url("/yard").rpartition("@")[2].removeprefix("rtsp://")
+    facility = tmp_path / "facility.yaml"
+    facility.write_text(
+        "schema: 2\nfacility: {code: L-1, name: Live, managing_body: Test}\ncameras:\n"
+        "  - id: yard\n    places: [yard]\n    default_role: resident\n"
+        f"    source: rtsp://${{CAM_USER}}:${{CAM_PASSWORD}}@{address}\n    zones: [{LAWN}]\n",
+        "utf-8",
+    )
+    return Site(facility, tmp_path / "home")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def watching(site: Site, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A watch at work; ended by SIGTERM where the block has not ended it."""
+    port = free_port()
+    environment = {**os.environ, "CAM_USER": "watch", "CAM_PASSWORD": PASSWORD}
+    with log.open("ab") as lines:
+        process = subprocess.Popen(site.command(port), stdout=lines, stderr=lines, cwd=ROOT, env=environment)
+        try:
+            yield process, port
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def asked(port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        content = answer.read().decode()
+    return content if path == "/metrics" else json.loads(content)
+
+
+def wait_for(what: str, condition: Any, seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if found := condition():
+                return found
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"expected {what} within {seconds:.0f} s")
+
+
+def analysed_frames(port: int) -> int:
+    return int(asked(port, "/status")["cameras"]["yard"]["analysed"])
+
+
+def wait_until_analysed(process: subprocess.Popen[bytes], port: int, frames: int) -> None:
+    wait_for("analysed frames", lambda: process.poll() is not None or analysed_frames(port) > frames)
+    assert process.poll() is None, "the watch goes on"
+
+
+def check_home(site: Site) -> None:
+    """Every moment is in one interval, and no observation or incident is there twice."""
+    with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+        recorded = ledger.coverage.recorded("yard")
+        assert ledger.faults() == ()
+    assert recorded
+    for before, after in itertools.pairwise(recorded):
+        assert before.end == after.start, "time is accounted for without a hole"
+    rows = observations.read(site.home, "yard", *ALL_TIME)
+    assert len(rows) == len(rows.unique(["t", "track"]))
+    verified = lazaretto("verify", "--home", site.home)
+    # A clip that was cut while the watch ended is sealed by the next run.
+    assert verified.code == 0 or " unsealed" in verified.out, verified.out
+
+
+def test_what_is_watched_live_is_what_an_analysis_of_its_recording_finds(site: Site, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with watching(site, log) as (process, port):
+        wait_until_analysed(process, port, 5)
+        begun = time.monotonic()
+        status = asked(port, "/status")
+        assert status["healthy"] and status["cameras"]["yard"]["streams"]["detection"]["codec"] == "h264"
+        assert 'lazaretto_camera_state{camera="yard",state="offline"} ' in asked(port, "/metrics")
+        wait_for("two incidents", lambda: len(site.incidents()) >= 2)
+        time.sleep(max(0.0, 30 - (time.monotonic() - begun)))
+        assert asked(port, "/healthz") == {"healthy": True, "faults": []}
+        dropped = asked(port, "/status")["cameras"]["yard"]["dropped"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    check_home(site)
+    assert PASSWORD not in log.read_text() and "p%40ss" not in log.read_text()
+    assert PASSWORD.encode() not in (site.home / "ledger.db").read_bytes()
+    live = site.incidents()
+    with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+        watched = [i for i in ledger.coverage.recorded("yard") if i.state in WATCHED]
+    assert sum(i.length for i in watched) > 20 * SECOND
+
+    footage = site.home / "footage" / "yard"
+    batch = tmp_path / "batch"
+    ran = lazaretto("analyze", f"yard={footage}", "--facility", site.facility, "--home", batch)
+    assert ran.code == 0, ran.err
+    recorded = [one for one in site.incidents(batch) if one.kind != "camera_health"]
+    seen = [one for one in live if one.kind != "camera_health"]
+    if not dropped:  # On a busy machine some are, which the analysis sees.
+        for one, other in zip(sorted(seen, key=_by), sorted(recorded, key=_by), strict=True):
+            assert (one.kind, one.zone) == (other.kind, other.zone)
+            assert abs(one.start - other.start) <= SECOND
+
+    again = lazaretto("analyze", f"yard={footage}", "--facility", site.facility, "--home", site.home)
+    assert again.code in (0, 2, 3), again.err
+    assert {one.id for one in site.incidents()} == {one.id for one in live}, "nothing is entered twice"
+    check_home(site)
+
+
+def _by(incident: Incident) -> tuple[str, str, int]:
+    return incident.kind, incident.zone or "", incident.start
+
+
+def test_kills_lose_no_more_than_a_second_and_double_nothing(site: Site, tmp_path: Path) -> None:
+    rng, log, reached = random.Random(5), tmp_path / "log", 0
+    for _ in range(2):
+        with watching(site, log) as (process, port):
+            wait_until_analysed(process, port, 10)
+            time.sleep(rng.uniform(0, 4))
+            process.kill()
+            process.wait()
+        killed = time.time_ns() // 1000
+        with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+            covered = ledger.coverage.recorded("yard")
+            assert covered[-1].end > max(reached, killed - 4 * SECOND), "all but the last seconds is there"
+            reached = covered[-1].end
+    with watching(site, log) as (process, port):
+        wait_until_analysed(process, port, 10)
+        # What was cut when it was killed is sealed by the next run.
+        wait_for("sealed evidence", lambda: lazaretto("verify", "--home", site.home).code == 0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    check_home(site)
+    with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+        causes = {item.cause for item in ledger.coverage.recorded("yard") if item.state not in WATCHED}
+    assert "the watch was not running" in causes
+
+
+def test_a_locked_ledger_delays_what_is_found_and_loses_nothing(site: Site, tmp_path: Path) -> None:
+    with watching(site, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        with sqlite3.connect(site.home / "ledger.db", timeout=30) as other:
+            other.execute("BEGIN IMMEDIATE")
+            before = analysed_frames(port)
+            wait_for("results that wait", lambda: asked(port, "/status")["ledger"]["waiting"] >= 3)
+            assert analysed_frames(port) > before, "the camera goes on"
+            other.rollback()
+        wait_for("an empty queue", lambda: asked(port, "/status")["ledger"]["waiting"] == 0)
+    check_home(site)
+
+
+def test_maintenance_and_a_published_facility_file_are_taken_up_without_a_restart(
+    site: Site, server: RtspServer, tmp_path: Path
+) -> None:
+    mount = server.mount("/gate", YARD, live=False)
+    text = site.facility.read_text("utf-8")
+    site.facility.write_text(
+        text + "  - id: gate\n    places: [gate]\n    source: " + server.url("/gate") + "\n", "utf-8"
+    )
+    changed = parse_facility(site.facility.read_text("utf-8").replace("staff_only", "common"), "changed")
+    with watching(site, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        with Ledger.open(site.home / "ledger.db") as ledger:
+            until = ledger.clock() + 600 * SECOND
+            ledger.maintenance.announce(["gate"], None, until, "a new lens", "Lan")
+        time.sleep(6)  # It looks every 5 s.
+        mount.faults.close_at_once = True
+        mount.close_clients()
+
+        def gate() -> Any:
+            return asked(port, "/status")["cameras"]["gate"]
+
+        wait_for("planned time", lambda: (gate()["state"], gate()["cause"]) == ("planned", "a new lens"))
+        assert asked(port, "/healthz")["healthy"], "a camera that is away is no fault of the program"
+        mount.faults.clear()
+        wait_for("the camera again", lambda: gate()["state"] in ("analysed", "idle"))
+        with Ledger.open(site.home / "ledger.db") as ledger:
+            ledger.publications.publish(changed, "Lan", "the lawn is open", None, None)
+        wait_for("the new file", lambda: asked(port, "/status")["facility_version"] == changed.version)
+        before = analysed_frames(port)
+        wait_for("frames under it", lambda: analysed_frames(port) > before + 10)
+    with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+        states = {item.state for item in ledger.coverage.recorded("gate")}
+        health = [one for one in ledger.incidents.find() if one.kind == "camera_health"]
+    assert State.PLANNED in states and not [one for one in health if one.camera == "gate"]
+
+
+def test_a_camera_without_its_password_is_refused_before_anything_is_written(site: Site) -> None:
+    ran = lazaretto("watch", "--facility", site.facility, "--home", site.home, CAM_USER="watch")
+    assert ran.code == 2
+    assert ran.err == (
+        "lazaretto: camera yard: expected the environment to set CAM_PASSWORD, which the address "
+        f"{ran.err.split('address ')[1].split(' names')[0]} names, got none\n"
+    )
+    assert not site.home.exists()

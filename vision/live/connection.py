@@ -21,6 +21,7 @@ from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
 from vision.live.decoding import Damage, LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
+from vision.live.first_stamps import first_stamps
 from vision.live.picture_size import PictureSize
 from vision.live.stream_clock import StreamClock
 from vision.sources.container import MAX_REORDERED_FRAMES, nominal_rate
@@ -230,21 +231,25 @@ class _Pass:
 
     def items(self) -> Iterator[SourceItem]:
         """The items of the connection, until it ends, breaks or is stopped."""
-        held: list[tuple[Packet[VideoStream], int, int, bool]] | None = []
+        held: list[tuple[Packet[VideoStream], int, bool]] | None = []
         for packet, stamp, arrival in self._arriving():
             lost = self._settings.log.take_damaged()
             if held is None:
-                yield from self._take(packet, stamp, arrival, lost)
+                if stamp is not None:
+                    yield from self._take(packet, stamp, arrival, lost)
                 continue
-            held.append((packet, stamp, arrival, lost))
-            if arrival - held[0][2] >= HOLD_US or len(held) >= MAX_HELD:
+            held.append((packet, arrival, lost))
+            if arrival - held[0][1] >= HOLD_US or len(held) >= MAX_HELD:
                 waiting, held = held, None
                 yield from self._take_held(waiting)
         if held and not self._stop.is_set():
             yield from self._take_held(held)
 
-    def _arriving(self) -> Iterator[tuple[Packet[VideoStream], int, int]]:
-        """Packets with their decoding time by the stream, and when they came; both in microseconds."""
+    def _arriving(self) -> Iterator[tuple[Packet[VideoStream], int | None, int]]:
+        """Packets with their decoding time by the stream, and when they came; both in microseconds.
+
+        The decoding time is None where the stream tells none, as of its first pictures.
+        """
         settings, told = self._settings, False
         settings.asked()
         for packet in self._container.demux(self._stream):
@@ -259,11 +264,12 @@ class _Pass:
             if self._by_arrival:
                 packet.pts = packet.dts = None
             stamp = packet.dts if packet.dts is not None else packet.pts
-            if stamp is None and not self._by_arrival:
+            micro = None if stamp is None else round(stamp * self._base)
+            if stamp is None and self._by_arrival:
+                micro = settings.clock.now()
+            if micro is None:
                 self._refuse_unstamped()
-                continue
-            micro = settings.clock.now() if stamp is None else round(stamp * self._base)
-            if settings.address.kind.comes_at_once and self._wait_for(micro):
+            elif settings.address.kind.comes_at_once and self._wait_for(micro):
                 return
             settings.reports.arrived(time.monotonic())
             if not told:
@@ -287,10 +293,16 @@ class _Pass:
             return False
         return ahead > 0 and self._settings.clock.wait(ahead, self._stop)
 
-    def _take_held(self, held: list[tuple[Packet[VideoStream], int, int, bool]]) -> Iterator[SourceItem]:
-        self._clock.begin([(stamp, arrival) for _, stamp, arrival, _ in held])
-        for item in held:
-            yield from self._take(*item)
+    def _take_held(self, held: list[tuple[Packet[VideoStream], int, bool]]) -> Iterator[SourceItem]:
+        if self._by_arrival:
+            stamps = [arrival for _, arrival, _ in held]
+        elif (first := first_stamps([packet for packet, _, _ in held])) is not None:
+            stamps = [round(stamp * self._base) for stamp in first]
+        else:
+            return
+        self._clock.begin([(stamp, arrival) for stamp, (_, arrival, _) in zip(stamps, held, strict=True)])
+        for stamp, (packet, arrival, lost) in zip(stamps, held, strict=True):
+            yield from self._take(packet, stamp, arrival, lost)
 
     def _take(
         self, packet: Packet[VideoStream], stamp: int, arrival: int, lost: bool

@@ -201,6 +201,7 @@ class ReaderProcess:
         self._process, self._connection, self._alive = process, ours, time.monotonic()
         self._waiting.clear()
         self._detail_wanted = False
+        self._status.footage_fault = ""
         self._receiver = threading.Thread(
             target=self._receive, args=(ours,), name=f"receive {settings.camera}", daemon=True
         )

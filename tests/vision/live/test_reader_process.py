@@ -206,7 +206,7 @@ def attempts(count):
             except StreamFault:
                 failed += 1
     return failed
-failed = attempts(30)
+failed = attempts(20)
 before = resident_bytes(os.getpid())
 failed += attempts(70)
 print(failed, resident_bytes(os.getpid()) - before)
@@ -214,7 +214,7 @@ print(failed, resident_bytes(os.getpid()) - before)
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     failed, grown = map(int, ran.stdout.split())
-    assert failed == 300
+    assert failed == 270
     assert grown < 1_000_000, f"{grown / 210:.0f} bytes an attempt"
 
 

@@ -47,6 +47,7 @@ def test_a_reader_that_is_killed_is_replaced_and_the_time_between_is_offline(url
         assert watched.stream.state is StreamState.OFFLINE and watched.stream.cause is Cause.READER
         assert watched.until_frames() < 10
         assert watched.reader != killed
+        assert any("was ended by signal 9" in notice for notice in watched.notices)
         assert watched.stream.state is StreamState.STREAMING
     assert any(gap.kind is GapKind.OFFLINE and gap.start >= watched.frames[0].t for gap in watched.gaps)
 

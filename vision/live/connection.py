@@ -142,10 +142,11 @@ class StreamConnection:
         self.log.take_text()
         self.log.take_damaged()
         self._asked, timeout_s = time.monotonic(), self.timeouts_s[0]
+        connecting = self.address.kind is StreamKind.RTSP
         try:
             with closing(self._open()) as container:
                 stream = _video_of(container)
-                self._accepted = True
+                self._accepted, connecting = True, False
                 self._asked, timeout_s = time.monotonic(), self.timeouts_s[1]
                 one = _Pass(self, container, stream, stop, min_interval_us, self._frames)
                 try:
@@ -158,7 +159,8 @@ class StreamConnection:
             if stop.is_set():
                 return
             timed_out = time.monotonic() - self._asked >= timeout_s
-            raise fault_of(error, self._accepted, self.log.take_text(), timed_out) from None
+            log = self.log.take_text()
+            raise fault_of(error, self._accepted, log, timed_out, connecting) from None
         if not stop.is_set():
             raise StreamFault(Cause.ENDED)
 

@@ -16,12 +16,15 @@ import cv2
 import pytest
 
 from tests.footage import number_of, picture
+from tests.gstreamer_server import gstreamer_server, missing
 from tests.live_watching import watching
 from tests.streaming import clip
 from vision.frames import SECOND
+from vision.live.address import Transport, read_address
 from vision.live.causes import Cause
 from vision.live.status import StreamState
 
+_MISSING = missing()
 RATE = 10.0
 """Pictures per second of the camera that sends JPEGs: far from the 25 that FFmpeg takes such a stream for."""
 
@@ -122,3 +125,15 @@ def test_a_file_is_played_at_its_own_pace_and_begun_again(tmp_path: Path) -> Non
         watched.until(lambda: watched.stream.connections >= 2, "the file to begin again")
         watched.until_frames()
         assert watched.notices
+
+
+@pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")
+@pytest.mark.parametrize("transport", list(Transport))
+def test_gstreamers_server_is_a_camera_too(tmp_path: Path, transport: Transport) -> None:
+    """It serves the file once to each client and says goodbye; the next connection begins it anew."""
+    file = clip(tmp_path / "clip.mp4", frames=75)
+    with gstreamer_server(file) as url, watching(read_address(url, {}, transport)) as watched:
+        watched.until_frames(8)
+        watched.until(lambda: watched.stream.failures, "the end of the file")
+        assert watched.stream.cause in (Cause.ENDED, Cause.TIMEOUT)
+        assert watched.until_frames() < 10

@@ -150,6 +150,11 @@ def test_what_is_watched_live_is_what_an_analysis_of_its_recording_finds(site: S
         assert status["healthy"] and status["cameras"]["yard"]["streams"]["detection"]["codec"] == "h264"
         assert 'lazaretto_camera_state{camera="yard",state="offline"} ' in asked(port, "/metrics")
         wait_for("two incidents", lambda: len(site.incidents()) >= 2)
+        told = asked(port, "/status?latency=600")["ledger"]["latency_s"]
+        assert told["window_s"] == 600 and told["results"]["count"] >= told["alerts"]["count"] >= 1
+        assert 0 < told["results"]["p50"] <= told["results"]["p95"] <= told["results"]["max"]
+        assert told["alerts"]["max"] <= told["results"]["max"]
+        assert asked(port, "/status?latency=0")["ledger"]["latency_s"]["results"] is None
         time.sleep(max(0.0, 30 - (time.monotonic() - begun)))
         assert asked(port, "/healthz") == {"healthy": True, "faults": []}
         dropped = asked(port, "/status")["cameras"]["yard"]["dropped"]
@@ -219,6 +224,21 @@ def test_a_locked_ledger_delays_what_is_found_and_loses_nothing(site: Site, tmp_
             assert analysed_frames(port) > before, "the camera goes on"
             other.rollback()
         wait_for("an empty queue", lambda: asked(port, "/status")["ledger"]["waiting"] == 0)
+    check_home(site)
+
+
+def test_pictures_that_a_reader_cannot_hand_over_are_counted_as_dropped(site: Site, tmp_path: Path) -> None:
+    with watching(site, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        process.send_signal(signal.SIGSTOP)  # As a machine that is too busy; its reader goes on.
+        time.sleep(6)
+        process.send_signal(signal.SIGCONT)
+        camera = wait_for(
+            "dropped frames",
+            lambda: (one := asked(port, "/status")["cameras"]["yard"])["dropped"] >= 10 and one,
+            15,
+        )
+        assert camera["frames"] >= camera["dropped"] + camera["analysed"] - 1
     check_home(site)
 
 

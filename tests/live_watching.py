@@ -16,6 +16,7 @@ from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, read_address
 from vision.live.camera import LiveCamera, StreamState, StreamStatus, preload_readers
 from vision.live.reader import DETECTION, ReaderSettings
+from vision.live.reader_process import ReaderLimits
 from vision.live.steady_clock import SteadyClock
 from vision.sources.gaps import Gap
 from vision.sources.protocol import Heartbeat, SourceItem
@@ -138,13 +139,13 @@ def settings(camera: str, main: str | StreamAddress, **options: Any) -> ReaderSe
 
 @contextmanager
 def watching(
-    url: str | StreamAddress, camera: str = "yard", limits: dict[str, Any] | None = None, **options: Any
+    url: str | StreamAddress, camera: str = "yard", limits: ReaderLimits | None = None, **options: Any
 ) -> Iterator[Watched]:
     """Watch a camera; at the end it is stopped, and what it gave is checked for holes."""
     preload_readers()
     notices: list[str] = []
     clock = SteadyClock()
-    source = LiveCamera(settings(camera, url, **options), clock, notices.append, **(limits or {}))
+    source = LiveCamera(settings(camera, url, **options), clock, notices.append, limits)
     watched = Watched(source, clock.now(), notices=notices)
 
     def run() -> None:

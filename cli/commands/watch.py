@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +28,11 @@ from cli.options import (
 from pipelines.home import Home
 from pipelines.publish import facility_in_force
 from vision.clock import Stop
+from zones.errors import LazarettoError
 from zones.facility import load_facility
+
+if TYPE_CHECKING:
+    from pipelines.watch.retention import RetentionSettings
 
 OFF = "off"
 
@@ -43,6 +47,15 @@ def watch(
     ring: Annotated[
         str | None,
         typer.Option(help="Folder of the footage ring; it may be in memory [footage/ in the home]."),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Record continuously, as long as the disk has room.")
+    ] = False,
+    record_days: Annotated[
+        float | None, typer.Option(help="With --record: delete recordings that are older.", min=0.01)
+    ] = None,
+    record_gb: Annotated[
+        float | None, typer.Option(help="With --record: delete the oldest beyond this size.", min=0.1)
     ] = None,
     udp: Annotated[bool, typer.Option("--udp", help="Ask RTSP cameras for UDP instead of TCP.")] = False,
     device: DeviceOption = "auto",
@@ -93,6 +106,7 @@ def watch(
         tuple(camera or ()),
         Transport.UDP if udp else Transport.TCP,
         None if ring is None else Path(ring),
+        _retention(record, record_days, record_gb),
     )
     chosen = request.watched(facility)
     for one in chosen:
@@ -116,3 +130,15 @@ def watch(
     live = Watch(request, bundle, notice)
     with stopping(stop):
         live.run(stop, lambda: nullcontext() if health == OFF else MonitoringServer(health, live.status))
+
+
+def _retention(record: bool, days: float | None, gigabytes: float | None) -> RetentionSettings:
+    from pipelines.watch.retention import RetentionSettings
+
+    if not record and (days is not None or gigabytes is not None):
+        raise LazarettoError("expected --record with --record-days or --record-gb, got none")
+    return RetentionSettings(
+        continuous=record,
+        max_age_s=None if days is None else days * 86_400,
+        max_bytes=None if gigabytes is None else round(gigabytes * 1e9),
+    )

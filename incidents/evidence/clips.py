@@ -16,24 +16,21 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import av
-import numpy as np
 from av.bitstream import BitStreamFilterContext
-from av.container import OutputContainer
 from av.packet import Packet
-from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from incidents.evidence.encoding import Picture, Shown, encode, target
 from incidents.evidence.footage import ClipSource, footage_in
 from incidents.evidence.remux import Packets, packets_between
 from vision.frames import SECOND, to_iso
 from vision.sources.container import open_video
 from vision.sources.decoded_frame import Converters, DecodedFrame
-from vision.sources.files import images_between
+from vision.sources.files import pictures_between
 from vision.sources.frame_clock import ClockState
 from vision.sources.pixels import PixelShape, Size, same
 from vision.sources.timeline import SourceError
@@ -42,20 +39,9 @@ from zones.errors import LazarettoError
 LONGEST_LEAD = 5 * SECOND
 """How much earlier than wanted a copied clip may begin, at a key frame, in microseconds. Beyond that the clip
 is encoded. Project default (docs/defaults.md)."""
-QUALITY = {"preset": "veryfast", "crf": "23", "profile": "high", "forced-idr": "1", "bf": "0"}
-"""Settings of libx264. crf 23 is its own default and looks close to the source. Without B-frames a picture is
-decoded when it is shown, so players agree on where a clip of irregular pictures ends.
-Project default (docs/defaults.md)."""
-KEY_FRAME_EVERY = 2 * SECOND
-"""Longest time between key frames of an encoded clip, in microseconds. It lets a reviewer step back without
-delay. Project default (docs/defaults.md)."""
-CLOCK = Fraction(1, 90_000)
-"""Time base of encoded clips: exact for the common frame rates, and every player knows it."""
 FINEST_SHAPE = 2**14
 """Denominator up to which a clip states the shape of its pixels: H.264 has 16 bits for either side, and a
 pixel may be up to 4 times as wide as high."""
-SMPTE_170M, LIMITED_RANGE = 6, 1
-"""How encoded pictures are converted from BGR (ITU-T H.273), said in the clip lest players guess by size."""
 
 
 class EvidenceError(LazarettoError):
@@ -87,19 +73,6 @@ class ClipInfo:
     codec: str
     bytes: int
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a clip.
-
-    Attributes:
-        t: its stream time, microseconds UTC.
-        image: height x width x 3, uint8, BGR, upright, with square pixels.
-    """
-
-    t: int
-    image: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +158,20 @@ def _cut_encoded(
     sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int, aspect: Fraction | None
 ) -> Cut | None:
     pictures = _Nearest(_pictures(sources, start, end, aspect), moment)
-    shown = _encoded(pictures, out)
+    shown = encode(pictures, out)
     if shown is None or pictures.best is None:
         return None
-    return Cut(_info(out, *shown, "encoded"), pictures.best)
+    return Cut(_info(out, *shown, "encoded"), pictures.best.picture())
 
 
-class _Nearest(Iterator[Picture]):
+class _Nearest(Iterator[Shown]):
     """Passes pictures on, and keeps the one nearest to a moment; of two as near, the earlier one."""
 
-    def __init__(self, pictures: Iterator[Picture], moment: int) -> None:
+    def __init__(self, pictures: Iterator[Shown], moment: int) -> None:
         self._pictures, self._moment = pictures, moment
-        self.best: Picture | None = None
+        self.best: Shown | None = None
 
-    def __next__(self) -> Picture:
+    def __next__(self) -> Shown:
         picture = next(self._pictures)
         if self.best is None or abs(picture.t - self._moment) < abs(self.best.t - self._moment):
             self.best = picture
@@ -207,16 +180,6 @@ class _Nearest(Iterator[Picture]):
 
 def _names(sources: Sequence[ClipSource]) -> str:
     return ", ".join(str(source.path) for source in sources) or "no source at all"
-
-
-@contextlib.contextmanager
-def target(out: Path, start: int) -> Iterator[OutputContainer]:
-    """An MP4 file to be written, with its index in front, that says when its footage begins."""
-    # Bit-exact: the same footage gives the same file, on whatever version it was cut.
-    options = {"movflags": "+faststart", "fflags": "+bitexact"}
-    with av.open(str(out), "w", format="mp4", options=options) as container:
-        container.metadata["creation_time"] = to_iso(start)
-        yield container
 
 
 def _copied(path: Path, picked: Packets, out: Path, moment: int, aspect: Fraction | None) -> Picture | None:
@@ -308,53 +271,19 @@ def _shown_size(path: Path) -> Size:
     return (height, width) if turned else (width, height)
 
 
-def _encoded(pictures: Iterator[Picture], out: Path) -> tuple[int, int] | None:
-    """Encode pictures; returns when the first begins and the last ends, None if there is none."""
-    first = next(pictures, None)
-    if first is None:
-        return None
-    begin, image = first.t, first.image
-    # 4:2:0 needs even sides. Scaled, not cropped: boxes in shares of the frame stay where they are.
-    width, height = (max(2, side + side % 2) for side in (image.shape[1], image.shape[0]))
-    last, step, next_key = begin, SECOND // 25, begin
-    with target(out, begin) as container:
-        stream = container.add_stream("libx264", rate=25, options=dict(QUALITY))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        context = stream.codec_context
-        context.time_base = CLOCK
-        context.colorspace, context.color_range = SMPTE_170M, LIMITED_RANGE
-        for picture in chain([first], pictures):
-            frame = av.VideoFrame.from_ndarray(picture.image, format="bgr24").reformat(
-                width, height, "yuv420p", dst_colorspace="SMPTE170M", dst_color_range="MPEG", threads=1
-            )
-            frame.time_base = CLOCK
-            frame.pts = round(Fraction(picture.t - begin, SECOND) / CLOCK)
-            if picture.t >= next_key:
-                # By time, not by count: footage may have any rate, or none that is constant.
-                frame.pict_type, next_key = PictureType.I, picture.t + KEY_FRAME_EVERY
-            container.mux(stream.encode(frame))
-            if picture.t > last:
-                step, last = min(picture.t - last, SECOND), picture.t
-        for packet in stream.encode():
-            # The encoder knows a nominal rate only, and with it would end the last picture too early.
-            packet.duration = round(Fraction(step, SECOND) / CLOCK)
-            container.mux(packet)
-    return begin, last + step
-
-
 def _pictures(
     sources: Sequence[ClipSource], start: int, end: int, aspect: Fraction | None
-) -> Iterator[Picture]:
+) -> Iterator[Shown]:
     last: int | None = None
     for source in sources:
         anchored = source.clock is ClockState.ANCHORED
-        for t, image in images_between(
+        for t, item in pictures_between(
             source.path, source.start_us, source.fps, start, end, aspect, anchored=anchored
         ):
             # Where files overlap, the earlier one is shown to its end.
             if last is None or t > last:
                 last = t
-                yield Picture(t, image)
+                yield Shown(t, item)
 
 
 def _info(out: Path, start: int, end: int, mode: Literal["copied", "encoded"]) -> ClipInfo:

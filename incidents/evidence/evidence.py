@@ -23,7 +23,8 @@ from pathlib import Path
 import polars as pl
 
 from incidents.evidence.boxes import BoxesFile, KeyFrame, boxes_of
-from incidents.evidence.clips import ClipInfo, EvidenceError, Picture, cut_clip
+from incidents.evidence.clips import ClipInfo, EvidenceError, cut_clip
+from incidents.evidence.encoding import Picture
 from incidents.evidence.footage import ClipSource
 from incidents.evidence.keyframe import Outline, Person, draw, to_jpeg
 from incidents.evidence.originals import cut_original

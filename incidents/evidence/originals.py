@@ -14,7 +14,8 @@ from pathlib import Path
 
 import av
 
-from incidents.evidence.clips import EvidenceError, target
+from incidents.evidence.clips import EvidenceError
+from incidents.evidence.encoding import target
 from incidents.evidence.footage import ClipSource, footage_in
 from incidents.evidence.remux import packets_between
 from vision.frames import SECOND

@@ -17,6 +17,15 @@ MIN_OUTAGE_S = 60.0
 Project default (docs/defaults.md)."""
 CLOCK = "clock"
 """Subkind of a clock that is off; how far is decided where clocks are compared."""
+LEAST_OUTAGES_S = {"covered": 5.0, "moved": 10.0, "frozen": 10.0, "blurred": 30.0, CLOCK: 0.0}
+"""The same of what was found out by looking at pictures, or clocks, for a while already
+(`vision.condition` looks for 40 s and more), s; a camera that is covered or turned away is the most urgent.
+Project default (docs/defaults.md)."""
+
+
+def least_outage_s(subkind: str) -> float:
+    """Shortest time, seconds, for which a fault lasts before it is an incident."""
+    return LEAST_OUTAGES_S.get(subkind, MIN_OUTAGE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,6 @@ class CameraHealth:
         self._merge = round(rules.merge_s * SECOND)
         self._realert = round(rules.realert_s * SECOND)
         self._thresholds: dict[str, float | str] = {
-            "min_outage_s": MIN_OUTAGE_S,
             "merge_s": rules.merge_s,
             "realert_s": rules.realert_s,
         }
@@ -181,7 +189,7 @@ class CameraHealth:
         if outage.opened is None:
             if outage.since is None:
                 return outage.end + self._merge
-            least = 0 if name == CLOCK else round(MIN_OUTAGE_S * SECOND)
+            least = round(least_outage_s(name) * SECOND)
             # Longer than the least: the moment after it.
             return outage.since + max(0, least - outage.lasted)
         minute = 60 * SECOND
@@ -236,7 +244,7 @@ class CameraHealth:
             opened=outage.opened or t,
             severity=highest(severity, outage.severity) if outage.severity else severity,
             people=(),
-            measure=Measure("lasted_s", lasted, 0.0 if name == CLOCK else MIN_OUTAGE_S),
+            measure=Measure("lasted_s", lasted, least_outage_s(name)),
             alerts=outage.alerts,
             distance_min=None,
             distance_median=None,
@@ -246,6 +254,6 @@ class CameraHealth:
             detector_confidence=None,
             rule_confidence=None,
             cumulative_s=None,
-            thresholds=dict(self._thresholds),
+            thresholds={"min_outage_s": least_outage_s(name), **self._thresholds},
             cause=outage.cause,
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.notifications.configuration import ConfigurationError
 from pipelines.notifications.credentials import Address
+from pipelines.notifications.messages import Draft
 from pipelines.notifications.sending import SEND_S, SendError
-from pipelines.notifications.store import Draft
 
 if TYPE_CHECKING:
     from apprise import Apprise
@@ -24,7 +24,7 @@ class AppriseChannel:
         """Check the URL.
 
         Raises:
-            ConfigurationError: apprise does not know such a URL.
+            ConfigurationError: apprise does not know such a URL, or it has credentials in clear.
         """
         self._address = address
         self._apprise = _apprise_for(target, address)
@@ -73,5 +73,12 @@ def _apprise_for(target: str, address: Address) -> Apprise:
         raise ConfigurationError(
             f"targets.{target}.url: expected a URL of apprise, such as mailtos://, jsons:// or tgram://, "
             "with all its parts, got another (once its variables are in it)"
+        )
+    # What apprise hides in a URL are credentials, wherever its service wants them: in the host, in the path.
+    urls = [(one.url(), one.url(privacy=True)) for one in sender]  # type: ignore[no-untyped-call]
+    if not address.secrets and any(whole != hidden for whole, hidden in urls):
+        raise ConfigurationError(
+            f"targets.{target}.url: expected no user, password or token in clear, got a URL with one; write "
+            "${NAME}, and set the variable NAME in the environment"
         )
     return sender

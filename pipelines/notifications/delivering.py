@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from pipelines.notifications.configuration import Configuration, Target
+from pipelines.notifications.messages import Message
 from pipelines.notifications.sending import Channel, SendError
-from pipelines.notifications.store import Message, Store
+from pipelines.notifications.store import Store
 from pipelines.notifications.words import digest_of
 from vision.clock import Clock
 from vision.frames import SECOND

@@ -12,7 +12,7 @@ from incidents.record import Incident, Status
 from incidents.rule_record import RuleRecord
 from pipelines.notifications.configuration import Configuration, Language, Target, rank
 from pipelines.notifications.names import FacilityNames
-from pipelines.notifications.store import Store
+from pipelines.notifications.store import STEP, Store
 from pipelines.notifications.words import News, Told, message_of
 from vision.clock import Clock
 from vision.frames import SECOND
@@ -112,7 +112,7 @@ class Follower:
                 continue
             for name in step.targets:
                 target = self.configuration.targets[name]
-                taken = f"{name}#{number}"  # no target has such a name
+                taken = STEP.format(target=name, number=number)
                 if not target.concerns(record.facility_code, record.kind):
                     continue
                 if self.store.told(taken, record.id) is None:
@@ -132,6 +132,8 @@ class Follower:
         """Queue what the targets are told of an entry; returns 1 if it was too old to be told, else 0."""
         if entry.to_status is not None and entry.to_status is not Status.NEW:
             self.store.review_begun(entry.incident)
+        if entry.event == "withdrawn":
+            self.store.forget_steps(entry.incident)
         if not isinstance(entry.detail, RuleRecord) or entry.event == "rejudged":
             return 0
         record, t = entry.detail, entry.at if entry.t is None else entry.t

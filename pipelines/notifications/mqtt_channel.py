@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from pipelines.notifications.configuration import ConfigurationError, Target
 from pipelines.notifications.credentials import Address
+from pipelines.notifications.messages import Draft
 from pipelines.notifications.sending import SendError
-from pipelines.notifications.store import Draft
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client

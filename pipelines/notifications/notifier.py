@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -90,8 +91,9 @@ class Notifier:
                 self._keep(self._follow, "following the ledger", stop)
             finally:
                 stop.set()
+                end = time.monotonic() + END_S
                 for thread in threads:
-                    thread.join(END_S)
+                    thread.join(max(end - time.monotonic(), 0))
 
     def _start(self, stop: Stop) -> list[threading.Thread]:
         """Start a thread for each target, so that none waits for another. They end with the process."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipelines.notifications.store import Draft
+from pipelines.notifications.messages import Draft
 
 SEND_S = 60.0
 """Seconds in which a target must have taken a message. Project default (docs/defaults.md)."""

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from sqlite_utils import Database, Migrations
 
 from incidents.rule_record import Severity
+from pipelines.notifications.messages import Draft, Message
 from zones.errors import LazarettoError
 
 STORE = "notifications.db"
@@ -26,6 +27,8 @@ BUSY_S = 30.0
 Project default (docs/defaults.md)."""
 KEEP_DAYS = 30.0
 """Days for which messages that were dealt with are kept. Project default (docs/defaults.md)."""
+STEP = "{target}#{number}"
+"""Under this name it is noted that a target was told in a step of escalation; no target has such a name."""
 _DAY_US = 86_400_000_000
 _MIGRATIONS = Migrations("lazaretto.notifications")
 
@@ -85,55 +88,6 @@ def _tables(db: Database) -> None:
 
 class StoreError(LazarettoError):
     """The queue of notifications cannot be read or written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A message before it is queued.
-
-    Attributes:
-        target: name of the target.
-        key: the same for the same message, however often it is sent.
-        severity: of the incident; of a digest the highest.
-        timezone: of the facility, IANA name.
-        title, body: the text.
-        payload: the same as JSON text, for programs.
-        digest: whether it gathers others.
-    """
-
-    target: str
-    key: str
-    severity: Severity
-    timezone: str
-    title: str
-    body: str
-    payload: str
-    digest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message in the queue.
-
-    Attributes:
-        id: grows with every message.
-        draft: what is sent.
-        queued: microseconds UTC.
-        held: whether quiet hours have held it.
-        ready: when nothing held it any more, microseconds UTC; None = it is still held.
-        attempts: how often it was tried.
-        next: when it is tried again, microseconds UTC.
-        error: why the last attempt failed; "" = none did.
-    """
-
-    id: int
-    draft: Draft
-    queued: int
-    held: bool
-    ready: int | None
-    attempts: int
-    next: int
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +235,14 @@ class Store:
             "DELETE FROM told WHERE target = :target AND incident = :incident",
             target=target,
             incident=incident,
+        )
+
+    def forget_steps(self, incident: str) -> None:
+        """Note that no step of escalation counts as taken for an incident, within `writing`."""
+        self._run(
+            "DELETE FROM told WHERE incident = :incident AND target LIKE :steps",
+            incident=incident,
+            steps=STEP.format(target="%", number="%"),
         )
 
     def unreviewed(self) -> dict[str, int]:

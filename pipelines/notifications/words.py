@@ -5,6 +5,7 @@ A message says what a person needs to go and look: no person is described, and n
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from incidents.rule_record import RuleRecord
 from incidents.rules.health import KIND as HEALTH
 from incidents.rules.severity import LEVELS
 from pipelines.notifications.configuration import Language
+from pipelines.notifications.messages import Draft, Message
 from pipelines.notifications.names import Names
-from pipelines.notifications.store import Draft, Message
 
 MAX_LINES = 30
 """Messages that a digest names one by one. Project default (docs/defaults.md)."""
@@ -233,7 +234,7 @@ def digest_of(messages: Sequence[Message], lang: Language) -> Draft:
     """One message that gathers several, the most severe first, and says how many they are."""
     ordered = sorted(messages, key=lambda one: (-LEVELS.index(one.draft.severity), one.id))
     worst, count = ordered[0].draft, len(ordered)
-    key = f"digest/{min(one.id for one in ordered)}-{max(one.id for one in ordered)}/{count}"
+    key = f"digest/{hashlib.sha256(' '.join(one.draft.key for one in ordered).encode()).hexdigest()[:16]}"
     lines = [word(lang, "digest_body").format(count=count), ""]
     lines += [
         f"{local_text(one.queued, one.draft.timezone)} {one.draft.title}" for one in ordered[:MAX_LINES]
@@ -241,13 +242,12 @@ def digest_of(messages: Sequence[Message], lang: Language) -> Draft:
     if count > MAX_LINES:
         lines.append(word(lang, "more").format(count=count - MAX_LINES))
     lines += ["", f"{word(lang, 'see')}: lazaretto incidents list", f"{word(lang, 'key')}: {key}"]
-    heading = word(lang, "violation")
     return Draft(
         target=worst.target,
         key=key,
         severity=worst.severity,
         timezone=worst.timezone,
-        title=f"{heading} ({word(lang, worst.severity)}): {word(lang, 'digest').format(count=count)}",
+        title=f"Lazaretto ({word(lang, worst.severity)}): {word(lang, 'digest').format(count=count)}",
         body="\n".join(lines),
         payload=json.dumps(
             {

@@ -106,6 +106,7 @@ class LiveEvidence:
         """Work until `stop` is set. A ledger that cannot be read is a fault that passes."""
         self._clean()
         said = ""
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="evidence")
         with self._pool:
             while not stop.is_set():
                 try:
@@ -148,7 +149,7 @@ class LiveEvidence:
     def _clean(self) -> None:
         """Remove what a killed process left; what cannot be removed is said, and does no harm."""
         try:
-            clean_windows(self._ring)
+            clean_windows(self._home.path)
             clean_leftovers(self._home.evidence)
         except (OSError, EvidenceError) as error:
             self._report(f"leftovers of evidence stay: {error}")
@@ -224,7 +225,7 @@ class LiveEvidence:
         camera = facility.camera(incident.camera)
         try:
             seen = observations.read(self._home.path, camera.id, start - SECOND, end + SECOND)
-            with joined_sources(self._ring, camera.id, start, end) as footage:
+            with joined_sources(self._ring, camera.id, start, end, self._home.path) as footage:
                 return evidence_of(self._home, facility, camera, seen, footage, incident, window)
         except LazarettoError as error:
             return EvidenceError(str(error))

@@ -15,7 +15,7 @@ from vision.live.ring_files import RingFile, ring_files
 from vision.live.ring_window import join_window
 
 PREFIX = ".window-"
-"""Beginning of the names of folders in a ring in which a window is joined; see `clean_windows`."""
+"""Beginning of the names of the folders in which windows are joined; see `clean_windows`."""
 
 
 def ring_sources(folder: Path, camera: str, start: int, end: int) -> tuple[ClipSource, ...]:
@@ -46,22 +46,31 @@ def end_of(file: RingFile) -> int | None:
 
 
 @contextlib.contextmanager
-def joined_sources(folder: Path, camera: str, start: int, end: int) -> Iterator[tuple[ClipSource, ...]]:
+def joined_sources(
+    folder: Path, camera: str, start: int, end: int, place: Path
+) -> Iterator[tuple[ClipSource, ...]]:
     """Copies of the footage of a camera in [start, end], microseconds UTC.
 
     They are one source where the packets allow it, because a clip is copied only from one file; and nothing
     removes them before the end of the context.
+
+    Args:
+        folder: of the ring.
+        camera: id of the camera.
+        start: of the window.
+        end: of the window.
+        place: folder that takes the copies for a while. A ring in memory may have no room for them.
 
     Raises:
         EvidenceError: the disk refuses the copies.
     """
     with contextlib.ExitStack() as stack:
         try:
-            place = stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder))
+            copies = stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, dir=place))
             files = [file for file, _ in _files(folder, camera, start, end)]
-            joined = join_window(files, start, end, Path(place))
+            joined = join_window(files, start, end, Path(copies))
         except (OSError, av.FFmpegError) as error:
-            raise EvidenceError(f"{folder}: footage cannot be copied: {error.strerror or error}") from error
+            raise EvidenceError(f"{place}: footage cannot be copied: {error.strerror or error}") from error
         yield tuple(ClipSource(file.path, file.start, end_us=end_of(file)) for file in joined)
 
 
@@ -71,11 +80,11 @@ def _files(folder: Path, camera: str, start: int, end: int) -> list[tuple[RingFi
     return [(file, reaches) for file, reaches in found if reaches is not None and reaches > start]
 
 
-def clean_windows(folder: Path) -> None:
-    """Remove the copies that a killed process left in a ring; none may be at work.
+def clean_windows(place: Path) -> None:
+    """Remove the copies that a killed process left in a folder; none may be at work.
 
     Raises:
         OSError: one cannot be removed.
     """
-    for path in folder.glob(f"{PREFIX}*"):
+    for path in place.glob(f"{PREFIX}*"):
         shutil.rmtree(path)

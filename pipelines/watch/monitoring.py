@@ -147,6 +147,11 @@ class _StatusCollector(Collector):
             for name, value in (("0.5", latency.p50), ("0.95", latency.p95), ("1", latency.longest)):
                 family.add_metric([name], value)
             yield family
+        if (footage := status.footage) is not None:
+            yield _gauge("lazaretto_footage_bytes", "Bytes of footage on the disk.", footage.bytes)
+            yield _gauge("lazaretto_footage_free_bytes", "Bytes of the disk that are free.", footage.free)
+            if footage.days_left is not None:
+                yield _gauge("lazaretto_footage_days_left", "Days until the disk is full.", footage.days_left)
         yield from self._of_cameras(status)
 
     def _of_cameras(self, status: WatchStatus) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.retention import RetentionState
 from pipelines.watch.writing import Latency, LedgerWriter
 from vision.clock import Clock
 from vision.frames import SECOND, to_iso
@@ -104,6 +105,7 @@ class WatchStatus:
         moment: now, seconds of the monotonic clock.
         faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
             fault.
+        footage: the footage on the disk, as last looked at; None before that.
     """
 
     time: int
@@ -117,6 +119,7 @@ class WatchStatus:
     latencies: tuple[Latency, ...]
     moment: float
     faults: tuple[str, ...]
+    footage: RetentionState | None = None
 
     def latency(self, window_s: float = LATENCY_S, alerts: bool = False) -> Latencies | None:
         """How long the results of the last seconds took; None where there was none.
@@ -149,6 +152,7 @@ class WatchStatus:
                     "alerts": None if alerts is None else alerts.to_dict(),
                 },
             },
+            "footage": None if self.footage is None else _footage_dict(self.footage),
             "cameras": {name: _camera_dict(camera) for name, camera in self.cameras.items()},
         }
 
@@ -161,6 +165,7 @@ def status_of(
     clock: Clock,
     began: float,
     further_faults: Sequence[str] = (),
+    footage: RetentionState | None = None,
 ) -> WatchStatus:
     """The state of a watch now.
 
@@ -172,6 +177,7 @@ def status_of(
         clock: the time of day.
         began: when the watch began, seconds of the monotonic clock.
         further_faults: of the program, in sentences.
+        footage: what is known of the footage on the disk.
     """
     now, moment = clock.now(), time.monotonic()
     states = {name: _camera_state(watch, now, moment) for name, watch in dict(cameras).items()}
@@ -196,6 +202,7 @@ def status_of(
         tuple(written.latencies),
         moment,
         tuple(faults),
+        footage,
     )
 
 
@@ -239,6 +246,17 @@ def _camera_dict(camera: CameraState) -> dict[str, object]:
         "camera_clock_s": seconds(camera.clock_s),
         "error": camera.error,
         "streams": {role: _stream_dict(stream) for role, stream in camera.streams.items()},
+    }
+
+
+def _footage_dict(footage: RetentionState) -> dict[str, object]:
+    return {
+        "bytes": footage.bytes,
+        "since": None if footage.oldest is None else to_iso(footage.oldest),
+        "bytes_per_s": round(footage.rate),
+        "free_bytes": footage.free,
+        "days_left": None if footage.days_left is None else round(footage.days_left, 2),
+        "held_for_incidents": footage.held,
     }
 
 

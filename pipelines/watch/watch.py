@@ -15,10 +15,14 @@ from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
 from pipelines.home import Home
 from pipelines.locks import HourLock, Use
+from pipelines.notifications.configuration import CONFIGURATION
+from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
-from pipelines.watch.camera_watch import CameraWatch, WatchSetup
+from pipelines.watch.camera_pass import WatchSetup
+from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.coverage import PlannedTime
 from pipelines.watch.evidence import LiveEvidence
+from pipelines.watch.retention import Retention, RetentionSettings
 from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import LedgerWriter
@@ -55,6 +59,7 @@ class WatchRequest:
         cameras: ids of the cameras to watch; empty = all that have a source.
         transport: what carries RTP where the address does not say.
         ring: folder of the footage ring; None = `footage` in the home.
+        retention: what footage is kept.
         follows_published: whether a version of the facility file that is published meanwhile is taken up.
         timeouts_s: to open a stream, and to wait for a packet.
     """
@@ -64,6 +69,7 @@ class WatchRequest:
     cameras: tuple[str, ...] = ()
     transport: Transport = Transport.TCP
     ring: Path | None = None
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     follows_published: bool = True
     timeouts_s: tuple[float, float] = (10.0, 10.0)
 
@@ -144,6 +150,7 @@ class Watch:
         self._service_manager = ServiceManager.from_environment()
         self._beside = Services((), self.clock, lambda _: None)
         self._told: set[str] = set()
+        self._retention: Retention | None = None
 
     def status(self) -> WatchStatus:
         """The state of the watch now; for any thread, once `run` has begun to watch.
@@ -161,6 +168,7 @@ class Watch:
             self.clock,
             self._began,
             [f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()],
+            None if self._retention is None else self._retention.state,
         )
 
     def run(self, stop: Stop, watching: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
@@ -232,6 +240,7 @@ class Watch:
             self.clock,
             self.writer.put,
             self.notice,
+            self.writer.status.committed.get,
             lock,
         )
         source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
@@ -241,12 +250,20 @@ class Watch:
 
     def _services(self, writer: LedgerWriter) -> Services:
         home, ring = self.request.home, self.request.ring_folder
-        evidence = LiveEvidence(home, ring, self.clock, lambda text: self.notice("", text))
-        self._beside = Services(
-            [Service("evidence", evidence.run), Service("counts of hours", self._counting.run)],
-            self.clock,
-            lambda text: self.notice("", text),
-        )
+
+        def say(text: str) -> None:
+            self.notice("", text)
+
+        evidence = LiveEvidence(home, ring, self.clock, say)
+        self._retention = Retention(home, ring, self.clock, say, self.request.retention)
+        services = [
+            Service("evidence", evidence.run),
+            Service("retention", self._retention.run),
+            Service("counts of hours", self._counting.run),
+        ]
+        if (home.path / CONFIGURATION).is_file():
+            services.append(Service("notifications", Notifier(home, clock=self.clock).run))
+        self._beside = Services(services, self.clock, say)
         return self._beside
 
     @property
@@ -270,7 +287,7 @@ class Watch:
         try:
             for name, watch in self.cameras.items():
                 windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
-                watch.planned = tuple(PlannedTime(one.start, one.until, one.reason) for one in windows)
+                watch.plan([PlannedTime(one.start, one.until, one.reason) for one in windows])
         except LazarettoError as error:
             self.notice("", f"announced maintenance cannot be read: {error}")
 

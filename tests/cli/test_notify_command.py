@@ -38,6 +38,8 @@ def test_a_test_message_goes_to_each_target_and_the_answer_of_each_is_said(home:
 def test_the_queue_can_be_seen(home: Home) -> None:
     nothing = lazaretto_here("notify", "status", "--home", home.path)
     assert nothing.code == 0 and "Nothing was followed yet" in nothing.out
+    (home.path / "notifications.db").touch()  # as a kill at the first start leaves it
+    assert "Nothing was followed yet" in lazaretto_here("notify", "status", "--home", home.path).out
     at = desk(home, "targets: {duty: {kind: apprise, url: 'json://127.0.0.1/'}}")
     at.tell(event("opened", 2), event("opened", 3, identity=(9,)))
     at.sinks["duty"].failing = "the server is down"

@@ -21,13 +21,14 @@ from typing import Any
 import pytest
 
 from evaluation.streaming import Login, RtspServer
-from incidents.coverage import WATCHED
+from incidents.coverage import WATCHED, State
 from incidents.ledger import Ledger
 from incidents.record import Incident
 from tests.running import ROOT, YARD, command, lazaretto
 from vision import observations
 from vision.frames import SECOND
 from vision.observations import ALL_TIME
+from zones.facility import parse_facility
 
 PASSWORD = "p@ss:word/1"
 LAWN = "{id: lawn, type: staff_only, polygon: [[0.02, 0.3], [0.98, 0.3], [0.98, 0.98], [0.02, 0.98]]}"
@@ -240,6 +241,42 @@ def test_pictures_that_a_reader_cannot_hand_over_are_counted_as_dropped(site: Si
         )
         assert camera["frames"] >= camera["dropped"] + camera["analysed"] - 1
     check_home(site)
+
+
+def test_maintenance_and_a_published_facility_file_are_taken_up_without_a_restart(
+    site: Site, server: RtspServer, tmp_path: Path
+) -> None:
+    mount = server.mount("/gate", YARD, live=False)
+    text = site.facility.read_text("utf-8")
+    site.facility.write_text(
+        text + "  - id: gate\n    places: [gate]\n    source: " + server.url("/gate") + "\n", "utf-8"
+    )
+    changed = parse_facility(site.facility.read_text("utf-8").replace("staff_only", "common"), "changed")
+    with watching(site, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        with Ledger.open(site.home / "ledger.db") as ledger:
+            until = ledger.clock() + 600 * SECOND
+            ledger.maintenance.announce(["gate"], None, until, "a new lens", "Lan")
+        time.sleep(6)  # It looks every 5 s.
+        mount.faults.close_at_once = True
+        mount.close_clients()
+
+        def gate() -> Any:
+            return asked(port, "/status")["cameras"]["gate"]
+
+        wait_for("planned time", lambda: (gate()["state"], gate()["cause"]) == ("planned", "a new lens"))
+        assert asked(port, "/healthz")["healthy"], "a camera that is away is no fault of the program"
+        mount.faults.clear()
+        wait_for("the camera again", lambda: gate()["state"] in ("analysed", "idle"))
+        with Ledger.open(site.home / "ledger.db") as ledger:
+            ledger.publications.publish(changed, "Lan", "the lawn is open", None, None)
+        wait_for("the new file", lambda: asked(port, "/status")["facility_version"] == changed.version)
+        before = analysed_frames(port)
+        wait_for("frames under it", lambda: analysed_frames(port) > before + 10)
+    with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+        states = {item.state for item in ledger.coverage.recorded("gate")}
+        health = [one for one in ledger.incidents.find() if one.kind == "camera_health"]
+    assert State.PLANNED in states and not [one for one in health if one.camera == "gate"]
 
 
 def test_a_camera_without_its_password_is_refused_before_anything_is_written(site: Site) -> None:

@@ -16,7 +16,7 @@ Kind = Literal["frozen", "covered", "dark", "blurred", "moved"]
 
 @dataclass(frozen=True)
 class ConditionSettings:
-    """What counts as impaired; chosen on photographs altered by known amounts (docs/camera-condition.md).
+    """What counts as impaired; how it was chosen is said in docs/camera-condition.md.
 
     Attributes:
         min_in_place: share of the windows with edges of which more must be in place; else the lens may be

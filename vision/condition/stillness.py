@@ -23,7 +23,8 @@ from vision.state import State
 MAX_RESIDUAL, MAX_MEAN_RESIDUAL = 12, 1.5
 """Largest difference between pictures of a still run, of a pixel and on the mean, grey levels. H.264 of a
 still picture (x264, CRF 23 to 30, key frames every 2 and 20 s; photographs of Penn-Fudan, COCO128 and a PPE
-set) differed by 4 and 0.62 at most at 10 px to one, and by more where less is averaged. Project default
+set) differed by 4 and 0.62 at most at 7 px to one, stills of clips by more where less is averaged.
+Project default
 (docs/defaults.md)."""
 MIN_FROZEN_S = 50.0
 """Seconds in which all pictures lie within the residual, before they are frozen: longer than the longest

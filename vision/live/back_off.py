@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from vision.live.causes import LOGIN, StreamFault
+from vision.live.causes import StreamFault
 
 STEPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds from one attempt to the next after the first failure, the second, and so on; the last for all
@@ -21,21 +21,26 @@ LEAST_WAIT_S = 1.0
 """Shortest wait, seconds, so that an instant refusal is no tight loop. Project default (docs/defaults.md)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class LiveBackOff:
-    """A `vision.sources.reopening.BackOff`.
+    """A `vision.sources.reopening.BackOff` of one stream.
 
-    The steps are from attempt to attempt: what an attempt took to fail is no further wait.
+    The steps are from attempt to attempt: what an attempt took to fail is no further wait. Refused logins are
+    counted apart: a camera that was away for hours, and refuses one login while it starts, is no locked one.
 
     Attributes:
         random: gives the share of the jitter, 0..1.
     """
 
     random: Callable[[], float] = random.random
+    _refusals: int = field(default=0, init=False)
 
     def __call__(self, failures: int, error: Exception | None, took_s: float) -> float:
         """Seconds to wait."""
-        refused = isinstance(error, StreamFault) and error.cause in LOGIN
-        steps = LOGIN_STEPS_S if refused else STEPS_S
-        step = steps[min(failures, len(steps)) - 1]
+        refused = isinstance(error, StreamFault) and error.locks_out
+        if failures == 1:
+            self._refusals = 0
+        self._refusals += refused
+        steps, count = (LOGIN_STEPS_S, self._refusals) if refused else (STEPS_S, failures)
+        step = steps[min(count, len(steps)) - 1]
         return max(LEAST_WAIT_S, step * (1 - JITTER * self.random()) - took_s)

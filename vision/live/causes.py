@@ -32,7 +32,7 @@ class Cause(StrEnum):
 
 
 LOGIN = frozenset({Cause.AUTHENTICATION, Cause.TOO_MANY_SESSIONS})
-"""Causes after which trying again soon may lock the login out."""
+"""Causes by which a camera that is there lets nobody in."""
 SENTENCES = {
     Cause.UNREACHABLE: "the camera cannot be reached",
     Cause.REFUSED: "the camera refuses the connection",
@@ -47,7 +47,7 @@ SENTENCES = {
 }
 """What each cause says to people."""
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
-_BROKEN = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
+_BROKEN = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.EIO}
 _SESSIONS = (453, 503)
 """RTSP statuses of a server that has no room: 453 Not Enough Bandwidth, 503 Service Unavailable
 (RFC 7826, 17.4)."""
@@ -58,11 +58,12 @@ class StreamFault(SourceError):
 
     Attributes:
         cause: the class of the fault.
+        locks_out: trying again soon may lock the login out.
     """
 
-    def __init__(self, cause: Cause, detail: str = "") -> None:
+    def __init__(self, cause: Cause, detail: str = "", locks_out: bool = False) -> None:
         """Say the cause in the words of `SENTENCES`, with a detail in brackets."""
-        self.cause = cause
+        self.cause, self.locks_out = cause, locks_out
         super().__init__(SENTENCES[cause] + (f" ({detail})" if detail else ""))
 
 
@@ -85,8 +86,8 @@ def fault_of(
         return StreamFault(Cause.OTHER, str(error))
     if isinstance(error, (av.HTTPUnauthorizedError, av.HTTPForbiddenError)):
         if accepted_before:
-            return StreamFault(Cause.TOO_MANY_SESSIONS, "it refuses a login that it accepted before")
-        return StreamFault(Cause.AUTHENTICATION, error_text(error))
+            return StreamFault(Cause.TOO_MANY_SESSIONS, "it refuses a login that it accepted before", True)
+        return StreamFault(Cause.AUTHENTICATION, error_text(error), True)
     for status in _SESSIONS:
         if f" {status} " in f" {log} ":
             return StreamFault(Cause.TOO_MANY_SESSIONS, f"status {status}")

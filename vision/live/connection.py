@@ -21,6 +21,7 @@ from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
 from vision.live.decoding import LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
+from vision.live.picture_size import PictureSize
 from vision.live.stream_clock import StreamClock
 from vision.sources.container import MAX_REORDERED_FRAMES, nominal_rate
 from vision.sources.decoded_frame import Converters, DecodedFrame
@@ -198,8 +199,12 @@ class _Pass:
         self._settings, self._container, self._stream, self._stop = settings, container, stream, stop
         self._step = max(0, min_interval_us - SAMPLING_TOLERANCE_US)
         self._base = Fraction(stream.time_base or Fraction(1, 90_000)) * SECOND
+        # Pictures over HTTP have no timestamps; FFmpeg makes some up, at 25 pictures a second.
+        self._by_arrival = settings.address.kind is StreamKind.HTTP and stream.codec_context.name == "mjpeg"
+        self._unstamped = 0
         self._clock = StreamClock()
         self._decoder = LiveDecoder(stream)
+        self._size = PictureSize(stream.codec_context.name)
         self._converters = Converters()
         self._pixels = PixelShape.of(stream, settings.aspect)
         self._coded: tuple[object, ...] | None = None
@@ -239,10 +244,15 @@ class _Pass:
             if settings.address.kind.has_timeout and waited_s >= settings.timeouts_s[1]:
                 # FFmpeg gives what its parser held when a read runs out of time; then it would wait anew.
                 raise StreamFault(Cause.TIMEOUT)
-            stamp = packet.dts if packet.dts is not None else packet.pts
-            if not packet.size or stamp is None:
+            if not packet.size:
                 continue
-            micro = round(stamp * self._base)
+            if self._by_arrival:
+                packet.pts = packet.dts = None
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            if stamp is None and not self._by_arrival:
+                self._refuse_unstamped()
+                continue
+            micro = settings.clock.now() if stamp is None else round(stamp * self._base)
             if settings.address.kind is StreamKind.FILE and self._wait_for(micro):
                 return
             settings.reports.arrived(time.monotonic())
@@ -251,6 +261,12 @@ class _Pass:
                 settings.reports.connected(_info(self._stream))
             yield packet, micro, settings.clock.now()
             settings.asked()
+
+    def _refuse_unstamped(self) -> None:
+        """The first packet of a connection may have no timestamp, but not all of them."""
+        self._unstamped += 1
+        if self._unstamped > MAX_HELD:
+            raise StreamFault(Cause.CODEC, "packets come without timestamps")
 
     def _wait_for(self, stamp: int) -> bool:
         """Play a file at its own pace; returns whether a stop was requested."""
@@ -268,6 +284,9 @@ class _Pass:
     def _take(
         self, packet: Packet[VideoStream], stamp: int, arrival: int, lost: bool
     ) -> Iterator[SourceItem]:
+        if (size := self._size.changed(packet)) is not None:
+            # A new connection has the parameters that footage and decoder need.
+            raise StreamFault(Cause.ENDED, f"its pictures are now {size[0]} x {size[1]}")
         t = self._clock.feed(stamp, arrival)
         for step in self._clock.take_steps():
             self._settings.reports.notice(f"{step.reason}; its times step by {step.by / SECOND:.1f} s")

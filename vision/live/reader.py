@@ -8,10 +8,8 @@ be sent in time is dropped, the oldest picture first.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -58,6 +56,9 @@ END_S = 2.0
 """Seconds for which a reader that was asked to end waits for a read that is blocked."""
 ALIVE_S = 1.0
 """Seconds between two signs of life."""
+HUNG_S = 30.0
+"""A reader whose interpreter stands still for so long ends, seconds; the process that analyses replaces it
+before, if it still runs. Project default (docs/defaults.md)."""
 DETAIL_US = 2 * SECOND // 5
 """Least time between two pictures of the main stream while a substream is analysed, microseconds: faces are
 checked twice a second at most. Project default (docs/defaults.md)."""
@@ -65,7 +66,6 @@ WAITING_FRAMES = 4
 """Pictures that wait to be sent, at most; then the oldest is dropped. Project default (docs/defaults.md)."""
 _SENDING_S = 0.1
 """Seconds for the last message to be sent after it was taken."""
-_PR_SET_PDEATHSIG = 1
 CLOCK_REPORT_S = 60.0
 """Seconds between two reports of the camera's own clock."""
 
@@ -101,14 +101,16 @@ def read_camera(settings: ReaderSettings, connection: Connection) -> None:
     """Read a camera until the other end of the connection closes; the main function of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _end_with_parent()
     _Reader(settings, connection).run()
 
 
-def _end_with_parent() -> None:
-    """Have the system end this process with its parent, also where the interpreter is blocked."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def end_unless_called_again(seconds: float = HUNG_S) -> None:
+    """Have the system end this process unless this is called again in time.
+
+    A call in C that holds the interpreter and never returns then ends, too, where nobody is left to end it.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 class _Outbox:
@@ -193,7 +195,9 @@ class _Reader:
         if sub is not None and ring is not None:
             evidence = self._stream(EVIDENCE, self._settings.main, ring)
             self._start_reading(evidence, EVIDENCE)
+        end_unless_called_again()
         while not self._stop.wait(ALIVE_S):
+            end_unless_called_again()
             self._report_alive()
         for thread in self._reading:
             thread.join(END_S)

@@ -17,18 +17,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
-from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.live.ring_files import file_name, spare_name
+from vision.live.ring_writing import FragmentedFile, parameters_of
 
 SEGMENT_S = 60.0
 """Seconds after which a ring begins a new file, at the next key frame. Project default (docs/defaults.md)."""
@@ -45,19 +43,6 @@ RETRY_US = 5 * SECOND
 (docs/defaults.md)."""
 CHECK_US = SECOND
 """Stream time between two looks at the room on the disk."""
-REORDERING_US = 2 * SECOND
-"""How much earlier than shown a picture is decoded in files of streams that reorder pictures: more than the
-16 pictures that H.264 and H.265 allow take from 8 pictures per second on. Project default
-(docs/defaults.md)."""
-MICROSECONDS = Fraction(1, SECOND)
-"""Time base of the files."""
-OPTIONS = {
-    "movflags": "empty_moov+default_base_moof+frag_every_frame+skip_trailer",
-    "use_editlist": "0",
-    "flush_packets": "1",
-    "fflags": "+bitexact",
-}
-"""Of the MP4 muxer: the header first, then a fragment per picture, and nothing that is written at the end."""
 
 
 class RingState(StrEnum):
@@ -119,6 +104,7 @@ class RingWriter:
     Attributes:
         state: what became of the packet written last.
         reason: why nothing is written, in one sentence; "" where it is, or where a key frame is awaited.
+        folder: of the ring of all cameras.
         path: the file being written, or None.
         written: bytes written by this writer.
         dropped: packets that were not written, for whatever reason.
@@ -139,9 +125,8 @@ class RingWriter:
             settings: None = the defaults.
             room: returns the room on the disk of a folder.
         """
-        self._folder, self._camera, self._room = folder, camera, room
+        self.folder, self._camera, self._room = folder, camera, room
         self._settings = settings or RingSettings()
-        self._begun = False
         self._stream: VideoStream | None = None
         self._file: FragmentedFile | None = None
         self._reorders = False
@@ -172,13 +157,8 @@ class RingWriter:
         The parameters of `stream` are copied; its container may be closed at any time.
         """
         self.close()
-        self._begun, self._stream = True, None
+        self._stream = parameters_of(stream)
         self._reorders = bool(stream.codec_context.has_b_frames)
-        try:
-            self._stream = parameters_of(stream)
-        except (av.FFmpegError, ValueError) as error:
-            self.state = RingState.FAILED
-            self.reason = f"{self._folder}: footage of camera {self._camera} cannot be written: {error}"
 
     def write(self, packet: Packet[VideoStream], t: int) -> RingState:
         """Write a packet, which stays as it is; packets come in decoding order.
@@ -190,14 +170,16 @@ class RingWriter:
         Raises:
             ValueError: no stream was begun.
         """
-        if not self._begun:
+        if self._stream is None:
             raise ValueError("expected a stream that was begun before its packets, got a packet alone")
         try:
-            if self._stream is not None:
-                self._write(self._stream, packet, t)
-        except (OSError, av.FFmpegError) as error:
+            self._write(self._stream, packet, t)
+        except (OSError, av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             self._refuse(
-                RingState.FAILED, t, f"{self._folder}: footage cannot be written: {error.strerror or error}"
+                RingState.FAILED,
+                t,
+                f"{self.folder}: footage of camera {self._camera} cannot be written: {reason}",
             )
         if self.state is not RingState.WRITING:
             self.dropped += 1
@@ -244,25 +226,25 @@ class RingWriter:
         if self._refused is not None and 0 <= t - self._refused < RETRY_US:
             return None
         self._checked = None
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         if not self._has_room(t):
             return None
         self._refused = None
-        return FragmentedFile(self._folder / self._camera, stream, t, self._reorders)
+        return FragmentedFile(self.folder / self._camera, stream, t, self._reorders)
 
     def _has_room(self, t: int) -> bool:
         """Whether there is room on the disk, asked once a second; where there is none, the file is ended."""
         if self._checked is not None and 0 <= t - self._checked < CHECK_US:
             return True
         self._checked = t
-        room = self._room(self._folder)
+        room = self._room(self.folder)
         reserve = self._settings.reserve(room.total)
         if room.free >= (ROOM_TO_RESUME * reserve if self.state is RingState.FULL else reserve):
             return True
         self._refuse(
             RingState.FULL,
             t,
-            f"{self._folder}: the disk is full ({room.free / 1e6:.0f} MB free, of which {reserve / 1e6:.0f} "
+            f"{self.folder}: the disk is full ({room.free / 1e6:.0f} MB free, of which {reserve / 1e6:.0f} "
             "MB are kept for the record): no footage is kept until there is room",
         )
         return False
@@ -274,136 +256,3 @@ class RingWriter:
             with contextlib.suppress(OSError, av.FFmpegError):
                 file.close()
         self.state, self.reason, self._refused = state, reason, t
-
-
-def parameters_of(stream: VideoStream) -> VideoStream:
-    """A stream with the codec parameters of another one, whose container may be closed.
-
-    Raises:
-        ValueError: MP4 does not hold the codec.
-    """
-    return av.open(_Nothing(), "w", format="mp4").add_stream_from_template(stream, opaque=True)
-
-
-class _Nothing:
-    """A file to which nothing is written."""
-
-    def write(self, data: bytes) -> int:
-        return len(data)
-
-
-class FragmentedFile:
-    """One file of a ring, open for writing.
-
-    Attributes:
-        path: of the file.
-        start: stream time of its first picture, microseconds UTC.
-    """
-
-    def __init__(self, folder: Path, stream: VideoStream, start: int, reorders: bool) -> None:
-        """Create the file in the folder of its day.
-
-        Args:
-            folder: of the camera.
-            stream: whose parameters the file copies.
-            start: stream time of the key frame that comes first, microseconds UTC.
-            reorders: whether pictures may be shown in another order than decoded.
-
-        Raises:
-            OSError, FFmpegError: it cannot be created, or MP4 does not hold the codec.
-        """
-        self.start = start
-        self._lead = REORDERING_US if reorders else 0
-        self._last = start
-        self._decoded = -1
-        self._sink = _Sink(folder / file_name(start))
-        try:
-            self._container: OutputContainer = av.open(self._sink, "w", format="mp4", options=OPTIONS)
-            self._track = self._container.add_stream_from_template(stream, opaque=True)
-            self._track.time_base = MICROSECONDS
-        except BaseException:
-            self._sink.close()
-            raise
-        self.path = self._sink.path
-
-    def lasts(self, t: int) -> float:
-        """Seconds from the start of the file to `t`; without end where the clock was set back."""
-        return (t - self.start) / SECOND if t >= self.start else float("inf")
-
-    def add(self, packet: Packet[VideoStream], t: int) -> bool:
-        """Add the next packet in decoding order, with the time at which it is shown, microseconds UTC.
-
-        Returns:
-            False, and adds nothing, where it is shown earlier than the order of the packets allows.
-
-        Raises:
-            OSError, FFmpegError: it cannot be written.
-        """
-        shown = t - self.start + self._lead
-        decoded = max(self._decoded + 1, shown - self._lead)
-        if decoded > shown:
-            return False
-        copy = cast("Packet[VideoStream]", av.Packet(bytes(packet)))
-        copy.stream, copy.time_base = self._track, MICROSECONDS
-        copy.pts, copy.dts, copy.is_keyframe = shown, decoded, packet.is_keyframe
-        # Of the last picture of a file, no later one tells how long it lasts.
-        copy.duration = min(max(1, t - self._last), SECOND) if t != self.start else SECOND // 25
-        self._container.mux(copy)
-        self._decoded, self._last = decoded, max(t, self._last)
-        return True
-
-    def flush(self) -> int:
-        """Write what is ready to the disk, whole or not at all; returns its bytes.
-
-        Raises:
-            OSError: the disk refuses it.
-        """
-        return self._sink.write_out()
-
-    def close(self) -> int:
-        """Write the last picture and end the file; returns its bytes.
-
-        Raises:
-            OSError, FFmpegError: it cannot be written. The file is closed all the same.
-        """
-        try:
-            self._container.close()
-            return self._sink.write_out()
-        finally:
-            self._sink.close()
-
-
-class _Sink:
-    """Collects what the muxer writes until it is whole, and then writes it to a file."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Two connections may begin at one microsecond, where a clock was set back.
-        self.path = spare_name(path)
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        self._waiting = bytearray()
-        self._size = 0
-
-    def write(self, data: bytes) -> int:
-        """Take bytes of the muxer."""
-        self._waiting += data
-        return len(data)
-
-    def write_out(self) -> int:
-        whole, self._waiting = self._waiting, bytearray()
-        left = memoryview(whole)
-        try:
-            while left:
-                left = left[os.write(self._file, left) :]
-        except OSError:
-            # A fragment that is not whole would be a torn file.
-            os.ftruncate(self._file, self._size)
-            raise
-        self._size += len(whole)
-        return len(whole)
-
-    def close(self) -> None:
-        """Close the file; one in which nothing is goes."""
-        os.close(self._file)
-        if not self._size:
-            self.path.unlink(missing_ok=True)

@@ -11,6 +11,9 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from vision.sources.pixels import PixelShape
 
+PLAIN_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+"""4:2:0 with 8 bits, in limited and in full range."""
+
 
 @dataclass(frozen=True, slots=True)
 class Converters:
@@ -56,6 +59,16 @@ class DecodedFrame:
         # One thread, because conversion is cheap and decoding and inference need the cores.
         converted = self._converters.bgr.reformat(self.video, *self._square, format="bgr24", threads=1)
         return self._upright(converted.to_ndarray())
+
+    def decoded(self) -> VideoFrame | None:
+        """The frame as it left the decoder, where it is upright, with square pixels, in 4:2:0 with 8 bits.
+
+        None for other frames, and for those of an odd width or height.
+        """
+        stored = self.video.width, self.video.height
+        even = not (stored[0] % 2 or stored[1] % 2)
+        plain = self.video.format.name in PLAIN_FORMATS
+        return self.video if plain and even and not self._turns and stored == self._square else None
 
     def grey(self, size: tuple[int, int]) -> np.ndarray:
         """The luma of the upright picture, reduced to width x height px: height x width, uint8."""

@@ -246,6 +246,25 @@ def images_between(
     Raises:
         SourceError: the source cannot be opened.
     """
+    for t, item in pictures_between(path, source_start, fps, start, end, aspect, anchored=anchored):
+        yield t, item if isinstance(item, np.ndarray) else item.bgr()
+
+
+def pictures_between(
+    path: Path,
+    source_start: int,
+    fps: float | None,
+    start: int,
+    end: int,
+    aspect: Fraction | None = None,
+    *,
+    anchored: bool = False,
+) -> Iterator[tuple[int, np.ndarray | DecodedFrame]]:
+    """The same frames as `images_between`; those of a video are not converted yet.
+
+    Raises:
+        SourceError: the source cannot be opened.
+    """
     if is_image_sequence(path):
         for frame in image_frames(image_files(path), "", source_start, fps, since=start):
             if isinstance(frame, Frame):
@@ -257,7 +276,7 @@ def images_between(
         if isinstance(item, DecodedFrame):
             if item.t > end:
                 return
-            yield item.t, item.bgr()
+            yield item.t, item
 
 
 def source_span(path: Path, fps: float | None) -> int | None:

@@ -381,3 +381,32 @@ def test_gives_the_nearest_picture_of_two_files(tmp_path: Path) -> None:
 
     assert number_of(nearest(sources, 1_300_000, tmp_path / "c.mp4").image) == 9
     assert number_of(nearest(sources, 1_600_000, tmp_path / "c.mp4").image) == 10
+
+
+COLOURS: dict[str, dict[str, Any]] = {
+    "H.265 of BT.709": {
+        "codec": "libx265",
+        "options": {"x265-params": "colormatrix=bt709:range=limited:bframes=2:log-level=none"},
+    },
+    "H.265 that states no colours": {"codec": "libx265", "options": {"x265-params": "log-level=none"}},
+    "Motion JPEG in full range": {"codec": "mjpeg", "pix_fmt": "yuvj420p", "gop": 1},
+    "4:4:4": {"pix_fmt": "yuv444p"},
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_an_encoded_clip_has_the_colours_of_the_recording(tmp_path: Path, name: str) -> None:
+    recording = write_video(tmp_path / "recording.mkv", 40, **COLOURS[name])
+    cut = cut_clip([ClipSource(recording, START)], START, START + 3 * SECOND, tmp_path / "clip.mp4")
+    assert cut.info.mode == "encoded" and cut.info.frames == 31
+    with av.open(str(recording)) as before, av.open(str(tmp_path / "clip.mp4")) as after:
+        if name != "4:4:4":
+            # Not converted, and said to be what they are.
+            stated = [video.streams.video[0].codec_context for video in (before, after)]
+            assert stated[0].colorspace == stated[1].colorspace
+            assert stated[0].pix_fmt == stated[1].pix_fmt
+        for old, new in zip(before.decode(video=0), after.decode(video=0), strict=False):
+            difference = old.to_ndarray(format="bgr24").astype(int) - new.to_ndarray(format="bgr24")
+            # Another matrix or range shifts whole areas by 10 and more; encoding blurs, without a direction.
+            assert abs(difference.mean(axis=(0, 1))).max() < 3, name
+            assert abs(difference).mean() < 12, name

@@ -8,6 +8,7 @@ import pytest
 
 from incidents.rules.engine import CameraRules, CoverageChange, HealthReport
 from incidents.rules.events import Event, EventType, Measure
+from incidents.rules.health import least_outage_s
 from tests.incidents.rules.rule_scenes import NOON, box_zone, judge, scene, seconds
 from zones.facility import Place, ZoneType
 
@@ -53,7 +54,7 @@ def test_a_shorter_outage_is_none(end, count):
 
 
 def test_it_becomes_medium_in_an_extension_when_it_lasts_longer_than_five_minutes():
-    found = events([at(0, "frozen")], 440)
+    found = events([at(0, "dark")], 440)
     # 300 s are not yet longer than five minutes.
     assert told(found) == [
         (OPENED, 60, "low"),
@@ -80,8 +81,29 @@ def test_it_becomes_medium_in_an_extension_when_it_lasts_longer_than_five_minute
     ids=["covered", "moved", "zone of a gate", "perimeter", "place"],
 )  # fmt: skip
 def test_a_camera_that_is_covered_or_at_a_gate_is_severe_at_once(facility, state):
-    found = events([at(0, state)], 100, facility)
-    assert told(found) == [(OPENED, 60, "high"), (ALERTED, 60, "high")]
+    least = least_outage_s(state)
+    found = events([at(0, state)], 61, facility)
+    assert told(found)[:2] == [(OPENED, least, "high"), (ALERTED, least, "high")]
+
+
+@pytest.mark.parametrize(
+    ("state", "least"),
+    [
+        ("offline", 60),
+        ("undecodable", 60),
+        ("dark", 60),
+        ("blurred", 30),
+        ("frozen", 10),
+        ("moved", 10),
+        ("covered", 5),
+    ],
+)
+def test_each_state_has_a_threshold_of_its_own(state, least):
+    assert not events([at(0, state), at(least - 0.1, "analysed")], 300)
+    [opened, *_] = events([at(0, state), at(least + 0.1, "analysed")], 300)
+    assert (opened.type, *seconds(opened.t)) == (OPENED, least)
+    assert opened.finding.measure == Measure("lasted_s", least, least)
+    assert opened.finding.thresholds["min_outage_s"] == least
 
 
 @pytest.mark.parametrize("state", ["analysed", "idle", "planned"])
@@ -118,8 +140,8 @@ def test_outages_more_than_a_minute_apart_are_two_incidents():
 def test_two_states_in_turn_are_two_incidents():
     found = events([at(0, "frozen"), at(70, "covered")], 200)
     assert [(event.finding.subkind, *seconds(event.t)) for event in found if event.type is OPENED] == [
-        ("frozen", 60),
-        ("covered", 130),
+        ("frozen", 10),
+        ("covered", 75),
     ]
     assert len({event.incident for event in found}) == 2
 

@@ -17,8 +17,9 @@ from pipelines.home import Home
 from pipelines.notifications.configuration import Configuration, parse_configuration
 from pipelines.notifications.delivering import Deliverer
 from pipelines.notifications.following import Follower
+from pipelines.notifications.messages import Draft
 from pipelines.notifications.sending import SendError
-from pipelines.notifications.store import STORE, Draft, Store
+from pipelines.notifications.store import STORE, Store
 from tests.faults import FakeClock
 from tests.incidents.ledger.event_samples import record_of
 from tests.incidents.ledger.ledger_samples import MODELS, T0, facility
@@ -80,9 +81,16 @@ class Desk:
     configuration: Configuration
     clock: FakeClock
     sinks: dict[str, Sink] = field(default_factory=dict)
+    _deliverers: dict[str, Deliverer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sinks = {name: Sink() for name in self.configuration.targets}
+
+    def restart(self) -> None:
+        """Forget what is only in memory. (What follows the ledger is opened anew in every turn.)"""
+        for name, sink in self.sinks.items():
+            store = Store(self.home.path / STORE)
+            self._deliverers[name] = Deliverer(name, self.configuration, sink, store, self.clock)
 
     def begin(self) -> None:
         with self._follower() as follower:
@@ -92,18 +100,18 @@ class Desk:
         tell(self.home, happened, at, self.clock.now())
 
     def turn(self, minutes: float = 0.0) -> None:
-        """Let time pass, second by second while there is something to send; everything is opened anew."""
+        """Follow the ledger and send, now and while time passes."""
+        if not self._deliverers:
+            self.restart()
         end = self.clock.now() + round(minutes * MINUTE)
         while True:
             with self._follower() as follower:
                 follower.begin()
                 follower.step()
                 follower.escalate()
-            for name, sink in self.sinks.items():
-                with Store(self.home.path / STORE) as store:
-                    deliverer = Deliverer(name, self.configuration, sink, store, self.clock)
-                    while deliverer.step() == 0.0:
-                        pass
+            for deliverer in self._deliverers.values():
+                while deliverer.step() == 0.0:
+                    pass
             if self.clock.now() >= end:
                 return
             self.clock.wait(min(30.0, (end - self.clock.now()) / SECOND), Stop())

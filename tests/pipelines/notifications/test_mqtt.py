@@ -178,6 +178,15 @@ def test_a_broker_that_was_away_gets_everything_when_it_is_back(home: Home, brok
         assert any(topic.endswith("watched/config") for topic, *_ in broker.got)
 
 
+def test_a_broker_that_forgot_is_told_again_though_nothing_changed(home: Home, broker: Broker) -> None:
+    with notifying(home, broker.yaml, **LOGIN):
+        wait_until(lambda: broker.last("lazaretto/LC-01/cameras/gate") == "unknown")
+        broker.stop()
+        broker.got.clear()
+        broker.start()
+        wait_until(lambda: broker.last("lazaretto/LC-01/cameras/gate") == "unknown", 30)
+
+
 def test_a_camera_that_is_gone_is_removed_from_the_device(home: Home, broker: Broker) -> None:
     config = "homeassistant/sensor/lazaretto_LC-01/camera_gate/config"
     with notifying(home, broker.yaml, **LOGIN):

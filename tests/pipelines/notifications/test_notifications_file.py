@@ -70,6 +70,16 @@ def test_a_fault_is_named_with_its_line_and_field(text: str, sentence: str) -> N
             *("apprise", "jsons://${WHO}:${PASS}@x/", {"WHO": "an"}),
             "targets.duty.url: expected the environment variable PASS to be set, got nothing",
         ),
+        (
+            *("apprise", "tgram://123456789:abcdefghijklmnop/12345", {}),
+            "targets.duty.url: expected no user, password or token in clear, got a URL with one",
+        ),
+        (
+            "apprise",
+            "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/",
+            {},
+            "targets.duty.url: expected no",
+        ),
         ("apprise", "nothing://x", {}, "targets.duty.url: expected a URL of apprise"),
         ("mqtt", "http://x", {}, "targets.duty.url: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"),
         ("mqtt", "mqtt://x:99999999", {}, "targets.duty.url: expected mqtt://HOST[:PORT]"),

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -292,6 +293,29 @@ def test_a_fault_of_a_plugin_is_a_message_that_was_not_taken(
     with notifying(home, "targets: {duty: {kind: apprise, url: 'json://127.0.0.1/'}}"):
         tell(home, [now_event()])
         wait_until(lambda: any(one.sent == 1 for one in status_of(home).targets))
+
+
+def test_a_facility_that_the_ledger_does_not_know_is_warned_of(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(home, [now_event()])
+    with notifying(home, "targets: {duty: {kind: apprise, url: 'json://x/', facilities: [LC-1, LC-01]}}"):
+        pass
+    assert "LC-1 is no facility of the ledger (LC-01); did you mean 'LC-01'?" in caplog.text
+
+
+def test_the_end_does_not_wait_for_a_target_that_does_not_answer(home: Home) -> None:
+    with Web() as web:
+        web.gate.clear()
+        yaml = f"targets: {{duty: {{kind: apprise, url: '{web.url}?rto=50'}}}}"
+        with notifying(home, yaml):
+            tell(home, [now_event()])
+            wait_until(lambda: len(web.got) == 1)
+            asked = time.monotonic()
+        assert time.monotonic() - asked < 6
+        web.gate.set()
+        with notifying(home, yaml):
+            wait_until(lambda: bool(web.taken))
 
 
 def test_two_processes_do_not_notify_for_one_home(home: Home) -> None:

@@ -13,6 +13,7 @@ import pytest
 from incidents.ledger import Ledger
 from incidents.rules.events import Event
 from pipelines.home import Home
+from pipelines.notifications.messages import Draft
 from pipelines.notifications.status import status_of
 from tests.incidents.ledger.event_samples import FAULT, event
 from tests.incidents.ledger.ledger_samples import T0
@@ -190,6 +191,9 @@ def test_further_targets_are_told_when_no_one_begins_the_review_in_time(home: Ho
     at.tell(event("withdrawn", 9000, identity=(1,), severity="high", reason="it was none"))
     at.turn()
     assert at.whats("province") == ["escalated", "withdrawn"]
+    at.tell(event("opened", 9100, identity=(1,), severity="high"))
+    at.turn(61)
+    assert at.whats("province") == ["escalated", "withdrawn", "escalated"]
 
 
 def test_quiet_hours_of_the_facility_hold_all_but_critical_messages_until_the_morning(home: Home) -> None:
@@ -204,7 +208,8 @@ def test_quiet_hours_of_the_facility_hold_all_but_critical_messages_until_the_mo
     at.turn(2)
     assert at.whats("duty") == ["opened", "digest"]
     digest = at.sinks["duty"].taken[1]
-    assert "3 messages" in digest.title and digest.body.count("Suspected violation (high)") == 3
+    assert digest.title == "Lazaretto (high): 3 messages"
+    assert digest.body.count("Suspected violation (high)") == 3
     # What was held does not grow old: it is sent however long the night was.
     at.tell(other(5, after + 9 * 3600))
     at.turn()
@@ -255,23 +260,35 @@ def test_a_message_that_is_not_taken_is_tried_again_with_growing_waits_and_given
     assert (counts.pending, counts.expired, counts.error) == (0, 1, "the server is down")
 
 
-def test_a_message_that_a_target_never_takes_holds_up_no_other(home: Home) -> None:
-    at = desk(home, ONE % "")
+def test_messages_that_a_target_never_takes_hold_up_no_other(home: Home) -> None:
+    at = desk(home, ONE % ", most_per_hour: 3600")
     sink = at.sinks["duty"]
-    bad = other(1)
-    refuse = sink.send
+    bad = [other(number) for number in range(1, 6)]
+    take = sink.send
 
-    def send(draft: object) -> None:
-        sink.failing = "not this one" if bad.incident in draft.key else ""  # type: ignore[attr-defined]
-        refuse(draft)  # type: ignore[arg-type]
+    def send(draft: Draft) -> None:
+        sink.failing = "not this one" if draft.key.split("/")[0] in {one.incident for one in bad} else ""
+        take(draft)
 
-    sink.send = send  # type: ignore[method-assign,assignment]
-    at.tell(bad, other(2), other(3))
-    at.turn(2)
-    assert [json.loads(one.payload)["incident"] for one in sink.taken] == [
-        other(2).incident,
-        other(3).incident,
-    ]
+    sink.send = send  # type: ignore[method-assign]
+    at.tell(*bad)
+    at.turn(180)
+    assert not sink.taken
+    at.tell(other(7, 10_000))
+    at.turn(15.5)
+    assert [json.loads(one.payload)["incident"] for one in sink.taken] == [other(7, 10_000).incident]
+
+
+def test_a_target_that_is_down_is_not_asked_with_one_message_after_the_other(home: Home) -> None:
+    at = desk(home, ONE % "")
+    at.sinks["duty"].failing = "the server is down"
+    at.tell(*(other(number) for number in range(1, 41)))
+    at.turn(60)
+    assert len(at.sinks["duty"].asked) <= 12
+    at.restart()
+    at.sinks["duty"].failing = ""
+    at.turn()
+    assert at.sinks["duty"].taken
 
 
 def test_a_clock_that_is_set_back_stops_no_message(home: Home) -> None:

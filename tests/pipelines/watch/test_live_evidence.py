@@ -327,6 +327,21 @@ def running(worker: LiveEvidence) -> Iterator[None]:
         assert not thread.is_alive()
 
 
+def test_a_worker_that_ended_can_be_begun_again(site: Site, h264: Path) -> None:
+    feed, worker = RingFeed(site.ring, "yard", h264, BEGIN), site.worker()
+    with running(worker):
+        pass
+    name = site.alert()
+    site.clock.t = FIRST[1] + SECOND
+    feed.until(site.clock.t)
+    with running(worker):
+        deadline = time.monotonic() + 20
+        while not site.windows(name):
+            time.sleep(0.01)
+            assert time.monotonic() < deadline, site.said
+    assert site.windows(name) == [FIRST] and site.said == []
+
+
 def test_a_clip_is_sealed_within_three_seconds_of_its_last_frame(tmp_path: Path, h264: Path) -> None:
     home, ring, said = Home(tmp_path / "home"), tmp_path / "ring", list[str]()
     home.prepare()

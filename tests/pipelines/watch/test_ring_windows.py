@@ -37,7 +37,10 @@ def rings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cut(rings: Path, camera: str, start: int, end: int) -> tuple[ClipInfo, list[int]]:
-    with tempfile.TemporaryDirectory() as folder, joined_sources(rings, camera, start, end) as sources:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        joined_sources(rings, camera, start, end, Path(folder)) as sources,
+    ):
         assert len(sources) == 1
         info = cut_clip(sources, start, end, Path(folder, "clip.mp4")).info
         with av.open(str(Path(folder, "clip.mp4"))) as clip:
@@ -78,10 +81,10 @@ def test_a_window_across_a_lost_connection_keeps_its_times(rings: Path) -> None:
     assert info.end_us - info.start_us == 42 * SECOND + STEP - 27_600_000
 
 
-def test_a_window_in_a_gap_has_no_footage(rings: Path) -> None:
+def test_a_window_in_a_gap_has_no_footage(tmp_path: Path, rings: Path) -> None:
     window = (START + 32 * SECOND, START + 35 * SECOND)
     assert ring_sources(rings, "lost", *window) == ()
-    with joined_sources(rings, "lost", *window) as sources:
+    with joined_sources(rings, "lost", *window, tmp_path) as sources:
         assert sources == ()
         with pytest.raises(EvidenceError, match="expected footage"):
             cut_clip(sources, *window, rings / "none.mp4")
@@ -102,18 +105,18 @@ def test_other_codec_parameters_begin_another_source(tmp_path: Path, rings: Path
     feed.end()
     small = write_video(tmp_path / "small.ts", 50, size=(96, 64))
     RingFeed(tmp_path, "yard", small, START + 30 * SECOND).end()
-    with joined_sources(tmp_path, "yard", START + 28 * SECOND, START + 32 * SECOND) as sources:
+    window = (START + 28 * SECOND, START + 32 * SECOND)
+    with joined_sources(tmp_path, "yard", *window, tmp_path) as sources:
         one, two = sources
         assert one.start_us == START + 27_600_000 and two.start_us == START + 30 * SECOND
-        info = cut_clip(sources, START + 28 * SECOND, START + 32 * SECOND, tmp_path / "clip.mp4").info
+        info = cut_clip(sources, *window, tmp_path / "clip.mp4").info
     assert info.mode == "encoded" and info.frames == 41
 
 
 def test_copies_are_gone_afterwards_and_leftovers_are_removed(tmp_path: Path, rings: Path) -> None:
-    RingFeed(tmp_path, "yard", rings / "plain.ts", START).end()
-    with joined_sources(tmp_path, "yard", START, START + SECOND) as sources:
-        assert sources[0].path.is_file()
-    assert [path.name for path in tmp_path.iterdir()] == ["yard"]
+    with joined_sources(rings, "plain", START, START + SECOND, tmp_path) as sources:
+        assert sources[0].path.is_file() and sources[0].path.is_relative_to(tmp_path)
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / ".window-left").mkdir()
     clean_windows(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["yard"]
+    assert list(tmp_path.iterdir()) == []

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from tests.running import LOBBY, YARD
-from tools import camera_condition as footage
-from tools.camera_condition import ALTERATIONS, START, UNALTERED, Clip, noisy, nothing, play, reduce, watched
+from tools import altered_footage as footage
+from tools import camera_condition as measuring
+from tools.altered_footage import ALTERATIONS, UNALTERED, Clip, noisy, nothing, reduce, watched
+from tools.camera_condition import START, play
 from vision.condition.monitor import Condition, ConditionMonitor
 from vision.frames import SECOND
 
@@ -61,8 +63,8 @@ def noise_over(
         yield START + round((begin_s + number / rate) * SECOND), noisy(picture, sigma, rng)
 
 
-def told(clip: Clip, alteration: footage.Alteration) -> footage.Told:
-    return footage.alter_and_tell(clip, alteration, lengths=(BEFORE_S, ALTERED_S, AFTER_S))
+def told(clip: Clip, alteration: footage.Alteration) -> measuring.Told:
+    return measuring.alter_and_tell(clip, alteration, lengths=(BEFORE_S, ALTERED_S, AFTER_S))
 
 
 @pytest.mark.parametrize("alteration", ALTERATIONS, ids=lambda alteration: alteration.name)
@@ -77,8 +79,11 @@ def test_an_impaired_camera_is_told_within_a_minute(yard: Clip, alteration: foot
     assert result.since_s is not None and abs(result.since_s) <= 6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", FOOTAGE[1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [LOBBY, *(pytest.param(path, marks=pytest.mark.slow) for path in FOOTAGE[2:])],
+    ids=lambda path: path.stem,
+)
 @pytest.mark.parametrize(
     "alteration", [a for a in ALTERATIONS if a.name in footage.PLAIN], ids=lambda alteration: alteration.name
 )
@@ -91,8 +96,8 @@ def test_other_cameras_are_told_alike(path: Path, alteration: footage.Alteration
 
 @pytest.mark.parametrize("number", range(4))
 def test_a_held_picture_is_frozen(yard: Clip, number: int) -> None:
-    name, stills = list(footage.held(yard, ALTERED_S).items())[number]
-    result = footage.hold_and_tell(yard, stills(), lengths=(BEFORE_S, ALTERED_S, AFTER_S))
+    name, stills = list(measuring.held(yard, ALTERED_S).items())[number]
+    result = measuring.hold_and_tell(yard, stills(), lengths=(BEFORE_S, ALTERED_S, AFTER_S))
     assert (result.state, result.others) == ("frozen", ()), name
     assert result.raised_s is not None and result.raised_s <= WITHIN_S
     assert result.ended_s is not None and result.ended_s <= WITHIN_S
@@ -164,7 +169,7 @@ def test_a_door_that_stays_open_does_not_move_the_view(yard: Clip) -> None:
 
 @pytest.mark.parametrize("change", UNALTERED, ids=lambda change: change.name)
 def test_light_and_shaking_impair_nothing(yard: Clip, change: footage.Alteration) -> None:
-    alarms, _ = footage.false_alarms(yard, change, hours=0.5)
+    alarms, _ = measuring.false_alarms(yard, change, hours=0.5)
     assert alarms == []
 
 
@@ -172,7 +177,7 @@ def test_light_and_shaking_impair_nothing(yard: Clip, change: footage.Alteration
 @pytest.mark.parametrize("path", FOOTAGE, ids=lambda path: path.stem)
 @pytest.mark.parametrize("change", [UNALTERED[0], UNALTERED[3]], ids=lambda change: change.name)
 def test_an_hour_of_each_clip_impairs_nothing(path: Path, change: footage.Alteration) -> None:
-    alarms, _ = footage.false_alarms(clip_of(path), change, hours=1)
+    alarms, _ = measuring.false_alarms(clip_of(path), change, hours=1)
     assert alarms == []
 
 

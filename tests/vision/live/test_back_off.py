@@ -29,7 +29,25 @@ def test_cameras_behind_one_switch_do_not_come_back_at_one_moment() -> None:
 @pytest.mark.parametrize("cause", [Cause.AUTHENTICATION, Cause.TOO_MANY_SESSIONS])
 def test_a_refused_login_has_a_long_wait_of_its_own(cause: Cause) -> None:
     wait = LiveBackOff(lambda: 0.0)
-    assert [wait(n, StreamFault(cause), 0) for n in (1, 2, 3, 4, 9)] == [60, 300, 900, 1800, 1800]
+    refused = StreamFault(cause, locks_out=True)
+    assert [wait(n, refused, 0) for n in (1, 2, 3, 4, 9)] == [60, 300, 900, 1800, 1800]
+
+
+def test_a_login_refused_once_after_a_long_outage_is_the_first_refusal() -> None:
+    wait = LiveBackOff(lambda: 0.0)
+    refused = StreamFault(Cause.AUTHENTICATION, locks_out=True)
+    assert [wait(n, None, 0) for n in (8, 9)] == [60, 60]
+    assert [wait(n, refused, 0) for n in (10, 11)] == [60, 300]
+    assert wait(1, refused, 0) == 60, "a steady connection was between"
+
+
+def test_a_camera_without_room_is_tried_again_soon_unless_it_refused_the_login() -> None:
+    wait = LiveBackOff(lambda: 0.0)
+    full = fault_of(av.HTTPServerError(0, "5xx"), True, "method SETUP failed: 503 Service Unavailable")
+    refused = fault_of(av.HTTPUnauthorizedError(0, "401 Unauthorized"), True)
+    assert full.cause is refused.cause is Cause.TOO_MANY_SESSIONS
+    assert [wait(n, full, 0) for n in (1, 2, 3, 9)] == [1, 2, 5, 60]
+    assert wait(1, refused, 0) == 60
 
 
 @pytest.mark.parametrize(

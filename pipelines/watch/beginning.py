@@ -1,0 +1,62 @@
+"""Bringing the rules and the coverage of a camera to where its observation log ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from incidents.coverage import Interval, State
+from incidents.evaluate_log import LOOK_BACK_US
+from incidents.ledger import Ledger
+from incidents.rules.engine import CameraRules
+from pipelines.home import Home
+from pipelines.watch.rules_state import continue_rules
+from pipelines.watch.writing import Found
+from zones.facility import Facility
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """From where the watch of a camera goes on.
+
+    Attributes:
+        rules: up to `until`.
+        until: stream time up to which everything is known, microseconds UTC; None = nothing ever was.
+        found: what the rules found since their state was saved, for the ledger to take again, or None.
+        notice: why they could not go on from a saved state, or "".
+    """
+
+    rules: CameraRules
+    until: int | None
+    found: Found | None = None
+    notice: str = ""
+
+
+def begin_camera(
+    home: Home, ledger: Ledger, facility: Facility, camera: str, logged: int | None
+) -> Beginning:
+    """Bring the rules and the coverage of a camera up to date.
+
+    Args:
+        home: the home.
+        ledger: of that home; it holds all that an earlier pass of this process found.
+        facility: the file in force.
+        camera: id of the camera.
+        logged: stream time up to which its observation log knows everything, microseconds UTC, or None.
+
+    Raises:
+        LazarettoError: the log or the ledger cannot be read, or the ledger cannot be written.
+    """
+    recorded = ledger.coverage.recorded(camera, (logged or 0) - LOOK_BACK_US)
+    covered = max((item.end for item in recorded), default=None)
+    known = max((t for t in (logged, covered) if t is not None), default=None)
+    if known is None:
+        return Beginning(CameraRules(facility, camera), None)
+    if logged is not None and covered is not None and logged > covered:
+        # The rows were appended, and the end came before the ledger took their second.
+        ledger.coverage.record(camera, [Interval(camera, covered, logged, State.ANALYSED)])
+    continued = continue_rules(home, ledger, facility, camera, known)
+    rules, events, exposures = continued.rules, continued.found.events, continued.found.exposures
+    found = None
+    if events or exposures:
+        found = Found(camera, rules.facility, known, events=tuple(events), exposures=tuple(exposures))
+    return Beginning(rules, known, found, continued.notice)

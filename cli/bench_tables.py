@@ -8,7 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from evaluation.bench.run import BenchResult
+    from evaluation.live.load import LoadPoint, LoadResult
 
 MEANINGS = (
     "decode: decoding alone. track: YOLO.track on every frame. supervision: detector, ByteTrack, "
@@ -75,6 +78,44 @@ def curve_table(result: BenchResult) -> Table:
                 _number(result.mb_per_camera(name), 1) if last else "",
                 end_section=last,
             )
+    return made
+
+
+def load_table(result: LoadResult) -> Table:
+    """A column for each number of live cameras."""
+    points = result.points
+    machine = result.machine
+    caption = (
+        f"{machine['processor']}, {machine['cores_usable']} cores. Latency: from the arrival of the deciding "
+        "frame to the commit in the ledger. The server plays the cameras and is no part of the watch."
+    )
+    title = f"{result.request.bench.name}: live cameras, {result.request.seconds:.0f} s each"
+    made = Table(title=title, caption=caption, box=SIMPLE_HEAD)
+    made.add_column("cameras")
+    for point in points:
+        made.add_column(str(point.cameras), justify="right")
+
+    def add(name: str, value: Callable[[LoadPoint], str]) -> None:
+        made.add_row(name, *(value(point) for point in points))
+
+    def add_latencies(what: str, values: Callable[[LoadPoint], Mapping[str, float]]) -> None:
+        add(f"{what}, median, s", lambda point: _number(values(point).get("p50"), 2))
+        add(f"{what}, p95, s", lambda point: _number(values(point).get("p95"), 2))
+        add(f"{what}, longest, s", lambda point: _number(values(point).get("max"), 2))
+
+    add_latencies("latency", lambda point: point.results or {})
+    add("alerts", lambda point: f"{(point.alerts or {}).get('count', 0):.0f}")
+    add_latencies("of alerts", lambda point: point.alerts or {})
+    add("frames a second", lambda point: f"{point.frames_per_s:.1f} of {point.due_per_s:.0f}")
+    add("dropped", lambda point: f"{point.dropped:.2%}")
+    add("dropped, worst camera", lambda point: f"{point.dropped_worst:.2%}")
+    add("analysed, worst camera", lambda point: f"{point.analysed_worst:.1%}")
+    add("cores, analysis", lambda point: f"{point.main_cpu:.2f}")
+    add("cores, readers", lambda point: f"{point.readers_cpu:.2f}")
+    add("cores, server", lambda point: f"{point.server_cpu:.2f}")
+    add("MB, analysis", lambda point: f"{point.main_mb:.0f}")
+    add("MB, a reader", lambda point: f"{point.reader_mb:.0f}")
+    add("held", lambda point: "no" if point.misses else "yes")
     return made
 
 

@@ -41,6 +41,24 @@ def bench(
     curve: Annotated[
         bool, typer.Option("--curve", help="Cost of 1, 2, 4, 8 and 16 cameras of the set, too.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="How many live cameras this machine holds, by a watch of the set's footage."
+        ),
+    ] = False,
+    cameras_first: Annotated[
+        int, typer.Option(help="Number of cameras with which --live begins.", min=1, max=1000)
+    ] = 4,
+    cameras_most: Annotated[
+        int, typer.Option(help="Number of cameras at which --live ends.", min=1, max=1000)
+    ] = 32,
+    watch_seconds: Annotated[
+        float, typer.Option(help="How long --live measures each number of cameras.", min=5, max=100_000)
+    ] = 60.0,
+    warm_up: Annotated[
+        float, typer.Option(help="Seconds that --live watches before it measures.", min=0, max=100_000)
+    ] = 20.0,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the JSON, and for the drawing of a curve.")
     ] = None,
@@ -79,17 +97,35 @@ def bench(
 
     Workloads: decode; track (YOLO.track on every frame); supervision (detector, ByteTrack, PolygonZones);
     gate (motion, 320 px regions, ByteTrack); pipeline (ours, everything). The boxes of all are judged by the
-    same rules against the true events. Footage is a VIDEO with --facility and --camera, or a folder that
+    same rules against the true events. --live: cameras of a server of its own, watched by `lazaretto watch`,
+    more and more of them. Footage is a VIDEO with --facility and --camera, or a folder that
     `lazaretto bench --build FOLDER --media MEDIA` wrote.
     """
     if build is not None:
         _build(build, media, samples, seconds, cameras, reference, as_json)
         return
+    chosen = _chosen(video, facility, camera, truth_tracks, events)
+    if live:
+        options = [
+            "--device",
+            device,
+            "--runtime",
+            runtime,
+            "--person",
+            person,
+            "--face",
+            face,
+            "--mask",
+            mask,
+        ]
+        options += [] if imgsz is None else ["--imgsz", str(imgsz)]
+        _live(chosen, (cameras_first, cameras_most), (watch_seconds, warm_up), fps, options, output, as_json)
+        return
     from evaluation.bench.run import CURVE_CAMERAS, BenchRequest, run_bench
     from evaluation.bench.work import WORKLOADS, WorkSettings
 
     request = BenchRequest(
-        bench=_chosen(video, facility, camera, truth_tracks, events),
+        bench=chosen,
         settings=WorkSettings(fps, imgsz, loop_imgsz, device, runtime, person, face, mask),
         workloads=tuple(workload or WORKLOADS),
         repeats=repeats,
@@ -147,6 +183,32 @@ def _build(
         return
     for item in made:
         print(f"lazaretto bench {item.facility.parent}")
+
+
+def _live(
+    bench: BenchSet,
+    cameras: tuple[int, int],
+    seconds: tuple[float, float],
+    fps: float,
+    options: list[str],
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from cli.bench_tables import load_table
+    from evaluation.live.load import LoadRequest, find_load
+    from evaluation.report import write_json
+
+    log = Console(stderr=True, highlight=False)
+    request = LoadRequest(bench, *cameras, *seconds, fps, options)
+    result = find_load(request, lambda text: log.print(text, soft_wrap=True))
+    if output is not None:
+        write_json(result.to_dict(), output / f"{bench.name}-live.json")
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    console = Console()
+    console.print(load_table(result))
+    console.print(result.sentence, soft_wrap=True, highlight=False)
 
 
 def _print(result: BenchResult) -> None:

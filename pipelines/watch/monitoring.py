@@ -1,7 +1,7 @@
 """The health endpoint and the metrics of a watch, over HTTP.
 
     /healthz   200 while the program does its work, else 503; the faults in sentences
-    /status    the state of every camera, JSON
+    /status    the state of every camera, JSON; ?latency=SECONDS: how far back latencies are told
     /metrics   for Prometheus
 
 A camera that is offline is no fault of the program: it is in the status, the metrics, the coverage and the
@@ -11,12 +11,14 @@ incidents.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -24,7 +26,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from incidents.coverage import WATCHED, State
-from pipelines.watch.status import WatchStatus
+from pipelines.watch.status import LATENCY_S, WatchStatus
 from zones.errors import LazarettoError
 
 DEFAULT_ADDRESS = "127.0.0.1:9464"
@@ -85,17 +87,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one of the paths."""
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         if path == "/metrics":
             self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.registry))
             return
         if path not in ("/healthz", "/status"):
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"expected /healthz, /status or /metrics\n")
             return
+        window = parse_qs(query).get("latency", [str(LATENCY_S)])[-1]
+        if re.fullmatch(r"\d{1,6}(\.\d*)?", window) is None:
+            self._answer(HTTPStatus.BAD_REQUEST, "text/plain", b"expected seconds, such as ?latency=60\n")
+            return
         status = self.status()
         code = HTTPStatus.SERVICE_UNAVAILABLE if status.faults and path == "/healthz" else HTTPStatus.OK
         content = (
-            status.to_dict()
+            status.to_dict(float(window))
             if path == "/status"
             else {
                 "healthy": not status.faults,
@@ -132,15 +138,15 @@ class _StatusCollector(Collector):
         yield _gauge(
             "lazaretto_ledger_fault", "1 while the ledger cannot be written.", bool(status.ledger_fault)
         )
-        if status.latency_s is not None:
-            latency = GaugeMetricFamily(
+        if (latency := status.latency()) is not None:
+            family = GaugeMetricFamily(
                 "lazaretto_commit_latency_seconds",
-                "From the arrival of the deciding frame to the commit, of the latest results.",
+                "From the arrival of the deciding frame to the commit, of the results of the last minute.",
                 labels=["quantile"],
             )
-            for name, value in zip(("0.5", "0.95"), status.latency_s, strict=True):
-                latency.add_metric([name], value)
-            yield latency
+            for name, value in (("0.5", latency.p50), ("0.95", latency.p95), ("1", latency.longest)):
+                family.add_metric([name], value)
+            yield family
         if (footage := status.footage) is not None:
             yield _gauge("lazaretto_footage_bytes", "Bytes of footage on the disk.", footage.bytes)
             yield _gauge("lazaretto_footage_free_bytes", "Bytes of the disk that are free.", footage.free)

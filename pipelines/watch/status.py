@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.retention import RetentionState
-from pipelines.watch.writing import LedgerWriter
+from pipelines.watch.writing import Latency, LedgerWriter
 from vision.clock import Clock
 from vision.frames import SECOND, to_iso
 from vision.live.camera import StreamStatus
@@ -19,6 +19,37 @@ accounted for while it lasts. Project default (docs/defaults.md)."""
 LEDGER_FAULT_S = 60.0
 """A ledger that has not taken anything for so long is a fault, seconds. Project default
 (docs/defaults.md)."""
+LATENCY_S = 60.0
+"""Seconds before now over which latencies are told, where nothing else is asked for. Project default
+(docs/defaults.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """A distribution of latencies, seconds.
+
+    Attributes:
+        count: of how many results.
+        p50, p95, longest: the median, the 95th percentile, and the longest.
+    """
+
+    count: int
+    p50: float
+    p95: float
+    longest: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latencies | None:
+        """Of these; None where there is none."""
+        if not seconds:
+            return None
+        ordered, count = sorted(seconds), len(seconds)
+        return cls(count, ordered[count // 2], ordered[min(count - 1, int(0.95 * count))], ordered[-1])
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        values = {"p50": self.p50, "p95": self.p95, "max": self.longest}
+        return {"count": self.count, **{name: round(value, 3) for name, value in values.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +101,8 @@ class WatchStatus:
         waiting: results that wait for the ledger.
         ledger_fault: why the ledger does not take them, or "".
         ledger_fault_s: for how long, seconds.
-        latency_s: from the arrival of the deciding frame to the commit, seconds: the median and the 95th
-            percentile of the latest results; None before the first.
+        latencies: from the arrival of the deciding frame to the commit, of the latest results.
+        moment: now, seconds of the monotonic clock.
         faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
             fault.
         footage: the footage on the disk, as last looked at; None before that.
@@ -85,12 +116,26 @@ class WatchStatus:
     waiting: int
     ledger_fault: str
     ledger_fault_s: float
-    latency_s: tuple[float, float] | None
+    latencies: tuple[Latency, ...]
+    moment: float
     faults: tuple[str, ...]
     footage: RetentionState | None = None
 
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON; times as ISO 8601."""
+    def latency(self, window_s: float = LATENCY_S, alerts: bool = False) -> Latencies | None:
+        """How long the results of the last seconds took; None where there was none.
+
+        Args:
+            window_s: how many seconds.
+            alerts: of the alerts alone.
+        """
+        since = self.moment - window_s
+        return Latencies.of(
+            [one.seconds for one in self.latencies if one.at >= since and (one.alert or not alerts)]
+        )
+
+    def to_dict(self, window_s: float = LATENCY_S) -> dict[str, object]:
+        """Plain data for JSON; times as ISO 8601, latencies of the last `window_s` seconds."""
+        results, alerts = self.latency(window_s), self.latency(window_s, alerts=True)
         return {
             "time": to_iso(self.time),
             "running_s": round(self.running_s, 1),
@@ -101,8 +146,11 @@ class WatchStatus:
             "ledger": {
                 "waiting": self.waiting,
                 "fault": self.ledger_fault,
-                "latency_p50_s": None if self.latency_s is None else round(self.latency_s[0], 3),
-                "latency_p95_s": None if self.latency_s is None else round(self.latency_s[1], 3),
+                "latency_s": {
+                    "window_s": window_s,
+                    "results": None if results is None else results.to_dict(),
+                    "alerts": None if alerts is None else alerts.to_dict(),
+                },
             },
             "footage": None if self.footage is None else _footage_dict(self.footage),
             "cameras": {name: _camera_dict(camera) for name, camera in self.cameras.items()},
@@ -151,7 +199,8 @@ def status_of(
         written.waiting,
         written.fault,
         fault_s,
-        _percentiles(list(written.latencies)),
+        tuple(written.latencies),
+        moment,
         tuple(faults),
         footage,
     )
@@ -176,13 +225,6 @@ def _camera_state(watch: CameraWatch, now: int, moment: float) -> CameraState:
         clock_s=None if difference is None else difference / SECOND,
         error=progress.error,
     )
-
-
-def _percentiles(values: Sequence[float]) -> tuple[float, float] | None:
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
 
 
 def _camera_dict(camera: CameraState) -> dict[str, object]:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from incidents.coverage import Interval, normalise
 from incidents.evaluate_log import Provenance
@@ -29,8 +30,8 @@ RETRY_S = 2.0
 END_S = 20.0
 """Seconds for which a watch that ends waits for the ledger to take what is left. Project default
 (docs/defaults.md)."""
-LATENCIES = 4096
-"""Latest latencies that are kept, to state their distribution."""
+LATENCIES = 16_384
+"""Latest latencies that are kept, to state their distribution: of 64 cameras, four minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,20 @@ class Found:
     arrived: float | None = None
 
 
+class Latency(NamedTuple):
+    """How long a result took.
+
+    Attributes:
+        at: when it was committed, seconds of the monotonic clock.
+        seconds: from the arrival of the deciding frame to the commit.
+        alert: whether it was an alert.
+    """
+
+    at: float
+    seconds: float
+    alert: bool
+
+
 class _LiveProvenance(Provenance):
     """The networks are those of the run: its segment is not in the ledger yet."""
 
@@ -110,8 +125,7 @@ class WriterStatus:
         fault_since: since when, seconds of the monotonic clock.
         commits: transactions.
         committed: stream time up to which the ledger holds each camera, microseconds UTC.
-        latencies: seconds from the arrival of the deciding frame to the commit, the latest ones.
-        event_latencies: the same for results with an alert.
+        latencies: how long the latest results took.
     """
 
     waiting: int = 0
@@ -119,8 +133,7 @@ class WriterStatus:
     fault_since: float | None = None
     commits: int = 0
     committed: dict[str, int] = field(default_factory=dict)
-    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES))
-    event_latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES))
+    latencies: deque[Latency] = field(default_factory=lambda: deque(maxlen=LATENCIES))
 
 
 class LedgerWriter:
@@ -258,9 +271,8 @@ class LedgerWriter:
         for found in batch:
             status.committed[found.camera] = found.until
             if found.arrived is not None:
-                status.latencies.append(now - found.arrived)
-                if any(event.type is EventType.ALERTED for event in found.events):
-                    status.event_latencies.append(now - found.arrived)
+                alert = any(event.type is EventType.ALERTED for event in found.events)
+                status.latencies.append(Latency(now, now - found.arrived, alert))
             if found.rules is not None:
                 try:
                     save_rules(self._home, found.rules, found.camera, found.facility.version)

@@ -164,6 +164,11 @@ def test_what_is_watched_live_is_what_an_analysis_of_its_recording_finds(site: S
         assert status["healthy"] and status["cameras"]["yard"]["streams"]["detection"]["codec"] == "h264"
         assert 'lazaretto_camera_state{camera="yard",state="offline"} ' in asked(port, "/metrics")
         wait_for("two incidents", lambda: len(site.incidents()) >= 2)
+        told = asked(port, "/status?latency=600")["ledger"]["latency_s"]
+        assert told["window_s"] == 600 and told["results"]["count"] >= told["alerts"]["count"] >= 1
+        assert 0 < told["results"]["p50"] <= told["results"]["p95"] <= told["results"]["max"]
+        assert told["alerts"]["max"] <= told["results"]["max"]
+        assert asked(port, "/status?latency=0")["ledger"]["latency_s"]["results"] is None
         time.sleep(max(0.0, 30 - (time.monotonic() - begun)))
         assert asked(port, "/healthz") == {"healthy": True, "faults": []}
         dropped = asked(port, "/status")["cameras"]["yard"]["dropped"]
@@ -257,6 +262,21 @@ def test_a_full_disk_is_told_and_what_follows_is_recorded_again(
         wait_for("an empty queue", lambda: asked(port, "/status")["ledger"]["waiting"] == 0)
     assert "footage is not kept" in (tmp_path / "log").read_text()
     check_home(on_disk)
+
+
+def test_pictures_that_a_reader_cannot_hand_over_are_counted_as_dropped(site: Site, tmp_path: Path) -> None:
+    with watching(site, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        process.send_signal(signal.SIGSTOP)  # As a machine that is too busy; its reader goes on.
+        time.sleep(6)
+        process.send_signal(signal.SIGCONT)
+        camera = wait_for(
+            "dropped frames",
+            lambda: (one := asked(port, "/status")["cameras"]["yard"])["dropped"] >= 10 and one,
+            15,
+        )
+        assert camera["frames"] >= camera["dropped"] + camera["analysed"] - 1
+    check_home(site)
 
 
 def test_maintenance_and_a_published_facility_file_are_taken_up_without_a_restart(

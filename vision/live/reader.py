@@ -128,9 +128,10 @@ class _Outbox:
             if isinstance(item, tuple):
                 self._frames += 1
                 if self._frames > WAITING_FRAMES:
-                    oldest = next(n for n, other in enumerate(self._waiting) if isinstance(other, tuple))
-                    del self._waiting[oldest]
-                    self._frames, self.dropped = self._frames - 1, self.dropped + 1
+                    n, oldest = next((n, o) for n, o in enumerate(self._waiting) if isinstance(o, tuple))
+                    del self._waiting[n]
+                    self._frames -= 1
+                    self.dropped += not oldest[2]
             self._waiting.append(item)
             self._changed.notify_all()
 

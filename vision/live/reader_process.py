@@ -141,6 +141,7 @@ class ReaderProcess:
         self._alive = time.monotonic()
         self._waiting: dict[str, float] = {}
         self._next_start = 0.0
+        self._dropped_before = 0
         self._detail_wanted = False
         self._reported = time.monotonic()
 
@@ -200,6 +201,7 @@ class ReaderProcess:
         theirs.close()
         self._process, self._connection, self._alive = process, ours, time.monotonic()
         self._waiting.clear()
+        self._dropped_before = 0
         self._detail_wanted = False
         self._status.footage_fault = ""
         self._receiver = threading.Thread(
@@ -262,6 +264,9 @@ class ReaderProcess:
         status = self._status
         if isinstance(message, Alive):
             self._alive = time.monotonic()
+            status.frames += message.dropped - self._dropped_before
+            status.dropped += message.dropped - self._dropped_before
+            self._dropped_before = message.dropped
             for role, age in message.packet_age_s.items():
                 stream = status.streams.get(role)
                 if stream is None or stream.state not in (StreamState.STREAMING, StreamState.STALLED):

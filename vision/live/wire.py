@@ -63,8 +63,7 @@ class Alive:
 
     Attributes:
         packet_age_s: seconds since the last packet of each role; None = none came yet.
-        dropped: pictures that could not be sent in time, since the process began.
-        rate: seconds of the time of day per second of the stream's timestamps.
+        dropped: pictures for the analysis that could not be sent in time, since the process began.
     """
 
     packet_age_s: dict[str, float | None]

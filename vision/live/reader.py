@@ -101,11 +101,11 @@ def read_camera(settings: ReaderSettings, connection: Connection) -> None:
     """Read a camera until the other end of the connection closes; the main function of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _end_with_parent()
+    end_with_parent()
     _Reader(settings, connection).run()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the system end this process with its parent, also where the interpreter is blocked."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -96,12 +96,14 @@ class Reports:
         arrived: a packet came, at a moment of the monotonic clock in seconds.
         notice: a sentence for the log.
         camera_clock: the camera's own clock less the time of the picture, microseconds, by RTCP.
+        stepped: the times of the stream stepped by so many microseconds.
     """
 
     connected: Callable[[StreamInfo], None] = lambda _: None
     arrived: Callable[[float], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
     camera_clock: Callable[[int], None] = lambda _: None
+    stepped: Callable[[int], None] = lambda _: None
 
 
 @dataclass
@@ -315,6 +317,7 @@ class _Pass:
         t = self._clock.feed(stamp, arrival)
         for step in self._clock.take_steps():
             self._settings.reports.notice(f"{step.reason}; its times step by {step.by / SECOND:.1f} s")
+            self._settings.reports.stepped(step.by)
         if packet.pts is not None:
             t = self._clock.at(round(packet.pts * self._base))
             self._note_time(packet.pts, t)

@@ -53,6 +53,8 @@ from zones.errors import LazarettoError  # noqa: E402
 CAMERAS, FLAPPING = 8, 3
 SAMPLE_S, LOOK_S = 10.0, 2.0
 SHORT_FAULT_S = 20.0
+SETTLES_S = 30.0
+"""Seconds for the last messages to arrive."""
 MB_PER_MINUTE = 60
 """Room on the disk in memory: twice what eight cameras of half a megabit write."""
 KILLS, LOCK, FULL = (0.31, 0.62), 0.45, 0.78
@@ -211,7 +213,7 @@ def rehearse(set_folder: Path, minutes: float, keep: Path, command: str) -> Rehe
             begun = now()
             work.run(steps, seconds)
             ended = now()
-            _settle(home)
+            time.sleep(SETTLES_S)
             if (code := work.watch.stop()) != 0:
                 work.unexpected.append(f"the watch ended with {code} after SIGTERM")
         told("the watch has ended; its footage is analysed")
@@ -225,18 +227,6 @@ def rehearse(set_folder: Path, minutes: float, keep: Path, command: str) -> Rehe
             )
         compared = compare(home, batch, steady, truth.faults, ended) if batch.exists() else None
         return _result(work, inbox, (begun, ended), log, compared, command, minutes)
-
-
-def _settle(home: Path) -> None:
-    """Wait until the messages are delivered, two minutes at most."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        status = _command("notify", "status", "--json", "--home", str(home))
-        if status.returncode == 0:
-            found = json.loads(status.stdout)
-            if not found["behind"] and not any(one["pending"] for one in found["targets"]):
-                return
-        time.sleep(2)
 
 
 def _command(*words: str) -> subprocess.CompletedProcess[str]:
@@ -261,13 +251,17 @@ def _result(
 ) -> Rehearsal:
     with Ledger.open(work.home / "ledger.db", create=False) as ledger:
         times = [time_of(ledger, name, window, work.truth.of(name)) for name in work.names]
-        opened = [one.id for one in ledger.incidents.find() if one.start > window[0]]
+        opened = [one for one in ledger.incidents.find() if window[0] < one.start < window[1]]
         work.unexpected += ledger.faults()
-    told_of = {
-        name: sum(any(one in text for text in texts) for one in opened)
-        for name, texts in (("webhook", inbox.posts), ("mail", inbox.mails))
+    cameras = [one for one in opened if one.kind == "camera_health"]
+    counts = {
+        "incidents opened": len(opened),
+        "told to the webhook": sum(any(one.id in text for text in inbox.posts) for one in opened),
+        "incidents of cameras": len(cameras),
+        "told by mail": sum(any(one.id in text for text in inbox.mails) for one in cameras),
+        "messages to the webhook": len(inbox.posts),
+        "mails": len(inbox.mails),
     }
-    told_of |= {"messages to the webhook": len(inbox.posts), "mails": len(inbox.mails)}
     work.unexpected += [
         f"{one.camera}: {one.unaccounted:.1f} s without a record" for one in times if one.unaccounted
     ]
@@ -284,8 +278,7 @@ def _result(
         work.dropped,
         work.latency,
         compared,
-        told_of,
-        len(opened),
+        counts,
         _notices(log),
         work.unexpected,
     )

@@ -111,7 +111,7 @@ class FlappingCameras:
             (40.0, 25.0, refuses, "refused"),
             (100.0, 80.0, refuses, "frozen"),
             (30.0, 80.0, covered, "covered"),
-            (160.0, 20.0, covered, "garbage"),
+            (150.0, 45.0, covered, "garbage"),
         ]
         steps: list[Step] = []
         turn = 0.0

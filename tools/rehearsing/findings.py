@@ -18,6 +18,8 @@ RECOVERS_US = 70 * SECOND
 connection."""
 LINGERS_US = 4 * SECOND
 """Time into a fault that may be watched: pictures that had come, and the second that is under way."""
+KILL_COSTS_US = 2 * SECOND
+"""Time before a kill that it may cost: the second that was under way, and what was being written."""
 AROUND_US = 30 * SECOND
 """Time around a disturbance of the watch itself in which incidents are compared apart."""
 TOLERANCE_US = SECOND
@@ -57,6 +59,7 @@ class Comparison:
         apart: of those near a disturbance of the watch: found by one alone.
         live_only, batch_only: elsewhere, found by one alone.
         kinds: how many of each kind both found.
+        without_footage: found live where nothing is recorded.
     """
 
     both: int = 0
@@ -64,6 +67,7 @@ class Comparison:
     live_only: list[str] = field(default_factory=list)
     batch_only: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
+    without_footage: int = 0
 
 
 Span = tuple[int, int]
@@ -72,7 +76,13 @@ Span = tuple[int, int]
 def time_of(ledger: Ledger, camera: str, window: Span, faults: Sequence[Fault]) -> CameraTime:
     """The time of a camera in [start, end), microseconds UTC."""
     covered = ledger.coverage.of(camera, *window)
-    lasting = _joined([(one.start, one.end or window[1]) for one in faults if one.kind not in _HARMLESS])
+    lasting = _joined(
+        [
+            (one.start - (KILL_COSTS_US if one.kind == "watch killed" else 0), one.end or window[1])
+            for one in faults
+            if one.kind not in _HARMLESS
+        ]
+    )
     soon = _joined([(start, end + RECOVERS_US) for start, end in lasting])
     missed: Counter[str] = Counter()
     within = recovering = unaccounted = watched = 0
@@ -142,7 +152,13 @@ def compare(
     found = Comparison()
     for camera in cameras:
         seen, recorded = _incidents(live, camera, until), _incidents(batch, camera, until)
+        with Ledger.open(batch / "ledger.db", create=False) as ledger:
+            analysed = [item for item in ledger.coverage.recorded(camera) if item.state in WATCHED]
+        footage = _joined([(item.start, item.end) for item in analysed])
         for one in seen:
+            if not any(start <= one.start <= end for start, end in footage):
+                found.without_footage += 1
+                continue
             same = [
                 other
                 for other in recorded

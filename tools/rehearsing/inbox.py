@@ -65,14 +65,15 @@ class Inbox:
 
     @property
     def configuration(self) -> str:
-        """`notifications.yaml` with both as targets."""
+        """`notifications.yaml`: the webhook is told of everything, the mailbox of cameras."""
         assert self._smtp is not None, "enter it first"
         targets = {
             "web": f"json://127.0.0.1:{self._web.server_address[1]}/",
             "mail": f"mailto://127.0.0.1:{self._smtp.port}?from=box@example.vn&to=duty@example.vn&mode=insecure",
         }
+        kinds = {"web": "", "mail": ", kinds: [camera_health]"}
         lines = [
-            f"  {name}: {{kind: apprise, url: '{url}', events: [opened], most_per_hour: 3600}}\n"
+            f"  {name}: {{kind: apprise, url: '{url}', events: [opened], most_per_hour: 3600{kinds[name]}}}\n"
             for name, url in targets.items()
         ]
         return "lang: en\ntargets:\n" + "".join(lines)

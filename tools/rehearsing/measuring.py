@@ -10,7 +10,9 @@ import numpy as np
 from evaluation.live.processes import TreeCost
 
 SETTLES_S = 120.0
-"""Seconds after a start that do not count for a slope, or a quarter of a short run."""
+"""Seconds after a start that do not count for a slope."""
+LEAST_S = 300.0
+"""A start that lasted less than this beyond them has no slope."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,8 @@ def slopes(samples: Sequence[Sample], names: Sequence[str]) -> list[tuple[int, f
     found = []
     for start in sorted({one.start for one in samples}):
         own = [one for one in samples if one.start == start]
-        settled = own[0].at + min(SETTLES_S, (own[-1].at - own[0].at) / 4)
-        own = [one for one in own if one.at >= settled]
-        if len(own) < 5:
+        own = [one for one in own if one.at >= own[0].at + SETTLES_S]
+        if not own or own[-1].at - own[0].at < LEAST_S:
             continue
         hours = np.array([one.at for one in own]) / 3600
         i, j = np.triu_indices(len(own), 1)

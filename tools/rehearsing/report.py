@@ -36,8 +36,7 @@ class Rehearsal:
         dropped: share of frames dropped because the device was busy, by camera.
         latency: what /status said of the last hour, at the end.
         comparison: live beside batch; None = not compared.
-        told: of the incidents that were opened, how many each target was told of.
-        opened: how many were opened.
+        told: counts of incidents that were opened, and of those that each target was told of.
         notices: how often each notice came.
         unexpected: what should not have happened, in sentences.
     """
@@ -54,7 +53,6 @@ class Rehearsal:
     latency: Mapping[str, object]
     comparison: Comparison | None
     told: Mapping[str, int]
-    opened: int
     notices: Counter[str]
     unexpected: Sequence[str]
 
@@ -86,7 +84,7 @@ def markdown(found: Rehearsal) -> str:
         "\n## Incidents: live beside an analysis of the recorded footage\n",
         _comparison(found.comparison),
         "\n## Notifications\n",
-        f"Opened: {found.opened}. Told: " + ", ".join(f"{k} {v}" for k, v in found.told.items()) + ".",
+        ", ".join(f"{name}: {count}" for name, count in found.told.items()) + ".",
         "\n## What the watch said\n",
         _table(["times", "notice"], [[str(n), text] for text, n in found.notices.most_common(40)]),
     ]
@@ -130,8 +128,9 @@ def _faults(faults: Sequence[Fault]) -> str:
         own = [one for one in faults if (one.camera, one.kind) == (camera, kind)]
         lasted = sum((one.end or one.start) - one.start for one in own) / SECOND
         seen = [one.seen_s for one in own if one.seen_s is not None]
+        count = str(len(seen)) if camera else "-"
         when = f"{min(seen):.0f} to {max(seen):.0f} s" if seen else ""
-        rows.append([camera or "all", kind, str(len(own)), f"{lasted:.0f}", f"{len(seen)}", when])
+        rows.append([camera or "all", kind, str(len(own)), f"{lasted:.0f}", count, when])
     return _table(["camera", "fault", "times", "s in all", "seen", "after"], rows)
 
 
@@ -143,6 +142,8 @@ def _slopes(samples: Sequence[Sample]) -> str:
             values = [getattr(one, name) for one in own]
             figures = f"{values[0]:.0f}", f"{values[-1]:.0f}", f"{max(values):.0f}"
             rows.append([str(start + 1), f"{hours * 60:.0f}", title, *figures, f"{rates[name]:+.1f} {unit}"])
+    if not rows:
+        return "No start of the watch lasted long enough for a slope."
     return _table(["start", "minutes", "what", "first", "last", "most", "by the hour"], rows)
 
 
@@ -153,7 +154,8 @@ def _comparison(found: Comparison | None) -> str:
     lines = [
         f"Found by both, same kind and zone, start within 1 s: {found.both} ({kinds}). Live alone: "
         f"{len(found.live_only)}. In the recording alone: {len(found.batch_only)}. By one alone within 30 s "
-        f"of a kill or the full disk: {len(found.apart)}.",
+        f"of a kill or the full disk: {len(found.apart)}. Found live where no footage is kept (the full disk "
+        f"had the oldest deleted): {found.without_footage}.",
         *(f"- {text}" for text in (*found.live_only, *found.batch_only, *found.apart)),
     ]
     return "\n".join(lines)

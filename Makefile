@@ -16,7 +16,7 @@ LOAD_CV2 = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/pip install --quiet --no-deps "opencv-python-headless==$$version" && \
 	$(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test faults check lint setup bench clean
+.PHONY: demo test faults soak check lint setup bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed $(SAMPLES)
@@ -51,6 +51,10 @@ setup: $(VENV)/.installed-dev $(SAMPLES)
 bench: $(VENV)/.installed
 	$(BIN)/lazaretto bench data/yard.mp4 --facility data/yard-grid.yaml --camera yard \
 	  $(if $(TRUTH),--truth-tracks $(TRUTH)) --output bench-results
+
+# An hour of a watch under faults; SET is a folder that `lazaretto bench --build` wrote (docs/rehearsal.md).
+soak: $(VENV)/.installed-dev
+	$(BIN)/python tools/rehearsal.py $(or $(SET),bench-footage/mixed) --minutes $(or $(MINUTES),60) --report docs/rehearsal.md
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from tools.altered_footage import (  # noqa: E402
+from altered_footage import (  # noqa: E402
     ALTERATIONS,
     RATE,
     UNALTERED,
@@ -35,6 +35,7 @@ from tools.altered_footage import (  # noqa: E402
     reduce,
     watched,
 )
+
 from vision.condition.monitor import Condition, ConditionMonitor  # noqa: E402
 from vision.frames import SECOND  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from evaluation.bench.sets import BenchCamera, BenchSet
-from evaluation.live.load import LoadPoint, LoadRequest, find_load, find_most
+from evaluation.live.load import LoadPoint, LoadRequest, find_most
 from evaluation.live.processes import cost_of
-from tests.running import FACILITY, YARD
+from tests.running import FACILITY, YARD, lazaretto
 from zones.errors import LazarettoError
 
 
@@ -84,15 +85,31 @@ def test_a_process_costs_what_it_works() -> None:
 
 
 @pytest.mark.slow
-def test_a_watch_of_two_cameras_is_measured_from_outside() -> None:
-    bench = BenchSet("yard", FACILITY, (BenchCamera("yard", YARD),))
-    result = find_load(LoadRequest(bench, 2, 2, seconds=10.0, warm_up_s=3.0))
-    point = result.points[-1]  # On a busy machine one camera is tried, too.
-    assert point.cameras == 2 and point.worst in ("yard", "yard-again-1")
-    assert point.results is not None and point.results["count"] >= 10
-    assert 0 < point.results["p50"] <= point.results["p95"] <= point.results["max"]
-    assert point.due_per_s == pytest.approx(10.0)
-    assert 0 < point.frames_per_s < 11
-    assert point.main_cpu > 0 and point.readers_cpu > 0 and point.server_cpu > 0
-    assert point.main_mb > 200 and 5 < point.reader_mb < 200
-    assert result.to_dict()["held"] == result.held
+def test_a_watch_of_two_cameras_is_measured_from_outside(tmp_path: Path) -> None:
+    ran = lazaretto(
+        *(
+            "bench",
+            YARD,
+            "--facility",
+            FACILITY,
+            "--camera",
+            "yard",
+            "--live",
+            "--json",
+            "--output",
+            tmp_path,
+        ),
+        *("--cameras-first", "2", "--cameras-most", "2", "--watch-seconds", "8", "--warm-up", "3"),
+    )
+    assert ran.code == 0, ran.err
+    result = ran.json
+    point = result["points"][-1]  # On a busy machine one camera is tried, too.
+    assert point["cameras"] == 2 and point["worst"] in ("yard", "yard-again-1")
+    assert point["results"]["count"] >= 5
+    assert 0 < point["results"]["p50"] <= point["results"]["p95"] <= point["results"]["max"]
+    assert point["due_per_s"] == pytest.approx(10.0)
+    assert 0 < point["frames_per_s"] < 11
+    assert point["main_cpu"] > 0 and point["readers_cpu"] > 0 and point["server_cpu"] > 0
+    assert point["main_mb"] > 200 and 5 < point["reader_mb"] < 200
+    assert point["held"] == (point["misses"] == []) == (result["held"] == 2)
+    assert json.loads((tmp_path / "yard-live.json").read_text()) == result

@@ -67,7 +67,7 @@ def reduce(picture: Picture) -> Picture:
 def noisy(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:
     """Noise of the sensor, grey levels of the reduced picture; drawn with 8 bits, which is fast."""
     drawn = rng.integers(0, 256, (2, *picture.shape), dtype=np.uint8).astype(np.float32).sum(0)
-    return np.clip(picture + (drawn - 255) * (sigma / 104.5) + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + (drawn - 255) * (sigma / 104.5) + 0.5, 0, 255), np.uint8)
 
 
 def watched(
@@ -90,7 +90,7 @@ def moving(**how: float) -> Alter:
 def _soft(shape: tuple[int, ...], px: float, seed: int) -> Picture:
     """A field that varies softly, mean 0 and standard deviation 1, always the same."""
     field = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32), (0, 0), px)
-    return (field - field.mean()) / field.std()
+    return np.asarray((field - field.mean()) / field.std())
 
 
 def hand(share: float) -> Alter:
@@ -99,11 +99,12 @@ def hand(share: float) -> Alter:
     def alter(picture: Picture, s: float, rng: np.random.Generator) -> Picture:
         seen = watched(picture).astype(np.float32)
         height, width = seen.shape
-        mask = np.zeros_like(seen)
-        mask[:, : round(width * share)] = 1
-        mask = cv2.GaussianBlur(mask, (0, 0), 8) if share < 1 else mask
+        sharp = np.zeros_like(seen)
+        sharp[:, : round(width * share)] = 1
+        mask = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 8)) if share < 1 else sharp
         y, x = np.mgrid[:height, :width]
-        return seen * (1 - mask) + (95 + 40 * x / width - 30 * y / height + 3 * np.sin(3 * s)) * mask
+        skin = 95 + 40 * x / width - 30 * y / height + 3 * np.sin(3 * s)
+        return np.asarray(seen * (1 - mask) + skin * mask)
 
     return alter
 
@@ -161,7 +162,7 @@ def infrared_light(seen: Picture) -> Picture:
     height, width = seen.shape
     y, x = np.mgrid[:height, :width]
     spot = np.exp(-(((x / width - 0.5) / 0.35) ** 2 + ((y / height - 0.6) / 0.45) ** 2) / 2)
-    return 255 * (seen / 255.0) ** 0.6 * (0.15 + 0.85 * spot)
+    return np.asarray(255 * (seen / 255.0) ** 0.6 * (0.15 + 0.85 * spot))
 
 
 def infrared(picture: Picture, s: float, rng: np.random.Generator) -> Picture:
@@ -183,16 +184,16 @@ def encoded(pictures: list[Picture], options: dict[str, str], group_s: float = 2
     """Encode pictures as H.264, and decode them again."""
     height, width = (side // 2 * 2 for side in pictures[0].shape)
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=RATE)
+    with av.open(file, "w", format="mp4") as written:
+        stream = written.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.gop_size = round(group_s * RATE)
         stream.options = {"preset": "veryfast", "sc_threshold": "0", **options}
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="gray8")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
+            written.mux(stream.encode(frame.reformat(format="yuv420p")))
+        written.mux(stream.encode(None))
     file.seek(0)
     with av.open(file) as container:
         return [frame.to_ndarray(format="gray8") for frame in container.decode(video=0)]

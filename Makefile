@@ -16,7 +16,7 @@ LOAD_CV2 = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/pip install --quiet --no-deps "opencv-python-headless==$$version" && \
 	$(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test check lint setup bench soak clean
+.PHONY: demo test faults check lint setup bench soak clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed $(SAMPLES)
@@ -29,9 +29,13 @@ demo: $(VENV)/.installed $(SAMPLES)
 test: $(VENV)/.installed-dev $(SAMPLES)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
+# The faults of live cameras at the timings of the product, about four minutes; writes docs/live-faults.md.
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m faults tests/vision/live
+
 # What a developer runs all day: lint, types, and the tests that need neither footage nor networks.
 check: lint
-	$(BIN)/python -m pytest -m "not slow" $(CORE)
+	$(BIN)/python -m pytest -m "not slow and not faults" $(CORE)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -16,5 +16,7 @@ class ExitCode(IntEnum):
     """The input cannot be used. Nothing was done; one sentence on standard error says why."""
     PARTLY_DONE = 3
     """Done in part, or done with warnings; standard error or the output names each of them."""
+    FAULT_FOUND = 4
+    """A check (`cameras test`, `doctor`) found a fault; the output names it."""
     INTERRUPTED = 130
     """Interrupted by Ctrl-C (SIGINT) or by SIGTERM. Where the same command continues, it says so."""

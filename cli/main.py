@@ -18,6 +18,8 @@ LAZARETTO = CommandGroup(
     commands={
         "analyze": "analyze.analyze",
         "watch": "watch.watch",
+        "cameras": "cameras.app",
+        "doctor": "doctor.doctor",
         "replay": "replay.replay",
         "facility": "facility.app",
         "zones": "zones.group",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import threading
 import time
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluation.streaming import Mount, RtspServer
+from tests.footage import write_video
 from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, read_address
@@ -139,9 +142,21 @@ def settings(camera: str, main: str | StreamAddress, **options: Any) -> ReaderSe
 
 @contextmanager
 def watching(
-    url: str | StreamAddress, camera: str = "yard", limits: ReaderLimits | None = None, **options: Any
+    url: str | StreamAddress,
+    camera: str = "yard",
+    limits: ReaderLimits | None = None,
+    slow_s: float = 0.0,
+    **options: Any,
 ) -> Iterator[Watched]:
-    """Watch a camera; at the end it is stopped, and what it gave is checked for holes."""
+    """Watch a camera; at the end it is stopped, and what it gave is checked for holes.
+
+    Args:
+        url: of the stream that is analysed.
+        camera: its id.
+        limits: when its reader is given up.
+        slow_s: what the analysis of a frame takes, seconds.
+        **options: of `ReaderSettings`.
+    """
     preload_readers()
     notices: list[str] = []
     clock = SteadyClock()
@@ -153,6 +168,7 @@ def watching(
             for item in source.items(watched.stop, watched.begun, INTERVAL_US, tick_s=0.1):
                 if item is not None:
                     watched.items.append((time.monotonic(), item))
+                    time.sleep(slow_s if isinstance(item, Frame) else 0.0)
         except BaseException as error:
             watched.error = error
             raise
@@ -167,3 +183,61 @@ def watching(
     assert not thread.is_alive(), "the pass did not end in time"
     assert watched.error is None, watched.error
     watched.check_accounted()
+
+
+@dataclass
+class Yard:
+    """A server of cameras, each of which is wanted by one test alone.
+
+    Attributes:
+        server: the server.
+        clips: what they show: small, large, h265; 25 pictures a second.
+    """
+
+    server: RtspServer
+    clips: dict[str, Path]
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def camera(self, shows: str = "small", **options: Any) -> tuple[Mount, str]:
+        """A new camera, and its address."""
+        path = f"/camera{next(self._numbers)}"
+        return self.server.mount(path, self.clips[shows], **options), self.server.url(path)
+
+
+@contextmanager
+def yard(folder: Path) -> Iterator[Yard]:
+    """A server whose cameras send a key frame each 0.4 s, so that tests wait for none."""
+    h265 = {"x265-params": "log-level=error"}
+    clips = {
+        "small": write_video(folder / "small.mp4", 50, fps=25, gop=10, size=(320, 240)),
+        "large": write_video(folder / "large.mp4", 50, fps=25, gop=10, size=(640, 480)),
+        "h265": write_video(
+            folder / "h265.mp4", 50, fps=25, gop=10, size=(320, 240), codec="libx265", options=h265
+        ),
+    }
+    with RtspServer() as server:
+        yield Yard(server, clips)
+
+
+def together(cases: dict[str, Callable[[], object]]) -> None:
+    """Check cases at the same time, as most of each is waiting; all that fail are told by their names.
+
+    Raises:
+        ExceptionGroup: of what the cases raised.
+    """
+    errors: list[Exception] = []
+
+    def check(name: str, case: Callable[[], object]) -> None:
+        try:
+            case()
+        except Exception as error:
+            error.add_note(f"case: {name}")
+            errors.append(error)
+
+    threads = [threading.Thread(target=check, args=case) for case in cases.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} of {len(cases)} cases failed", errors)

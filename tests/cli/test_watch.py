@@ -75,6 +75,19 @@ def site(tmp_path: Path, server: RtspServer) -> Site:
     return Site(facility, tmp_path / "home")
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here: that takes the rights of an administrator")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -226,6 +239,29 @@ def test_a_locked_ledger_delays_what_is_found_and_loses_nothing(site: Site, tmp_
             other.rollback()
         wait_for("an empty queue", lambda: asked(port, "/status")["ledger"]["waiting"] == 0)
     check_home(site)
+
+
+def test_a_full_disk_is_told_and_what_follows_is_recorded_again(
+    site: Site, small_disk: Path, tmp_path: Path
+) -> None:
+    on_disk = Site(site.facility, small_disk / "home")
+    with watching(on_disk, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        filler = small_disk / "filler"
+        with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(bytes(1 << 20))
+                file.flush()
+        wait_for("the fault", lambda: asked(port, "/status")["cameras"]["yard"]["footage_fault"])
+        time.sleep(5)
+        assert process.poll() is None, "the watch goes on"
+        filler.unlink()
+        before = analysed_frames(port)
+        wait_for("frames again", lambda: analysed_frames(port) > before + 10)
+        wait_for("footage again", lambda: not asked(port, "/status")["cameras"]["yard"]["footage_fault"])
+        wait_for("an empty queue", lambda: asked(port, "/status")["ledger"]["waiting"] == 0)
+    assert "footage is not kept" in (tmp_path / "log").read_text()
+    check_home(on_disk)
 
 
 def test_pictures_that_a_reader_cannot_hand_over_are_counted_as_dropped(site: Site, tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ class StreamKind(StrEnum):
         """Whether reads end when nothing comes in time."""
         return self is not StreamKind.FILE
 
+    @property
+    def comes_at_once(self) -> bool:
+        """Whether many pictures come at once, to be given at their own pace: files, and pieces of HLS."""
+        return self in (StreamKind.FILE, StreamKind.HLS)
+
 
 class Transport(StrEnum):
     """What carries RTP."""

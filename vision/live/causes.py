@@ -68,7 +68,11 @@ class StreamFault(SourceError):
 
 
 def fault_of(
-    error: BaseException, accepted_before: bool, log: str = "", timed_out: bool = False
+    error: BaseException,
+    accepted_before: bool,
+    log: str = "",
+    timed_out: bool = False,
+    connecting: bool = False,
 ) -> StreamFault:
     """Class an error of opening or reading a stream.
 
@@ -79,6 +83,7 @@ def fault_of(
         log: what FFmpeg logged meanwhile, without an address; statuses of RTSP stand in it alone.
         timed_out: the call that failed took as long as it may: then FFmpeg's error, if it says no more than
             that something failed, is what an interrupted call left.
+        connecting: RTSP was being spoken: then FFmpeg calls an answer that breaks off invalid data, too.
     """
     if isinstance(error, StreamFault):
         return error
@@ -104,6 +109,8 @@ def fault_of(
         return StreamFault(Cause.UNREACHABLE, error_text(error) if isinstance(error, Exception) else "")
     if timed_out:
         return StreamFault(Cause.TIMEOUT)
+    if connecting and isinstance(error, av.InvalidDataError):
+        return StreamFault(Cause.REFUSED, "it hangs up, or does not speak RTSP")
     if isinstance(error, (av.DecoderNotFoundError, av.InvalidDataError)):
         return StreamFault(Cause.CODEC, error_text(error))
     if number in _BROKEN:

@@ -19,8 +19,9 @@ from vision.clock import Clock, Stop
 from vision.frames import SAMPLING_TOLERANCE_US, SECOND, Frame
 from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
-from vision.live.decoding import LiveDecoder
+from vision.live.decoding import Damage, LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
+from vision.live.first_stamps import first_stamps
 from vision.live.picture_size import PictureSize
 from vision.live.stream_clock import StreamClock
 from vision.sources.container import MAX_REORDERED_FRAMES, nominal_rate
@@ -43,6 +44,12 @@ PROBE_US = SECOND
 UNDECODED_US = 30 * SECOND
 """Packets without a usable picture for this long end a connection, microseconds: longer than key frames are
 apart. Project default (docs/defaults.md)."""
+UNDECODED_REPORT_US = 5 * SECOND
+"""While packets come without a usable picture, that is told this often, microseconds."""
+MAX_AHEAD_S = 60.0
+"""A picture further ahead than this, seconds, is not waited for: its timestamp jumped."""
+MAX_BEHIND_S = 1.0
+"""A picture later than this, seconds, begins a new pace: those that follow do not hurry after it."""
 UDP_BUFFER = 1 << 21
 """Bytes that the system keeps of RTP over UDP, so that a busy moment loses none."""
 
@@ -89,12 +96,14 @@ class Reports:
         arrived: a packet came, at a moment of the monotonic clock in seconds.
         notice: a sentence for the log.
         camera_clock: the camera's own clock less the time of the picture, microseconds, by RTCP.
+        stepped: the times of the stream stepped by so many microseconds.
     """
 
     connected: Callable[[StreamInfo], None] = lambda _: None
     arrived: Callable[[float], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
     camera_clock: Callable[[int], None] = lambda _: None
+    stepped: Callable[[int], None] = lambda _: None
 
 
 @dataclass
@@ -135,10 +144,11 @@ class StreamConnection:
         self.log.take_text()
         self.log.take_damaged()
         self._asked, timeout_s = time.monotonic(), self.timeouts_s[0]
+        connecting = self.address.kind is StreamKind.RTSP
         try:
             with closing(self._open()) as container:
                 stream = _video_of(container)
-                self._accepted = True
+                self._accepted, connecting = True, False
                 self._asked, timeout_s = time.monotonic(), self.timeouts_s[1]
                 one = _Pass(self, container, stream, stop, min_interval_us, self._frames)
                 try:
@@ -151,7 +161,8 @@ class StreamConnection:
             if stop.is_set():
                 return
             timed_out = time.monotonic() - self._asked >= timeout_s
-            raise fault_of(error, self._accepted, self.log.take_text(), timed_out) from None
+            log = self.log.take_text()
+            raise fault_of(error, self._accepted, log, timed_out, connecting) from None
         if not stop.is_set():
             raise StreamFault(Cause.ENDED)
 
@@ -210,31 +221,39 @@ class _Pass:
         self._coded: tuple[object, ...] | None = None
         self._pace: tuple[float, int] | None = None
         self._last_t: int | None = None  # of the last picture that was decoded and trusted
+        self._packet_t: int | None = None
+        self._silent_until: int | None = None  # no packet came for long before this time
         self._sampled: int | None = None
         self._times: dict[int, int] = {}
         self._files = 0
         self._file_begins: int | None = None
         self._undecoded_since: int | None = None
+        self._undecoded_told = 0
+        self._undecodable: Damage | None = None  # what was told of the time up to `_last_t`
         self._clock_told = False
         self.frames = frames
 
     def items(self) -> Iterator[SourceItem]:
         """The items of the connection, until it ends, breaks or is stopped."""
-        held: list[tuple[Packet[VideoStream], int, int, bool]] | None = []
+        held: list[tuple[Packet[VideoStream], int, bool]] | None = []
         for packet, stamp, arrival in self._arriving():
             lost = self._settings.log.take_damaged()
             if held is None:
-                yield from self._take(packet, stamp, arrival, lost)
+                if stamp is not None:
+                    yield from self._take(packet, stamp, arrival, lost)
                 continue
-            held.append((packet, stamp, arrival, lost))
-            if arrival - held[0][2] >= HOLD_US or len(held) >= MAX_HELD:
+            held.append((packet, arrival, lost))
+            if arrival - held[0][1] >= HOLD_US or len(held) >= MAX_HELD:
                 waiting, held = held, None
                 yield from self._take_held(waiting)
         if held and not self._stop.is_set():
             yield from self._take_held(held)
 
-    def _arriving(self) -> Iterator[tuple[Packet[VideoStream], int, int]]:
-        """Packets with their decoding time by the stream, and when they came; both in microseconds."""
+    def _arriving(self) -> Iterator[tuple[Packet[VideoStream], int | None, int]]:
+        """Packets with their decoding time by the stream, and when they came; both in microseconds.
+
+        The decoding time is None where the stream tells none, as of its first pictures.
+        """
         settings, told = self._settings, False
         settings.asked()
         for packet in self._container.demux(self._stream):
@@ -249,11 +268,12 @@ class _Pass:
             if self._by_arrival:
                 packet.pts = packet.dts = None
             stamp = packet.dts if packet.dts is not None else packet.pts
-            if stamp is None and not self._by_arrival:
+            micro = None if stamp is None else round(stamp * self._base)
+            if stamp is None and self._by_arrival:
+                micro = settings.clock.now()
+            if micro is None:
                 self._refuse_unstamped()
-                continue
-            micro = settings.clock.now() if stamp is None else round(stamp * self._base)
-            if settings.address.kind is StreamKind.FILE and self._wait_for(micro):
+            elif settings.address.kind.comes_at_once and self._wait_for(micro):
                 return
             settings.reports.arrived(time.monotonic())
             if not told:
@@ -269,17 +289,24 @@ class _Pass:
             raise StreamFault(Cause.CODEC, "packets come without timestamps")
 
     def _wait_for(self, stamp: int) -> bool:
-        """Play a file at its own pace; returns whether a stop was requested."""
-        if self._pace is None:
-            self._pace = time.monotonic(), stamp
-        begun, first = self._pace
-        ahead = (stamp - first) / SECOND - (time.monotonic() - begun)
+        """Give what comes at once at its own pace; returns whether a stop was requested."""
+        now = time.monotonic()
+        ahead = 0.0 if self._pace is None else (stamp - self._pace[1]) / SECOND - (now - self._pace[0])
+        if self._pace is None or not -MAX_BEHIND_S <= ahead <= MAX_AHEAD_S:
+            self._pace = now, stamp  # It begins, or it was late, or its timestamps jumped.
+            return False
         return ahead > 0 and self._settings.clock.wait(ahead, self._stop)
 
-    def _take_held(self, held: list[tuple[Packet[VideoStream], int, int, bool]]) -> Iterator[SourceItem]:
-        self._clock.begin([(stamp, arrival) for _, stamp, arrival, _ in held])
-        for item in held:
-            yield from self._take(*item)
+    def _take_held(self, held: list[tuple[Packet[VideoStream], int, bool]]) -> Iterator[SourceItem]:
+        if self._by_arrival:
+            stamps = [arrival for _, arrival, _ in held]
+        elif (first := first_stamps([packet for packet, _, _ in held])) is not None:
+            stamps = [round(stamp * self._base) for stamp in first]
+        else:
+            return
+        self._clock.begin([(stamp, arrival) for stamp, (_, arrival, _) in zip(stamps, held, strict=True)])
+        for stamp, (packet, arrival, lost) in zip(stamps, held, strict=True):
+            yield from self._take(packet, stamp, arrival, lost)
 
     def _take(
         self, packet: Packet[VideoStream], stamp: int, arrival: int, lost: bool
@@ -290,9 +317,13 @@ class _Pass:
         t = self._clock.feed(stamp, arrival)
         for step in self._clock.take_steps():
             self._settings.reports.notice(f"{step.reason}; its times step by {step.by / SECOND:.1f} s")
+            self._settings.reports.stepped(step.by)
         if packet.pts is not None:
             t = self._clock.at(round(packet.pts * self._base))
             self._note_time(packet.pts, t)
+        if self._packet_t is not None and t - self._packet_t > GAP_US:
+            self._silent_until = t
+        self._packet_t = t
         self._compare_clocks(packet, t)
         self._keep(packet, t)
         if not self._settings.wanted():
@@ -304,7 +335,7 @@ class _Pass:
                 self._decoder.lose("packets were lost on the way")
             for frame in self._decoder.decode(packet, t):
                 yield from self._picture(frame, t)
-            self._refuse_undecodable(t)
+            yield from self._account_for_undecodable(t)
 
     def _picture(self, frame: VideoFrame, packet_t: int) -> Iterator[SourceItem]:
         # Exactly that of its packet, which the footage keeps.
@@ -315,10 +346,9 @@ class _Pass:
         last, self._last_t = self._last_t, t
         if last is not None and t <= last:
             return
-        if damage is not None and last is not None:
-            yield Gap(GapKind.UNDECODABLE, last, t, damage.frames, damage.cause)
-        elif last is not None and t - last > GAP_US:
-            yield Gap(GapKind.MISSING, last, t, 0, f"no frame for {(t - last) / SECOND:.1f} s")
+        if last is not None:
+            yield from self._gaps(last, t, damage or self._undecodable)
+        self._silent_until = self._undecodable = None
         if self._file_begins is not None and t >= self._file_begins:
             # An analysis of the footage takes the first picture of each file: so the same are taken here.
             self._file_begins = self._sampled = None
@@ -327,6 +357,17 @@ class _Pass:
             in_codec = self._stream.codec_context.sample_aspect_ratio
             picture = DecodedFrame(self.frames, t, frame, self._converters, self._pixels, in_codec)
             yield Frame(picture, t, self.frames, self._settings.camera)
+
+    def _gaps(self, last: int, t: int, damage: Damage | None) -> Iterator[Gap]:
+        """What is between two pictures: time without packets, then pictures that cannot be used."""
+        silent_until = last if self._silent_until is None else max(last, min(self._silent_until, t))
+        missing_until = silent_until if damage is not None else t
+        if missing_until - last > GAP_US:
+            text = f"no frame for {(missing_until - last) / SECOND:.1f} s"
+            yield Gap(GapKind.MISSING, last, missing_until, 0, text)
+            last = missing_until
+        if damage is not None and t > last:
+            yield Gap(GapKind.UNDECODABLE, last, t, damage.frames, damage.cause)
 
     def _note_time(self, stamp: int, t: int) -> None:
         """Remember the time of a packet until its picture is decoded; of pictures that never come, a few."""
@@ -340,10 +381,19 @@ class _Pass:
         if last is not None and t - last > GAP_US:
             yield Gap(GapKind.MISSING, last, t, 0, f"no packet for {(t - last) / SECOND:.1f} s")
 
-    def _refuse_undecodable(self, t: int) -> None:
+    def _account_for_undecodable(self, t: int) -> Iterator[Gap]:
+        """Tell of packets without a usable picture while they come, and give up after a long time."""
         if self._undecoded_since is None:
-            self._undecoded_since = t
-        elif t - self._undecoded_since > UNDECODED_US:
+            self._undecoded_since = self._undecoded_told = t
+        if t - self._undecoded_told > UNDECODED_REPORT_US:
+            start = self._undecoded_since if self._last_t is None else self._last_t
+            damage = self._decoder.damage
+            cause = "no picture can be decoded" if damage is None else damage.cause
+            if t > start:
+                yield Gap(GapKind.UNDECODABLE, start, t, 0, cause)
+                self._last_t, self._undecodable = t, Damage(cause, 0)
+            self._undecoded_told = t
+        if t - self._undecoded_since > UNDECODED_US:
             raise StreamFault(Cause.CODEC, "packets come, and no picture of them can be used")
 
     def _keep(self, packet: Packet[VideoStream], t: int) -> None:

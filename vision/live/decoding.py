@@ -21,8 +21,8 @@ from vision.live.frame_numbers import FrameNumbers
 from vision.sources.opening import error_text
 
 MAX_DISTRUST_US = 10 * SECOND
-"""After damage, pictures are trusted again after this time even without a key frame: cameras with intra
-refresh send none. Project default (docs/defaults.md)."""
+"""After the last sign of damage, pictures are trusted again after this time even without a key frame: cameras
+with intra refresh send none. Project default (docs/defaults.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class LiveDecoder:
     def lose(self, cause: str) -> None:
         """Trust no picture until the next key frame."""
         self.damage = self.damage or Damage(cause, 0)
-        self._distrusting = True
+        self._distrusting, self._distrusted_since = True, None
 
     def take_damage(self) -> Damage | None:
         """What was lost since the last call."""

@@ -31,6 +31,7 @@ from vision.live.causes import Cause, StreamFault
 from vision.live.connection import PacketSink, Reports, StreamConnection
 from vision.live.ffmpeg_log import FFmpegLog
 from vision.live.ring import RingSettings, RingWriter
+from vision.live.ring_queue import RingQueue
 from vision.live.steady_clock import SteadyClock
 from vision.live.wire import (
     Alive,
@@ -149,28 +150,37 @@ class _Outbox:
 
 
 class _TellingRing:
-    """The footage ring, which tells when it cannot be written and when it can again."""
+    """The footage ring, which tells when it cannot be written and when it can again.
 
-    def __init__(self, writer: RingWriter, tell: Callable[[FootageFault], None]) -> None:
-        self._writer, self._tell = writer, tell
+    Attributes:
+        files: files begun; known here, by the ring's own rule, before the disk has them.
+    """
+
+    def __init__(self, writer: RingQueue, segment_s: float, tell: Callable[[FootageFault], None]) -> None:
+        self._writer, self._segment_us, self._tell = writer, round(segment_s * SECOND), tell
         self._told = ""
-        self._path: Path | None = None
+        self._began: int | None = None
         self.files = 0
 
     def begin(self, stream: VideoStream) -> None:
+        self._began = None
         self._writer.begin(stream)
 
     def write(self, packet: Packet[VideoStream], t: int) -> None:
+        if packet.is_keyframe and (self._began is None or t - self._began >= self._segment_us):
+            self._began = t
+            self.files += 1
         self._writer.write(packet, t)
-        if self._writer.path != self._path:
-            self._path = self._writer.path
-            self.files += self._path is not None
         if (reason := self._writer.reason) != self._told:
             self._told = reason
             self._tell(FootageFault(reason))
 
     def close(self) -> None:
+        self._began = None
         self._writer.close()
+
+    def finish(self) -> None:
+        self._writer.finish(END_S)
 
 
 class _Reader:
@@ -201,13 +211,16 @@ class _Reader:
             self._report_alive()
         for thread in self._reading:
             thread.join(END_S)
+        if ring is not None:
+            ring.finish()
 
-    def _ring(self) -> PacketSink | None:
+    def _ring(self) -> _TellingRing | None:
         folder = self._settings.ring
         if folder is None:
             return None
-        writer = RingWriter(folder, self._settings.camera, self._settings.ring_settings)
-        return _TellingRing(writer, self._outbox.put)
+        settings = self._settings.ring_settings or RingSettings()
+        writer = RingWriter(folder, self._settings.camera, settings)
+        return _TellingRing(RingQueue(writer), settings.segment_s, self._outbox.put)
 
     def _stream(self, role: str, address: StreamAddress, sink: PacketSink | None) -> ReopeningSource:
         self._arrived[role] = None

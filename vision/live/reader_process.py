@@ -159,7 +159,7 @@ class ReaderProcess:
         if ended or blocked or now - self._alive > self._limits.silent_s:
             if self.queue.items and ended:
                 return  # What it gave before comes first.
-            why = "ended" if ended else "hung"
+            why = _how_it_ended(self._process) if ended else "hung"
             self._notice(f"the process that reads the camera {why}; another one is started")
             self._kill()
             self._status.restarts += 1
@@ -203,6 +203,7 @@ class ReaderProcess:
         self._waiting.clear()
         self._dropped_before = 0
         self._detail_wanted = False
+        self._status.footage_fault = ""
         self._receiver = threading.Thread(
             target=self._receive, args=(ours,), name=f"receive {settings.camera}", daemon=True
         )
@@ -320,6 +321,15 @@ class ReaderProcess:
             self._set(role, StreamState.OFFLINE)
             stream = self._status.streams[role]
             stream.cause, stream.text = cause, text
+
+
+def _how_it_ended(process: ForkServerProcess) -> str:
+    """What is known of the end of a process whose pipe was closed."""
+    process.join(END_S)
+    code = process.exitcode
+    if code is None:
+        return "hung while it ended"
+    return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
 
 
 def preload_readers() -> None:

@@ -1,25 +1,22 @@
-"""A live camera and each of its faults: real processes, a real server, real packets."""
+"""Connections of a live camera and their faults: real processes, a real server, real packets."""
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from evaluation.streaming import FaultProxy, Faults, Login, Mount, RtspServer
+from evaluation.streaming import FaultProxy, Login
 from evaluation.streaming.faults import Full
-from tests.footage import number_of
-from tests.live_watching import TIMEOUTS_S, watching
-from tests.streaming import clip
+from tests.live_watching import TIMEOUTS_S, Yard, together, watching, yard
 from vision.frames import SECOND
 from vision.live.address import read_address
-from vision.live.camera import StreamState
 from vision.live.causes import Cause
-from vision.live.steady_clock import SteadyClock
+from vision.live.status import StreamState
 from vision.sources.gaps import GapKind
 
 RECOVERY_S = 10.0
@@ -29,93 +26,57 @@ PROCESS_S = 3.0
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("clips")
-    return {
-        "small": clip(folder / "small.mp4"),
-        "large": clip(folder / "large.mp4", size=(640, 480)),
-        "h265": clip(folder / "h265.mp4", "h265"),
-    }
+def cameras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    with yard(tmp_path_factory.mktemp("clips")) as made:
+        yield made
 
 
-@pytest.fixture
-def server(clips: dict[str, Path]) -> Iterator[RtspServer]:
-    with RtspServer() as started:
-        yield started
-
-
-@pytest.fixture
-def mount(server: RtspServer, clips: dict[str, Path]) -> Mount:
-    return server.mount("/yard", clips["small"])
-
-
-@pytest.fixture
-def url(server: RtspServer, mount: Mount) -> str:
-    return server.url("/yard")
-
-
-@pytest.mark.parametrize("transport", ["", "+udp"])
-def test_frames_of_a_sound_camera_come_at_the_rate_asked_for(url: str, transport: str) -> None:
-    with watching(url.replace("rtsp", "rtsp" + transport)) as watched:
-        watched.until_frames(15)
-        assert watched.stream.state is StreamState.STREAMING and watched.stream.cause is None
-        assert watched.stream.info is not None and watched.stream.info.codec == "h264"
-        picture = watched.frames[-1]
-        assert picture.size == (320, 240)
-        number_of(picture.image)
-    pitches = [b.t - a.t for a, b in itertools.pairwise(watched.frames[3:])]
-    assert all(abs(pitch - SECOND // 5) < 60_000 for pitch in pitches)
-    assert all(gap.kind is GapKind.OFFLINE for gap in watched.gaps)
-
-
-def test_a_camera_that_is_absent_at_the_start_is_offline_until_it_comes(url: str, mount: Mount) -> None:
+def test_a_camera_that_is_absent_at_the_start_is_offline_until_it_comes(cameras: Yard) -> None:
+    _, url = cameras.camera()
     with FaultProxy(url) as proxy:
         proxy.refuse()
         with watching(proxy.url(url)) as watched:
-            watched.until_state(StreamState.OFFLINE)
-            assert watched.stream.cause is Cause.REFUSED
-            watched.until(
-                lambda: watched.gaps[-1].cause.startswith("the camera refuses"), "a gap with its cause"
-            )
+            watched.until(lambda: watched.stream.failures >= 2, "two failures")
+            assert watched.stream.state is StreamState.OFFLINE and watched.stream.cause is Cause.REFUSED
+            assert watched.gaps[-1].cause.startswith("the camera refuses the connection")
+            failures = watched.stream.failures
+            time.sleep(2.5)
+            assert watched.stream.failures - failures <= 3, "an instant refusal is no tight loop"
             proxy.open()
             watched.until(lambda: watched.stream.connections, "a connection")
             assert watched.until_frames() < RECOVERY_S
 
 
-def test_a_camera_that_refuses_at_once_is_no_tight_loop(url: str) -> None:
-    with FaultProxy(url) as proxy:
-        proxy.refuse()
-        with watching(proxy.url(url)) as watched:
-            watched.until(lambda: watched.stream.failures >= 2, "two failures")
-            begun = time.monotonic()
-            failures = watched.stream.failures
-            time.sleep(2.5)
-            assert watched.stream.failures - failures <= (time.monotonic() - begun) / 0.9 + 1
+def test_cameras_that_give_nothing_are_offline_and_recover(cameras: Yard) -> None:
+    faults = {
+        "silent": (True, {Cause.TIMEOUT}),
+        "no_packets": (True, {Cause.TIMEOUT}),
+        "garbage": ("stream", set(Cause)),
+        "close_at_once": (True, {Cause.REFUSED, Cause.ENDED}),
+    }
+    together({name: partial(_gives_nothing, cameras, name, *fault) for name, fault in faults.items()})
 
 
-@pytest.mark.parametrize(
-    ("fault", "value"),
-    [("silent", True), ("no_packets", True), ("garbage", "stream"), ("close_at_once", True)],
-    ids=["accepts and is silent", "no packet after PLAY", "garbage", "hangs up at once"],
-)
-def test_a_camera_that_gives_nothing_is_offline_and_recovers(
-    url: str, mount: Mount, fault: str, value: object
-) -> None:
+def _gives_nothing(cameras: Yard, fault: str, value: object, causes: set[Cause]) -> None:
+    mount, url = cameras.camera()
     setattr(mount.faults, fault, value)
-    with watching(url) as watched:
+    with watching(url, fault) as watched:
         noticed = watched.until_state(StreamState.OFFLINE)
         assert noticed < 2 * TIMEOUTS_S[0] + PROCESS_S
-        if fault in ("silent", "no_packets"):
-            assert watched.stream.cause is Cause.TIMEOUT, watched.told()
-        assert not watched.frames and not watched.stream.connections
+        assert watched.stream.cause in causes, watched.told()
+        assert not watched.frames and (fault == "garbage" or not watched.stream.connections)
         mount.faults.clear()
-        failures = watched.stream.failures
-        assert watched.until_frames() < RECOVERY_S + 2, failures
+        assert watched.until_frames() < RECOVERY_S + 5, "the next attempt may be 5 s away"
 
 
-@pytest.mark.parametrize("fault", ["silent", "mid GOP", "cut", "closed", "frozen network", "restarts"])
-def test_a_stream_that_breaks_is_offline_and_comes_again(url: str, mount: Mount, fault: str) -> None:
-    with FaultProxy(url) as proxy, watching(proxy.url(url)) as watched:
+def test_streams_that_break_are_offline_and_come_again(cameras: Yard) -> None:
+    faults = ("silent", "mid GOP", "cut", "closed", "frozen network", "restarts")
+    together({fault: partial(_breaks, cameras, fault) for fault in faults})
+
+
+def _breaks(cameras: Yard, fault: str) -> None:
+    mount, url = cameras.camera()
+    with FaultProxy(url) as proxy, watching(proxy.url(url), fault) as watched:
         watched.until_frames(6)
         if fault == "silent":
             mount.faults.silent = True
@@ -129,26 +90,23 @@ def test_a_stream_that_breaks_is_offline_and_comes_again(url: str, mount: Mount,
         else:
             proxy.drop(reset=fault == "cut")
         noticed = watched.until(lambda: watched.stream.failures, "a failure")
-        assert noticed < TIMEOUTS_S[1] + 1.5
+        assert noticed < TIMEOUTS_S[1] + 1.4
         silent = fault in ("silent", "mid GOP", "frozen network")
-        assert watched.stream.cause in ({Cause.TIMEOUT} if silent else {Cause.ENDED}), watched.told()
-        frames = len(watched.frames)
+        assert watched.stream.cause is (Cause.TIMEOUT if silent else Cause.ENDED), watched.told()
         mount.faults.clear()
         proxy.clear()
         if fault == "restarts":
             watched.until(lambda: watched.stream.failures >= 2, "another failure")
             assert watched.stream.cause is Cause.REFUSED
             proxy.open()
-        connections = watched.stream.connections
-        watched.until(
-            lambda: watched.stream.connections > connections or len(watched.frames) > frames, "a connection"
-        )
+        watched.until(lambda: watched.stream.connections >= 2, "another connection")
         assert watched.until_frames() < RECOVERY_S
         assert watched.stream.state is StreamState.STREAMING
         assert any(gap.kind is GapKind.OFFLINE and gap.start >= watched.frames[0].t for gap in watched.gaps)
 
 
-def test_a_stream_without_a_packet_is_stalled_before_it_is_offline(url: str, mount: Mount) -> None:
+def test_a_stream_without_a_packet_is_stalled_before_it_is_offline(cameras: Yard) -> None:
+    mount, url = cameras.camera()
     with watching(url, timeouts_s=(2.0, 6.0)) as watched:
         watched.until_frames(6)
         mount.faults.no_packets = True
@@ -157,128 +115,38 @@ def test_a_stream_without_a_packet_is_stalled_before_it_is_offline(url: str, mou
         watched.until_state(StreamState.STREAMING)
         watched.until_frames()
         assert watched.stream.failures == 0
-    assert any(gap.kind is GapKind.MISSING for gap in watched.gaps), "the stall is a gap"
+    stall, *damage = [gap for gap in watched.gaps if gap.start >= watched.frames[0].t]
+    assert stall.kind is GapKind.MISSING and stall.end - stall.start > 2 * SECOND
+    # The first picture that came rests on one that was not sent.
+    assert all(gap.kind is GapKind.UNDECODABLE and gap.end - gap.start < SECOND for gap in damage)
+    assert [stall, *damage][-1].end in [frame.t for frame in watched.frames], "the frame after a gap is given"
 
 
-def test_pictures_that_repeat_are_frames(url: str, mount: Mount) -> None:
-    with watching(url) as watched:
-        watched.until_frames(4)
-        mount.faults.frozen = True
-        watched.until_frames(10)
-        assert watched.stream.failures == 0
+def test_cameras_that_let_nobody_in_are_told_apart(cameras: Yard) -> None:
+    full: tuple[Full, ...] = (453, 503, 401)
+    together(
+        {str(status): partial(_has_no_room, cameras, status) for status in full}
+        | {"login": partial(_refuses_login, cameras)}
+    )
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda faults: faults.jump(3600),
-        lambda faults: faults.jump(-30),
-        lambda faults: faults.restart_from_zero(),
-    ],
-    ids=["an hour ahead", "30 s back", "from zero"],
-)
-def test_timestamps_that_jump_leave_no_hole(url: str, mount: Mount, change: Callable[[Faults], None]) -> None:
-    with watching(url) as watched:
-        watched.until_frames(10)
-        change(mount.faults)
-        watched.until_frames(15)
-        assert any("its times step by" in notice for notice in watched.notices), watched.notices
-        assert watched.stream.failures == 0
-        late = SteadyClock().now() - watched.frames[-1].t
-        assert -SECOND < late < 2 * SECOND
-    times = [frame.t for frame in watched.frames]
-    assert all(0 < b - a < SECOND for a, b in itertools.pairwise(times[2:])), watched.told()
-
-
-def test_a_camera_that_stamps_25_and_delivers_21_keeps_its_frames(url: str, mount: Mount) -> None:
-    mount.faults.delivery_rate = 21 / 25
-    with watching(url) as watched:
-        watched.until_frames(30)
-    assert not [notice for notice in watched.notices if "step" in notice]
-    assert [gap for gap in watched.gaps if gap.end > watched.frames[0].t] == []
-
-
-@pytest.mark.parametrize("close", [False, True])
-def test_pictures_of_another_size_follow(url: str, mount: Mount, clips: dict[str, Path], close: bool) -> None:
-    with watching(url) as watched:
-        watched.until_frames(5)
-        mount.switch(clips["large"], close=close)
-        watched.until(lambda: watched.frames[-1].size == (640, 480), "frames of the other size")
+def _has_no_room(cameras: Yard, status: Full) -> None:
+    mount, url = cameras.camera()
+    with FaultProxy(url) as proxy, watching(proxy.url(url), f"full{status}") as watched:
         watched.until_frames()
-        number_of(watched.frames[-1].image)
+        mount.faults.sessions_full = status
+        proxy.drop()
+        watched.until_state(StreamState.REFUSED)
+        assert watched.stream.cause is Cause.TOO_MANY_SESSIONS, watched.told()
+        if status != 401:
+            mount.faults.clear()
+            assert watched.until_frames() < RECOVERY_S
 
 
-def test_another_codec_follows_after_the_camera_closed_the_stream(
-    url: str, mount: Mount, clips: dict[str, Path]
-) -> None:
-    with watching(url) as watched:
-        watched.until_frames(5)
-        mount.switch(clips["h265"], close=True)
-        watched.until(lambda: watched.stream.info.codec == "hevc", "a connection in H.265")
-        assert watched.until_frames() < RECOVERY_S
-        number_of(watched.frames[-1].image)
-
-
-def test_another_codec_within_a_connection_is_noticed(url: str, mount: Mount, clips: dict[str, Path]) -> None:
-    with watching(url) as watched:
-        watched.until_frames(5)
-        mount.switch(clips["h265"])
-        watched.until(lambda: watched.stream.info.codec == "hevc", "a connection in H.265", 60)
-        assert watched.until_frames() < RECOVERY_S
-
-
-@pytest.mark.parametrize("transport", ["", "+udp"])
-@pytest.mark.parametrize("codec", ["small", "h265"])
-def test_lost_packets_make_time_undecodable_until_the_next_key_frame(
-    server: RtspServer, clips: dict[str, Path], codec: str, transport: str
-) -> None:
-    mount = server.mount("/lossy", clips[codec])
-    with FaultProxy(server.url("/lossy")) as proxy:
-        address = proxy.url(server.url("/lossy")).replace("rtsp:", f"rtsp{transport}:")
-        with watching(address) as watched:
-            watched.until_frames(6)
-            proxy.loss = 0.2
-            watched.until(lambda: watched.gaps[-1].kind is GapKind.UNDECODABLE, "undecodable time")
-            proxy.clear()
-            watched.until_frames(8)
-            assert watched.stream.failures == 0
-    assert mount is not None
-
-
-@pytest.mark.parametrize("transport", ["", "+udp"])
-@pytest.mark.parametrize("codec", ["small", "h265"])
-def test_a_whole_picture_that_is_lost_makes_time_undecodable(
-    server: RtspServer, clips: dict[str, Path], codec: str, transport: str
-) -> None:
-    server.mount("/lossy", clips[codec])
-    with FaultProxy(server.url("/lossy")) as proxy:
-        address = proxy.url(server.url("/lossy")).replace("rtsp:", f"rtsp{transport}:")
-        with watching(address) as watched:
-            watched.until_frames(6)
-            before = len(watched.gaps)
-            proxy.no_packets = True
-            time.sleep(0.2)
-            proxy.no_packets = False
-            watched.until(lambda: len(watched.gaps) > before, "undecodable time")
-            watched.until_frames(4)
-            assert watched.gaps[before].kind is GapKind.UNDECODABLE, watched.told()
-
-
-def test_a_network_that_is_too_slow_loses_time_and_not_the_count_of_it(
-    server: RtspServer, clips: dict[str, Path]
-) -> None:
-    server.mount("/wide", clips["large"])
-    with FaultProxy(server.url("/wide")) as proxy, watching(proxy.url(server.url("/wide"))) as watched:
-        watched.until_frames(6)
-        proxy.bytes_per_s = 20_000
-        time.sleep(4)
-        proxy.clear()
-        watched.until_frames(20)
-
-
-def test_a_refused_login_is_told_and_tried_again_late(url: str, mount: Mount) -> None:
+def _refuses_login(cameras: Yard) -> None:
+    mount, url = cameras.camera()
     mount.faults.refuse_login = True
-    with watching(url) as watched:
+    with watching(url, "login") as watched:
         watched.until_state(StreamState.REFUSED)
         assert watched.stream.cause is Cause.AUTHENTICATION
         [told] = [notice for notice in watched.notices if "login" in notice]
@@ -288,21 +156,10 @@ def test_a_refused_login_is_told_and_tried_again_late(url: str, mount: Mount) ->
         assert len(mount.asked) == asked, "no further login is tried"
 
 
-@pytest.mark.parametrize("status", [453, 503, 401])
-def test_a_camera_without_room_for_a_session_is_told(url: str, mount: Mount, status: Full) -> None:
-    with FaultProxy(url) as proxy, watching(proxy.url(url)) as watched:
-        watched.until_frames()
-        mount.faults.sessions_full = status
-        proxy.drop()
-        watched.until_state(StreamState.REFUSED)
-        assert watched.stream.cause is Cause.TOO_MANY_SESSIONS, watched.told()
-
-
-def test_a_password_is_told_nowhere(server: RtspServer, clips: dict[str, Path]) -> None:
+def test_a_password_is_told_nowhere(cameras: Yard) -> None:
     secret = "s3cret/of:the@yard"
-    mount = server.mount("/safe", clips["small"], login=Login("inspector", secret))
-    place = server.url("/safe").rpartition("@")[2]
-    text = "rtsp://${YARD_USER}:${YARD_PASSWORD}@" + place
+    mount, url = cameras.camera(login=Login("inspector", secret))
+    text = "rtsp://${YARD_USER}:${YARD_PASSWORD}@" + url.rpartition("@")[2]
     address = read_address(text, {"YARD_USER": "inspector", "YARD_PASSWORD": secret})
     with watching(address) as watched:
         watched.until_frames()

@@ -16,12 +16,15 @@ import cv2
 import pytest
 
 from tests.footage import number_of, picture
+from tests.gstreamer_server import gstreamer_server, missing
 from tests.live_watching import watching
 from tests.streaming import clip
 from vision.frames import SECOND
+from vision.live.address import Transport, read_address
 from vision.live.causes import Cause
 from vision.live.status import StreamState
 
+_MISSING = missing()
 RATE = 10.0
 """Pictures per second of the camera that sends JPEGs: far from the 25 that FFmpeg takes such a stream for."""
 
@@ -91,22 +94,22 @@ def test_an_unknown_page_is_told() -> None:
         assert watched.stream.cause is Cause.NOT_FOUND
 
 
-def test_hls_is_played_as_it_grows(tmp_path: Path) -> None:
+def test_hls_is_played_as_it_grows_though_it_comes_in_pieces(tmp_path: Path) -> None:
     source = clip(tmp_path / "clip.mp4", frames=500)
     command = ["ffmpeg", "-loglevel", "error", "-re", "-i", source, "-c", "copy", "-f", "hls"]
-    command += ["-hls_time", "1", "-hls_list_size", "5", tmp_path / "yard.m3u8"]
+    command += ["-hls_time", "3", "-hls_list_size", "5", tmp_path / "yard.m3u8"]
     making = subprocess.Popen(list(map(str, command)))
     try:
         while not (tmp_path / "yard.m3u8").exists():
             time.sleep(0.05)
-        time.sleep(3)
         with (
             _serving(partial(_Quiet, directory=str(tmp_path))) as url,
-            watching(f"{url}/yard.m3u8", timeouts_s=(5, 5)) as watched,
+            watching(f"{url}/yard.m3u8", timeouts_s=(5, 5), slow_s=0.1) as watched,
         ):
-            watched.until_frames(15)
+            watched.until_frames(30)
             times = [frame.t for frame in watched.frames]
             assert all(0 < b - a < SECOND for a, b in itertools.pairwise(times)), watched.told()
+            assert watched.camera.status.dropped == 0
             assert not [notice for notice in watched.notices if "step" in notice]
     finally:
         making.kill()
@@ -122,3 +125,15 @@ def test_a_file_is_played_at_its_own_pace_and_begun_again(tmp_path: Path) -> Non
         watched.until(lambda: watched.stream.connections >= 2, "the file to begin again")
         watched.until_frames()
         assert watched.notices
+
+
+@pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")
+@pytest.mark.parametrize("transport", list(Transport))
+def test_gstreamers_server_is_a_camera_too(tmp_path: Path, transport: Transport) -> None:
+    """It serves the file once to each client and says goodbye; the next connection begins it anew."""
+    file = clip(tmp_path / "clip.mp4", frames=75)
+    with gstreamer_server(file) as url, watching(read_address(url, {}, transport)) as watched:
+        watched.until_frames(8)
+        watched.until(lambda: watched.stream.failures, "the end of the file")
+        assert watched.stream.cause in (Cause.ENDED, Cause.TIMEOUT)
+        assert watched.until_frames() < 10

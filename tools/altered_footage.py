@@ -195,7 +195,7 @@ def encoded(pictures: list[Picture], options: dict[str, str], group_s: float = 2
             written.mux(stream.encode(frame.reformat(format="yuv420p")))
         written.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         return [frame.to_ndarray(format="gray8") for frame in container.decode(video=0)]
 
 

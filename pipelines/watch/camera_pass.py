@@ -159,6 +159,7 @@ class CameraPass:
         self._monitor, notice = continue_monitor(self._setup.home, control.camera.id)
         if notice:
             self._setup.notice(control.camera.id, notice)
+        self._condition: str | None = None
         self._rows: list[Row] = []
         self._pending: tuple[int, float] | None = None
         self._arrived: float | None = None
@@ -237,6 +238,9 @@ class CameraPass:
         condition = self._monitor.update(frame.t, frame.grey(self._reduced(frame.size)))
         told = None if condition.state is None else (State(condition.state), condition.cause)
         self._coverage.saw(frame.t, analysed.detections is not None, told)
+        if condition.state != self._condition:
+            self._condition = condition.state
+            self._save_condition()  # A restart must not forget what took a minute to find out.
 
     def _reduced(self, size: tuple[int, int]) -> tuple[int, int]:
         scale = CONDITION_SIDE_PX / max(size)

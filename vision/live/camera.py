@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import ClassVar
@@ -17,6 +18,9 @@ from vision.sources.protocol import Heartbeat, SourceItem
 
 __all__ = ["CameraStatus", "LiveCamera", "StreamState", "StreamStatus", "preload_readers"]
 
+MAX_AGE_S = 1.5
+"""A frame whose packet came longer ago is dropped where a newer one waits, seconds: what is found must be in
+the ledger within 2 s. Project default (docs/defaults.md)."""
 DROP_GAP_US = 2 * SECOND
 """Time without an analysed frame, because the device was too busy, from which it counts as not watched,
 microseconds. Project default (docs/defaults.md)."""
@@ -118,6 +122,9 @@ class LiveCamera:
                     yield None
                     continue
                 if isinstance(item, Frame):
+                    if reader.queue.frames and _age_s(item) > MAX_AGE_S:
+                        self.status.dropped += 1  # A newer one waits.
+                        continue
                     if item.t < known or item.t == last_frame:
                         continue
                     # The stream itself tells of longer times without pictures: these were dropped.
@@ -137,3 +144,8 @@ class LiveCamera:
                 yield item
         finally:
             reader.close()
+
+
+def _age_s(frame: Frame) -> float:
+    """Seconds since the packet of a frame came."""
+    return 0.0 if frame.arrival is None else time.monotonic() - frame.arrival

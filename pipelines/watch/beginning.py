@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from incidents.coverage import Interval, State
+from incidents.coverage import Interval, State, normalise
 from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
 from incidents.rules.engine import CameraRules
 from pipelines.home import Home
 from pipelines.watch.rules_state import continue_rules
 from pipelines.watch.writing import Found
+from vision import observations
+from vision.frames import SECOND
 from zones.facility import Facility
+
+UNTOLD = "the watch ended before the ledger took what it did in this time"
+"""Cause of time of which the observation log knows that it passed, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,29 @@ def begin_camera(
     if known is None:
         return Beginning(CameraRules(facility, camera), None)
     if logged is not None and covered is not None and logged > covered:
-        # The rows were appended, and the end came before the ledger took their second.
-        ledger.coverage.record(camera, [Interval(camera, covered, logged, State.ANALYSED)])
+        ledger.coverage.record(camera, _untold(home, camera, covered, logged))
     continued = continue_rules(home, ledger, facility, camera, known)
     rules, events, exposures = continued.rules, continued.found.events, continued.found.exposures
     found = None
     if events or exposures:
         found = Found(camera, rules.facility, known, events=tuple(events), exposures=tuple(exposures))
     return Beginning(rules, known, found, continued.notice)
+
+
+def _untold(home: Home, camera: str, start: int, end: int) -> tuple[Interval, ...]:
+    """The coverage of time that is in the log, and of which the ledger was told nothing before the end came.
+
+    A second in which someone was seen was watched. Any other may have been, or the camera was away, or
+    nothing ran: so it is not said to have been watched. It is a second or two, unless the ledger was locked.
+    """
+    seconds = observations.read(home.path, camera, start, end)["t"].to_physical() // SECOND
+    parts, reached = [], start
+    for second in seconds.unique().sort().to_list():
+        low, high = max(start, second * SECOND), min(end, (second + 1) * SECOND)
+        if low > reached:
+            parts.append(Interval(camera, reached, low, State.OFFLINE, UNTOLD))
+        parts.append(Interval(camera, low, high, State.ANALYSED))
+        reached = high
+    if end > reached:
+        parts.append(Interval(camera, reached, end, State.OFFLINE, UNTOLD))
+    return normalise(parts)

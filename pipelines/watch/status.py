@@ -106,6 +106,9 @@ class WatchStatus:
         faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
             fault.
         footage: the footage on the disk, as last looked at; None before that.
+        standing_still: the faults that a new start of the program may end: the time of a camera passes, and
+            nothing accounts for it. The others, such as a full disk, last, and a new start would lose what
+            waits.
     """
 
     time: int
@@ -120,6 +123,7 @@ class WatchStatus:
     moment: float
     faults: tuple[str, ...]
     footage: RetentionState | None = None
+    standing_still: tuple[str, ...] = ()
 
     def latency(self, window_s: float = LATENCY_S, alerts: bool = False) -> Latencies | None:
         """How long the results of the last seconds took; None where there was none.
@@ -183,11 +187,12 @@ def status_of(
     states = {name: _camera_state(watch, now, moment) for name, watch in dict(cameras).items()}
     written = writer.status
     fault_s = 0.0 if written.fault_since is None else moment - written.fault_since
-    faults = list(further_faults)
+    standing_still = []
     for name, state in states.items():
         age = moment - began if state.accounted_s is None else state.accounted_s
         if age > ACCOUNTED_S:
-            faults.append(f"camera {name}: its time is not accounted for since {age:.0f} s")
+            standing_still.append(f"camera {name}: its time is not accounted for since {age:.0f} s")
+    faults = [*further_faults, *standing_still]
     if written.fault and fault_s > LEDGER_FAULT_S:
         faults.append(f"the ledger has taken nothing for {fault_s:.0f} s: {written.fault}")
     return WatchStatus(
@@ -203,6 +208,7 @@ def status_of(
         moment,
         tuple(faults),
         footage,
+        tuple(standing_still),
     )
 
 

@@ -281,13 +281,14 @@ class Watch:
         """Look for announced maintenance and a published facility file; say whether all is well."""
         self._take_up_maintenance(ledger)
         self._take_up_published(ledger, run)
-        faults = self.status().faults
+        status = self.status()
+        faults = status.faults
         for fault in faults:
             if fault.split(":")[0] not in self._told:
                 self.notice("", fault)
         self._told = {fault.split(":")[0] for fault in faults}
-        if not faults:
-            self._service_manager.alive(f"watching {len(self.cameras)} cameras")
+        if not status.standing_still:
+            self._service_manager.alive("; ".join([f"watching {len(self.cameras)} cameras", *faults]))
 
     def _take_up_maintenance(self, ledger: Ledger) -> None:
         now = self.clock.now()

@@ -328,8 +328,13 @@ def test_a_camera_without_its_password_is_refused_before_anything_is_written(sit
 
 
 def test_a_camera_of_a_published_file_that_is_in_use_is_watched_later_and_may_go_and_come_back(
-    site: Site, server: RtspServer, tmp_path: Path
+    site: Site, server: RtspServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(20)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "2000000")
     server.mount("/gate", YARD, live=False)
     alone = site.facility.read_text("utf-8")
     both = alone + "  - id: gate\n    places: [gate]\n    source: " + server.url("/gate") + "\n"
@@ -352,6 +357,10 @@ def test_a_camera_of_a_published_file_that_is_in_use_is_watched_later_and_may_go
             publish(both, "with a gate")
             wait_for("the fault", lambda: "camera gate is not" in str(asked(port, "/status")["faults"]))
             assert process.poll() is None, "the watch goes on"
+            # A new start would not end that fault, and is not asked for.
+            while not (told := manager.recv(4096)).startswith(b"WATCHDOG=1") or b"gate is not" not in told:
+                pass
+        manager.close()
         wait_for("the gate", lambda: gate().get("analysed", 0) > 5)
         assert asked(port, "/status")["healthy"]
         publish(alone, "without a gate")

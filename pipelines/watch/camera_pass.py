@@ -71,6 +71,7 @@ class CameraProgress:
     """How far a camera is; read by other threads.
 
     Attributes:
+        begun: stream time from which it goes on, microseconds UTC; None before it does.
         until: stream time up to which everything is known, microseconds UTC; None before the first time.
         state: what the camera was doing last.
         cause: why, or "".
@@ -79,6 +80,7 @@ class CameraProgress:
         error: why the watch of the camera was begun anew last, or "".
     """
 
+    begun: int | None = None
     until: int | None = None
     state: State | None = None
     cause: str = ""
@@ -154,6 +156,7 @@ class CameraPass:
         self._control, self._setup, self._log, self._rules = control, control.setup, log, rules
         now = self._setup.clock.now()
         self._until = now if until is None else until  # everything before is handed over
+        control.progress.begun = self._until
         self._coverage = PassingCoverage(control.name, self._until)
         self._minute = _Minute(self._until)
         if now > self._until:

@@ -16,6 +16,9 @@ from vision.live.camera import StreamStatus
 ACCOUNTED_S = 90.0
 """A camera whose time is not accounted for up to so many seconds ago is a fault of the program: an outage is
 accounted for while it lasts. Project default (docs/defaults.md)."""
+AHEAD_S = 10.0
+"""A camera of which so many seconds beyond now are recorded is not watched until then, which is a fault.
+Project default (docs/defaults.md)."""
 LEDGER_FAULT_S = 60.0
 """A ledger that has not taken anything for so long is a fault, seconds. Project default
 (docs/defaults.md)."""
@@ -61,6 +64,7 @@ class CameraState:
         cause: why, or "".
         since: since when, microseconds UTC, or None.
         accounted_s: seconds since the time up to which everything is known; None before anything is.
+        ahead_s: seconds from now to the time up to which everything is known, where that is later; else 0.
         newest_s: seconds since the newest frame came; None before one did.
         streams: by role.
         queue: frames that wait to be analysed.
@@ -76,6 +80,7 @@ class CameraState:
     cause: str
     since: int | None
     accounted_s: float | None
+    ahead_s: float
     newest_s: float | None
     streams: Mapping[str, StreamStatus]
     queue: int
@@ -188,11 +193,18 @@ def status_of(
     written = writer.status
     fault_s = 0.0 if written.fault_since is None else moment - written.fault_since
     standing_still = []
+    faults = list(further_faults)
     for name, state in states.items():
+        if state.ahead_s > AHEAD_S:
+            faults.append(
+                f"camera {name}: what is recorded reaches {state.ahead_s:.0f} s beyond the clock; nothing is "
+                "added until then"
+            )
+            continue
         age = moment - began if state.accounted_s is None else state.accounted_s
         if age > ACCOUNTED_S:
             standing_still.append(f"camera {name}: its time is not accounted for since {age:.0f} s")
-    faults = [*further_faults, *standing_still]
+    faults += standing_still
     if written.fault and fault_s > LEDGER_FAULT_S:
         faults.append(f"the ledger has taken nothing for {fault_s:.0f} s: {written.fault}")
     return WatchStatus(
@@ -220,6 +232,7 @@ def _camera_state(watch: CameraWatch, now: int, moment: float) -> CameraState:
         cause=progress.cause,
         since=progress.since,
         accounted_s=None if progress.until is None else max(0.0, (now - progress.until) / SECOND),
+        ahead_s=max(0, (progress.until or progress.begun or now) - now) / SECOND,
         newest_s=None if status.newest is None else moment - status.newest,
         streams=dict(status.streams),
         queue=status.queue,

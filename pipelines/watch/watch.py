@@ -18,6 +18,7 @@ from pipelines.locks import HourLock, Use
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
+from pipelines.watch.beginning import go_on_from_home
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.coverage import PlannedTime
@@ -194,6 +195,7 @@ class Watch:
         readers = {camera.id: request.reader(camera) for camera in chosen}
         home.prepare()
         with Ledger.open(home.ledger) as ledger, self._locks:
+            go_on_from_home(home, ledger, [camera.id for camera in chosen], self.clock, self.notice)
             models = models_of(self.bundle)
             locks = self._lock([camera.id for camera in chosen])
             run = ledger.runs.start(self.facility, models, self._settings(readers))

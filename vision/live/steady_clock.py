@@ -55,6 +55,12 @@ class SteadyClock:
         with self._lock:
             return self._seen, self._time
 
+    def go_on_from(self, t: int) -> None:
+        """Be at `t` (microseconds UTC) now, unless it is later already: what an earlier process reached."""
+        self.now()
+        with self._lock:
+            self._time = max(self._time, t)
+
     def now(self) -> int:
         """Microseconds UTC; never less than before."""
         with self._lock:

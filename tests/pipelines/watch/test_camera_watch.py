@@ -17,14 +17,17 @@ from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.locks import HourLock, Use
+from pipelines.watch.beginning import GO_ON_US, go_on_from_home
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.status import status_of
 from pipelines.watch.writing import Found, LedgerWriter
 from tests.observing import rows
 from tests.pipelines.simulated import simulated_bundle
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.live.camera import CameraStatus, LiveCamera
+from vision.live.steady_clock import SteadyClock
 from vision.observations import AppendLog
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.protocol import Heartbeat, SourceItem
@@ -206,3 +209,43 @@ def test_a_second_in_which_someone_was_seen_was_watched_although_the_ledger_did_
         run.until(run.watch(site.facility, *seconds(21, 30)), BEGIN + 30 * SECOND)
     watched = [(start, end) for start, end, state in site.covered() if state in WATCHED]
     assert watched == [(0, 10), (12, 13), (20, 30)]
+
+
+def test_time_goes_on_after_a_restart_where_the_computers_clock_was_set_back(site: Site) -> None:
+    with site.run(site.facility, BEGIN) as run:
+        run.until(run.watch(site.facility, *seconds(1, 10)), BEGIN + 10 * SECOND)
+    told: list[tuple[str, str]] = []
+
+    def begun(wall: int) -> SteadyClock:
+        clock = SteadyClock(lambda: wall, lambda: 0)
+        with Ledger.open(site.home.ledger) as ledger:
+            go_on_from_home(site.home, ledger, ["yard"], clock, lambda *words: told.append(words))
+        return clock
+
+    assert begun(BEGIN + 20 * SECOND).now() == BEGIN + 20 * SECOND and not told
+    assert begun(BEGIN - 3600 * SECOND).now() == BEGIN + 10 * SECOND
+    assert told.pop() == (
+        "yard",
+        "what is recorded reaches 3610.0 s beyond the computer's clock: times go on from there, and are "
+        "drawn to the clock slowly",
+    )
+    assert begun(BEGIN - GO_ON_US).now() == BEGIN - GO_ON_US, "further ahead, no clock was corrected"
+    assert "nothing of the camera is recorded until that time" in told.pop()[1]
+
+
+def test_a_camera_whose_log_is_ahead_of_the_clock_is_a_fault(site: Site) -> None:
+    with site.run(site.facility, BEGIN) as run:
+        run.until(run.watch(site.facility, *seconds(1, 10)), BEGIN + 10 * SECOND)
+    with site.run(site.facility, BEGIN - 3600 * SECOND) as run:
+        watch = run.watch(site.facility)
+        for _ in range(3000):
+            if watch.progress.begun is not None:
+                break
+            Stop().wait(0.01)
+        status = status_of("L-1", "", {"yard": watch}, run.writer, run.clock, 0.0)
+        assert status.faults == (
+            "camera yard: what is recorded reaches 3610 s beyond the clock; nothing is added until then",
+        )
+        assert not status.standing_still
+        watch.ask_to_end()
+        assert watch.join(30)

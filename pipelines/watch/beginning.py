@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from incidents.coverage import Interval, State
+from incidents.coverage import Interval, State, normalise
 from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
 from incidents.rules.engine import CameraRules
 from pipelines.home import Home
 from pipelines.watch.rules_state import continue_rules
 from pipelines.watch.writing import Found
+from vision import observations
+from vision.clock import Clock
+from vision.frames import SECOND
+from vision.live.steady_clock import SteadyClock
 from zones.facility import Facility
+
+GO_ON_US = 24 * 3600 * SECOND
+"""How far what is recorded may be ahead of the computer's clock for times to go on from there, microseconds.
+Project default (docs/defaults.md)."""
+UNTOLD = "the watch ended before the ledger took what it did in this time"
+"""Cause of time of which the observation log knows that it passed, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,37 @@ class Beginning:
     notice: str = ""
 
 
+def go_on_from_home(
+    home: Home, ledger: Ledger, cameras: Sequence[str], clock: Clock, notice: Callable[[str, str], None]
+) -> None:
+    """Have a clock go on with the time that a home has reached, where the computer's was set back meanwhile.
+
+    The clock of a watch never goes back while the watch runs; nor does it where the watch begins anew.
+
+    Args:
+        home: the home.
+        ledger: of that home.
+        cameras: ids of the cameras that are to be watched.
+        clock: the time of day; only a `SteadyClock` can go on.
+        notice: called with the camera and a sentence for the log.
+
+    Raises:
+        LazarettoError: the log or the ledger cannot be read.
+    """
+    for name in cameras:
+        logged = observations.known_until(home.path, name)
+        reached = max(logged or 0, _covered(ledger, name, logged) or 0)
+        ahead = reached - clock.now()
+        if ahead <= 0:
+            continue
+        text = f"what is recorded reaches {ahead / SECOND:.1f} s beyond the computer's clock"
+        if ahead > GO_ON_US or not isinstance(clock, SteadyClock):
+            notice(name, f"{text}: nothing of the camera is recorded until that time")
+        else:
+            notice(name, f"{text}: times go on from there, and are drawn to the clock slowly")
+            clock.go_on_from(reached)
+
+
 def begin_camera(
     home: Home, ledger: Ledger, facility: Facility, camera: str, logged: int | None
 ) -> Beginning:
@@ -46,17 +88,39 @@ def begin_camera(
     Raises:
         LazarettoError: the log or the ledger cannot be read, or the ledger cannot be written.
     """
-    recorded = ledger.coverage.recorded(camera, (logged or 0) - LOOK_BACK_US)
-    covered = max((item.end for item in recorded), default=None)
+    covered = _covered(ledger, camera, logged)
     known = max((t for t in (logged, covered) if t is not None), default=None)
     if known is None:
         return Beginning(CameraRules(facility, camera), None)
     if logged is not None and covered is not None and logged > covered:
-        # The rows were appended, and the end came before the ledger took their second.
-        ledger.coverage.record(camera, [Interval(camera, covered, logged, State.ANALYSED)])
+        ledger.coverage.record(camera, _untold(home, camera, covered, logged))
     continued = continue_rules(home, ledger, facility, camera, known)
     rules, events, exposures = continued.rules, continued.found.events, continued.found.exposures
     found = None
     if events or exposures:
         found = Found(camera, rules.facility, known, events=tuple(events), exposures=tuple(exposures))
     return Beginning(rules, known, found, continued.notice)
+
+
+def _covered(ledger: Ledger, camera: str, logged: int | None) -> int | None:
+    recorded = ledger.coverage.recorded(camera, (logged or 0) - LOOK_BACK_US)
+    return max((item.end for item in recorded), default=None)
+
+
+def _untold(home: Home, camera: str, start: int, end: int) -> tuple[Interval, ...]:
+    """The coverage of time that is in the log, and of which the ledger was told nothing before the end came.
+
+    A second in which someone was seen was watched. Any other may have been, or the camera was away, or
+    nothing ran: so it is not said to have been watched. It is a second or two, unless the ledger was locked.
+    """
+    seconds = observations.read(home.path, camera, start, end)["t"].to_physical() // SECOND
+    parts, reached = [], start
+    for second in seconds.unique().sort().to_list():
+        low, high = max(start, second * SECOND), min(end, (second + 1) * SECOND)
+        if low > reached:
+            parts.append(Interval(camera, reached, low, State.OFFLINE, UNTOLD))
+        parts.append(Interval(camera, low, high, State.ANALYSED))
+        reached = high
+    if end > reached:
+        parts.append(Interval(camera, reached, end, State.OFFLINE, UNTOLD))
+    return normalise(parts)

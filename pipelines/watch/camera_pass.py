@@ -71,6 +71,7 @@ class CameraProgress:
     """How far a camera is; read by other threads.
 
     Attributes:
+        begun: stream time from which it goes on, microseconds UTC; None before it does.
         until: stream time up to which everything is known, microseconds UTC; None before the first time.
         state: what the camera was doing last.
         cause: why, or "".
@@ -79,6 +80,7 @@ class CameraProgress:
         error: why the watch of the camera was begun anew last, or "".
     """
 
+    begun: int | None = None
     until: int | None = None
     state: State | None = None
     cause: str = ""
@@ -101,27 +103,30 @@ class CameraControl:
 
     Attributes:
         setup: what all cameras share.
-        camera: as the facility file in force has it.
-        facility: the file in force.
+        name: id of the camera.
+        facility: the file by which the next second is judged.
         source: the camera.
-        key: identity of the stream: the camera in this run.
+        key: identity of the stream: one watch of the camera in this run.
         stop: ends the watch of the camera.
         progress: how far it is.
         planned: announced maintenance around now.
-        next_facility: the file by which the next second is judged; None = the one in force.
         seq: number of the next segment.
     """
 
     setup: WatchSetup
-    camera: Camera
+    name: str
     facility: Facility
     source: LiveCamera
     key: str
     stop: Stop = field(default_factory=Stop)
     progress: CameraProgress = field(default_factory=CameraProgress)
     planned: Sequence[PlannedTime] = ()
-    next_facility: Facility | None = None
     seq: int = 0
+
+    @property
+    def camera(self) -> Camera:
+        """The camera, as the facility file in force has it."""
+        return self.facility.camera(self.name)
 
 
 @dataclass
@@ -151,14 +156,15 @@ class CameraPass:
         self._control, self._setup, self._log, self._rules = control, control.setup, log, rules
         now = self._setup.clock.now()
         self._until = now if until is None else until  # everything before is handed over
-        self._coverage = PassingCoverage(control.camera.id, self._until)
+        control.progress.begun = self._until
+        self._coverage = PassingCoverage(control.name, self._until)
         self._minute = _Minute(self._until)
         if now > self._until:
             self._coverage.lost_until(now, State.OFFLINE, since)
         self._perception = self._new_perception(now)
-        self._monitor, notice = continue_monitor(self._setup.home, control.camera.id)
+        self._monitor, notice = continue_monitor(self._setup.home, control.name)
         if notice:
-            self._setup.notice(control.camera.id, notice)
+            self._setup.notice(control.name, notice)
         self._condition: str | None = None
         self._rows: list[Row] = []
         self._pending: tuple[int, float] | None = None
@@ -201,7 +207,7 @@ class CameraPass:
 
     def _new_perception(self, t: int) -> Perception:
         control = self._control
-        stream = f"{self._setup.run}|{control.camera.id}|{t}"
+        stream = f"{self._setup.run}|{control.name}|{t}"
         return Perception(self._setup.bundle, control.camera, stream, control.source.has_detail)
 
     def _add_frame(self, frame: Frame) -> None:
@@ -209,7 +215,7 @@ class CameraPass:
             return
         if self._last_t is not None and frame.t - self._last_t > MAX_GAP_WITHIN_STREAM_US:
             self._complete()
-            self._perception.begin_again(f"{self._setup.run}|{self._control.camera.id}|{frame.t}")
+            self._perception.begin_again(f"{self._setup.run}|{self._control.name}|{frame.t}")
         if self._control.source.has_detail:
             for detail in self._control.source.take_details():
                 self._perception.add_detail(detail)
@@ -257,7 +263,7 @@ class CameraPass:
         """Append the rows before `until`, judge them, and hand all of it to the ledger."""
         if until < self._until or (until == self._until and not last):
             return
-        intervals = self._coverage.take()
+        intervals, before = self._coverage.take(), self._rules.facility
         if until > self._until:
             rows = [row for row in self._rows if _time_of(row) < until]
             self._rows = [row for row in self._rows if _time_of(row) >= until]
@@ -273,10 +279,12 @@ class CameraPass:
         segment = self._complete_minute(last)
         facility, state = self._rules.facility, None
         if segment is not None:
-            state = self._rules.save()
             self._save_condition()
+        if segment is not None or facility is not before:
+            # What follows a change of the facility file is not judged by the file before, after a kill.
+            state = self._rules.save()
         arrived, self._arrived = self._arrived, None
-        name, progress = self._control.camera.id, self._control.progress
+        name, progress = self._control.name, self._control.progress
         self._setup.put(Found(name, facility, until, intervals, events, exposures, segment, state, arrived))
         progress.until = until
         progress.take(intervals)
@@ -284,7 +292,7 @@ class CameraPass:
             self._setup.lock.move(until, reads_from=until - LOOK_BACK_US)
 
     def _save_condition(self) -> None:
-        name = self._control.camera.id
+        name = self._control.name
         try:
             save_condition(self._setup.home, name, self._monitor)
         except LazarettoError as error:
@@ -295,10 +303,9 @@ class CameraPass:
         marks: list[Mark] = [
             CoverageChange(max(item.start, now), item.state.value, item.cause) for item in intervals
         ]
-        facility, self._control.next_facility = self._control.next_facility, None
-        if facility is not None:
-            self._control.facility = facility
-            self._control.camera = facility.camera(self._control.camera.id)
+        facility = self._control.facility
+        if facility.version != self._rules.facility.version:
+            # Published meanwhile, or edited since the state was saved from which the rules went on.
             marks.insert(0, FacilityChange(now, facility))
         difference = self._control.source.status.clock_difference
         off = difference is not None and abs(difference) > CLOCK_DRIFT_US

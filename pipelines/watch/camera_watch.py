@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 import threading
 import traceback
 from collections.abc import Sequence
@@ -33,10 +33,28 @@ class CameraWatch:
     An error of one camera is told, and its watch begins again; no other camera learns of it.
     """
 
-    def __init__(self, setup: WatchSetup, facility: Facility, camera: Camera, source: LiveCamera) -> None:
-        """Prepare the watch; `start` begins."""
-        key = hashlib.sha256(f"{setup.run}|{camera.id}".encode()).hexdigest()[:16]
-        self._setup, self._control = setup, CameraControl(setup, camera, facility, source, key)
+    def __init__(
+        self,
+        setup: WatchSetup,
+        facility: Facility,
+        camera: Camera,
+        source: LiveCamera,
+        reached: int | None = None,
+    ) -> None:
+        """Prepare the watch; `start` begins.
+
+        Args:
+            setup: what all cameras share.
+            facility: the file in force.
+            camera: to watch.
+            source: gives its frames.
+            reached: stream time up to which an earlier watch of the camera in this process handed over what
+                it found, microseconds UTC; it begins once the ledger holds that. None = there was none.
+        """
+        # A camera may be watched several times in a run: its address changes, or it goes and comes back.
+        key = secrets.token_hex(8)
+        self._setup, self._control = setup, CameraControl(setup, camera.id, facility, source, key)
+        self._control.progress.until = reached
         self._thread = threading.Thread(target=self._run, name=f"camera {camera.id}", daemon=True)
         self._since = NOT_RUNNING
 
@@ -79,7 +97,7 @@ class CameraWatch:
 
     def change_facility(self, facility: Facility) -> None:
         """Judge by another facility file from the next second on; it has the camera, with the same source."""
-        self._control.next_facility = facility
+        self._control.facility = facility
 
     def _run(self) -> None:
         """Watch until the end is asked for. An error of one camera is told, and it begins again."""

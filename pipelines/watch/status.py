@@ -16,6 +16,9 @@ from vision.live.camera import StreamStatus
 ACCOUNTED_S = 90.0
 """A camera whose time is not accounted for up to so many seconds ago is a fault of the program: an outage is
 accounted for while it lasts. Project default (docs/defaults.md)."""
+AHEAD_S = 10.0
+"""A camera of which so many seconds beyond now are recorded is not watched until then, which is a fault.
+Project default (docs/defaults.md)."""
 LEDGER_FAULT_S = 60.0
 """A ledger that has not taken anything for so long is a fault, seconds. Project default
 (docs/defaults.md)."""
@@ -61,6 +64,7 @@ class CameraState:
         cause: why, or "".
         since: since when, microseconds UTC, or None.
         accounted_s: seconds since the time up to which everything is known; None before anything is.
+        ahead_s: seconds from now to the time up to which everything is known, where that is later; else 0.
         newest_s: seconds since the newest frame came; None before one did.
         streams: by role.
         queue: frames that wait to be analysed.
@@ -76,6 +80,7 @@ class CameraState:
     cause: str
     since: int | None
     accounted_s: float | None
+    ahead_s: float
     newest_s: float | None
     streams: Mapping[str, StreamStatus]
     queue: int
@@ -106,6 +111,9 @@ class WatchStatus:
         faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
             fault.
         footage: the footage on the disk, as last looked at; None before that.
+        standing_still: the faults that a new start of the program may end: the time of a camera passes, and
+            nothing accounts for it. The others, such as a full disk, last, and a new start would lose what
+            waits.
     """
 
     time: int
@@ -120,6 +128,7 @@ class WatchStatus:
     moment: float
     faults: tuple[str, ...]
     footage: RetentionState | None = None
+    standing_still: tuple[str, ...] = ()
 
     def latency(self, window_s: float = LATENCY_S, alerts: bool = False) -> Latencies | None:
         """How long the results of the last seconds took; None where there was none.
@@ -183,11 +192,19 @@ def status_of(
     states = {name: _camera_state(watch, now, moment) for name, watch in dict(cameras).items()}
     written = writer.status
     fault_s = 0.0 if written.fault_since is None else moment - written.fault_since
+    standing_still = []
     faults = list(further_faults)
     for name, state in states.items():
+        if state.ahead_s > AHEAD_S:
+            faults.append(
+                f"camera {name}: what is recorded reaches {state.ahead_s:.0f} s beyond the clock; nothing is "
+                "added until then"
+            )
+            continue
         age = moment - began if state.accounted_s is None else state.accounted_s
         if age > ACCOUNTED_S:
-            faults.append(f"camera {name}: its time is not accounted for since {age:.0f} s")
+            standing_still.append(f"camera {name}: its time is not accounted for since {age:.0f} s")
+    faults += standing_still
     if written.fault and fault_s > LEDGER_FAULT_S:
         faults.append(f"the ledger has taken nothing for {fault_s:.0f} s: {written.fault}")
     return WatchStatus(
@@ -203,6 +220,7 @@ def status_of(
         moment,
         tuple(faults),
         footage,
+        tuple(standing_still),
     )
 
 
@@ -214,6 +232,7 @@ def _camera_state(watch: CameraWatch, now: int, moment: float) -> CameraState:
         cause=progress.cause,
         since=progress.since,
         accounted_s=None if progress.until is None else max(0.0, (now - progress.until) / SECOND),
+        ahead_s=max(0, (progress.until or progress.begun or now) - now) / SECOND,
         newest_s=None if status.newest is None else moment - status.newest,
         streams=dict(status.streams),
         queue=status.queue,

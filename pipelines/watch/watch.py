@@ -18,6 +18,7 @@ from pipelines.locks import HourLock, Use
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
+from pipelines.watch.beginning import go_on_from_home
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.coverage import PlannedTime
@@ -150,6 +151,10 @@ class Watch:
         self._service_manager = ServiceManager.from_environment()
         self._beside = Services((), self.clock, lambda _: None)
         self._told: set[str] = set()
+        self._said: dict[str, str] = {}
+        self._missing: dict[str, ReaderSettings] = {}
+        self._unwatched: dict[str, str] = {}
+        self._reached: dict[str, int | None] = {}
         self._retention: Retention | None = None
 
     def status(self) -> WatchStatus:
@@ -167,7 +172,10 @@ class Watch:
             self.writer,
             self.clock,
             self._began,
-            [f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()],
+            [
+                *(f"{name}: {fault}" for name, fault in dict(self._beside.faults).items()),
+                *(f"camera {name} is not watched: {why}" for name, why in dict(self._unwatched).items()),
+            ],
             None if self._retention is None else self._retention.state,
         )
 
@@ -187,6 +195,7 @@ class Watch:
         readers = {camera.id: request.reader(camera) for camera in chosen}
         home.prepare()
         with Ledger.open(home.ledger) as ledger, self._locks:
+            go_on_from_home(home, ledger, [camera.id for camera in chosen], self.clock, self.notice)
             models = models_of(self.bundle)
             locks = self._lock([camera.id for camera in chosen])
             run = ledger.runs.start(self.facility, models, self._settings(readers))
@@ -244,7 +253,7 @@ class Watch:
             lock,
         )
         source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
-        watch = CameraWatch(setup, self.facility, self.facility.camera(name), source)
+        watch = CameraWatch(setup, self.facility, self.facility.camera(name), source, self._reached.get(name))
         self.cameras[name] = watch
         watch.start()
 
@@ -274,13 +283,14 @@ class Watch:
         """Look for announced maintenance and a published facility file; say whether all is well."""
         self._take_up_maintenance(ledger)
         self._take_up_published(ledger, run)
-        faults = self.status().faults
+        status = self.status()
+        faults = status.faults
         for fault in faults:
             if fault.split(":")[0] not in self._told:
                 self.notice("", fault)
         self._told = {fault.split(":")[0] for fault in faults}
-        if not faults:
-            self._service_manager.alive(f"watching {len(self.cameras)} cameras")
+        if not status.standing_still:
+            self._service_manager.alive("; ".join([f"watching {len(self.cameras)} cameras", *faults]))
 
     def _take_up_maintenance(self, ledger: Ledger) -> None:
         now = self.clock.now()
@@ -289,7 +299,15 @@ class Watch:
                 windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
                 watch.plan([PlannedTime(one.start, one.until, one.reason) for one in windows])
         except LazarettoError as error:
-            self.notice("", f"announced maintenance cannot be read: {error}")
+            self._say_once("maintenance", f"announced maintenance cannot be read: {error}")
+        else:
+            self._said.pop("maintenance", None)
+
+    def _say_once(self, topic: str, text: str) -> None:
+        """Log a sentence, unless it is what was said of the topic last: looks come every few seconds."""
+        if self._said.get(topic) != text:
+            self._said[topic] = text
+            self.notice("", text)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
@@ -316,32 +334,62 @@ class Watch:
             return
         try:
             current = ledger.publications.in_force(self.facility.code)
-            if current is None or current.version == self.facility.version:
-                return
-            facility = facility_of(ledger, current.version)
-            wanted = {camera.id: self.request.reader(camera) for camera in self.request.watched(facility)}
+            if current is not None and current.version != self.facility.version:
+                facility = facility_of(ledger, current.version)
+                wanted = {camera.id: self.request.reader(camera) for camera in self.request.watched(facility)}
+                self._change_facility(facility, wanted, run)
         except LazarettoError as error:
-            self.notice("", f"the published facility file cannot be taken up: {error}")
-            return
+            self._say_once("published", f"the published facility file cannot be taken up: {error}")
+        else:
+            self._said.pop("published", None)
+        self._watch_missing(run)
+
+    def _change_facility(self, facility: Facility, wanted: Mapping[str, ReaderSettings], run: str) -> None:
         before, self.facility = self.facility, facility
         self.notice("", f"facility file {facility.version[:12]} (published) is in force from now on")
         for name in [name for name in self.cameras if name not in wanted]:
-            watch = self.cameras.pop(name)
-            watch.ask_to_end()
-            watch.join(END_S)
+            watch = self.cameras[name]
+            if self._end_camera(name):
+                watch.lock.release()  # An analysis of its footage may have the hours now.
             self.notice(
                 name, "the camera is not watched any more: the facility file in force has no source for it"
             )
+        for name in [name for name in self._missing if name not in wanted]:
+            del self._missing[name]
+            self._unwatched.pop(name, None)
         for name, settings in wanted.items():
             known = self.cameras.get(name)
             if known is None:
-                self._start(name, settings, self._lock([name])[name], run)
+                self._missing[name] = settings
             elif _read_alike(before.camera(name), facility.camera(name)):
                 known.change_facility(facility)
             else:
-                known.ask_to_end()
-                known.join(END_S)
+                self._end_camera(name)
                 self._start(name, settings, known.lock, run)
+
+    def _watch_missing(self, run: str) -> None:
+        """Begin to watch cameras that were added; one whose hours are in use is tried again."""
+        for name, settings in list(self._missing.items()):
+            try:
+                lock = self._lock([name])[name]
+            except LazarettoError as error:
+                self._say_once(name, f"camera {name} is not watched yet: {error}")
+                self._unwatched[name] = str(error)
+                continue
+            del self._missing[name]
+            self._said.pop(name, None)
+            self._unwatched.pop(name, None)
+            self._start(name, settings, lock, run)
+
+    def _end_camera(self, name: str) -> bool:
+        """End the watch of a camera; returns whether it has ended."""
+        watch = self.cameras.pop(name)
+        watch.ask_to_end()
+        ended = watch.join(END_S)
+        self._reached[name] = watch.progress.until
+        if not ended:
+            self.notice(name, f"the camera did not end within {END_S:.0f} s")
+        return ended
 
 
 def _read_alike(one: Camera, other: Camera) -> bool:

@@ -6,8 +6,10 @@ of state and events, not by time. Each transaction takes all that waits.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -207,24 +209,59 @@ class LedgerWriter:
                             return
                 try:
                     ledger = ledger or Ledger.open(self._path)
-                    self._write(ledger, batch)
+                    batch, fault = self._take(ledger, batch)
                 except LazarettoError as error:
-                    self._tell_fault(str(error))
-                    if ledger is not None:
-                        ledger.close()
-                        ledger = None
-                    if self._clock.wait(RETRY_S, self._stop):
-                        return
-                    with self._changed:
-                        batch, self._waiting = _shortened([*batch, *self._waiting]), []
-                        self.status.waiting = len(batch)
+                    fault = str(error)
+                except Exception:
+                    # This thread is the only one that writes: without it nothing would be recorded again.
+                    fault = f"the program failed: {traceback.format_exc().strip()}"
+                self._tell_fault(fault)
+                if not fault:
                     continue
-                self._tell_fault("")
-                self._account(batch)
-                batch = []
+                if ledger is not None:
+                    ledger.close()
+                    ledger = None
+                if self._clock.wait(RETRY_S, self._stop):
+                    return
+                with self._changed:
+                    batch, self._waiting = _shortened([*batch, *self._waiting]), []
+                    self.status.waiting = len(batch)
         finally:
             if ledger is not None:
                 ledger.close()
+
+    def _take(self, ledger: Ledger, batch: list[Found]) -> tuple[list[Found], str]:
+        """Write what waits; returns what the ledger refuses, and why.
+
+        A result that it refuses, of whatever reason, keeps the later ones of its camera waiting, and no other
+        camera.
+
+        Raises:
+            LedgerError: the ledger cannot be written at all.
+        """
+        fault = self._refusal(ledger, batch)
+        cameras = dict.fromkeys(found.camera for found in batch)
+        if not fault or len(cameras) == 1:
+            return (batch if fault else []), fault
+        left: list[Found] = []
+        for camera in cameras:
+            part = [found for found in batch if found.camera == camera]
+            if why := self._refusal(ledger, part):
+                left, fault = left + part, why
+        return left, fault if left else ""
+
+    def _refusal(self, ledger: Ledger, batch: Sequence[Found]) -> str:
+        """Write results whole or not at all; returns why the ledger refuses them, or ""."""
+        try:
+            self._write(ledger, batch)
+        except Exception as error:
+            if isinstance(error.__cause__, sqlite3.Error):
+                raise
+            if isinstance(error, LazarettoError):
+                return str(error)
+            return f"the program failed: {traceback.format_exc().strip()}"
+        self._account(batch)
+        return ""
 
     def _write(self, ledger: Ledger, batch: Sequence[Found]) -> None:
         with ledger.transaction():
@@ -287,7 +324,7 @@ class LedgerWriter:
         elif not fault and self.status.fault:
             self.status.fault_since = None
             self._notice("the ledger is written again")
-        self.status.fault = fault
+        self.status.fault = fault.splitlines()[-1] if fault else ""
 
 
 def _shortened(waiting: Sequence[Found]) -> list[Found]:
@@ -301,7 +338,7 @@ def _shortened(waiting: Sequence[Found]) -> list[Found]:
             found = replace(found, rules=None)
         place = last.get(found.camera)
         before = None if place is None else kept[place]
-        if before is not None and place is not None and _plain(before) and _plain(found):
+        if before is not None and place is not None and _follows(before, found):
             kept[place] = Found(
                 found.camera, found.facility, found.until, normalise((*before.intervals, *found.intervals))
             )
@@ -309,6 +346,13 @@ def _shortened(waiting: Sequence[Found]) -> list[Found]:
             last[found.camera] = len(kept)
             kept.append(found)
     return kept
+
+
+def _follows(before: Found, found: Found) -> bool:
+    """Whether two results of a camera can be one."""
+    if not (_plain(before) and _plain(found)):
+        return False
+    return not before.intervals or not found.intervals or before.intervals[-1].end <= found.intervals[0].start
 
 
 def _plain(found: Found) -> bool:

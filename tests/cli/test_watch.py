@@ -24,6 +24,8 @@ from evaluation.streaming import Login, RtspServer
 from incidents.coverage import WATCHED, State
 from incidents.ledger import Ledger
 from incidents.record import Incident
+from pipelines.home import Home
+from pipelines.locks import Use, holders
 from tests.running import ROOT, YARD, command, lazaretto
 from vision import observations
 from vision.frames import SECOND
@@ -323,3 +325,54 @@ def test_a_camera_without_its_password_is_refused_before_anything_is_written(sit
         f"{ran.err.split('address ')[1].split(' names')[0]} names, got none\n"
     )
     assert not site.home.exists()
+
+
+def test_a_camera_of_a_published_file_that_is_in_use_is_watched_later_and_may_go_and_come_back(
+    site: Site, server: RtspServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(20)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "2000000")
+    server.mount("/gate", YARD, live=False)
+    alone = site.facility.read_text("utf-8")
+    both = alone + "  - id: gate\n    places: [gate]\n    source: " + server.url("/gate") + "\n"
+
+    def publish(text: str, name: str) -> None:
+        with Ledger.open(site.home / "ledger.db") as ledger:
+            facility = parse_facility(text.replace("name: Live", f"name: {name}"), name)
+            before = ledger.publications.in_force(facility.code)
+            ledger.publications.publish(
+                facility, "Lan", name, None if before is None else before.version, None
+            )
+
+    def gate() -> Any:
+        return asked(port, "/status")["cameras"].get("gate", {})
+
+    with watching(site, tmp_path / "log") as (process, port):
+        wait_until_analysed(process, port, 5)
+        home = Home(site.home)
+        with home.lock(Use("gate", "analysis", time.time_ns() // 1000)):
+            publish(both, "with a gate")
+            wait_for("the fault", lambda: "camera gate is not" in str(asked(port, "/status")["faults"]))
+            assert process.poll() is None, "the watch goes on"
+            # A new start would not end that fault, and is not asked for.
+            while not (told := manager.recv(4096)).startswith(b"WATCHDOG=1") or b"gate is not" not in told:
+                pass
+        manager.close()
+        wait_for("the gate", lambda: gate().get("analysed", 0) > 5)
+        assert asked(port, "/status")["healthy"]
+        publish(alone, "without a gate")
+        wait_for("no gate", lambda: not gate())
+        wait_for("free hours", lambda: "gate" not in {one.use.camera for one in holders(site.home / "locks")})
+        publish(both, "with a gate again")
+        wait_for("the gate", lambda: gate().get("analysed", 0) > 5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    check_home(site)
+    with Ledger.open(site.home / "ledger.db", create=False) as ledger:
+        recorded = ledger.coverage.recorded("gate")
+    for before, after in itertools.pairwise(recorded):
+        assert before.end == after.start, "time is accounted for without a hole"
+    assert (tmp_path / "log").read_text().count("is not watched yet") == 1

@@ -85,6 +85,8 @@ class ReaderSettings:
         ring_settings: how it is written; None = the defaults.
         after: stream time that is accounted for, microseconds UTC; None = time begins now.
         timeouts_s: to open a stream, and to wait for a packet.
+        clock: a reading of the clock of the process that analyses (`SteadyClock.reading`), with which that of
+            the reader goes on: the computer's may have been set back meanwhile; None = the computer's.
     """
 
     camera: str
@@ -96,6 +98,7 @@ class ReaderSettings:
     ring_settings: RingSettings | None = None
     after: int | None = None
     timeouts_s: tuple[float, float] = (10.0, 10.0)
+    clock: tuple[int, int] | None = None
 
 
 def read_camera(settings: ReaderSettings, connection: Connection) -> None:
@@ -187,7 +190,7 @@ class _Reader:
     def __init__(self, settings: ReaderSettings, connection: Connection) -> None:
         self._settings, self._connection = settings, connection
         self._outbox, self._stop = _Outbox(), Stop()
-        self._clock, self._log = SteadyClock(), FFmpegLog()
+        self._clock, self._log = SteadyClock(begins=settings.clock), FFmpegLog()
         self._arrived: dict[str, float | None] = {}
         self._clock_told = -CLOCK_REPORT_S
         self._steps = 0

@@ -17,6 +17,7 @@ from vision.frames import Frame
 from vision.live.causes import LOGIN, SENTENCES, Cause
 from vision.live.reader import DETECTION, ReaderSettings, read_camera
 from vision.live.status import CameraStatus, StreamState, StreamStatus
+from vision.live.steady_clock import SteadyClock
 from vision.live.wire import (
     Alive,
     CameraClock,
@@ -190,7 +191,8 @@ class ReaderProcess:
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
-        settings = replace(self._settings, after=self.known)
+        clock = self._clock.reading() if isinstance(self._clock, SteadyClock) else None
+        settings = replace(self._settings, after=self.known, clock=clock)
         process = context.Process(
             target=read_camera,
             args=(settings, theirs),

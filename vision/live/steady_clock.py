@@ -34,18 +34,32 @@ class SteadyClock:
         self,
         wall: Callable[[], int] = lambda: time.time_ns() // 1000,
         monotonic: Callable[[], int] = lambda: time.monotonic_ns() // 1000,
+        begins: tuple[int, int] | None = None,
     ) -> None:
         """Begin with the computer's clock.
 
         Args:
             wall: the time of day, microseconds UTC; it may step.
             monotonic: a clock that never steps, microseconds.
+            begins: go on with the clock of another process of this computer: its `reading`. None = with the
+                computer's clock.
         """
         self._wall, self._monotonic = wall, monotonic
         self._lock = threading.Lock()
-        self._seen = monotonic()
-        self._time = wall()
+        self._seen, self._time = (monotonic(), wall()) if begins is None else begins
         self._steps = 0
+
+    def reading(self) -> tuple[int, int]:
+        """A moment of the monotonic clock and this clock's time then, both in microseconds."""
+        self.now()
+        with self._lock:
+            return self._seen, self._time
+
+    def go_on_from(self, t: int) -> None:
+        """Be at `t` (microseconds UTC) now, unless it is later already: what an earlier process reached."""
+        self.now()
+        with self._lock:
+            self._time = max(self._time, t)
 
     def now(self) -> int:
         """Microseconds UTC; never less than before."""

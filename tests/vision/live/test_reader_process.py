@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 
 from evaluation.streaming import FaultProxy, RtspServer
-from tests.live_watching import readers, watching, yard
+from tests.live_watching import readers, settings, watching, yard
+from vision.clock import Stop
+from vision.frames import SECOND, Frame
+from vision.live.camera import LiveCamera
 from vision.live.causes import Cause
 from vision.live.reader_process import ReaderLimits
 from vision.live.status import StreamState
+from vision.live.steady_clock import SteadyClock
 from vision.sources.gaps import GapKind
 
 ROOT = Path(__file__).parents[3]
@@ -228,3 +232,16 @@ def _runs(pid: int) -> bool:
 
 def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_reader_goes_on_with_the_time_of_the_watch_where_the_computers_clock_was_set_back(url: str) -> None:
+    ahead = SteadyClock(lambda: time.time_ns() // 1000 + 3600 * SECOND)
+    stop = Stop()
+    timer = threading.Timer(30, stop.set)
+    timer.start()
+    for item in LiveCamera(settings("yard", url), ahead).items(stop, ahead.now(), SECOND // 5):
+        if isinstance(item, Frame):
+            assert abs(item.t - ahead.now()) < 5 * SECOND
+            break
+    timer.cancel()
+    assert not stop.is_set(), "expected pictures within 30 s"

@@ -63,3 +63,14 @@ def test_it_never_goes_back(changes: list[tuple[int, int]]) -> None:
         now = clock.now()
         assert now >= last
         last = now
+
+
+def test_another_process_goes_on_with_the_time_of_the_first() -> None:
+    computer = Computer()
+    first = clock_of(computer)
+    computer.wall -= 3600 * SECOND
+    computer.pass_time(10)
+    reading = first.reading()
+    computer.pass_time(10)
+    other = SteadyClock(lambda: computer.wall, lambda: computer.monotonic, reading)
+    assert other.now() == first.now() > computer.wall + 3000 * SECOND

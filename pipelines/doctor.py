@@ -24,8 +24,8 @@ from pipelines.home import Home
 from pipelines.notifications.configuration import CONFIGURATION, load_configuration
 from pipelines.publish import facility_in_force
 from vision.frames import SECOND
-from vision.live.ring import RingSettings, room_on
-from vision.live.ring_files import cameras_of, ring_files
+from vision.live.ring.files import cameras_of, ring_files
+from vision.live.ring.writer import RingSettings, room_on
 from zones.checking import FRAME_ASPECT, Severity, check_facility
 from zones.errors import LazarettoError
 from zones.facility import Facility, load_facility

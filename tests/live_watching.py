@@ -18,9 +18,9 @@ from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, read_address
 from vision.live.camera import LiveCamera, StreamState, StreamStatus, preload_readers
+from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import DETECTION, ReaderSettings
 from vision.live.reader_process import ReaderLimits
-from vision.live.steady_clock import SteadyClock
 from vision.sources.gaps import Gap
 from vision.sources.protocol import Heartbeat, SourceItem
 

@@ -15,7 +15,7 @@ from pipelines.watch.writing import Found
 from vision import observations
 from vision.clock import Clock
 from vision.frames import SECOND
-from vision.live.steady_clock import SteadyClock
+from vision.live.clocks.steady import SteadyClock
 from zones.facility import Facility
 
 GO_ON_US = 24 * 3600 * SECOND

@@ -23,7 +23,7 @@ from pipelines.watch.footage import clean_windows, joined_sources, reach_of
 from vision import observations
 from vision.clock import Clock, Stop
 from vision.frames import SECOND, to_iso
-from vision.live.ring import RingSettings, Room, room_on
+from vision.live.ring.writer import RingSettings, Room, room_on
 from zones.errors import LazarettoError
 from zones.facility import Facility, parse_facility
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 
 from incidents.evidence import ClipSource, EvidenceError
-from vision.live.ring_files import RingFile, ring_files
-from vision.live.ring_window import join_window
+from vision.live.ring.files import RingFile, ring_files
+from vision.live.ring.windows import join_window
 
 PREFIX = ".window-"
 """Beginning of the names of the folders in which windows are joined; see `clean_windows`."""

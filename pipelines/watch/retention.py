@@ -20,8 +20,8 @@ from pipelines.watch.due import Window, needed_window
 from pipelines.watch.footage import end_of
 from vision.clock import Clock, Stop
 from vision.frames import SECOND
-from vision.live.ring import RingSettings, Room, room_on
-from vision.live.ring_files import RingFile, cameras_of, day_of, days_of, files_of_day
+from vision.live.ring.files import RingFile, cameras_of, day_of, days_of, files_of_day
+from vision.live.ring.writer import RingSettings, Room, room_on
 from vision.sources.fingerprint import FileMark, fingerprint, size_and_date
 from zones.errors import LazarettoError
 from zones.facility import Facility, parse_facility

@@ -31,8 +31,8 @@ from vision.clock import Clock, Stop
 from vision.frames import SECOND
 from vision.live.address import AddressError, StreamAddress, Transport, read_address
 from vision.live.camera import LiveCamera
+from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
-from vision.live.steady_clock import SteadyClock
 from vision.networks import ModelBundle
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from vision.clock import Clock, Stop
 from vision.frames import SECOND, Frame
+from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
 from vision.live.reader_process import ReaderLimits, ReaderProcess, preload_readers
 from vision.live.status import CameraStatus, StreamState, StreamStatus
-from vision.live.steady_clock import SteadyClock
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.protocol import Heartbeat, SourceItem
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
 
 import av
 from av.container import InputContainer
@@ -19,11 +18,12 @@ from vision.clock import Clock, Stop
 from vision.frames import SAMPLING_TOLERANCE_US, SECOND, Frame
 from vision.live.address import StreamAddress, StreamKind, Transport
 from vision.live.causes import Cause, StreamFault, fault_of
+from vision.live.clocks.first_stamps import first_stamps
+from vision.live.clocks.stream import StreamClock
 from vision.live.decoding import Damage, LiveDecoder
 from vision.live.ffmpeg_log import FFmpegLog
-from vision.live.first_stamps import first_stamps
 from vision.live.picture_size import PictureSize
-from vision.live.stream_clock import StreamClock
+from vision.live.reports import PacketSink, Reports, StreamInfo
 from vision.sources.container import MAX_REORDERED_FRAMES, nominal_rate
 from vision.sources.decoded_frame import Converters, DecodedFrame
 from vision.sources.gaps import Gap, GapKind
@@ -52,58 +52,6 @@ MAX_BEHIND_S = 1.0
 """A picture later than this, seconds, begins a new pace: those that follow do not hurry after it."""
 UDP_BUFFER = 1 << 21
 """Bytes that the system keeps of RTP over UDP, so that a busy moment loses none."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
-    """What a stream is, once it is connected.
-
-    Attributes:
-        codec: FFmpeg's name of it.
-        width, height: px, as coded.
-        rate: frames per second as stated, or None.
-    """
-
-    codec: str
-    width: int
-    height: int
-    rate: float | None
-
-
-class PacketSink(Protocol):
-    """Takes the packets of a stream, such as the footage ring."""
-
-    @property
-    def files(self) -> int:
-        """Number of files begun so far."""
-
-    def begin(self, stream: VideoStream) -> None:
-        """A connection begins, or its codec has changed. The stream stays open until `close`."""
-
-    def write(self, packet: Packet[VideoStream], t: int) -> object:
-        """Take a packet of which the picture is shown at `t`, microseconds UTC."""
-
-    def close(self) -> None:
-        """The connection ends."""
-
-
-@dataclass
-class Reports:
-    """What a connection tells beside its items; each may be called from its thread.
-
-    Attributes:
-        connected: the stream is open, and its first packet came.
-        arrived: a packet came, at a moment of the monotonic clock in seconds.
-        notice: a sentence for the log.
-        camera_clock: the camera's own clock less the time of the picture, microseconds, by RTCP.
-        stepped: the times of the stream stepped by so many microseconds.
-    """
-
-    connected: Callable[[StreamInfo], None] = lambda _: None
-    arrived: Callable[[float], None] = lambda _: None
-    notice: Callable[[str], None] = lambda _: None
-    camera_clock: Callable[[int], None] = lambda _: None
-    stepped: Callable[[int], None] = lambda _: None
 
 
 @dataclass

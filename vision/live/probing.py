@@ -27,11 +27,12 @@ from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, StreamKind
 from vision.live.causes import Cause, StreamFault
-from vision.live.connection import Reports, StreamConnection, StreamInfo
+from vision.live.clocks.steady import SteadyClock
+from vision.live.connection import StreamConnection
 from vision.live.ffmpeg_log import FFmpegLog
 from vision.live.reader import end_unless_called_again
-from vision.live.ring import RingSettings, RingWriter
-from vision.live.steady_clock import SteadyClock
+from vision.live.reports import Reports, StreamInfo
+from vision.live.ring.writer import RingSettings, RingWriter
 from vision.sources.gaps import Gap, GapKind
 
 MAIN, SUBSTREAM = "main", "substream"

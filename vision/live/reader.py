@@ -28,11 +28,12 @@ from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress
 from vision.live.back_off import LiveBackOff
 from vision.live.causes import Cause, StreamFault
-from vision.live.connection import PacketSink, Reports, StreamConnection
+from vision.live.clocks.steady import SteadyClock
+from vision.live.connection import StreamConnection
 from vision.live.ffmpeg_log import FFmpegLog
-from vision.live.ring import RingSettings, RingWriter
-from vision.live.ring_queue import RingQueue
-from vision.live.steady_clock import SteadyClock
+from vision.live.reports import PacketSink, Reports
+from vision.live.ring.queue import RingQueue
+from vision.live.ring.writer import RingSettings, RingWriter
 from vision.live.wire import (
     Alive,
     CameraClock,

@@ -15,9 +15,9 @@ from multiprocessing.context import ForkServerProcess
 from vision.clock import Clock
 from vision.frames import Frame
 from vision.live.causes import LOGIN, SENTENCES, Cause
+from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import DETECTION, ReaderSettings, read_camera
 from vision.live.status import CameraStatus, StreamState, StreamStatus
-from vision.live.steady_clock import SteadyClock
 from vision.live.wire import (
     Alive,
     CameraClock,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vision.live.causes import Cause
-from vision.live.connection import StreamInfo
+from vision.live.reports import StreamInfo
 
 
 class StreamState(StrEnum):

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 
 from vision.frames import Frame
 from vision.live.causes import Cause
-from vision.live.connection import StreamInfo
+from vision.live.reports import StreamInfo
 from vision.sources.decoded_frame import Converters, DecodedFrame
 from vision.sources.gaps import Gap
 from vision.sources.pixels import PixelShape

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from vision.frames import SECOND
-from vision.live.ring import RingSettings, RingWriter
+from vision.live.ring.writer import RingSettings, RingWriter
 
 
 class RingFeed:

@@ -27,7 +27,7 @@ from tests.pipelines.simulated import simulated_bundle
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.live.camera import CameraStatus, LiveCamera
-from vision.live.steady_clock import SteadyClock
+from vision.live.clocks.steady import SteadyClock
 from vision.observations import AppendLog
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.protocol import Heartbeat, SourceItem

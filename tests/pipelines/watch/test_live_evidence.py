@@ -26,7 +26,7 @@ from tests.incidents.ledger.ledger_samples import MODELS, T0, facility, finding
 from tests.pipelines.watch.ring_feed import RingFeed
 from vision.clock import Stop, SystemClock
 from vision.frames import SECOND
-from vision.live.ring import RingSettings, Room
+from vision.live.ring.writer import RingSettings, Room
 
 BEGIN = T0 - 20 * SECOND
 ALERT = T0 + 10 * SECOND

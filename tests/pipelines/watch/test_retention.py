@@ -21,8 +21,8 @@ from tests.pipelines.watch.ring_feed import RingFeed
 from tests.running import FACILITY, YARD, lazaretto
 from vision.clock import Stop
 from vision.frames import SECOND, from_iso
-from vision.live.ring import Room
-from vision.live.ring_files import ring_files
+from vision.live.ring.files import ring_files
+from vision.live.ring.writer import Room
 from zones.facility import load_facility
 
 START = from_iso("2026-11-24T08:00:00Z")

@@ -14,8 +14,8 @@ from tests.footage import number_of
 from tests.live_watching import Yard, together, watching, yard
 from vision.frames import SECOND
 from vision.live.address import Transport, read_address
+from vision.live.clocks.steady import SteadyClock
 from vision.live.status import StreamState
-from vision.live.steady_clock import SteadyClock
 from vision.sources.gaps import GapKind
 
 TRANSPORTS = (Transport.TCP, Transport.UDP)

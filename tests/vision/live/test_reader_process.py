@@ -20,9 +20,9 @@ from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.live.camera import LiveCamera
 from vision.live.causes import Cause
+from vision.live.clocks.steady import SteadyClock
 from vision.live.reader_process import ReaderLimits
 from vision.live.status import StreamState
-from vision.live.steady_clock import SteadyClock
 from vision.sources.gaps import GapKind
 
 ROOT = Path(__file__).parents[3]
@@ -192,7 +192,7 @@ from vision.live.address import read_address
 from vision.live.causes import StreamFault
 from vision.live.connection import StreamConnection
 from vision.live.ffmpeg_log import FFmpegLog
-from vision.live.steady_clock import SteadyClock
+from vision.live.clocks.steady import SteadyClock
 import os
 log = FFmpegLog()
 log.install()

@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 
 from tests.footage import number_of, write_video
 from vision.frames import SECOND
-from vision.live.ring import RingSettings, RingState, RingWriter, Room
-from vision.live.ring_files import ring_files, span_of, start_of
+from vision.live.ring.files import ring_files, span_of, start_of
+from vision.live.ring.writer import RingSettings, RingState, RingWriter, Room
 from vision.sources.files import open_source
 from vision.sources.start_time import StartOrigin
 
@@ -195,7 +195,7 @@ KILLED = """
     import sys, time
     from pathlib import Path
     from tests.vision.live.test_ring import packets
-    from vision.live.ring import RingWriter
+    from vision.live.ring.writer import RingWriter
 
     writer = RingWriter(Path(sys.argv[1]), "yard")
     for number, (stream, packet, t) in enumerate(packets(Path(sys.argv[2]))):
@@ -311,7 +311,7 @@ LIMITED = """
     import resource, sys
     from pathlib import Path
     from tests.vision.live.test_ring import packets
-    from vision.live.ring import RingWriter
+    from vision.live.ring.writer import RingWriter
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
     writer = RingWriter(Path(sys.argv[1]), "yard")

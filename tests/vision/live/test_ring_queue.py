@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from tests.vision.live.test_ring import footage, packets, read_back
-from vision.live.ring import RingWriter, Room
-from vision.live.ring_queue import RingQueue
+from vision.live.ring.queue import RingQueue
+from vision.live.ring.writer import RingWriter, Room
 
 
 class StallingDisk:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vision.frames import SECOND
-from vision.live.steady_clock import SteadyClock
+from vision.live.clocks.steady import SteadyClock
 
 NOW = 1_700_000_000 * SECOND
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.frames import SECOND
-from vision.live.stream_clock import STEP_US, StreamClock
+from vision.live.clocks.stream import STEP_US, StreamClock
 
 START = 1_700_000_000 * SECOND
 LATENCY = 20_000

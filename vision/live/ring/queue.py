@@ -10,8 +10,8 @@ from functools import partial
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from vision.live.ring import RingWriter
-from vision.live.ring_writing import parameters_of
+from vision.live.ring.fragments import parameters_of
+from vision.live.ring.writer import RingWriter
 
 QUEUE_BYTES = 32_000_000
 """Bytes of packets that wait for the disk at most: half a minute of 8 Mbit/s. Project default

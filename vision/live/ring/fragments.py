@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.live.ring_files import file_name, spare_name
+from vision.live.ring.files import file_name, spare_name
 
 REORDERING_US = 2 * SECOND
 """How much earlier than shown a picture is decoded in files of streams that reorder pictures: more than the

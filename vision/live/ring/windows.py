@@ -10,8 +10,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.live.ring_files import RingFile
-from vision.live.ring_writing import REORDERING_US, FragmentedFile
+from vision.live.ring.files import RingFile
+from vision.live.ring.fragments import REORDERING_US, FragmentedFile
 from vision.sources.container import open_video
 from vision.sources.timeline import SourceError
 

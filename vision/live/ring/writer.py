@@ -26,7 +26,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vision.frames import SECOND
-from vision.live.ring_writing import FragmentedFile, parameters_of
+from vision.live.ring.fragments import FragmentedFile, parameters_of
 
 SEGMENT_S = 60.0
 """Seconds after which a ring begins a new file, at the next key frame. Project default (docs/defaults.md)."""

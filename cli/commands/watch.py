@@ -32,7 +32,7 @@ from zones.errors import LazarettoError
 from zones.facility import load_facility
 
 if TYPE_CHECKING:
-    from pipelines.watch.retention import RetentionSettings
+    from pipelines.watch.footage.retention import RetentionSettings
 
 OFF = "off"
 
@@ -133,7 +133,7 @@ def watch(
 
 
 def _retention(record: bool, days: float | None, gigabytes: float | None) -> RetentionSettings:
-    from pipelines.watch.retention import RetentionSettings
+    from pipelines.watch.footage.retention import RetentionSettings
 
     if not record and (days is not None or gigabytes is not None):
         raise LazarettoError("expected --record with --record-days or --record-gb, got none")

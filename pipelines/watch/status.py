@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.watch.camera_watch import CameraWatch
-from pipelines.watch.retention import RetentionState
+from pipelines.watch.footage.retention import RetentionState
 from pipelines.watch.writing import Latency, LedgerWriter
 from vision.clock import Clock
 from vision.frames import SECOND, to_iso

@@ -22,8 +22,8 @@ from pipelines.watch.beginning import go_on_from_home
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.coverage import PlannedTime
-from pipelines.watch.evidence import LiveEvidence
-from pipelines.watch.retention import Retention, RetentionSettings
+from pipelines.watch.footage.evidence import LiveEvidence
+from pipelines.watch.footage.retention import Retention, RetentionSettings
 from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import LedgerWriter

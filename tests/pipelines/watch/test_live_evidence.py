@@ -20,7 +20,7 @@ from incidents.rules.events import Event, EventType, Finding
 from pipelines.home import Home
 from pipelines.incident_review import decide
 from pipelines.verify import verify
-from pipelines.watch.evidence import LiveEvidence
+from pipelines.watch.footage.evidence import LiveEvidence
 from tests.footage import number_of, write_video
 from tests.incidents.ledger.ledger_samples import MODELS, T0, facility, finding
 from tests.pipelines.watch.ring_feed import RingFeed

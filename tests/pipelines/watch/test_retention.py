@@ -13,8 +13,8 @@ from incidents.record import incident_from
 from incidents.rules.events import Event, EventType
 from pipelines.footage import clip_sources
 from pipelines.home import Home
-from pipelines.watch.evidence import LiveEvidence
-from pipelines.watch.retention import Retention, RetentionSettings
+from pipelines.watch.footage.evidence import LiveEvidence
+from pipelines.watch.footage.retention import Retention, RetentionSettings
 from tests.footage import write_video
 from tests.incidents.ledger.ledger_samples import MODELS, facility, finding
 from tests.pipelines.watch.ring_feed import RingFeed

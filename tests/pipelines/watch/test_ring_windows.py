@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidents.evidence.clips import ClipInfo, EvidenceError, cut_clip
-from pipelines.watch.footage import clean_windows, joined_sources, ring_sources
+from pipelines.watch.footage.windows import clean_windows, joined_sources, ring_sources
 from tests.footage import number_of, write_video
 from tests.pipelines.watch.ring_feed import RingFeed
 from vision.frames import SECOND

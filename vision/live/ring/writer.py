@@ -7,7 +7,7 @@ is that start plus its timestamp less the first one. The files are fragmented MP
 fragment and a clock of microseconds. So what was written can be read at once, also while the file grows and
 after the writer was killed. A fragment is written whole or not at all.
 
-Nothing here deletes footage; see `pipelines.watch.retention`.
+Nothing here deletes footage; see `pipelines.watch.footage.retention`.
 """
 
 from __future__ import annotations

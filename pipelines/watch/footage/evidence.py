@@ -18,8 +18,8 @@ from incidents.ledger import Ledger
 from incidents.record import Incident
 from pipelines.home import Home
 from pipelines.incident_evidence import evidence_of, seal
-from pipelines.watch.due import Due, Window, due_of
-from pipelines.watch.footage import clean_windows, joined_sources, reach_of
+from pipelines.watch.footage.due import Due, Window, due_of
+from pipelines.watch.footage.windows import clean_windows, joined_sources, reach_of
 from vision import observations
 from vision.clock import Clock, Stop
 from vision.frames import SECOND, to_iso

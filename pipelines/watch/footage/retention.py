@@ -16,8 +16,8 @@ from pathlib import Path
 from incidents.ledger import Ledger, Recording
 from incidents.record import Status
 from pipelines.home import Home
-from pipelines.watch.due import Window, needed_window
-from pipelines.watch.footage import end_of
+from pipelines.watch.footage.due import Window, needed_window
+from pipelines.watch.footage.windows import end_of
 from vision.clock import Clock, Stop
 from vision.frames import SECOND
 from vision.live.ring.files import RingFile, cameras_of, day_of, days_of, files_of_day

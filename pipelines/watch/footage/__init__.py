@@ -1,0 +1,1 @@
+"""The footage of live cameras: evidence that is cut from it, and how long it is kept."""

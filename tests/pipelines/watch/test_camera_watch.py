@@ -85,8 +85,8 @@ class Site:
     @contextmanager
     def run(self, facility: Facility, t: int) -> Iterator[Run]:
         """A run of the watch that begins at `t`, with a ledger that takes everything."""
-        with Ledger.open(self.home.ledger) as ledger:
-            run = ledger.runs.start(facility, {}, {})
+        with Ledger.open(self.home.ledger, clock=lambda: t) as ledger:
+            run = ledger.runs.start(facility, {}, {"live": True})
         clock = SetClock(t)
         writer = LedgerWriter(self.home, self.home.ledger, run, {}, clock, self.said.append)
         writer.start()
@@ -266,3 +266,20 @@ def test_people_keep_their_track_across_a_gap_that_is_no_longer_than_allowed(sit
     times = rows["t"].to_physical()
     before, after = (set(rows.filter(part)["track"]) for part in (times < frames[10].t, times > frames[11].t))
     assert before and after <= before
+
+
+def test_the_minute_that_a_kill_cut_off_is_a_segment_of_the_run_that_watched_it(site: Site) -> None:
+    with site.run(site.facility, BEGIN) as killed:
+        watch = killed.watch(site.facility, *seconds(1, 90))
+        for _ in range(3000):
+            if killed.writer.status.committed.get("yard", 0) >= BEGIN + 90 * SECOND:
+                break
+            Stop().wait(0.01)
+        killed.loses = True
+        killed.until(watch, BEGIN + 90 * SECOND)
+    with site.run(site.facility, BEGIN + 100 * SECOND) as run:
+        run.until(run.watch(site.facility, *seconds(101, 110)), BEGIN + 110 * SECOND)
+    with Ledger.open(site.home.ledger) as ledger:
+        runs = [ledger.segments.at("yard", BEGIN + n * SECOND).run_id for n in (10, 85, 105)]
+        assert not ledger.segments.not_evaluated("yard", BEGIN, BEGIN + 110 * SECOND)
+    assert runs == [killed.id, killed.id, run.id]

@@ -126,6 +126,19 @@ class RunTable:
             }
         )
 
+    def watching(self, t: int) -> str | None:
+        """Id of the watch of live cameras that began last before `t`, microseconds UTC; None = there is none.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        row = self._file.row(
+            "SELECT id FROM runs WHERE started <= :t AND json_extract(settings, '$.live') "
+            "ORDER BY started DESC LIMIT 1",
+            {"t": t},
+        )
+        return None if row is None else str(row["id"])
+
     def require(self, run_id: str) -> None:
         """Check that a run is known.
 

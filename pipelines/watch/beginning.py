@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from incidents.ledger import Ledger
 from incidents.rules.engine import CameraRules
 from pipelines.home import Home
 from pipelines.watch.rules_state import continue_rules
-from pipelines.watch.writing import Found
+from pipelines.watch.writing import Found, WatchedSegment
 from vision import observations
 from vision.clock import Clock
 from vision.frames import SECOND
@@ -32,7 +33,8 @@ class Beginning:
     Attributes:
         rules: up to `until`.
         until: stream time up to which everything is known, microseconds UTC; None = nothing ever was.
-        found: what the rules found since their state was saved, for the ledger to take again, or None.
+        found: what the rules found since their state was saved, for the ledger to take again, and the minute
+            that was cut off, or None.
         notice: why they could not go on from a saved state, or "".
     """
 
@@ -96,10 +98,41 @@ def begin_camera(
         ledger.coverage.record(camera, _untold(home, camera, covered, logged))
     continued = continue_rules(home, ledger, facility, camera, known)
     rules, events, exposures = continued.rules, continued.found.events, continued.found.exposures
-    found = None
-    if events or exposures:
-        found = Found(camera, rules.facility, known, events=tuple(events), exposures=tuple(exposures))
+    found, segment = None, _unfinished(home, ledger, camera, known)
+    if events or exposures or segment is not None:
+        found = Found(
+            camera,
+            rules.facility,
+            known,
+            events=tuple(events),
+            exposures=tuple(exposures),
+            segment=segment,
+        )
     return Beginning(rules, known, found, continued.notice)
+
+
+def _unfinished(home: Home, ledger: Ledger, camera: str, until: int) -> WatchedSegment | None:
+    """The minute up to `until` that the end of an earlier pass cut off; None where it was complete.
+
+    Without it, nothing could be evaluated again that ends in that time.
+    """
+    since = until - LOOK_BACK_US
+    reached = max((segment.end for segment in ledger.segments.within(camera, since, until)), default=since)
+    coverage = ledger.coverage.recorded(camera, reached, until) if reached < until else ()
+    if not coverage:
+        return None
+    start = coverage[0].start
+    times = observations.read(home.path, camera, start, until)["t"]
+    return WatchedSegment(
+        stream_key=secrets.token_hex(8),
+        seq=0,
+        source="",
+        start=start,
+        end=until,
+        frames=times.n_unique(),
+        coverage=coverage,
+        run=ledger.runs.watching(until) or "",
+    )
 
 
 def _covered(ledger: Ledger, camera: str, logged: int | None) -> int | None:

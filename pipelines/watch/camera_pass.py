@@ -169,7 +169,8 @@ class CameraPass:
         self._rows: list[Row] = []
         self._pending: tuple[int, float] | None = None
         self._arrived: float | None = None
-        self._last_t: int | None = None
+        self._given_t: int | None = None  # of the last frame that came
+        self._last_t: int | None = None  # of the last one that was analysed
         self._clock_off = False
         self._grey_size: tuple[int, int] | None = None
 
@@ -213,7 +214,9 @@ class CameraPass:
     def _add_frame(self, frame: Frame) -> None:
         if frame.t < self._until:
             return
-        if self._last_t is not None and frame.t - self._last_t > MAX_GAP_WITHIN_STREAM_US:
+        # Of the frame before, which may be pending.
+        last, self._given_t = self._given_t, frame.t
+        if last is not None and frame.t - last > MAX_GAP_WITHIN_STREAM_US:
             self._complete()
             self._perception.begin_again(f"{self._setup.run}|{self._control.name}|{frame.t}")
         if self._control.source.has_detail:

@@ -47,6 +47,7 @@ class WatchedSegment:
         start, end: microseconds UTC.
         frames: number of analysed frames.
         coverage: what the camera was doing.
+        run: id of the run that watched it; "" = the one that writes.
     """
 
     stream_key: str
@@ -56,6 +57,7 @@ class WatchedSegment:
     end: int
     frames: int
     coverage: tuple[Interval, ...]
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -295,7 +297,7 @@ class LedgerWriter:
             frames=segment.frames,
             part="",
             coverage=segment.coverage,
-            run_id=self._run,
+            run_id=segment.run or self._run,
         )
         ledger.segments.mark_evaluated(camera, segment.start, segment.end)
 

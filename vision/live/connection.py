@@ -183,6 +183,23 @@ class _Pass:
 
     def items(self) -> Iterator[SourceItem]:
         """The items of the connection, until it ends, breaks or is stopped."""
+        try:
+            yield from self._coming()
+        except (av.FFmpegError, OSError, StreamFault):
+            yield from self._rest()
+            raise
+        yield from self._rest()
+
+    def _rest(self) -> Iterator[SourceItem]:
+        """The pictures that the decoder holds at the end of a connection: the footage has them."""
+        if self._stop.is_set() or not self._settings.wanted() or self._packet_t is None:
+            return
+        if self._settings.log.take_damaged():
+            self._decoder.lose("packets were lost on the way")
+        for frame in self._decoder.rest(self._packet_t):
+            yield from self._picture(frame, self._packet_t)
+
+    def _coming(self) -> Iterator[SourceItem]:
         held: list[tuple[Packet[VideoStream], int, bool]] | None = []
         for packet, stamp, arrival in self._arriving():
             lost = self._settings.log.take_damaged()

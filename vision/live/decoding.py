@@ -73,6 +73,14 @@ class LiveDecoder:
             self.lose("packets came damaged")
         if self._numbers is not None and self._numbers.lost_before(bytes(packet)):
             self.lose("pictures were lost on the way")
+        yield from self._trusted(packet, t)
+
+    def rest(self, t: int) -> Iterator[VideoFrame]:
+        """The pictures that are held back, at the end of the stream; `t` is the time of its last packet."""
+        if self._begun:
+            yield from self._trusted(None, t)
+
+    def _trusted(self, packet: Packet[VideoStream] | None, t: int) -> Iterator[VideoFrame]:
         try:
             frames = self._stream.decode(packet)
         except av.FFmpegError as error:

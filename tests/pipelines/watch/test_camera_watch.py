@@ -23,12 +23,14 @@ from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.status import status_of
 from pipelines.watch.writing import Found, LedgerWriter
 from tests.observing import rows
-from tests.pipelines.simulated import simulated_bundle
+from tests.pipelines.simulated import CROWD, frames_of, simulated_bundle
+from tests.vision.tracking.crowd import View
+from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.live.camera import CameraStatus, LiveCamera
 from vision.live.clocks.steady import SteadyClock
-from vision.observations import AppendLog
+from vision.observations import ALL_TIME, AppendLog
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.protocol import Heartbeat, SourceItem
 from zones.facility import Facility, parse_facility
@@ -83,8 +85,8 @@ class Site:
     @contextmanager
     def run(self, facility: Facility, t: int) -> Iterator[Run]:
         """A run of the watch that begins at `t`, with a ledger that takes everything."""
-        with Ledger.open(self.home.ledger) as ledger:
-            run = ledger.runs.start(facility, {}, {})
+        with Ledger.open(self.home.ledger, clock=lambda: t) as ledger:
+            run = ledger.runs.start(facility, {}, {"live": True})
         clock = SetClock(t)
         writer = LedgerWriter(self.home, self.home.ledger, run, {}, clock, self.said.append)
         writer.start()
@@ -113,11 +115,11 @@ class Run:
     found: list[Found] = field(default_factory=list)
     loses: bool = False
 
-    def watch(self, facility: Facility, *items: SourceItem) -> CameraWatch:
-        """Begin to watch the camera."""
+    def watch(self, facility: Facility, *items: SourceItem, views: Sequence[View] = ()) -> CameraWatch:
+        """Begin to watch the camera; its frames show `views`."""
         setup = WatchSetup(
             self.site.home,
-            simulated_bundle([]),
+            simulated_bundle(views),
             self.id,
             self.clock,
             self._put,
@@ -249,3 +251,35 @@ def test_a_camera_whose_log_is_ahead_of_the_clock_is_a_fault(site: Site) -> None
         assert not status.standing_still
         watch.ask_to_end()
         assert watch.join(30)
+
+
+def test_people_keep_their_track_across_a_gap_that_is_no_longer_than_allowed(site: Site) -> None:
+    views = CROWD.views(4, 5)
+    frames = frames_of(views, BEGIN)
+    for frame in frames[10:]:
+        frame.t += 1_700_000  # The frames before and after are 1.9 s apart.
+    lost = Gap(GapKind.OFFLINE, frames[9].t, frames[10].t, 0, "the camera is away")
+    items = [*frames[:10], lost, *frames[10:], Heartbeat(BEGIN + 8 * SECOND)]
+    with site.run(site.facility, BEGIN) as run:
+        run.until(run.watch(site.facility, *items, views=views), BEGIN + 8 * SECOND)
+    rows = observations.read(site.home.path, "yard", *ALL_TIME)
+    times = rows["t"].to_physical()
+    before, after = (set(rows.filter(part)["track"]) for part in (times < frames[10].t, times > frames[11].t))
+    assert before and after <= before
+
+
+def test_the_minute_that_a_kill_cut_off_is_a_segment_of_the_run_that_watched_it(site: Site) -> None:
+    with site.run(site.facility, BEGIN) as killed:
+        watch = killed.watch(site.facility, *seconds(1, 90))
+        for _ in range(3000):
+            if killed.writer.status.committed.get("yard", 0) >= BEGIN + 90 * SECOND:
+                break
+            Stop().wait(0.01)
+        killed.loses = True
+        killed.until(watch, BEGIN + 90 * SECOND)
+    with site.run(site.facility, BEGIN + 100 * SECOND) as run:
+        run.until(run.watch(site.facility, *seconds(101, 110)), BEGIN + 110 * SECOND)
+    with Ledger.open(site.home.ledger) as ledger:
+        runs = [ledger.segments.at("yard", BEGIN + n * SECOND).run_id for n in (10, 85, 105)]
+        assert not ledger.segments.not_evaluated("yard", BEGIN, BEGIN + 110 * SECOND)
+    assert runs == [killed.id, killed.id, run.id]

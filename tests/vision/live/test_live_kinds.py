@@ -14,14 +14,17 @@ from pathlib import Path
 
 import cv2
 import pytest
+from vision.live.steady_clock import SteadyClock
 
-from tests.footage import number_of, picture
+from tests.footage import number_of, picture, write_video
 from tests.gstreamer_server import gstreamer_server, missing
 from tests.live_watching import watching
 from tests.streaming import clip
-from vision.frames import SECOND
+from vision.clock import Stop
+from vision.frames import SECOND, Frame
 from vision.live.address import Transport, read_address
-from vision.live.causes import Cause
+from vision.live.causes import Cause, StreamFault
+from vision.live.connection import StreamConnection
 from vision.live.status import StreamState
 
 _MISSING = missing()
@@ -137,3 +140,16 @@ def test_gstreamers_server_is_a_camera_too(tmp_path: Path, transport: Transport)
         watched.until(lambda: watched.stream.failures, "the end of the file")
         assert watched.stream.cause in (Cause.ENDED, Cause.TIMEOUT)
         assert watched.until_frames() < 10
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_the_last_pictures_of_a_connection_are_given(tmp_path: Path, b_frames: int) -> None:
+    """The decoder holds them back where pictures are reordered; the footage has them, and its analysis."""
+    path = write_video(tmp_path / "clip.mp4", 20, b_frames=b_frames)
+    connect = StreamConnection(read_address(str(path), {}), "yard", SteadyClock())
+    seen = []
+    with pytest.raises(StreamFault):
+        for item in connect(Stop(), 0):
+            if isinstance(item, Frame):
+                seen.append(number_of(item.image))
+    assert seen == list(range(20))

@@ -12,9 +12,17 @@ from cli.output import print_line
 from incidents.local_time import local_iso
 from incidents.watched.hour import HourCounts
 from incidents.watched.summary import CameraWatch, duration_text, watch_sentences
+from vision.frames import SECOND
 
 if TYPE_CHECKING:
     from pipelines.replay import Replay  # Only named here: it takes long to import.
+
+
+MOST_SHOWN = 20
+"""Times without watching that `coverage` shows; JSON holds all. Project default (docs/defaults.md)."""
+GOING_ON_US = 15 * SECOND
+"""A time without watching that ends this shortly before now may go on: an outage is accounted for every 10 s.
+Project default (docs/defaults.md)."""
 
 
 def print_watched(watches: Sequence[CameraWatch]) -> None:
@@ -62,6 +70,33 @@ def hours_table(watches: Sequence[CameraWatch], timezone: str) -> Table:
                 *(_share(hour, part) for part in _parts(hour)),
                 f"{hour.tracks_assessed}/{hour.tracks}",
             )
+    return table
+
+
+def not_watched_table(watches: Sequence[CameraWatch], timezone: str, now: int) -> Table | None:
+    """The latest times that were not watched, with their causes; None where there are none.
+
+    `now`, microseconds UTC: what reaches up to a moment before it may go on.
+    """
+    lost = sorted((item for watch in watches for item in watch.not_watched), key=lambda item: item.start)
+    if not lost:
+        return None
+    shown = lost[-MOST_SHOWN:]
+    earlier = f", the last {MOST_SHOWN} of {len(lost)}" if len(lost) > MOST_SHOWN else ""
+    table = Table(
+        title=f"What was not watched{earlier}", title_justify="left", box=None, padding=(0, 1, 0, 0)
+    )
+    table.add_column("camera", min_width=8, overflow="fold")
+    table.add_column("from", no_wrap=True)
+    table.add_column("for", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("cause", overflow="fold")
+    for item in shown:
+        begun = local_iso(item.start, timezone)[2:19].replace("T", " ")
+        going_on = ", and on" if now - item.end < GOING_ON_US else ""
+        table.add_row(
+            item.camera, begun, duration_text(item.length / SECOND) + going_on, item.state.value, item.cause
+        )
     return table
 
 

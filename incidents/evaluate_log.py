@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from incidents.coverage import NO_RECORD, Interval, share_analysed
-from incidents.ledger import Ledger
+from incidents.ledger import Ledger, LedgerError
 from incidents.record import Incident, incident_from
 from incidents.rules.engine import CameraRules
 from incidents.rules.events import Event, EventType, Finding
@@ -190,10 +190,19 @@ class Provenance:
         )
 
     def models(self, t: int) -> Mapping[str, Mapping[str, str]]:
-        """Purpose -> {"name", "sha256", "runtime"} of the weights that analysed `t`, microseconds UTC."""
+        """Purpose -> {"name", "sha256", "runtime"} of the weights that analysed `t`, microseconds UTC.
+
+        The minute that a live camera is in has no segment yet: it is of the watch that goes on.
+        """
         start, end, models = self._segment
         if not start <= t < end:
-            segment = self._ledger.segments.at(self._camera.id, t)
+            try:
+                segment = self._ledger.segments.at(self._camera.id, t)
+            except LedgerError:
+                run = self._ledger.runs.watching(t)
+                if run is None:
+                    raise
+                return self._ledger.runs.get(run).models
             models = self._ledger.runs.get(segment.run_id).models
             self._segment = segment.start, segment.end, models
         return models

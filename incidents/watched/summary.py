@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import Field
 
 from incidents.coverage import NO_RECORD, WATCHED, Interval, normalise
-from incidents.json_model import Payload
+from incidents.json_model import Payload, UtcTime
 from incidents.watched.hour import Ability, HourCounts, mask_reason
-from vision.frames import SECOND
+from vision.frames import EPOCH, SECOND
 
 MAX_REASONS_SPOKEN = 2
 """Reasons that are named where a rule could not have raised anything for different reasons in different
@@ -38,6 +39,23 @@ class SharePayload(Payload):
     reflection_s: float
 
 
+class NotWatchedPayload(Payload):
+    """Some time in which a camera was not watched, and why."""
+
+    start: UtcTime
+    end: UtcTime
+    state: str
+    cause: str
+
+    @classmethod
+    def of(cls, interval: Interval) -> NotWatchedPayload:
+        """The payload of an interval of the coverage."""
+        start, end = (
+            datetime.fromtimestamp(0, UTC) + timedelta(microseconds=t) for t in (interval.start, interval.end)
+        )
+        return cls(start=start, end=end, state=interval.state.value, cause=interval.cause)
+
+
 class WatchPayload(Payload):
     """What was watched of one camera, and what could have been judged, over some time."""
 
@@ -56,6 +74,9 @@ class WatchPayload(Payload):
         description="Sentences about footage that a count leaves out: not evaluated yet, not read, or with "
         "deleted observations."
     )
+    not_watched: list[NotWatchedPayload] = Field(
+        description="Times of a second and more of which something is recorded and that were not watched."
+    )
     hours: list[HourCounts]
 
 
@@ -70,6 +91,7 @@ class CameraWatch:
         uncounted: sentences about footage that a count leaves out (`pipelines.watched.uncounted`,
             `pipelines.watched.deleted_observations`).
         countable: the hours were not counted yet, and can be (`pipelines.watched.watches.watches_in_full`).
+        not_watched: times of a second and more that were not watched, with their state and cause.
     """
 
     camera: str
@@ -79,6 +101,7 @@ class CameraWatch:
     hours: tuple[HourCounts, ...]
     uncounted: tuple[str, ...] = ()
     countable: bool = False
+    not_watched: tuple[Interval, ...] = ()
 
     @property
     def counted_s(self) -> float:
@@ -129,6 +152,7 @@ class CameraWatch:
             tracks=int(self.total("tracks")),
             tracks_assessed=int(self.total("tracks_assessed")),
             uncounted=list(self.uncounted),
+            not_watched=[NotWatchedPayload.of(item) for item in self.not_watched],
             hours=list(self.hours),
         )
 
@@ -194,7 +218,8 @@ def watch_of(
     elif asked[0] is not None and asked[1] is not None:
         span = asked[1] - asked[0]
     seconds = watched / SECOND, total / SECOND, (span - total) / SECOND
-    return CameraWatch(camera, *seconds, tuple(hours), tuple(uncounted), countable)
+    lost = tuple(item for item in recorded if item.state not in WATCHED and item.length >= SECOND)
+    return CameraWatch(camera, *seconds, tuple(hours), tuple(uncounted), countable, lost)
 
 
 def watch_sentences(watches: Sequence[CameraWatch]) -> list[str]:
@@ -235,6 +260,8 @@ def camera_sentences(watch: CameraWatch) -> list[str]:
             "counted yet: lazaretto coverage counts it" if watch.countable else "known: no hour was counted"
         )
         return [f"{text}.", *watch.uncounted]
+    if watch.watched_s < 1:
+        return [f"{text}. Nothing was watched, so that nothing could have been raised.", *watch.uncounted]
     able, unable = watch.could_raise, watch.could_not
     if able:
         text += f". Could have been raised: {_spoken(watch, able)}"

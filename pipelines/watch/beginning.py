@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from incidents.coverage import Interval, State, normalise
+from incidents.coverage import WATCHED, Interval, State, normalise
 from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
 from incidents.rules.engine import CameraRules
 from pipelines.home import Home
+from pipelines.watch.coverage import PlannedTime
 from pipelines.watch.rules_state import continue_rules
 from pipelines.watch.writing import Found, WatchedSegment
 from vision import observations
@@ -36,12 +37,26 @@ class Beginning:
         found: what the rules found since their state was saved, for the ledger to take again, and the minute
             that was cut off, or None.
         notice: why they could not go on from a saved state, or "".
+        planned: announced maintenance since then.
+        lost_since: since when the camera had not been watched at `until`; None = it was.
     """
 
     rules: CameraRules
     until: int | None
     found: Found | None = None
     notice: str = ""
+    planned: tuple[PlannedTime, ...] = ()
+    lost_since: int | None = None
+
+
+def planned_around(ledger: Ledger, camera: str, start: int, end: int) -> tuple[PlannedTime, ...]:
+    """Announced maintenance of a camera that meets [start, end), microseconds UTC.
+
+    Raises:
+        LazarettoError: the ledger cannot be read.
+    """
+    windows = ledger.maintenance.between(camera, start, end)
+    return tuple(PlannedTime(one.start, one.until, one.reason, one.announced) for one in windows)
 
 
 def go_on_from_home(
@@ -108,7 +123,19 @@ def begin_camera(
             exposures=tuple(exposures),
             segment=segment,
         )
-    return Beginning(rules, known, found, continued.notice)
+    planned = planned_around(ledger, camera, known, max(known, ledger.clock()) + 1)
+    lost = _lost_since(ledger, camera, known)
+    return Beginning(rules, known, found, continued.notice, planned, lost)
+
+
+def _lost_since(ledger: Ledger, camera: str, t: int) -> int | None:
+    """Since when a camera had not been watched at a moment, as far back as a day; None = it was."""
+    since = None
+    for item in reversed(ledger.coverage.recorded(camera, t - LOOK_BACK_US, t)):
+        if item.state in WATCHED:
+            break
+        since = item.start
+    return since
 
 
 def _unfinished(home: Home, ledger: Ledger, camera: str, until: int) -> WatchedSegment | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from incidents.coverage import Interval, State, normalise
 from incidents.evaluate_log import LOOK_BACK_US
 from incidents.rules.chunks import FacilityChange, Mark
-from incidents.rules.engine import CameraRules
 from incidents.rules.health import CLOCK, CoverageChange, HealthReport
 from pipelines.home import Home
 from pipelines.locks import HourLock
+from pipelines.watch.beginning import Beginning
 from pipelines.watch.condition_state import continue_monitor, save_condition
 from pipelines.watch.coverage import PassingCoverage, PlannedTime
 from pipelines.watch.writing import Found, WatchedSegment
@@ -141,23 +141,22 @@ class _Minute:
 class CameraPass:
     """A pass over the camera, from one beginning to its end."""
 
-    def __init__(
-        self, control: CameraControl, log: AppendLog, rules: CameraRules, until: int | None, since: str
-    ) -> None:
+    def __init__(self, control: CameraControl, log: AppendLog, beginning: Beginning, since: str) -> None:
         """Begin.
 
         Args:
             control: of the camera.
             log: its observation log, open for writing.
-            rules: of the camera, up to `until`.
-            until: stream time up to which everything is known, microseconds UTC; None = nothing ever was.
+            beginning: from where it goes on.
             since: why the time since then was not watched.
         """
-        self._control, self._setup, self._log, self._rules = control, control.setup, log, rules
+        self._control, self._setup, self._log, self._rules = control, control.setup, log, beginning.rules
+        until = beginning.until
         now = self._setup.clock.now()
         self._until = now if until is None else until  # everything before is handed over
         control.progress.begun = self._until
-        self._coverage = PassingCoverage(control.name, self._until)
+        control.planned = beginning.planned
+        self._coverage = PassingCoverage(control.name, self._until, beginning.planned, beginning.lost_since)
         self._minute = _Minute(self._until)
         if now > self._until:
             self._coverage.lost_until(now, State.OFFLINE, since)
@@ -288,7 +287,10 @@ class CameraPass:
             state = self._rules.save()
         arrived, self._arrived = self._arrived, None
         name, progress = self._control.name, self._control.progress
-        self._setup.put(Found(name, facility, until, intervals, events, exposures, segment, state, arrived))
+        ongoing = tuple(event.finding for event in self._rules.open_state().events) if last else ()
+        self._setup.put(
+            Found(name, facility, until, intervals, events, exposures, segment, state, arrived, ongoing)
+        )
         progress.until = until
         progress.take(intervals)
         if hour_over:

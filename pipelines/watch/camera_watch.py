@@ -129,7 +129,7 @@ class CameraWatch:
                 setup.notice(name, beginning.notice)
             if beginning.found is not None:
                 setup.put(beginning.found)
-            one = CameraPass(control, log, beginning.rules, beginning.until, self._since)
+            one = CameraPass(control, log, beginning, self._since)
             one.run()
             one.end()
 

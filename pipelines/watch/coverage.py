@@ -12,11 +12,18 @@ from vision.frames import SECOND
 
 @dataclass(frozen=True, slots=True)
 class PlannedTime:
-    """Announced maintenance: [start, end), microseconds UTC, with its reason."""
+    """Announced maintenance.
+
+    Attributes:
+        start, end: [start, end), microseconds UTC.
+        reason: what is done.
+        announced: when it was announced, microseconds UTC: it explains no outage that had begun by then.
+    """
 
     start: int
     end: int
     reason: str
+    announced: int = 0
 
 
 @dataclass
@@ -27,11 +34,13 @@ class PassingCoverage:
         camera: id of the camera.
         reached: end of the coverage, microseconds UTC.
         planned: announced maintenance around now. While a camera watches in it, it watches.
+        lost_since: since when the camera has not been watched; None while it is.
     """
 
     camera: str
     reached: int
     planned: Sequence[PlannedTime] = ()
+    lost_since: int | None = None
     _detected: dict[int, bool] = field(default_factory=dict)
     _conditions: dict[int, tuple[State, str]] = field(default_factory=dict)
     _last: bool = True
@@ -84,6 +93,10 @@ class PassingCoverage:
         return normalise(intervals)
 
     def _add(self, start: int, end: int, state: State, cause: str) -> None:
+        if state in WATCHED:
+            self.lost_since = None
+        elif self.lost_since is None:
+            self.lost_since = start
         for part in self._parts(Interval(self.camera, start, end, state, cause)):
             self._intervals.append(part)
         self.reached = end
@@ -100,7 +113,8 @@ class PassingCoverage:
         for low, high in pairwise(ordered):
             part = replace(interval, start=low, end=high)
             for window in self.planned:
-                if window.start <= low < window.end:
+                known = self.lost_since is None or window.announced <= self.lost_since
+                if known and window.start <= low < window.end:
                     part = replace(part, state=State.PLANNED, cause=window.reason)
                     break
             parts.append(part)

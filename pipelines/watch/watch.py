@@ -18,10 +18,9 @@ from pipelines.locks import HourLock, Use
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
-from pipelines.watch.beginning import go_on_from_home
+from pipelines.watch.beginning import go_on_from_home, planned_around
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
-from pipelines.watch.coverage import PlannedTime
 from pipelines.watch.footage.evidence import LiveEvidence
 from pipelines.watch.footage.retention import Retention, RetentionSettings
 from pipelines.watch.services import HourCounting, Service, Services
@@ -296,8 +295,8 @@ class Watch:
         now = self.clock.now()
         try:
             for name, watch in self.cameras.items():
-                windows = ledger.maintenance.between(name, now - PLANNED_US, now + PLANNED_US)
-                watch.plan([PlannedTime(one.start, one.until, one.reason) for one in windows])
+                windows = planned_around(ledger, name, now - PLANNED_US, now + PLANNED_US)
+                watch.plan(windows)
         except LazarettoError as error:
             self._say_once("maintenance", f"announced maintenance cannot be read: {error}")
         else:

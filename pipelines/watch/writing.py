@@ -74,6 +74,7 @@ class Found:
         segment: a minute that is complete, or None.
         rules: the state of the rules at `until`, to be saved once the rest is in the ledger, or None.
         arrived: when the last frame that decided came, seconds of the monotonic clock; None = no frame did.
+        ongoing: of the end of a watch: the incidents that are open, as they are known then.
     """
 
     camera: str
@@ -85,6 +86,7 @@ class Found:
     segment: WatchedSegment | None = None
     rules: bytes | None = None
     arrived: float | None = None
+    ongoing: tuple[Finding, ...] = ()
 
 
 class Latency(NamedTuple):
@@ -277,7 +279,7 @@ class LedgerWriter:
                     self._enter_segment(ledger, found.camera, found.segment)
 
     def _enter_events(self, ledger: Ledger, found: Found) -> None:
-        if not found.events:
+        if not found.events and not found.ongoing:
             return
         provenance = _LiveProvenance(ledger, found.facility, found.camera, self._models)
         for event in found.events:
@@ -285,6 +287,9 @@ class LedgerWriter:
             finding: Finding = event.finding
             incident = provenance.record(finding, ongoing=ongoing, run=self._run)
             ledger.incidents.record_event(event, incident, self._run)
+        for finding in found.ongoing:
+            record = provenance.record(finding, ongoing=True, run=self._run)
+            ledger.incidents.record(record, self._run)
 
     def _enter_segment(self, ledger: Ledger, camera: str, segment: WatchedSegment) -> None:
         ledger.segments.commit(
@@ -358,4 +363,10 @@ def _follows(before: Found, found: Found) -> bool:
 
 
 def _plain(found: Found) -> bool:
-    return not found.events and not found.exposures and found.segment is None and found.rules is None
+    return (
+        not found.events
+        and not found.ongoing
+        and not found.exposures
+        and found.segment is None
+        and found.rules is None
+    )

@@ -92,6 +92,8 @@ def count_missing(
 ) -> tuple[HourCounts, ...]:
     """Count, without keeping them, the hours with footage of which the ledger has no counts.
 
+    The hours of the last two that were counted, while a watch was in them, are counted again.
+
     Hours whose observations were all deleted are left out.
 
     Args:
@@ -114,6 +116,7 @@ def count_missing(
         if name not in known:
             continue
         counted = {item.hour for item in ledger.hours.find(low, high, [name], version)}
+        counted -= _outdated(home, ledger, facility, name, counted)
         wanted = {
             hour
             for item in ledger.coverage.recorded(name, low, high)
@@ -130,6 +133,20 @@ def count_missing(
                 _count(home, ledger, facility, known[name], hour, segments, coverage, (), rows, lost)
             )
     return tuple(found)
+
+
+def _outdated(home: Home, ledger: Ledger, facility: Facility, camera: str, counted: set[int]) -> set[int]:
+    """The last counted hours of a camera whose footage has grown since: a watch goes on in them."""
+    grown = set()
+    for hour in sorted(counted)[-2:]:
+        segments = ledger.segments.within(camera, hour, hour + HOUR)
+        coverage = ledger.coverage.recorded(camera, hour, hour + HOUR)
+        kept = ledger.hours.get(camera, hour, facility.version)
+        if kept is not None and coverage and not deleted_of_hour(home.path, camera, hour, segments).seconds:
+            recorded = sum(item.length for item in coverage if item.cause != NO_RECORD) / SECOND
+            if recorded - kept[0].recorded_s >= 1 and kept[1] != _digest(facility, segments, coverage):
+                grown.add(hour)
+    return grown
 
 
 def _of_any_version(ledger: Ledger, camera: str, hour: int) -> HourCounts | None:

@@ -43,8 +43,8 @@ def find_watches(
     found = []
     for name in names:
         extra = [item for item in more or () if item.camera == name and low < item.hour + HOUR < high + HOUR]
-        hours = [*ledger.hours.find(low, high, [name], version), *extra]
-        hours.sort(key=lambda item: item.hour)
+        by_hour = {item.hour: item for item in [*ledger.hours.find(low, high, [name], version), *extra]}
+        hours = [by_hour[hour] for hour in sorted(by_hour)]
         recorded = ledger.coverage.recorded(name, low, high)
         deleted = deleted_sentences(ledger, name, recorded, hours, version)
         left_out = (*uncounted(ledger, name, (low, high), replayed=replayed), *deleted)

@@ -92,7 +92,8 @@ def watch(
     from models.devices import Device, streams_for
     from pipelines.teaching.role_model import find_role_model
     from pipelines.watch.monitoring import MonitoringServer
-    from pipelines.watch.watch import Watch, WatchRequest
+    from pipelines.watch.request import WatchRequest
+    from pipelines.watch.watch import Watch
     from vision.gate.planner import GateSettings
     from vision.live.address import Transport
     from vision.networks import ModelBundle, Models, PerceptionSettings

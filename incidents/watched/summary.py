@@ -50,9 +50,7 @@ class NotWatchedPayload(Payload):
     @classmethod
     def of(cls, interval: Interval) -> NotWatchedPayload:
         """The payload of an interval of the coverage."""
-        start, end = (
-            datetime.fromtimestamp(0, UTC) + timedelta(microseconds=t) for t in (interval.start, interval.end)
-        )
+        start, end = (EPOCH + timedelta(microseconds=t) for t in (interval.start, interval.end))
         return cls(start=start, end=end, state=interval.state.value, cause=interval.cause)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
+from incidents.rules.events import EventType
+from incidents.rules.health import KIND as HEALTH
 from incidents.rules.preparing import announce_compilation, prepare
 from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
-from pipelines.home import Home
 from pipelines.locks import HourLock, Use
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
@@ -22,13 +22,13 @@ from pipelines.watch.beginning import go_on_from_home, planned_around
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
 from pipelines.watch.footage.evidence import LiveEvidence
-from pipelines.watch.footage.retention import Retention, RetentionSettings
+from pipelines.watch.footage.retention import Retention
+from pipelines.watch.request import WatchError, WatchRequest
 from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
-from pipelines.watch.writing import LedgerWriter
+from pipelines.watch.writing import Found, LedgerWriter
 from vision.clock import Clock, Stop
 from vision.frames import SECOND
-from vision.live.address import AddressError, StreamAddress, Transport, read_address
 from vision.live.camera import LiveCamera
 from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
@@ -43,83 +43,6 @@ PLANNED_US = 3600 * SECOND
 """How far around now announced maintenance is looked for, microseconds."""
 END_S = 15.0
 """Seconds for which the cameras have to end when the watch is asked to."""
-
-
-class WatchError(LazarettoError):
-    """A watch that cannot begin."""
-
-
-@dataclass(frozen=True)
-class WatchRequest:
-    """What to watch.
-
-    Attributes:
-        facility: the facility; its cameras with a source are watched.
-        home: where the results are written.
-        cameras: ids of the cameras to watch; empty = all that have a source.
-        transport: what carries RTP where the address does not say.
-        ring: folder of the footage ring; None = `footage` in the home.
-        retention: what footage is kept.
-        follows_published: whether a version of the facility file that is published meanwhile is taken up.
-        timeouts_s: to open a stream, and to wait for a packet.
-    """
-
-    facility: Facility
-    home: Home
-    cameras: tuple[str, ...] = ()
-    transport: Transport = Transport.TCP
-    ring: Path | None = None
-    retention: RetentionSettings = field(default_factory=RetentionSettings)
-    follows_published: bool = True
-    timeouts_s: tuple[float, float] = (10.0, 10.0)
-
-    @property
-    def ring_folder(self) -> Path:
-        """The folder of the footage ring."""
-        return self.ring or self.home.path / "footage"
-
-    def watched(self, facility: Facility) -> tuple[Camera, ...]:
-        """The cameras of a facility file that are to be watched.
-
-        Raises:
-            WatchError: there is none, or a camera that was named is not there or has no source.
-        """
-        known = {camera.id: camera for camera in facility.cameras}
-        for name in self.cameras:
-            if name not in known:
-                raise WatchError(f"expected a camera of {facility.code} ({', '.join(known)}), got {name}")
-            if known[name].source is None:
-                raise WatchError(f"camera {name}: expected a source in the facility file, got none")
-        chosen = [known[name] for name in self.cameras] or [c for c in known.values() if c.source is not None]
-        if not chosen:
-            raise WatchError(
-                f"facility {facility.code}: expected a camera with a source (its address) in the facility "
-                "file, got none"
-            )
-        return tuple(chosen)
-
-    def reader(self, camera: Camera) -> ReaderSettings:
-        """How a camera is read.
-
-        Raises:
-            AddressError: its address names a variable that is not set, or no stream.
-        """
-        assert camera.source is not None, "the camera has a source"
-        substream = camera.substream
-        return ReaderSettings(
-            camera=camera.id,
-            main=self._address(camera, camera.source),
-            substream=None if substream is None else self._address(camera, substream),
-            aspect=camera.picture_aspect,
-            ring=self.ring_folder,
-            timeouts_s=self.timeouts_s,
-        )
-
-    def _address(self, camera: Camera, text: str) -> StreamAddress:
-        try:
-            return read_address(text, transport=self.transport)
-        except AddressError as error:
-            raise AddressError(f"camera {camera.id}: {error}") from None
 
 
 @dataclass
@@ -217,7 +140,13 @@ class Watch:
     ) -> None:
         home = self.request.home
         writer = self.writer = LedgerWriter(
-            home, home.ledger, run, models, self.clock, lambda text: self.notice("", text)
+            home,
+            home.ledger,
+            run,
+            models,
+            self.clock,
+            lambda text: self.notice("", text),
+            self._tell_incidents,
         )
         writer.start()
         self._counting = HourCounting(
@@ -229,6 +158,7 @@ class Watch:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)
             with self._services(writer), watching():
+                self.notice("", f"watching {', '.join(readers)} of {self.facility.code}")
                 self._service_manager.ready(f"watching {len(readers)} cameras")
                 while not self.clock.wait(self._interval_s, stop):
                     self._look(ledger, run)
@@ -290,6 +220,19 @@ class Watch:
         self._told = {fault.split(":")[0] for fault in faults}
         if not status.standing_still:
             self._service_manager.alive("; ".join([f"watching {len(self.cameras)} cameras", *faults]))
+
+    def _tell_incidents(self, batch: Sequence[Found]) -> None:
+        """Log what was raised and what ended, once it is in the ledger."""
+        for found in batch:
+            for event in found.events:
+                finding = event.finding
+                what = " ".join(part for part in (finding.kind.replace("_", " "), finding.subkind) if part)
+                where = f" at {finding.zone}" if finding.zone else ""
+                if event.type in (EventType.OPENED, EventType.CLOSED, EventType.WITHDRAWN):
+                    text = f"{event.type.value}: suspected {what}{where}"
+                    if finding.kind == HEALTH:
+                        text = f"{event.type.value}: {what} ({finding.cause})"
+                    self.notice(found.camera, f"incident {event.incident[:6]} {text}, {finding.severity}")
 
     def _take_up_maintenance(self, ledger: Ledger) -> None:
         now = self.clock.now()

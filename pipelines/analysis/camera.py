@@ -13,9 +13,12 @@ from pipelines.analysis.continuing import other_streams, segments_of
 from pipelines.analysis.known_footage import (
     judged_otherwise,
     judged_versions,
+    live_sentence,
     overlap_sentence,
     same_recording,
     shorter_than_stated,
+    watched_live,
+    watched_on,
 )
 from pipelines.analysis.request import AnalyzeRequest, AnalyzeResult, CameraResult, Progress
 from pipelines.analysis.segments import FileStream, SegmentSink, Stream, StreamAnalysis
@@ -24,6 +27,8 @@ from pipelines.record_incidents import record_incidents
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND, to_iso
+from vision.live.ring.files import span_of
+from vision.live.ring.files import start_of as ring_start
 from vision.networks import ModelBundle
 from vision.observations import upkeep
 from vision.perception import Perception
@@ -50,6 +55,10 @@ EVIDENCE_AFTER_US = observations.HOUR
 
 class KnownTimeError(SourceError):
     """All the time of a source was analysed before, from another source or with other settings."""
+
+
+class WatchedLiveError(KnownTimeError):
+    """All the time of a source was watched live."""
 
 
 class ProgressMeter:
@@ -112,6 +121,7 @@ class CameraAnalysis:
         done: list[FileStream] = []
         already: list[FileStream] = []
         overlaps: list[int] = []
+        live = 0
         perception: Perception | None = None
         reached: int | None = None
         for stream in streams:
@@ -142,6 +152,12 @@ class CameraAnalysis:
                 analysis.run()
                 self.stop.check()
                 self._refuse_empty(stream, analysis)
+            except WatchedLiveError:
+                live += 1
+                result.sources, result.already = result.sources + 1, result.already + 1
+                self.meter.finished(stream)
+                perception = None
+                continue
             except SourceError as error:
                 self.meter.finished(stream)
                 self.run_result.faults.append(error)
@@ -160,6 +176,8 @@ class CameraAnalysis:
             result.sources += 1
             done.append(stream)
             self._extend_window(result, stream)
+        if live:
+            self._warn(live_sentence(self.camera.id, live))
         if overlaps:
             self._warn(overlap_sentence(self.camera.id, sum(overlaps) / SECOND, len(overlaps)))
         versions, given = judged_versions(self.ledger, already), self.request.facility.version
@@ -205,16 +223,25 @@ class CameraAnalysis:
         Where a part of it was, only the rest is analysed. A stated duration is a claim: only that of an index
         of all pictures, or of a recording that was analysed before, spares reading the file.
         """
-        segments = self.ledger.segments
-        if not stream.duration or segments.last_of_stream(stream.key) is not None:
+        segments, info = self.ledger.segments, stream.source.info
+        duration = stream.duration
+        ring_file = ring_start(info.path.name) == stream.start
+        if ring_file:
+            duration = span_of(info.path) or 0  # It may still be written, and states none.
+        if not duration or segments.last_of_stream(stream.key) is not None:
             return
-        info = stream.source.info
-        if info.frames is None and not self.ledger.recordings.with_fingerprint(info.fingerprint):
+        if (
+            info.frames is None
+            and not ring_file
+            and not self.ledger.recordings.with_fingerprint(info.fingerprint)
+        ):
             return
-        start, end = stream.start, stream.start + stream.duration
+        start, end = stream.start, stream.start + duration
         known = AnalysedTime(self.ledger.coverage.watched(self.camera.id, start))
         free = sum(high - low for low, high in known.free(start, end))
-        if free < min(MIN_OVERLAP_US, stream.duration // 4):
+        if free < min(MIN_OVERLAP_US, duration // 4):
+            if watched_live(self.ledger, self.camera.id, start, end):
+                raise WatchedLiveError(f"{info.path}: its time was watched live")
             overlap = segments.analysed_overlap(self.camera.id, start, end, except_stream=stream.key)
             if overlap is not None:
                 raise self._known_time(stream, overlap.start, overlap.end)
@@ -242,7 +269,9 @@ class CameraAnalysis:
         segments = [item for stream in done for item in segments_of(self.ledger, stream)]
         if not segments:
             return
-        window = min(item.start for item in segments), max(item.end for item in segments)
+        last = max(item.end for item in segments)
+        last = watched_on(self.ledger, self.camera.id, last, LOOK_BACK_US)
+        window = min(item.start for item in segments), last
         begin, end = window[0] - LOOK_BACK_US, window[1] + EVIDENCE_AFTER_US
         footage = clip_sources(self.ledger, self.camera.id, begin, end)
         result.recording = record_incidents(

@@ -46,6 +46,31 @@ def overlap_sentence(camera: str, seconds: float, files: int) -> str:
     )
 
 
+def watched_live(ledger: Ledger, camera: str, start: int, end: int) -> bool:
+    """Whether a camera was watched live in some of [start, end), microseconds UTC."""
+    runs = {segment.run_id for segment in ledger.segments.within(camera, start, end)}
+    return any(ledger.runs.get(run).settings.get("live") is True for run in runs)
+
+
+def live_sentence(camera: str, files: int) -> str:
+    """Say that files hold what was watched live."""
+    what = "1 file holds" if files == 1 else f"{files} files hold"
+    return f"camera {camera}: {what} time that was watched live; nothing of that was analysed again"
+
+
+def watched_on(ledger: Ledger, camera: str, t: int, most: int) -> int:
+    """Up to when a camera was watched live without a break after `t`, at most `most` microseconds later.
+
+    What goes on then must not be taken to end, or to be open, at `t`.
+    """
+    end = t
+    for item in ledger.coverage.recorded(camera, t, t + most):
+        if item.start > end or not watched_live(ledger, camera, item.start, item.end):
+            break
+        end = item.end
+    return end
+
+
 def judged_versions(ledger: Ledger, streams: Iterable[FileStream]) -> set[str]:
     """The versions of the facility file under which footage was judged that was analysed before."""
     found = set()

@@ -59,6 +59,20 @@ def test_announced_maintenance_explains_an_outage_and_hides_no_watching() -> Non
     ]
 
 
+def test_maintenance_that_is_announced_in_an_outage_does_not_explain_it() -> None:
+    coverage = passing()
+    coverage.lost_until(NOW + 8 * SECOND, State.OFFLINE, "no route")
+    coverage.planned = [PlannedTime(NOW + 8 * SECOND, NOW + 30 * SECOND, "new lens", NOW + 8 * SECOND)]
+    coverage.lost_until(NOW + 12 * SECOND, State.OFFLINE, "no route")
+    coverage.watched_until(NOW + 14 * SECOND)
+    coverage.lost_until(NOW + 20 * SECOND, State.OFFLINE, "no route")
+    assert [item[:3] for item in states(coverage)] == [
+        (0, 12, State.OFFLINE),
+        (12, 14, State.ANALYSED),
+        (14, 20, State.PLANNED),
+    ]
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["watched", "lost", "saw"]), st.integers(0, 3 * SECOND), st.booleans()),

@@ -232,7 +232,7 @@ def test_a_kill_between_sending_and_noting_it_sends_it_again_with_the_same_key(h
         second.send_signal(signal.SIGTERM)
         assert second.wait(20) == 130
         assert second.stderr is not None
-        assert "stopping; what was not sent yet is kept" in second.stderr.read()
+        assert "stopping, and what was not sent yet is kept" in second.stderr.read()
     got = keys(web)
     assert got[0] in got[1:] and len(set(got)) == 2
 

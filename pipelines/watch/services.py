@@ -132,8 +132,9 @@ class HourCounting:
         self.step(ledger)
         facility = self.facility()
         for name, until in self.committed().items():
-            if name in {camera.id for camera in facility.cameras}:
-                window = until // HOUR * HOUR, until
+            window = until // HOUR * HOUR, until
+            # At the turn of the hour nothing of the next one is there yet.
+            if window[0] < window[1] and name in {camera.id for camera in facility.cameras}:
                 record_hours(self.home, ledger, facility, facility.camera(name), window)
 
     def step(self, ledger: Ledger) -> None:
@@ -148,6 +149,6 @@ class HourCounting:
             hour = until // HOUR * HOUR
             # The first time, the hour before is counted too: a watch may have ended within it.
             since = self._counted.get(name, hour - HOUR)
-            if name in known and ledger.coverage.recorded(name, since, hour):
+            if name in known and since < hour and ledger.coverage.recorded(name, since, hour):
                 record_hours(self.home, ledger, facility, known[name], (since, hour))
             self._counted[name] = hour

@@ -59,7 +59,7 @@ class Clip:
 
 @lru_cache(maxsize=256)
 def load(path: Path, sets_in_band: bool = True) -> Clip:
-    """Read a file; whoever asks for the same file gets the same clip.
+    """Read a file; each call for the same file gives the same clip.
 
     Args:
         path: a video file in H.264 or H.265.

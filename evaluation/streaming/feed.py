@@ -39,7 +39,7 @@ class Sent:
 
 
 class Receiver(Protocol):
-    """Whoever is given the pictures."""
+    """A client, or another receiver, to which the pictures are given."""
 
     def deliver(self, payloads: Sequence[bytes], sent: Sent) -> None:
         """Take the payloads of one picture; must not wait."""

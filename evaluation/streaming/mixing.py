@@ -18,7 +18,7 @@ def mix(occupied: Sequence[Path], empty: Sequence[Path], share: float, seconds: 
 
     Args:
         occupied: files in which people are seen.
-        empty: files in which nobody is seen; of the same codec.
+        empty: files without people; of the same codec.
         share: 0 to 1.
         seconds: length of what is repeated, at least.
 

@@ -89,7 +89,7 @@ class Datagrams:
             asyncio.get_running_loop().add_reader(sock, self._read, sock)
 
     def _read(self, sock: socket.socket) -> None:
-        # An error here answers a datagram of ours that nobody took; what the client lost is its affair.
+        # An error here answers a datagram that was not received: the client has lost it, as over any network.
         with contextlib.suppress(OSError):
             sock.recv(2048)
             self._heard()

@@ -53,7 +53,7 @@ class UdpRelay:
         return _SERVER.sub(b"server_port=" + self._own, _CLIENT.sub(asked, message))
 
     def _read(self, sock: socket.socket, channel: int) -> None:
-        # An error answers a datagram that nobody took. It is lost, as any datagram may be.
+        # An error answers a datagram that was not received. It is lost, as any datagram may be.
         with contextlib.suppress(OSError):
             data, (_, port) = sock.recvfrom(_LARGEST)
             if self._server and port == self._server[channel][1]:

@@ -244,7 +244,7 @@ def _whole_records(path: Path) -> int | None:
     try:
         found = scan(path)
     except ObservationError:
-        return None  # It is damaged, or of a later version: whoever opens it says so.
+        return None  # It is damaged, or of a later version: the program that opens it says so.
     return found.intact if found.damage is None else None
 
 

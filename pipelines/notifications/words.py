@@ -51,7 +51,7 @@ class News:
 
     @property
     def key(self) -> str:
-        """The same for the same news, so that whoever receives it twice can tell."""
+        """The same for the same news, so that a recipient can tell that a message came twice."""
         return f"{self.record.id}/{self.what}{f'-{self.step}' if self.step else ''}/{self.t}"
 
 

@@ -1,4 +1,4 @@
-"""Entering what cameras found in the ledger: one thread for all of them, which nobody waits for.
+"""Entering what cameras found in the ledger: one thread for all of them, for which no camera waits.
 
 A ledger that another process has locked, or a full disk, delays the writer alone. What waits grows by changes
 of state and events, not by time. Each transaction takes all that waits.

@@ -32,7 +32,7 @@ class Cause(StrEnum):
 
 
 LOGIN = frozenset({Cause.AUTHENTICATION, Cause.TOO_MANY_SESSIONS})
-"""Causes by which a camera that is there lets nobody in."""
+"""Causes for which a camera that can be reached refuses a session."""
 SENTENCES = {
     Cause.UNREACHABLE: "the camera cannot be reached",
     Cause.REFUSED: "the camera refuses the connection",

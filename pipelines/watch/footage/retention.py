@@ -1,8 +1,8 @@
 """Retention of the footage of live cameras: which files go, and how long the disk lasts.
 
 Without continuous recording, a ring holds the last minutes, out of which evidence is cut. With it, footage is
-kept until it reaches an age or all of it a size, or the disk its reserve; the oldest goes first. What an
-incident needs on which nobody has decided, and whose evidence is not complete, is never deleted.
+kept until it reaches an age or all of it a size, or the disk its reserve; the oldest goes first. What
+an undecided incident needs whose evidence is not complete is never deleted.
 """
 
 from __future__ import annotations

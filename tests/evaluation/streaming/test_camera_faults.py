@@ -1,4 +1,4 @@
-"""What a client sees of cameras that are broken, each in a way that somebody reported."""
+"""What a client sees of cameras that are broken, each in a way that was reported of real cameras."""
 
 from __future__ import annotations
 

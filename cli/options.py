@@ -31,6 +31,18 @@ SourceCameraOption = Annotated[
 SourceFpsOption = Annotated[
     float | None, typer.Option("--source-fps", help="Frame rate of the sources [as the file says].")
 ]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(
+        "--runtime", help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ..."
+    ),
+]
+RolesOption = Annotated[
+    str,
+    typer.Option(
+        "--roles", help="Role model: auto (the home's own), none, ppe (general, less accurate), or a file."
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 FpsOption = Annotated[
     float, typer.Option("--fps", help="Most frames to analyse per second.", min=0.5, max=30)

@@ -24,6 +24,8 @@ from cli.options import (
     OnOff,
     PersonOption,
     PixelsOption,
+    RolesOption,
+    RuntimeOption,
     SourceCameraOption,
     SourceFpsOption,
     SourcesArgument,
@@ -79,10 +81,7 @@ def analyze(
     source_fps: SourceFpsOption = None,
     home: HomeOption = None,
     device: DeviceOption = "auto",
-    runtime: Annotated[
-        str,
-        typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ..."),
-    ] = "auto",
+    runtime: RuntimeOption = "auto",
     decoder: Annotated[
         str,
         typer.Option(
@@ -100,12 +99,7 @@ def analyze(
     person: PersonOption = "person",
     face: FaceOption = "face",
     mask: MaskOption = "mask",
-    roles: Annotated[
-        str,
-        typer.Option(
-            help="Role model: auto (the home's own), none, ppe (general, less accurate), or a file."
-        ),
-    ] = "auto",
+    roles: RolesOption = "auto",
     appearance: AppearanceOption = "appearance",
     as_json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from cli.options import JsonOption
+from cli.options import JsonOption, RuntimeOption
 from zones.errors import LazarettoError
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def bench(
         ),
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    runtime: Annotated[
-        str, typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ...")
-    ] = "auto",
+    runtime: RuntimeOption = "auto",
     fps: Annotated[float, typer.Option(help="Frames analysed per second, at most.", min=0.5, max=30)] = 5.0,
     imgsz: Annotated[
         int | None,

@@ -24,6 +24,8 @@ from cli.options import (
     OnOff,
     PersonOption,
     PixelsOption,
+    RolesOption,
+    RuntimeOption,
 )
 from pipelines.home import Home
 from pipelines.publish import facility_in_force
@@ -59,10 +61,7 @@ def watch(
     ] = None,
     udp: Annotated[bool, typer.Option("--udp", help="Ask RTSP cameras for UDP instead of TCP.")] = False,
     device: DeviceOption = "auto",
-    runtime: Annotated[
-        str,
-        typer.Option(help="auto (the fastest verified), or openvino-f32, openvino-int8, torch-f32 ..."),
-    ] = "auto",
+    runtime: RuntimeOption = "auto",
     fps: FpsOption = 5.0,
     imgsz: ImgszOption = 416,
     gate: GateOption = OnOff.ON,
@@ -70,12 +69,7 @@ def watch(
     person: PersonOption = "person",
     face: FaceOption = "face",
     mask: MaskOption = "mask",
-    roles: Annotated[
-        str,
-        typer.Option(
-            help="Role model: auto (the home's own), none, ppe (general, less accurate), or a file."
-        ),
-    ] = "auto",
+    roles: RolesOption = "auto",
     appearance: AppearanceOption = "appearance",
     health: Annotated[
         str,

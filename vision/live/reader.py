@@ -112,8 +112,8 @@ def read_camera(settings: ReaderSettings, connection: Connection) -> None:
 def end_unless_called_again(seconds: float = HUNG_S) -> None:
     """Have the system end this process unless this is called again in time.
 
-    A call in C that holds the interpreter and never returns then ends too, where the parent process is gone and
-    cannot end it.
+    A call in C that holds the interpreter and never returns then ends too, where the parent process is gone
+    and cannot end it.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -97,7 +97,7 @@ def error_of(data: Any) -> FacilityError | None:
 
 def test_the_samples_load_and_fit_the_schema() -> None:
     assert error_of(SAMPLE) is error_of(OLD) is None
-    for path in DATA.glob("*.yaml"):
+    for path in set(DATA.glob("*.yaml")) - {DATA / "notifications.yaml"}:
         text = path.read_text("utf-8")
         parse_facility(text)
         VALIDATOR.validate(read_document(text, "f").data)

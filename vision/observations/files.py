@@ -217,10 +217,16 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def remove_leftover(temporary: Path) -> bool:
-    """Remove a temporary file of `write_atomically`, unless its process is still at work; whether it did."""
+    """Remove a temporary file of `write_atomically`, unless its process is still at work; whether it did.
+
+    A file that a process has opened but does not hold yet may go: the process sees it and opens another.
+    """
     try:
         with temporary.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between opening and holding it, it may have been finished, and another process begun the next.
+            if not os.path.samestat(os.fstat(file.fileno()), temporary.stat()):
+                return False
             temporary.unlink()
     except (BlockingIOError, FileNotFoundError):
         return False

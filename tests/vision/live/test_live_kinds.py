@@ -14,7 +14,6 @@ from pathlib import Path
 
 import cv2
 import pytest
-from vision.live.steady_clock import SteadyClock
 
 from tests.footage import number_of, picture, write_video
 from tests.gstreamer_server import gstreamer_server, missing
@@ -24,6 +23,7 @@ from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.live.address import Transport, read_address
 from vision.live.causes import Cause, StreamFault
+from vision.live.clocks.steady import SteadyClock
 from vision.live.connection import StreamConnection
 from vision.live.status import StreamState
 

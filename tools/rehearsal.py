@@ -1,12 +1,12 @@
 """Rehearse months of a watch in an hour: cameras that fail, kills, a locked ledger, a full disk.
 
-    python tools/rehearsal.py SET [--minutes 60] [--report docs/rehearsal.md]
+    python tools/rehearsal.py SET [--minutes 60] [--report docs/rehearsal.md] [--without-faults]
 
 SET is a folder of `lazaretto bench --build` with at least eight cameras, such as bench-footage/mixed. They
 are served by a process of its own and watched by `lazaretto watch`. Three of them fail again and again; the
 watch is killed twice, the ledger locked for 20 s, the disk of the footage filled for 20 s. Then the footage
 of the undisturbed cameras is analysed, and what was found live is set beside it. The report goes to standard
-output, or to a file.
+output, or to a file. Without faults nothing fails, and the footage of all cameras is analysed.
 """
 
 from __future__ import annotations
@@ -69,10 +69,13 @@ def told(text: str) -> None:
 class Rehearsing:
     """A rehearsal at work."""
 
-    def __init__(self, site: LiveSite, home: Path, ring: SmallDisk, log: Path, truth: Truth) -> None:
-        """Prepare."""
+    def __init__(
+        self, site: LiveSite, home: Path, ring: SmallDisk, log: Path, truth: Truth, flapping: int
+    ) -> None:
+        """Prepare; the last cameras flap, as many as `flapping` says."""
         self.site, self.home, self.truth, self._ring = site, home, truth, ring
         self.names = list(site.cameras)
+        self.steady = self.names[: len(self.names) - flapping]
         self.unexpected: list[str] = []
         self.samples: list[Sample] = []
         self.counts: dict[str, list[dict[str, int]]] = {name: [] for name in self.names}
@@ -134,7 +137,7 @@ class Rehearsing:
             return None
         if status is None:
             return None
-        if not self._back and all(one["analysed"] > 0 for one in self._steady(status)):
+        if not self._back and all(one["analysed"] > 0 for one in _of(status, self.steady)):
             self._back = True
             self.truth.end("watch killed")
             told("the watch sees again")
@@ -143,9 +146,6 @@ class Rehearsing:
             if fault.split(" since ")[0] not in [text.split(" since ")[0] for text in self.unexpected]:
                 self.unexpected.append(fault)
         return status
-
-    def _steady(self, status: dict[str, Any]) -> list[dict[str, Any]]:
-        return [status["cameras"][name] for name in self.names[:-FLAPPING] if name in status["cameras"]]
 
     def _look_at_faults(self) -> None:
         lasting = [one for one in self.truth.lasting if one.camera and one.seen_s is None]
@@ -185,8 +185,12 @@ class Rehearsing:
         }
 
 
-def rehearse(set_folder: Path, minutes: float, keep: Path, command: str) -> Rehearsal:
-    """Rehearse; what is written lies in the folder `keep`."""
+def _of(status: dict[str, Any], cameras: Sequence[str]) -> list[dict[str, Any]]:
+    return [status["cameras"][name] for name in cameras if name in status["cameras"]]
+
+
+def rehearse(set_folder: Path, minutes: float, keep: Path, command: str, faults: bool = True) -> Rehearsal:
+    """Rehearse, with faults or without; what is written lies in the folder `keep`."""
     truth, seconds = Truth(), minutes * 60
     home, log = keep / "home", keep / "watch.log"
     home.mkdir()
@@ -196,18 +200,8 @@ def rehearse(set_folder: Path, minutes: float, keep: Path, command: str) -> Rehe
         SmallDisk(keep / "ring", 400 + round(minutes * MB_PER_MINUTE), truth) as ring,
     ):
         (home / "notifications.yaml").write_text(inbox.configuration, "utf-8")
-        work = Rehearsing(site, home, ring, log, truth)
-        names = work.names
-        videos = {name: camera.video for name, camera in site.cameras.items()}
-        covered = covered_lens(keep / "covered.mp4", videos[names[-1]])
-        flapping = FlappingCameras(site.server, truth, names[-FLAPPING:], videos, covered)
-        ledger = LockedLedger(home / "ledger.db", truth)
-        steps = [*flapping.steps(seconds), *(Step(share * seconds, work.kill) for share in KILLS)]
-        steps += [Step(LOCK * seconds, ledger.lock), Step(LOCK * seconds + SHORT_FAULT_S, ledger.release)]
-        if ring.available:
-            steps += [Step(FULL * seconds, ring.fill), Step(FULL * seconds + SHORT_FAULT_S, ring.empty)]
-        else:
-            told("no disk in memory could be mounted: it is not filled")
+        work = Rehearsing(site, home, ring, log, truth, FLAPPING if faults else 0)
+        steps = _faults(work, ring, seconds, keep) if faults else []
         with work.watching():
             told("all cameras are watched")
             begun = now()
@@ -217,16 +211,29 @@ def rehearse(set_folder: Path, minutes: float, keep: Path, command: str) -> Rehe
             if (code := work.watch.stop()) != 0:
                 work.unexpected.append(f"the watch ended with {code} after SIGTERM")
         told("the watch has ended; its footage is analysed")
-        steady = names[:-FLAPPING]
         batch = keep / "batch"
-        _analyse(work, batch, steady)
+        _analyse(work, batch, work.steady)
         verified = _command("verify", "--home", str(home))
         if verified.returncode != 0:
             work.unexpected.append(
                 f"verify: {verified.stdout.strip().splitlines()[-1:]} {verified.stderr.strip()}"
             )
-        compared = compare(home, batch, steady, truth.faults, ended) if batch.exists() else None
+        compared = compare(home, batch, work.steady, truth.faults, ended) if batch.exists() else None
         return _result(work, inbox, (begun, ended), log, compared, command, minutes)
+
+
+def _faults(work: Rehearsing, ring: SmallDisk, seconds: float, keep: Path) -> list[Step]:
+    names = work.names
+    videos = {name: camera.video for name, camera in work.site.cameras.items()}
+    covered = covered_lens(keep / "covered.mp4", videos[names[-1]])
+    flapping = FlappingCameras(work.site.server, work.truth, names[-FLAPPING:], videos, covered)
+    ledger = LockedLedger(work.home / "ledger.db", work.truth)
+    steps = [*flapping.steps(seconds), *(Step(share * seconds, work.kill) for share in KILLS)]
+    steps += [Step(LOCK * seconds, ledger.lock), Step(LOCK * seconds + SHORT_FAULT_S, ledger.release)]
+    if ring.available:
+        return [*steps, Step(FULL * seconds, ring.fill), Step(FULL * seconds + SHORT_FAULT_S, ring.empty)]
+    told("no disk in memory could be mounted: it is not filled")
+    return steps
 
 
 def _command(*words: str) -> subprocess.CompletedProcess[str]:
@@ -270,8 +277,8 @@ def _result(
         command,
         f"{described['processor']}, {described['cores_usable']} cores, load {described['load']}",
         minutes,
-        work.names[:-FLAPPING],
-        work.names[-FLAPPING:],
+        work.steady,
+        [name for name in work.names if name not in work.steady],
         work.truth.faults,
         times,
         work.samples,
@@ -306,15 +313,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--report", type=Path, help="file of the report [standard output]")
     parser.add_argument("--keep", type=Path, help="empty folder for home and logs [a temporary one]")
+    parser.add_argument("--without-faults", action="store_true", help="let nothing fail")
     given = parser.parse_args(arguments)
     command = f"python tools/rehearsal.py {given.set} --minutes {given.minutes:g}"
+    command += " --without-faults" if given.without_faults else ""
     with contextlib.ExitStack() as stack:
         keep = given.keep or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="lazaretto-rehearsal-"))
         )
         keep.mkdir(parents=True, exist_ok=True)
         try:
-            found = rehearse(given.set, given.minutes, keep, command)
+            found = rehearse(given.set, given.minutes, keep, command, not given.without_faults)
         except LazarettoError as error:
             print(f"rehearsal: {error}", file=sys.stderr)
             return 2

@@ -63,7 +63,7 @@ def markdown(found: Rehearsal) -> str:
         "# Rehearsal of a watch\n",
         f"`{found.command}`: {found.minutes:.0f} minutes, {len(found.times)} cameras of a server on the same "
         f"machine ({found.machine}). Undisturbed: {', '.join(found.undisturbed)}. With faults, again and "
-        f"again: {', '.join(found.flapping)}.\n",
+        f"again: {', '.join(found.flapping) or 'none'}.\n",
         "## What should not have happened\n",
         "\n".join(f"- {text}" for text in found.unexpected) or "Nothing of it.",
         "\n## Time\n",

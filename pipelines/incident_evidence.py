@@ -37,6 +37,7 @@ def evidence_of(
     footage: Sequence[ClipSource],
     incident: Incident,
     window: tuple[int, int],
+    quick: bool = False,
 ) -> Evidence | EvidenceError:
     """Write the clip, the key frame and the boxes of an incident; files that exist are kept.
 
@@ -48,6 +49,7 @@ def evidence_of(
         footage: recordings to cut the clip from.
         incident: the incident.
         window: the time that the clip shows, microseconds UTC.
+        quick: whether people wait for the clip, as `incidents.evidence.clips.cut_clip` takes it.
 
     Returns an EvidenceError instead of raising it, because it concerns this incident alone.
     """
@@ -59,6 +61,7 @@ def evidence_of(
             observations=_people(seen, window, facility, camera, incident),
             camera=camera,
             incident=incident,
+            quick=quick,
         )
     except EvidenceError as error:
         return error

@@ -97,6 +97,7 @@ def cut_clip(
     out: Path,
     moment: int | None = None,
     aspect: Fraction | None = None,
+    quick: bool = False,
 ) -> Cut:
     """Write the footage of [start, end] (microseconds UTC) to `out`, an MP4 file with its index in front.
 
@@ -112,6 +113,7 @@ def cut_clip(
         out: path of the clip.
         moment: of the picture that is returned; None = `start`.
         aspect: width over height of the upright picture by the camera's setting; None = as the files state.
+        quick: whether people wait for it: a clip that must be encoded is then larger and sooner done.
 
     Raises:
         EvidenceError: the window is empty, no source has footage in it, a source cannot be read, or the
@@ -125,7 +127,7 @@ def cut_clip(
         if not footage.sources and footage.missing:
             raise SourceError("; ".join(footage.missing))
         cut = _cut_copied(footage.sources, start, end, out, moment, aspect)
-        cut = cut or _cut_encoded(footage.sources, start, end, out, moment, aspect)
+        cut = cut or _cut_encoded(footage.sources, start, end, out, moment, aspect, quick)
         if cut is None:
             raise EvidenceError(
                 f"expected footage from {to_iso(start)} to {to_iso(end)}, got none in {_names(sources)}"
@@ -155,10 +157,16 @@ def _cut_copied(
 
 
 def _cut_encoded(
-    sources: Sequence[ClipSource], start: int, end: int, out: Path, moment: int, aspect: Fraction | None
+    sources: Sequence[ClipSource],
+    start: int,
+    end: int,
+    out: Path,
+    moment: int,
+    aspect: Fraction | None,
+    quick: bool,
 ) -> Cut | None:
     pictures = _Nearest(_pictures(sources, start, end, aspect), moment)
-    shown = encode(pictures, out)
+    shown = encode(pictures, out, quick)
     if shown is None or pictures.best is None:
         return None
     return Cut(_info(out, *shown, "encoded"), pictures.best.picture())

@@ -113,6 +113,7 @@ def write_evidence(
     observations: pl.DataFrame,
     camera: Camera,
     incident: Incident,
+    quick: bool = False,
 ) -> Evidence:
     """Cut, draw and write the evidence of an incident, or return what is there already.
 
@@ -126,6 +127,7 @@ def write_evidence(
         observations: rows of the log in the window, with a `role` column if roles are known.
         camera: whose zones and lines are drawn, and whose setting of the picture's shape counts.
         incident: what is suspected, and of whom.
+        quick: see `cut_clip`.
 
     Raises:
         EvidenceError: there is no footage in the window, or the disk refuses the files. Then nothing is
@@ -138,7 +140,8 @@ def write_evidence(
         final = folder if not folder.exists() else folder / str(_newest(folder) + 1)
         with _temporary(final) as temporary:
             wanted = key_moment(observations, incident)
-            cut = cut_clip(sources, *window, temporary / NAMES["clip"], wanted, camera.picture_aspect)
+            clip_path = temporary / NAMES["clip"]
+            cut = cut_clip(sources, *window, clip_path, wanted, camera.picture_aspect, quick)
             clip = cut.info
             if old is not None and old.window == window and old.clip.sha256 == clip.sha256:
                 return old

@@ -199,7 +199,8 @@ class LiveEvidence:
                 one.missed.add(window)
                 self._fail(one, f"no clip of {to_iso(window[0])}: there is no footage of camera {camera}")
             elif self._has_room(one):
-                future = self._pool.submit(self._cut, one.incident, one.facility, window)
+                quick = window != one.due.final
+                future = self._pool.submit(self._cut, one.incident, one.facility, window, quick)
                 self._running[camera] = one.incident.id, future
             return
 
@@ -219,14 +220,16 @@ class LiveEvidence:
         )
         return False
 
-    def _cut(self, incident: Incident, facility: Facility, window: Window) -> Evidence | EvidenceError:
+    def _cut(
+        self, incident: Incident, facility: Facility, window: Window, quick: bool
+    ) -> Evidence | EvidenceError:
         """Write the evidence of a window; runs in a thread of the pool, without the ledger."""
         start, end = window
         camera = facility.camera(incident.camera)
         try:
             seen = observations.read(self._home.path, camera.id, start - SECOND, end + SECOND)
             with joined_sources(self._ring, camera.id, start, end, self._home.path) as footage:
-                return evidence_of(self._home, facility, camera, seen, footage, incident, window)
+                return evidence_of(self._home, facility, camera, seen, footage, incident, window, quick)
         except LazarettoError as error:
             return EvidenceError(str(error))
         except Exception as error:

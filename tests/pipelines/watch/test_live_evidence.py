@@ -282,6 +282,19 @@ def test_an_original_that_browsers_do_not_play_is_sealed_beside_its_clip(site: S
     assert found.sound and len(found.checked) == 4
 
 
+def test_the_first_clip_is_encoded_quickly_and_the_final_one_well(site: Site, h265: Path) -> None:
+    """What the encoder spends on the search for motion; it writes its settings into the clip."""
+    feed, worker = RingFeed(site.ring, "yard", h265, BEGIN), site.worker()
+    name = site.alert()
+    site.at(FIRST[1] + SECOND, worker, feed)
+    site.close()
+    site.at(FINAL[1] + SECOND, worker, feed)
+    assert site.windows(name) == [FIRST, FINAL]
+    folder = site.home.evidence_folder(site.ledger.incidents.get(name))
+    first, final = ((folder / part / "clip.mp4").read_bytes() for part in ("", "2"))
+    assert b" subme=0 " in first and b" subme=2 " in final
+
+
 def test_what_a_reviewer_decided_on_is_not_replaced(site: Site, h264: Path) -> None:
     feed, worker = RingFeed(site.ring, "yard", h264, BEGIN), site.worker()
     name = site.alert()

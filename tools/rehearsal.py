@@ -299,10 +299,10 @@ def _notices(log: Path) -> Counter[str]:
         except json.JSONDecodeError:
             counted[line[:200]] += 1
             continue
-        text = str(told["message"]).strip().splitlines() or [""]
-        counted[
-            re.sub(r"\d+(\.\d+)?", "N", text[0] if len(text) == 1 else f"{text[0]} ... {text[-1]}")[:200]
-        ] += 1
+        lines = str(told["message"]).strip().splitlines() or [""]
+        text = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
+        text = re.sub(r"^incident [0-9a-f]{6}", "incident N", text)
+        counted[re.sub(r"\d+(\.\d+)?", "N", text)[:200]] += 1
     return counted
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from evaluation.live.processes import TreeCost
 
-SETTLES_S = 120.0
-"""Seconds after a start that do not count for a slope."""
+SETTLES_S = 300.0
+"""Seconds after a start that do not count for a slope: networks are compiled for the shapes that prove to be
+frequent, and pools of memory fill."""
 LEAST_S = 300.0
 """A start that lasted less than this beyond them has no slope."""
 

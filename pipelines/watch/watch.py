@@ -32,6 +32,7 @@ from vision.frames import SECOND
 from vision.live.camera import LiveCamera
 from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
+from vision.memory import FreedMemory
 from vision.networks import ModelBundle
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
@@ -160,8 +161,10 @@ class Watch:
             with self._services(writer), watching():
                 self.notice("", f"watching {', '.join(readers)} of {self.facility.code}")
                 self._service_manager.ready(f"watching {len(readers)} cameras")
+                freed = FreedMemory()
                 while not self.clock.wait(self._interval_s, stop):
                     self._look(ledger, run)
+                    freed.give_back_if_due()
                 self._service_manager.stopping("writing what was watched")
         finally:
             with self._ending():

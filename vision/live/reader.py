@@ -47,6 +47,7 @@ from vision.live.wire import (
     planes_of,
     send_frame,
 )
+from vision.memory import FreedMemory
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import ResumePoint
 from vision.sources.protocol import SourceItem
@@ -211,9 +212,11 @@ class _Reader:
             evidence = self._stream(EVIDENCE, self._settings.main, ring)
             self._start_reading(evidence, EVIDENCE)
         end_unless_called_again()
+        freed = FreedMemory()
         while not self._stop.wait(ALIVE_S):
             end_unless_called_again()
             self._report_alive()
+            freed.give_back_if_due()
         for thread in self._reading:
             thread.join(END_S)
         if ring is not None:

@@ -103,7 +103,10 @@ class LiveEvidence:
         self.waiting = 0
 
     def run(self, stop: Stop) -> None:
-        """Work until `stop` is set. A ledger that cannot be read is a fault that passes."""
+        """Work until `stop` is set, then seal what is being cut.
+
+        A ledger that cannot be read is a fault that passes.
+        """
         self._clean()
         said = ""
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="evidence")
@@ -114,6 +117,7 @@ class LiveEvidence:
                         while not self._clock.wait(POLL_S, stop):
                             self.step(ledger)
                             said = ""
+                        self.settle(ledger)
                 except LazarettoError as error:
                     if str(error) != said:
                         said = str(error)

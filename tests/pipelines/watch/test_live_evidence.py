@@ -164,6 +164,22 @@ def test_a_first_clip_is_sealed_when_its_footage_is_there_and_the_whole_one_when
     assert verify(site.home).sound
 
 
+def test_what_is_being_cut_when_the_watch_ends_is_sealed(site: Site, h265: Path) -> None:
+    """Files that the ledger does not know would be told by `verify` until the next start."""
+    RingFeed(site.ring, "yard", h265, BEGIN).until(FIRST[1] + SECOND)
+    name, stop = site.alert(), Stop()
+    site.clock.t = FIRST[1] + SECOND
+    worker = site.worker()
+    working = threading.Thread(target=worker.run, args=(stop,))
+    working.start()
+    deadline = time.monotonic() + 30
+    while not list(site.home.evidence.rglob(".*")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    stop.set()
+    working.join(30)
+    assert site.windows(name) == [FIRST] and verify(site.home).sound
+
+
 def test_a_restart_at_any_moment_loses_nothing_and_repeats_nothing(site: Site, h264: Path) -> None:
     feed = RingFeed(site.ring, "yard", h264, BEGIN)
     site.at(ALERT, site.worker(), feed)

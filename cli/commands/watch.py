@@ -30,6 +30,7 @@ from cli.options import (
 from pipelines.home import Home
 from pipelines.publish import facility_in_force
 from vision.clock import Stop
+from vision.notices import Level
 from zones.errors import LazarettoError
 from zones.facility import load_facility
 
@@ -80,6 +81,7 @@ def watch(
     ] = LogFormat.TEXT,
 ) -> None:
     """Watch the live cameras of a facility, until Ctrl-C or SIGTERM."""
+    log_to_standard_error(log_format)
     from vision.live.camera import preload_readers
 
     preload_readers()
@@ -92,7 +94,6 @@ def watch(
     from vision.live.address import Transport
     from vision.networks import ModelBundle, Models, PerceptionSettings
 
-    log_to_standard_error(log_format)
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
     request = WatchRequest(
@@ -118,8 +119,8 @@ def watch(
     bundle.warm_up()
     logger = logging.getLogger("lazaretto.watch")
 
-    def notice(name: str, text: str) -> None:
-        logger.warning(text, extra={"camera": name})
+    def notice(name: str, text: str, level: Level = Level.WARNING, /) -> None:
+        logger.log(level, text, extra={"camera": name})
 
     stop = Stop()
     live = Watch(request, bundle, notice)

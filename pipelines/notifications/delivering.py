@@ -100,7 +100,7 @@ class Deliverer:
             return False
         with self.store.writing():
             self.store.finish([message.id], "expired", now)
-        logger.warning(
+        logger.error(
             "the message %s to %s was given up after %g h: %s",
             message.draft.key,
             self.name,
@@ -151,7 +151,7 @@ class Deliverer:
                 self.store.failed(message.id, error, now + round(wait * SECOND))
         if error is None:
             if self._failures:
-                logger.warning("%s takes messages again", self.name)
+                logger.info("%s takes messages again", self.name)
             self._failures, self._rest_until = 0, 0
             return 0.0
         # A target that is down is not asked with one message after the other.

@@ -33,6 +33,7 @@ from vision.live.camera import LiveCamera
 from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
 from vision.networks import ModelBundle
+from vision.notices import CameraNotice, Level, about, unheard
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
@@ -52,7 +53,7 @@ class Watch:
     Attributes:
         request: what to watch.
         bundle: the networks.
-        notice: called with the camera ("" = none) and a sentence for the log, from any thread.
+        notice: called with sentences for the log.
         clock: the time of day.
         cameras: the cameras that are watched, by id.
         facility: the file in force.
@@ -60,7 +61,7 @@ class Watch:
 
     request: WatchRequest
     bundle: ModelBundle
-    notice: Callable[[str, str], None]
+    notice: CameraNotice
     clock: Clock = field(default_factory=SteadyClock)
     cameras: dict[str, CameraWatch] = field(default_factory=dict)
     writer: LedgerWriter | None = None
@@ -71,7 +72,7 @@ class Watch:
         self._locks: ExitStack = ExitStack()
         self._began = time.monotonic()
         self._service_manager = ServiceManager.from_environment()
-        self._beside = Services((), self.clock, lambda _: None)
+        self._beside = Services((), self.clock, unheard)
         self._told: set[str] = set()
         self._said: dict[str, str] = {}
         self._missing: dict[str, ReaderSettings] = {}
@@ -145,7 +146,7 @@ class Watch:
             run,
             models,
             self.clock,
-            lambda text: self.notice("", text),
+            about(self.notice, ""),
             self._tell_incidents,
         )
         writer.start()
@@ -158,7 +159,7 @@ class Watch:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)
             with self._services(writer), watching():
-                self.notice("", f"watching {', '.join(readers)} of {self.facility.code}")
+                self.notice("", f"watching {', '.join(readers)} of {self.facility.code}", Level.INFO)
                 self._service_manager.ready(f"watching {len(readers)} cameras")
                 while not self.clock.wait(self._interval_s, stop):
                     self._look(ledger, run)
@@ -166,7 +167,8 @@ class Watch:
         finally:
             with self._ending():
                 if not writer.end():
-                    self.notice("", f"the ledger did not take the last results: {writer.status.fault}")
+                    text = f"the ledger did not take the last results: {writer.status.fault}"
+                    self.notice("", text, Level.ERROR)
             self._counting.finish(ledger)
 
     def _start(self, name: str, settings: ReaderSettings, lock: HourLock, run: str) -> None:
@@ -181,17 +183,13 @@ class Watch:
             self.writer.status.committed.get,
             lock,
         )
-        source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
+        source = LiveCamera(settings, self.clock, about(self.notice, name))
         watch = CameraWatch(setup, self.facility, self.facility.camera(name), source, self._reached.get(name))
         self.cameras[name] = watch
         watch.start()
 
     def _services(self, writer: LedgerWriter) -> Services:
-        home, ring = self.request.home, self.request.ring_folder
-
-        def say(text: str) -> None:
-            self.notice("", text)
-
+        home, ring, say = self.request.home, self.request.ring_folder, about(self.notice, "")
         evidence = LiveEvidence(home, ring, self.clock, say)
         self._retention = Retention(home, ring, self.clock, say, self.request.retention)
         services = [
@@ -232,7 +230,8 @@ class Watch:
                     text = f"{event.type.value}: suspected {what}{where}"
                     if finding.kind == HEALTH:
                         text = f"{event.type.value}: {what} ({finding.cause})"
-                    self.notice(found.camera, f"incident {event.incident[:6]} {text}, {finding.severity}")
+                    text = f"incident {event.incident[:6]} {text}, {finding.severity}"
+                    self.notice(found.camera, text, Level.INFO)
 
     def _take_up_maintenance(self, ledger: Ledger) -> None:
         now = self.clock.now()
@@ -288,7 +287,8 @@ class Watch:
 
     def _change_facility(self, facility: Facility, wanted: Mapping[str, ReaderSettings], run: str) -> None:
         before, self.facility = self.facility, facility
-        self.notice("", f"facility file {facility.version[:12]} (published) is in force from now on")
+        text = f"facility file {facility.version[:12]} (published) is in force from now on"
+        self.notice("", text, Level.INFO)
         for name in [name for name in self.cameras if name not in wanted]:
             watch = self.cameras[name]
             if self._end_camera(name):

@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from incidents.evaluate_log import LOOK_BACK_US
 from incidents.ledger import Ledger
 from incidents.rules.events import EventType
 from incidents.rules.health import KIND as HEALTH
 from incidents.rules.preparing import announce_compilation, prepare
 from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
-from pipelines.locks import HourLock, Use
+from pipelines.locks import HourLock
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
 from pipelines.watch.beginning import go_on_from_home, planned_around
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.checks import uses_of
 from pipelines.watch.footage.evidence import LiveEvidence
 from pipelines.watch.footage.retention import Retention
 from pipelines.watch.request import WatchError, WatchRequest
@@ -261,9 +261,7 @@ class Watch:
         yield
 
     def _lock(self, names: list[str]) -> Mapping[str, HourLock]:
-        now = self.clock.now()
-        uses = [Use(name, "watch", now, reads_from=now - LOOK_BACK_US) for name in names]
-        return self._locks.enter_context(self.request.home.lock(*uses))
+        return self._locks.enter_context(self.request.home.lock(*uses_of(names, self.clock.now())))
 
     def _settings(self, readers: Mapping[str, ReaderSettings]) -> dict[str, object]:
         sources = {name: (settings.substream or settings.main).shown for name, settings in readers.items()}

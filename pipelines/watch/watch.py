@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from incidents.ledger import Ledger
+from incidents.ledger import Ledger, is_locked
 from incidents.rules.events import EventType
 from incidents.rules.health import KIND as HEALTH
 from incidents.rules.preparing import announce_compilation, prepare
@@ -40,6 +40,11 @@ from zones.facility import Camera, Facility
 LOOK_S = 5.0
 """Seconds between two looks for a published facility file and announced maintenance. Project default
 (docs/defaults.md)."""
+LOCKED_S = 1.0
+"""Seconds between two tries to write a ledger that is locked when the watch begins, and at most until it ends
+where it is asked to meanwhile. Project default (docs/defaults.md)."""
+START_MORE_S = 60.0
+"""Seconds more that a service manager is asked to allow for the start while the ledger is locked."""
 PLANNED_US = 3600 * SECOND
 """How far around now announced maintenance is looked for, microseconds."""
 END_S = 15.0
@@ -117,6 +122,8 @@ class Watch:
         chosen = request.watched(self.facility)
         readers = {camera.id: request.reader(camera) for camera in chosen}
         home.prepare()
+        if not self._wait_for_ledger(stop):
+            return
         with Ledger.open(home.ledger) as ledger, self._locks:
             go_on_from_home(home, ledger, [camera.id for camera in chosen], self.clock, self.notice)
             models = models_of(self.bundle)
@@ -128,6 +135,14 @@ class Watch:
                 status = "complete"
             finally:
                 ledger.runs.finish(run, status)
+
+    def _wait_for_ledger(self, stop: Stop) -> bool:
+        """Wait until the ledger can be written; False if the end is asked for first."""
+        text = f"the ledger {self.request.home.ledger} is being written by another process"
+        while not stop.is_set() and is_locked(self.request.home.ledger, LOCKED_S):
+            self._say_once("ledger", f"{text}; the watch begins when that ends")
+            self._service_manager.starting(text, START_MORE_S)
+        return not stop.is_set()
 
     def _watch(
         self,

@@ -27,6 +27,7 @@ from pipelines.watch.request import WatchError, WatchRequest
 from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import Found, LedgerWriter
+from pipelines.wording import counted
 from vision.clock import Clock, Stop
 from vision.frames import SECOND
 from vision.live.camera import LiveCamera
@@ -175,7 +176,7 @@ class Watch:
                 self._start(name, settings, locks[name], run)
             with self._services(writer), watching():
                 self.notice("", f"watching {', '.join(readers)} of {self.facility.code}", Level.INFO)
-                self._service_manager.ready(f"watching {len(readers)} cameras")
+                self._service_manager.ready(f"watching {counted(len(readers), 'camera')}")
                 while not self.clock.wait(self._interval_s, stop):
                     self._look(ledger, run)
                 self._service_manager.stopping("writing what was watched")
@@ -232,7 +233,9 @@ class Watch:
                 self.notice("", fault)
         self._told = {fault.split(":")[0] for fault in faults}
         if not status.standing_still:
-            self._service_manager.alive("; ".join([f"watching {len(self.cameras)} cameras", *faults]))
+            self._service_manager.alive(
+                "; ".join([f"watching {counted(len(self.cameras), 'camera')}", *faults])
+            )
 
     def _tell_incidents(self, batch: Sequence[Found]) -> None:
         """Log what was raised and what ended, once it is in the ledger."""

@@ -151,6 +151,9 @@ class _StatusCollector(Collector):
         status = self._status()
         yield _gauge("lazaretto_running_seconds", "Seconds since the watch began.", status.running_s)
         yield _gauge("lazaretto_healthy", "1 while the program does its work.", float(not status.faults))
+        if status.clock_s is not None:
+            text = "The computer's clock less the time that the watch uses."
+            yield _gauge("lazaretto_clock_difference_seconds", text, status.clock_s)
         yield _gauge("lazaretto_ledger_waiting", "Results that wait for the ledger.", status.waiting)
         yield _gauge(
             "lazaretto_ledger_fault", "1 while the ledger cannot be written.", bool(status.ledger_fault)

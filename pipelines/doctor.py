@@ -23,6 +23,7 @@ from pipelines.findings import CheckFinding, Level
 from pipelines.home import Home
 from pipelines.notifications.configuration import CONFIGURATION, load_configuration
 from pipelines.publish import facility_in_force
+from pipelines.watch.at_work import WatchAtWork, watches_at_work
 from pipelines.wording import counted
 from vision.frames import SECOND
 from vision.live.ring.files import cameras_of, ring_files
@@ -79,7 +80,7 @@ def examine(request: DoctorRequest) -> list[CheckFinding]:
         tests = check_cameras(cameras, request.seconds)
     found = [*_machine(len(cameras)), *_networks(), _rules(), _versions()]
     found += [_home(request.home), _ledger(request.home), _disk(request.home, tests)]
-    found += [_clock(), _notifications(request.home), *of_facility]
+    found += [_clock(), _notifications(request.home), *of_facility, *_watches(request.home)]
     found += [_open_files(len(cameras)), _shared_memory()]
     found += [finding for test in tests for finding in test.findings]
     if request.cameras and not cameras and facility is not None:
@@ -284,6 +285,27 @@ def _facility(request: DoctorRequest) -> tuple[Facility | None, list[CheckFindin
     place = "in" if len(warnings) == 1 else "the first in"
     text = f"{text}; {counted(len(warnings), 'warning')}, {place} line {first.line}: {first.sentence}"
     return facility, [_warning("facility", text, "See `lazaretto zones check FILE`.")]
+
+
+def _watches(home: Home) -> list[CheckFinding]:
+    """What is watched now: with `watch --facility`, that is not the file in force."""
+    try:
+        found = watches_at_work(home)
+    except LazarettoError as error:
+        return [_warning("watch", str(error), "Look at the home and its ledger.")]
+    return [_ok("watch", _watch_text(one)) for one in found] or [_ok("watch", "none is at work on this home")]
+
+
+def _watch_text(watch: WatchAtWork) -> str:
+    who = f"process {watch.pid} watches {', '.join(watch.cameras)}"
+    if not watch.facility:
+        return f"{who}; with which facility file it began is not known"
+    text = f"{who} of {watch.facility}, and began with facility file {watch.version[:12]}"
+    if watch.in_force is None:
+        return f"{text}; no file of {watch.facility} is in force"
+    if watch.in_force == watch.version:
+        return f"{text}, which is in force"
+    return f"{text}; {watch.in_force[:12]} is in force, and is taken up"
 
 
 def _open_files(cameras: int) -> CheckFinding:

@@ -9,6 +9,7 @@ from pathlib import Path
 from incidents.evaluate_log import LOOK_BACK_US
 from pipelines.locks import Use
 from pipelines.notifications.configuration import CONFIGURATION
+from pipelines.watch.at_work import TASK
 from pipelines.watch.request import WatchRequest
 from zones.errors import LazarettoError
 
@@ -42,7 +43,7 @@ def check_request(request: WatchRequest, now: int) -> int:
 
 def uses_of(cameras: Sequence[str], now: int) -> tuple[Use, ...]:
     """What a watch that begins now (microseconds UTC) does to the hours of cameras."""
-    return tuple(Use(name, "watch", now, reads_from=now - LOOK_BACK_US) for name in cameras)
+    return tuple(Use(name, TASK, now, reads_from=now - LOOK_BACK_US) for name in cameras)
 
 
 def _check_writable(folder: Path, what: str) -> None:

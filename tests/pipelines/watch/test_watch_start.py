@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,9 +15,11 @@ import pytest
 
 from incidents.ledger import Ledger
 from pipelines.home import Home
+from pipelines.locks import Use
 from pipelines.watch.request import WatchRequest
 from pipelines.watch.watch import Watch
 from tests.pipelines.simulated import simulated_bundle
+from tests.running import lazaretto_here
 from tests.said import Said
 from vision.clock import Stop
 from vision.live.camera import preload_readers
@@ -88,6 +92,33 @@ def test_a_ledger_that_is_locked_at_the_start_is_said_and_waited_for(
             pass
         assert told.startswith(b"READY=1")
         assert sum(LOCKED in text for text in said) == 1
+
+
+def test_doctor_says_what_a_watch_with_a_file_of_its_own_watches(tmp_path: Path) -> None:
+    home, version = Home(tmp_path / "home"), FACILITY.version[:12]
+
+    def told() -> str:
+        ran = lazaretto_here("doctor", "--home", home.path, "--json")
+        [text] = [one["text"] for one in ran.json["findings"] if one["subject"] == "watch"]
+        return str(text)
+
+    home.prepare()
+    assert told() == "none is at work on this home"
+    with home.lock(Use("yard", "watch", time.time_ns() // 1000)):
+        who = f"process {os.getpid()} watches yard"
+        assert told() == f"{who}; with which facility file it began is not known"
+    with beginning(home) as (said, _, _):
+        until(said, "watching yard of L-1")
+        began = f"{who} of L-1, and began with facility file {version}"
+        assert told() == f"{began}; no file of L-1 is in force"
+        with Ledger.open(home.ledger) as ledger:
+            ledger.publications.publish(FACILITY, "An", "first", None, None)
+        assert told() == f"{began}, which is in force"
+        other = parse_facility(FACILITY.text.replace("name: Live", "name: Later"), "other")
+        with Ledger.open(home.ledger) as ledger:
+            ledger.publications.publish(other, "An", "later", FACILITY.version, None)
+        assert told() == f"{began}; {other.version[:12]} is in force, and is taken up"
+    assert told() == "none is at work on this home"
 
 
 def test_a_watch_that_waits_for_the_ledger_ends_when_it_is_asked_to(

@@ -118,7 +118,7 @@ def _wait_text(wait: Wait, timezone: str) -> str:
     length = 19 if wait.reason is Reason.RETRY else 16
     until = "" if wait.until is None else f" until {_short(wait.until, timezone, length)}"
     if wait.reason is Reason.RETRY:
-        return f"{messages} {verb}{until}, when it is tried again"
+        return f"{messages} {verb}{until} at most: the target did not take one, and is asked again then"
     if wait.reason is Reason.LIMIT:
         return f"{messages} {verb}{until}: the limit of an hour (most_per_hour) is reached"
     return f"{messages} {verb}{until}: quiet hours"

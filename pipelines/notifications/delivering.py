@@ -133,19 +133,19 @@ class Deliverer:
     def _send(self, message: Message) -> float:
         error = self._attempt(message)
         now = self.clock.now()
+        # A target that is down is not asked with one message after the other.
+        rest = _wait_s(self._failures)
         with self.store.writing():
             if error is None:
                 self.store.finish([message.id], "sent", now)
             else:
-                wait = _wait_s(message.attempts)
+                wait = max(rest, _wait_s(message.attempts))
                 self.store.failed(message.id, error, now + round(wait * SECOND))
         if error is None:
             if self._failures:
                 logger.info("%s takes messages again", self.name)
             self._failures, self._rest_until = 0, 0
             return 0.0
-        # A target that is down is not asked with one message after the other.
-        rest = _wait_s(self._failures)
         if self._failures == 0:
             logger.warning("%s did not take a message, which is tried again: %s", self.name, error)
         self._failures += 1

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     QUIET = "quiet"
     LIMIT = "limit"
     RETRY = "retry"
+    """The target did not take a message; it is not asked with the others before it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Wait:
     Attributes:
         reason: for what.
         messages: how many.
-        until: until when the first of them waits, microseconds UTC; None = quiet hours that never end.
+        until: until when the first of them waits, at the latest, microseconds UTC; None = quiet hours that
+            never end.
     """
 
     reason: Reason
@@ -55,10 +57,11 @@ def waits_of(name: str, target: Target, store: Store, now: int) -> tuple[Wait, .
     Raises:
         StoreError: the queue cannot be read.
     """
-    free_at = limit_until(name, target, store, now)
+    free_at, pending = limit_until(name, target, store, now), store.pending(name)
+    asked_at = max((one.next for one in pending if is_ahead(one.next, now)), default=None)
     found: dict[Reason, list[int | None]] = {}
-    for message in store.pending(name):
-        if (held := _holding(target, message, free_at, now)) is not None:
+    for message in pending:
+        if (held := _holding(target, message, asked_at, free_at, now)) is not None:
             found.setdefault(held[0], []).append(held[1])
     return tuple(
         Wait(reason, len(found[reason]), min((t for t in found[reason] if t is not None), default=None))
@@ -106,13 +109,13 @@ def is_ahead(moment: int, now: int) -> bool:
 
 
 def _holding(
-    target: Target, message: Message, free_at: int | None, now: int
+    target: Target, message: Message, asked_at: int | None, free_at: int | None, now: int
 ) -> tuple[Reason, int | None] | None:
     """What holds a message, and until when; of several reasons the first. None = nothing does."""
     if is_quiet(target, message, now):
         return Reason.QUIET, _quiet_until(target, message, now)
-    if is_ahead(message.next, now):
-        return Reason.RETRY, message.next
+    if asked_at is not None:
+        return Reason.RETRY, asked_at
     if free_at is not None and not target.let_through(message.draft.severity):
         return Reason.LIMIT, free_at
     return None

@@ -80,7 +80,11 @@ def test_the_status_says_for_what_messages_wait_in_the_time_of_the_facility(
         "duty: 1 message waits until 2026-11-24 16:00: the limit of an hour (most_per_hour) is reached"
     ) in lines
     assert "night: 2 messages wait until 2026-11-24 17:30: quiet hours" in lines
-    assert "down: 1 message waits until 2026-11-24 15:00:10, when it is tried again" in lines
+    # It was asked with the first of them alone, and the others wait for the same.
+    assert (
+        "down: 2 messages wait until 2026-11-24 15:00:10 at most: the target did not take one, and is asked "
+        "again then"
+    ) in lines
     assert f"down: the last fault: {fault}" in lines
     assert all(len(line) <= 80 for line in lines if ":" not in line.split()[0])
     found = lazaretto_here("notify", "status", "--home", home.path, "--json").json

@@ -15,7 +15,9 @@ from types import FrameType
 from typing import NoReturn
 
 from cli.exit_codes import ExitCode
+from cli.logs import is_json, line_of
 from vision.clock import Stop
+from vision.notices import Level
 
 CONTINUES = "interrupted; the same command continues it"
 _CONTINUING = (["analyze"], ["models", "train"], ["notify", "run"])
@@ -71,7 +73,7 @@ def stopping(
         nonlocal came
         came += 1  # first of all: the next signal interrupts this handler, too
         if came == 1:
-            _say(f"stopping, and {ending}")
+            _say(f"stopping, and {ending}", Level.INFO)
             stop.set()
         elif came == 2:
             _end()
@@ -86,13 +88,14 @@ def stopping(
 
 
 def _end() -> NoReturn:
-    _say("ended; the same command continues after the last whole minute that was written")
+    _say("ended; the same command continues after the last whole minute that was written", Level.WARNING)
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())  # The progress bar hid it.
     os._exit(ExitCode.INTERRUPTED)
 
 
-def _say(text: str) -> None:
+def _say(text: str, level: Level) -> None:
     """Print on standard error past its buffer, in which the interrupted code may be at work."""
-    start = _CLEAR_LINE if sys.stderr.isatty() else ""  # The progress bar is drawn anew below.
-    os.write(sys.stderr.fileno(), f"{start}lazaretto: {text}\n".encode())
+    # The progress bar is drawn anew below.
+    start = _CLEAR_LINE if sys.stderr.isatty() and not is_json() else ""
+    os.write(sys.stderr.fileno(), f"{start}{line_of(text, level)}\n".encode())

@@ -8,8 +8,9 @@ from typing import NoReturn
 from cli.exit_codes import ExitCode
 from cli.groups import CommandGroup
 from cli.interruption import Interrupted, end_on_sigterm, sentence_for, wake_on_sigint
-from cli.output import show_warnings
+from cli.logs import say, show_sentences
 from models.errors import ModelError
+from vision.notices import Level
 from zones.errors import LazarettoError
 
 LAZARETTO = CommandGroup(
@@ -43,14 +44,14 @@ LAZARETTO = CommandGroup(
 
 def main() -> NoReturn:
     """Run the command line; an error of the user's is one sentence on standard error."""
-    show_warnings()
+    show_sentences()
     try:
         end_on_sigterm()
         program = LAZARETTO.build(sys.argv[1:])
         wake_on_sigint()
         program(prog_name="lazaretto", standalone_mode=True)
     except (LazarettoError, ModelError) as error:
-        print(f"lazaretto: {error}", file=sys.stderr)
+        say(error, Level.ERROR)
         sys.exit(ExitCode.BAD_INPUT)
     except Interrupted as ended:
         sys.exit(_interrupted(str(ended)))
@@ -67,5 +68,5 @@ def main() -> NoReturn:
 
 
 def _interrupted(sentence: str) -> ExitCode:
-    print(f"lazaretto: {sentence}", file=sys.stderr)
+    say(sentence)
     return ExitCode.INTERRUPTED

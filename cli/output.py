@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cli.logs import say
 from vision.frames import SECOND
 
 
@@ -43,22 +43,7 @@ def print_error_note(text: str) -> None:
 
 def warn(message: object) -> None:
     """Print a warning or an error on standard error."""
-    print(f"lazaretto: {message}", file=sys.stderr)
-
-
-class _Warnings(logging.Handler):
-    """Warnings of the program's own modules, as `warn` prints them."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
-
-
-def show_warnings() -> None:
-    """Print what the program's own modules log as warnings on standard error."""
-    for package in ("incidents", "models", "pipelines"):
-        logger = logging.getLogger(package)
-        logger.handlers = [_Warnings(logging.WARNING)]
-        logger.propagate = False
+    say(message)
 
 
 def _progress(*columns: ProgressColumn) -> Progress:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.findings import CheckFinding, Level, worst
+from pipelines.wording import counted
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.live.address import (
@@ -296,7 +297,7 @@ def _doubts(report: StreamReport) -> list[tuple[str, str]]:
     """What is not as it should be, and what to do, of a stream that came."""
     found = []
     if report.damage:
-        text = f"pictures were lost or damaged {len(report.damage)} times ({report.damage[0]})"
+        text = f"pictures were lost or damaged {counted(len(report.damage), 'time')} ({report.damage[0]})"
         found.append((text, "Check the network (cable, switch, wireless); over UDP try TCP."))
     stated, rate = report.stated_rate, report.rate
     if stated and rate and stated - rate > RATE_DIFFERENCE * stated and report.missing_s > LATE_S:
@@ -312,7 +313,8 @@ def _doubts(report: StreamReport) -> list[tuple[str, str]]:
         found.append((text, "Give the camera a time server; its pictures are timed by this computer."))
     steps = [step for step in report.steps_us if abs(step) > STEP_S * SECOND]
     if steps:
-        text = f"its timestamps jumped {len(steps)} times, by up to {max(map(abs, steps)) / SECOND:.1f} s"
+        most = max(map(abs, steps)) / SECOND
+        text = f"its timestamps jumped {counted(len(steps), 'time')}, by up to {most:.1f} s"
         found.append((text, "Test for longer; where it comes again, update the camera's firmware."))
     return found
 
@@ -352,7 +354,7 @@ def describe(report: StreamReport, address: StreamAddress) -> str:
     interval = report.key_interval_s
     parts.append("key frame interval unknown" if interval is None else f"a key frame each {interval:.1f} s")
     parts.append(f"{(report.bits_per_second or 0) / 1e6:.2f} Mbit/s")
-    parts.append("no damage" if not report.damage else f"damage {len(report.damage)} times")
+    parts.append("no damage" if not report.damage else f"damage {counted(len(report.damage), 'time')}")
     parts.append(_carried(address))
     parts.append(f"opened in {report.opened_s or 0:.1f} s")
     parts.append(f"pictures up to {_late_s(report) or 0:.2f} s late on the way")

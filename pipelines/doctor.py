@@ -23,6 +23,8 @@ from pipelines.findings import CheckFinding, Level
 from pipelines.home import Home
 from pipelines.notifications.configuration import CONFIGURATION, load_configuration
 from pipelines.publish import facility_in_force
+from pipelines.watch.at_work import WatchAtWork, watches_at_work
+from pipelines.wording import counted
 from vision.frames import SECOND
 from vision.live.ring.files import cameras_of, ring_files
 from vision.live.ring.writer import RingSettings, room_on
@@ -78,7 +80,7 @@ def examine(request: DoctorRequest) -> list[CheckFinding]:
         tests = check_cameras(cameras, request.seconds)
     found = [*_machine(len(cameras)), *_networks(), _rules(), _versions()]
     found += [_home(request.home), _ledger(request.home), _disk(request.home, tests)]
-    found += [_clock(), _notifications(request.home), *of_facility]
+    found += [_clock(), _notifications(request.home), *of_facility, *_watches(request.home)]
     found += [_open_files(len(cameras)), _shared_memory()]
     found += [finding for test in tests for finding in test.findings]
     if request.cameras and not cameras and facility is not None:
@@ -106,7 +108,7 @@ def _cameras(facility: Facility | None) -> list[CameraToTest]:
 
 def _machine(cameras: int) -> list[CheckFinding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    text = f"{cores} core{'' if cores == 1 else 's'} for this process ({platform.machine()})"
+    text = f"{counted(cores, 'core')} for this process ({platform.machine()})"
     found = [
         _ok("cores", text)
         if cores >= LEAST_CORES
@@ -116,7 +118,7 @@ def _machine(cameras: int) -> list[CheckFinding]:
     if available is None:
         found.append(_warning("memory", "available memory is unknown on this system", "Look at it yourself."))
     elif available < needed:
-        text = f"{_gb(available)} available, {_gb(needed)} reckoned for {cameras} cameras"
+        text = f"{_gb(available)} available, {_gb(needed)} reckoned for {counted(cameras, 'camera')}"
         found.append(_warning("memory", text, "End other programs, or add memory."))
     else:
         found.append(_ok("memory", f"{_gb(available)} available"))
@@ -197,7 +199,7 @@ def _ledger(home: Home) -> CheckFinding:
             "ledger", str(error), "Stop the watch and restore the last backup (docs/operations.md)."
         )
     if faults:
-        text = f"SQLite finds {len(faults)} faults, such as: {faults[0]}"
+        text = f"SQLite finds {counted(len(faults), 'fault')}, such as: {faults[0]}"
         return _fault("ledger", text, "Stop the watch and restore the last backup (docs/operations.md).")
     return _ok("ledger", f"sound, {_gb(home.ledger.stat().st_size)}")
 
@@ -261,7 +263,7 @@ def _notifications(home: Home) -> CheckFinding:
         targets = len(load_configuration(path).targets)
     except LazarettoError as error:
         return _fault("notifications", str(error), "Mend the file (docs/notifications.md).")
-    return _ok("notifications", f"{path} is readable, {targets} targets")
+    return _ok("notifications", f"{path} is readable, {counted(targets, 'target')}")
 
 
 def _facility(request: DoctorRequest) -> tuple[Facility | None, list[CheckFinding]]:
@@ -276,12 +278,34 @@ def _facility(request: DoctorRequest) -> tuple[Facility | None, list[CheckFindin
     name = request.facility or f"{facility.code} in force"
     findings = check_facility(facility.text, name, FRAME_ASPECT)
     warnings = [finding for finding in findings if finding.severity is Severity.WARNING]
-    text = f"{name}: {len(facility.cameras)} cameras, version {facility.version[:12]}"
+    text = f"{name}: {counted(len(facility.cameras), 'camera')}, version {facility.version[:12]}"
     if not warnings:
         return facility, [_ok("facility", text)]
     first = warnings[0]
-    text = f"{text}; {len(warnings)} warnings, the first in line {first.line}: {first.sentence}"
+    place = "in" if len(warnings) == 1 else "the first in"
+    text = f"{text}; {counted(len(warnings), 'warning')}, {place} line {first.line}: {first.sentence}"
     return facility, [_warning("facility", text, "See `lazaretto zones check FILE`.")]
+
+
+def _watches(home: Home) -> list[CheckFinding]:
+    """What is watched now: with `watch --facility`, that is not the file in force."""
+    try:
+        found = watches_at_work(home)
+    except LazarettoError as error:
+        return [_warning("watch", str(error), "Look at the home and its ledger.")]
+    return [_ok("watch", _watch_text(one)) for one in found] or [_ok("watch", "none is at work on this home")]
+
+
+def _watch_text(watch: WatchAtWork) -> str:
+    who = f"process {watch.pid} watches {', '.join(watch.cameras)}"
+    if not watch.facility:
+        return f"{who}; with which facility file it began is not known"
+    text = f"{who} of {watch.facility}, and began with facility file {watch.version[:12]}"
+    if watch.in_force is None:
+        return f"{text}; no file of {watch.facility} is in force"
+    if watch.in_force == watch.version:
+        return f"{text}, which is in force"
+    return f"{text}; {watch.in_force[:12]} is in force, and is taken up"
 
 
 def _open_files(cameras: int) -> CheckFinding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.locks import HourLock, Use, hold
+from pipelines.locks import Holder, HourLock, Use, hold, holders, refuse_in_use
 from vision.frames import to_iso
 from zones.errors import LazarettoError
 
@@ -81,6 +81,23 @@ class Home:
             LazarettoError: the folder cannot be written.
         """
         return hold(self.path / _LOCKS, uses)
+
+    def holders(self) -> tuple[Holder, ...]:
+        """Which processes hold hours of cameras; nothing is written.
+
+        Raises:
+            LazarettoError: the locks cannot be read.
+        """
+        return holders(self.path / _LOCKS)
+
+    def refuse_in_use(self, *uses: Use) -> None:
+        """Refuse hours of cameras that another process uses; nothing is held or written.
+
+        Raises:
+            InUseError: another process uses some of the hours.
+            LazarettoError: the locks cannot be read.
+        """
+        refuse_in_use(self.path / _LOCKS, uses)
 
 
 def is_of_home(folder: Path) -> bool:

@@ -177,6 +177,23 @@ def holders(folder: Path) -> tuple[Holder, ...]:
         ) from error
 
 
+def refuse_in_use(folder: Path, uses: Sequence[Use]) -> None:
+    """Refuse hours that another process uses, without holding them; nothing is written.
+
+    Args:
+        folder: of the locks; it need not be there.
+        uses: what is about to be held.
+
+    Raises:
+        InUseError: another process uses some of the hours.
+        LazarettoError: the locks cannot be read.
+    """
+    found = holders(folder)
+    for use in uses:
+        for holder in found:
+            _refuse_conflict(use, holder)
+
+
 def _held(folder: Path, remove: bool = True) -> Iterator[tuple[Path, Holder]]:
     """The locks that are held. Only within `_registering`, so that none is read half written.
 
@@ -196,11 +213,16 @@ def _held(folder: Path, remove: bool = True) -> Iterator[tuple[Path, Holder]]:
 
 def _refuse_conflicts(folder: Path, wanted: Use, besides: Path | None = None) -> None:
     for path, holder in _held(folder):
-        if path != besides and wanted.excludes(holder.use):
-            raise InUseError(
-                f"camera {wanted.camera}: expected no other process at work on the hours of this "
-                f"{wanted.task}, got the {holder.use.task} of process {holder.pid} ({holder.command})"
-            )
+        if path != besides:
+            _refuse_conflict(wanted, holder)
+
+
+def _refuse_conflict(wanted: Use, holder: Holder) -> None:
+    if wanted.excludes(holder.use):
+        raise InUseError(
+            f"camera {wanted.camera}: expected no other process at work on the hours of this "
+            f"{wanted.task}, got the {holder.use.task} of process {holder.pid} ({holder.command})"
+        )
 
 
 def _take(folder: Path, use: Use) -> HourLock:

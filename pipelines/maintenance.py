@@ -101,7 +101,7 @@ def announce(ledger: Ledger, request: MaintenanceRequest) -> MaintenanceEntry:
     check_cameras(ledger, request.cameras)
     start = None if request.start is None else read_given_time("--from", request.start, zone)
     end = read_given_time("--until", request.end, zone)
-    made = ledger.maintenance.announce(request.cameras, start, end, request.reason, request.by)
+    made = ledger.maintenance.announce(request.cameras, start, end, request.reason, request.by, zone)
     return _entry(ledger, made, zone)
 
 
@@ -111,7 +111,8 @@ def end_early(ledger: Ledger, number: int, by: str) -> MaintenanceEntry:
     Raises:
         LazarettoError: there is none of that number, or it is over.
     """
-    return _entry(ledger, ledger.maintenance.end(number, by), facility_timezone(ledger))
+    zone = facility_timezone(ledger)
+    return _entry(ledger, ledger.maintenance.end(number, by, zone), zone)
 
 
 def list_maintenance(ledger: Ledger, since: str | None, until: str | None) -> list[MaintenanceEntry]:

@@ -133,6 +133,19 @@ def preview_publication(
     )
 
 
+def in_force_already(home: Home, facility: Facility) -> Publication | None:
+    """The publication by which this very file is in force in a home; None = it is not. Nothing is written.
+
+    Raises:
+        LazarettoError: the ledger cannot be read.
+    """
+    if not home.ledger.exists():
+        return None
+    with Ledger.open(home.ledger, read_only=True) as ledger:
+        found = ledger.publications.in_force(facility.code)
+    return found if found is not None and found.version == facility.version else None
+
+
 def publish(ledger: Ledger, request: PublishRequest) -> Publication:
     """Put a facility file in force. Incidents in the ledger stay as they are.
 

@@ -52,6 +52,10 @@ class ServiceManager:
         """
         return self._send("READY=1", status)
 
+    def starting(self, status: str, more_s: float) -> bool:
+        """Say that the start goes on, and takes at least `more_s` seconds more."""
+        return self._send(f"EXTEND_TIMEOUT_USEC={round(more_s * SECOND_US)}", status)
+
     def alive(self, status: str = "") -> bool:
         """Say that all is well, within every `watchdog_s`: only where the work itself goes on."""
         return self._send("WATCHDOG=1", status)

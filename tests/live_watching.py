@@ -14,6 +14,7 @@ from typing import Any
 
 from evaluation.streaming import Mount, RtspServer
 from tests.footage import write_video
+from tests.said import Said
 from vision.clock import Stop
 from vision.frames import SECOND, Frame
 from vision.live.address import StreamAddress, read_address
@@ -48,7 +49,7 @@ class Watched:
     camera: LiveCamera
     begun: int
     items: list[tuple[float, SourceItem]] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    notices: Said = field(default_factory=Said)
     error: BaseException | None = None
     stop: Stop = field(default_factory=Stop)
 
@@ -158,9 +159,9 @@ def watching(
         **options: of `ReaderSettings`.
     """
     preload_readers()
-    notices: list[str] = []
+    notices = Said()
     clock = SteadyClock()
-    source = LiveCamera(settings(camera, url, **options), clock, notices.append, limits)
+    source = LiveCamera(settings(camera, url, **options), clock, notices, limits)
     watched = Watched(source, clock.now(), notices=notices)
 
     def run() -> None:

@@ -42,7 +42,10 @@ FacilityOption = Annotated[
 
 @app.command("list")
 def show(facility: FacilityOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List the cameras with their addresses, without credentials; nothing is connected to."""
+    """List the cameras with their addresses, without credentials.
+
+    Nothing is connected to: `cameras test` does that.
+    """
     found = list_cameras(_facility(facility, home))
     if as_json:
         print_json([asdict(camera) for camera in found])
@@ -51,7 +54,7 @@ def show(facility: FacilityOption = None, home: HomeOption = None, as_json: Json
     for column in ("camera", "name", "address", "kind", "substream", "state"):
         table.add_column(column, overflow="fold")
     for one in found:
-        state = one.fault or ("no source: not watched live" if one.address is None else "ready")
+        state = one.fault or ("no source: not watched live" if one.address is None else "address complete")
         table.add_row(one.id, one.name, one.address or "", one.kind or "", one.substream or "", state)
     Console().print(table)
 

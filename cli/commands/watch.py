@@ -29,7 +29,8 @@ from cli.options import (
 )
 from pipelines.home import Home
 from pipelines.publish import facility_in_force
-from vision.clock import Stop
+from vision.clock import Stop, SystemClock
+from vision.notices import Level
 from zones.errors import LazarettoError
 from zones.facility import load_facility
 
@@ -80,19 +81,13 @@ def watch(
     ] = LogFormat.TEXT,
 ) -> None:
     """Watch the live cameras of a facility, until Ctrl-C or SIGTERM."""
-    from vision.live.camera import preload_readers
-
-    preload_readers()
-    from models.devices import Device, streams_for
-    from pipelines.teaching.role_model import find_role_model
+    log_to_standard_error(log_format)
+    from pipelines.watch.checks import check_request
     from pipelines.watch.monitoring import MonitoringServer
     from pipelines.watch.request import WatchRequest
-    from pipelines.watch.watch import Watch
-    from vision.gate.planner import GateSettings
     from vision.live.address import Transport
-    from vision.networks import ModelBundle, Models, PerceptionSettings
+    from vision.live.camera import preload_readers
 
-    log_to_standard_error(log_format)
     folder = Home.choose(home)
     facility = facility_in_force(folder) if facility_file is None else load_facility(facility_file)
     request = WatchRequest(
@@ -103,28 +98,36 @@ def watch(
         None if ring is None else Path(ring),
         _retention(record, record_days, record_gb),
     )
-    chosen = request.watched(facility)
-    for one in chosen:
-        request.reader(one)  # An address that cannot be read is refused before the networks load.
+    cameras = check_request(request, SystemClock().now())
+    server = None if health == OFF else MonitoringServer(health, lambda: live.status())
+
+    preload_readers()
+    # These load networks' libraries, which takes long: what can be refused is refused before.
+    from models.devices import Device, streams_for
+    from pipelines.teaching.role_model import find_role_model
+    from pipelines.watch.watch import Watch
+    from vision.gate.planner import GateSettings
+    from vision.networks import ModelBundle, Models, PerceptionSettings
+
     role_weights = find_role_model(folder, facility, roles)
     settings = PerceptionSettings(
         fps=fps, imgsz=imgsz, gate=GateSettings(gate is OnOff.ON, pixels_per_second * 1e6)
     )
     bundle = ModelBundle.load(
-        Device.choose(device, runtime, streams_for(len(chosen))),
+        Device.choose(device, runtime, streams_for(cameras)),
         settings,
         Models(person, face, mask, appearance, role_weights),
     )
     bundle.warm_up()
     logger = logging.getLogger("lazaretto.watch")
 
-    def notice(name: str, text: str) -> None:
-        logger.warning(text, extra={"camera": name})
+    def notice(name: str, text: str, level: Level = Level.WARNING, /) -> None:
+        logger.log(level, text, extra={"camera": name})
 
     stop = Stop()
     live = Watch(request, bundle, notice)
     with stopping(stop):
-        live.run(stop, lambda: nullcontext() if health == OFF else MonitoringServer(health, live.status))
+        live.run(stop, lambda: server or nullcontext())
 
 
 def _retention(record: bool, days: float | None, gigabytes: float | None) -> RetentionSettings:

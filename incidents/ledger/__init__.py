@@ -2,7 +2,7 @@
 
 from incidents.ledger.exposures import ExposureEntry
 from incidents.ledger.facilities import CameraEntry
-from incidents.ledger.file import LedgerError, now
+from incidents.ledger.file import LedgerError, is_locked, now
 from incidents.ledger.history import HistoryEntry
 from incidents.ledger.ledger import Ledger
 from incidents.ledger.maintenance import Maintenance
@@ -25,5 +25,6 @@ __all__ = [
     "Segment",
     "Unread",
     "UnreadReason",
+    "is_locked",
     "now",
 ]

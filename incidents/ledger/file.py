@@ -193,9 +193,29 @@ def can_write(path: Path) -> bool:
     return all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.parent))
 
 
-def connect(path: Path, options: str) -> sqlite3.Connection:
-    """Connect to a database with options of SQLite's URI, such as `mode=rw`."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=BUSY_S)
+def is_locked(path: Path, wait_s: float) -> bool:
+    """Whether another process keeps a ledger from being written, for longer than `wait_s` seconds.
+
+    One that is not there, or that cannot be written for another reason, is not: whoever opens it is told.
+    """
+    try:
+        with closing(connect(path, "mode=rw", wait_s)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    except sqlite3.Error:
+        return False
+    return False
+
+
+def connect(path: Path, options: str, wait_s: float | None = None) -> sqlite3.Connection:
+    """Connect to a database with options of SQLite's URI, such as `mode=rw`.
+
+    `wait_s`: seconds to wait for another process that writes; None = `BUSY_S`.
+    """
+    wait_s = BUSY_S if wait_s is None else wait_s
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=wait_s)
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from incidents.ledger.file import LedgerError, LedgerFile
-from vision.frames import SECOND, to_iso
+from incidents.local_time import local_iso
+from vision.frames import SECOND
 from vision.observations import ALL_TIME
 
 LONGEST_DAYS = 31
@@ -65,7 +66,13 @@ class MaintenanceTable:
         self._file = file
 
     def announce(
-        self, cameras: Collection[str] | None, start: int | None, end: int, reason: str, by: str
+        self,
+        cameras: Collection[str] | None,
+        start: int | None,
+        end: int,
+        reason: str,
+        by: str,
+        timezone: str = "UTC",
     ) -> Maintenance:
         """Announce maintenance.
 
@@ -75,6 +82,7 @@ class MaintenanceTable:
             end: microseconds UTC.
             reason: what is done.
             by: name of the person responsible.
+            timezone: IANA name; times in errors are shown in it.
 
         Raises:
             LedgerError: the window begins before now, is empty or longer than `LONGEST_DAYS`, a text is
@@ -92,13 +100,13 @@ class MaintenanceTable:
             first = moment if start is None else start
             if first < moment:
                 raise LedgerError(
-                    f"maintenance: expected a window from now ({to_iso(moment)[:19]}Z) on, got one from "
-                    f"{to_iso(first)[:19]}Z: what is declared afterwards does not explain an outage"
+                    f"maintenance: expected a window from now ({_shown(moment, timezone)}) on, got one from "
+                    f"{_shown(first, timezone)}: what is declared afterwards does not explain an outage"
                 )
             if not first < end <= first + LONGEST:
                 raise LedgerError(
-                    f"maintenance: expected an end after {to_iso(first)[:19]}Z and within "
-                    f"{LONGEST_DAYS} days, got {to_iso(end)[:19]}Z"
+                    f"maintenance: expected an end after {_shown(first, timezone)} and within "
+                    f"{LONGEST_DAYS} days, got {_shown(end, timezone)}"
                 )
             self._file.execute(
                 "INSERT INTO maintenance (cameras, started, ended, reason, by, announced) "
@@ -114,8 +122,10 @@ class MaintenanceTable:
             )
             return self._select("m.id = (SELECT max(id) FROM maintenance)", {})[0]
 
-    def end(self, number: int, by: str) -> Maintenance:
+    def end(self, number: int, by: str, timezone: str = "UTC") -> Maintenance:
         """End a window now: from now on it explains nothing. One that has not begun is called off.
+
+        Times in errors are shown in `timezone` (IANA name).
 
         Raises:
             LedgerError: there is none of that number, it is over or was ended before, or the name is empty.
@@ -129,7 +139,7 @@ class MaintenanceTable:
                 how = "" if found.ended is None else f" (ended by {found.ended_by})"
                 raise LedgerError(
                     f"maintenance {number}: expected a window that is not over, got one until "
-                    f"{to_iso(found.until)[:19]}Z{how}"
+                    f"{_shown(found.until, timezone)}{how}"
                 )
             self._file.execute(
                 "INSERT INTO maintenance_ends (maintenance, ended, by, at) VALUES (:id, :ended, :by, :at)",
@@ -175,6 +185,12 @@ class MaintenanceTable:
             values,
         )
         return tuple(_maintenance(row) for row in rows)
+
+
+def _shown(t: int, timezone: str) -> str:
+    """A time as people read it, with its offset: 2026-11-26 08:00:00 +07:00."""
+    text = local_iso(t, timezone)
+    return f"{text[:19].replace('T', ' ')} {text[-6:]}"
 
 
 def _maintenance(row: Mapping[str, Any]) -> Maintenance:

@@ -31,7 +31,7 @@ def is_prepared() -> bool:
 def announce_compilation() -> None:
     """Log, once, that the rules are compiled first, where they were not yet on this machine."""
     if not is_prepared():
-        logging.getLogger(__name__).warning(
+        logging.getLogger(__name__).info(
             "the rules are compiled for this machine first, which takes about a minute, once"
         )
 

@@ -15,7 +15,7 @@ from zones.credentials import has_credentials
 from zones.errors import FacilityError, FaultCode, LazarettoError
 from zones.loading import read_document
 from zones.schedule import Window
-from zones.validation import Model, describe, explain, refuse, suggest
+from zones.validation import Model, check_choices, describe, explain, refuse, suggest
 
 CONFIGURATION = "notifications.yaml"
 """Name of the file in the home."""
@@ -183,6 +183,15 @@ class Configuration(Model):
                         hint=suggest(name, self.targets),
                     )
         return self
+
+    def only(self, name: str) -> Self:
+        """The same with one target alone, and no steps of escalation.
+
+        Raises:
+            LazarettoError: there is no such target.
+        """
+        check_choices("a target", [name], tuple(self.targets))
+        return self.model_copy(update={"targets": {name: self.targets[name]}, "escalation": ()})
 
     @property
     def give_up_us(self) -> int:

@@ -9,25 +9,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from pipelines.notifications.configuration import Configuration, Target
 from pipelines.notifications.messages import Message
 from pipelines.notifications.sending import Channel, SendError
 from pipelines.notifications.store import Store
+from pipelines.notifications.waiting import LONGEST_WAIT_S, is_ahead, is_quiet, left_of_limit
 from pipelines.notifications.words import digest_of
 from vision.clock import Clock
 from vision.frames import SECOND
-from zones.schedule import is_active
 
 FIRST_WAIT_S = 10.0
 """Seconds until a message that was not taken is tried again; each further wait is twice as long.
 Project default (docs/defaults.md)."""
-LONGEST_WAIT_S = 900.0
-"""Seconds between two attempts, at most. Project default (docs/defaults.md)."""
 POLL_S = 1.0
 """Seconds after which the queue is looked at again. Project default (docs/defaults.md)."""
-HOUR_US = 3600 * SECOND
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +62,7 @@ class Deliverer:
         now = self.clock.now()
         free = self._free(now)
         waiting = [one for one in free if not self._expired(one, now)]
-        if not waiting or _is_ahead(self._rest_until, now):
+        if not waiting or is_ahead(self._rest_until, now):
             return POLL_S
         message = self._next(waiting, now)
         if message is None:
@@ -77,7 +73,7 @@ class Deliverer:
         """The messages that quiet hours do not hold; what they hold or let go is noted."""
         free, held, released = [], [], []
         for one in self.store.pending(self.name):
-            if self._is_quiet(one, now):
+            if is_quiet(self.target, one, now):
                 if not one.held or one.ready is not None:
                     held.append(one.id)
                 continue
@@ -90,17 +86,12 @@ class Deliverer:
                 self.store.release(released, now)
         return free
 
-    def _is_quiet(self, message: Message, now: int) -> bool:
-        if not self.target.quiet or self.target.let_through(message.draft.severity):
-            return False
-        return bool(is_active(self.target.quiet, now, ZoneInfo(message.draft.timezone)))
-
     def _expired(self, message: Message, now: int) -> bool:
         if message.ready is None or now - message.ready <= self.configuration.give_up_us:
             return False
         with self.store.writing():
             self.store.finish([message.id], "expired", now)
-        logger.warning(
+        logger.error(
             "the message %s to %s was given up after %g h: %s",
             message.draft.key,
             self.name,
@@ -112,14 +103,13 @@ class Deliverer:
     def _next(self, waiting: Sequence[Message], now: int) -> Message | None:
         """The message to be sent now: the urgent ones first; of others no more than the limit allows."""
         due = sorted(
-            (one for one in waiting if not _is_ahead(one.next, now)), key=lambda one: (one.attempts, one.id)
+            (one for one in waiting if not is_ahead(one.next, now)), key=lambda one: (one.attempts, one.id)
         )
         urgent = [one for one in due if self.target.let_through(one.draft.severity)]
         if urgent:
             return urgent[0]
-        limit = self.target.limit
-        left = None if limit is None else limit - self.store.sent_between(self.name, now - HOUR_US, now)
-        if not due or (left is not None and left <= 0):
+        left = left_of_limit(self.name, self.target, self.store, now)
+        if not due or left == 0:
             return None
         single = [
             one for one in waiting if not one.draft.digest and not self.target.let_through(one.draft.severity)
@@ -143,19 +133,19 @@ class Deliverer:
     def _send(self, message: Message) -> float:
         error = self._attempt(message)
         now = self.clock.now()
+        # A target that is down is not asked with one message after the other.
+        rest = _wait_s(self._failures)
         with self.store.writing():
             if error is None:
                 self.store.finish([message.id], "sent", now)
             else:
-                wait = _wait_s(message.attempts)
+                wait = max(rest, _wait_s(message.attempts))
                 self.store.failed(message.id, error, now + round(wait * SECOND))
         if error is None:
             if self._failures:
-                logger.warning("%s takes messages again", self.name)
+                logger.info("%s takes messages again", self.name)
             self._failures, self._rest_until = 0, 0
             return 0.0
-        # A target that is down is not asked with one message after the other.
-        rest = _wait_s(self._failures)
         if self._failures == 0:
             logger.warning("%s did not take a message, which is tried again: %s", self.name, error)
         self._failures += 1
@@ -171,14 +161,6 @@ class Deliverer:
         except Exception as error:  # a fault of one of a hundred plugins must not end the thread
             return f"{type(error).__name__} while it was sent"
         return None
-
-
-def _is_ahead(moment: int, now: int) -> bool:
-    """Whether a moment to wait for is still to come.
-
-    One that is further ahead than any wait is of a clock that was wrong, and has been set back since.
-    """
-    return now < moment <= now + round(LONGEST_WAIT_S * SECOND)
 
 
 def _wait_s(failures: int) -> float:

@@ -55,7 +55,7 @@ class Follower:
         if position is None:
             entry, at = self.ledger.history.last_until()
             if entry:
-                logger.warning("notifications begin with what happens from now on; what is older is not told")
+                logger.info("notifications begin with what happens from now on; what is older is not told")
         elif self.ledger.history.time_of(position[0]) == position[1] or position == (0, 0):
             return
         else:

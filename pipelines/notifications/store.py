@@ -274,16 +274,16 @@ class Store:
         )
         return tuple(_message(row) for row in rows)
 
-    def sent_between(self, target: str, since: int, until: int) -> int:
-        """How many messages were sent to a target in (since, until], microseconds UTC."""
-        row = self._row(
-            "SELECT count(*) AS sent FROM messages WHERE target = :target AND state = 'sent' "
-            "AND done > :since AND done <= :until",
+    def sent_times(self, target: str, since: int, until: int) -> tuple[int, ...]:
+        """When messages were sent to a target in (since, until], in order; all in microseconds UTC."""
+        rows = self._rows(
+            "SELECT done FROM messages WHERE target = :target AND state = 'sent' "
+            "AND done > :since AND done <= :until ORDER BY done",
             target=target,
             since=since,
             until=until,
         )
-        return 0 if row is None else int(row["sent"])
+        return tuple(int(row["done"]) for row in rows)
 
     def hold(self, ids: Sequence[int]) -> None:
         """Note that quiet hours hold messages, within `writing`."""
@@ -375,18 +375,19 @@ class Store:
             raise StoreError(f"the queue of notifications {self.path} failed: {error}") from error
 
 
-def read_counts(path: Path) -> tuple[tuple[TargetCounts, ...], tuple[int, int] | None, int]:
-    """Counts by target, position, and number of entries that were too old; empty where there is no file.
+@contextmanager
+def reading(path: Path) -> Iterator[Store | None]:
+    """The queue, to be read; None where there is none yet. Nothing is written.
 
     Raises:
         StoreError: the file cannot be read.
     """
     if not path.exists():
-        return (), None, 0
+        yield None
+        return
     with Store(path, create=False) as store:
-        if not store.is_prepared():  # as a kill leaves it, or while it is being made
-            return (), None, 0
-        return store.counts(), store.position(), store.too_old()
+        # It is not prepared as a kill leaves it, or while it is being made.
+        yield store if store.is_prepared() else None
 
 
 def _message(row: dict[str, Any]) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from incidents.coverage import WATCHED, Interval, State, normalise
@@ -18,6 +18,7 @@ from vision import observations
 from vision.clock import Clock
 from vision.frames import SECOND
 from vision.live.clocks.steady import SteadyClock
+from vision.notices import CameraNotice, Level
 from zones.facility import Facility
 
 GO_ON_US = 24 * 3600 * SECOND
@@ -60,7 +61,7 @@ def planned_around(ledger: Ledger, camera: str, start: int, end: int) -> tuple[P
 
 
 def go_on_from_home(
-    home: Home, ledger: Ledger, cameras: Sequence[str], clock: Clock, notice: Callable[[str, str], None]
+    home: Home, ledger: Ledger, cameras: Sequence[str], clock: Clock, notice: CameraNotice
 ) -> None:
     """Have a clock go on with the time that a home has reached, where the computer's was set back meanwhile.
 
@@ -71,7 +72,7 @@ def go_on_from_home(
         ledger: of that home.
         cameras: ids of the cameras that are to be watched.
         clock: the time of day; only a `SteadyClock` can go on.
-        notice: called with the camera and a sentence for the log.
+        notice: called with sentences for the log.
 
     Raises:
         LazarettoError: the log or the ledger cannot be read.
@@ -84,7 +85,7 @@ def go_on_from_home(
             continue
         text = f"what is recorded reaches {ahead / SECOND:.1f} s beyond the computer's clock"
         if ahead > GO_ON_US or not isinstance(clock, SteadyClock):
-            notice(name, f"{text}: nothing of the camera is recorded until that time")
+            notice(name, f"{text}: nothing of the camera is recorded until that time", Level.ERROR)
         else:
             notice(name, f"{text}: times go on from there, and are drawn to the clock slowly")
             clock.go_on_from(reached)

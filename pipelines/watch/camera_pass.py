@@ -20,6 +20,7 @@ from vision.clock import Clock, Stop
 from vision.frames import SECOND, SEGMENT, Frame
 from vision.live.camera import LiveCamera
 from vision.networks import ModelBundle
+from vision.notices import CameraNotice
 from vision.observations import HOUR, AppendLog
 from vision.perception import AnalysedFrame, Perception, Row
 from vision.sources.gaps import Gap, GapKind
@@ -50,7 +51,7 @@ class WatchSetup:
         run: id of the run.
         clock: the time of day.
         put: takes what a camera found.
-        notice: called with a sentence for the log, and the camera.
+        notice: called with sentences for the log.
         committed: returns the stream time up to which the ledger holds a camera, microseconds UTC; None = it
             has taken nothing of it yet.
         lock: of the hours of each camera.
@@ -61,7 +62,7 @@ class WatchSetup:
     run: str
     clock: Clock
     put: Callable[[Found], None]
-    notice: Callable[[str, str], None]
+    notice: CameraNotice
     committed: Callable[[str], int | None]
     lock: HourLock
 

@@ -13,6 +13,7 @@ from pipelines.watch.beginning import begin_camera
 from pipelines.watch.camera_pass import CameraControl, CameraPass, CameraProgress, WatchSetup
 from pipelines.watch.coverage import PlannedTime
 from vision.live.camera import LiveCamera
+from vision.notices import Level
 from vision.observations import AppendLog
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
@@ -113,7 +114,7 @@ class CameraWatch:
         text = text.strip()
         self.progress.error = text.splitlines()[-1]
         self._since = f"the watch of the camera failed: {self.progress.error}"
-        self._setup.notice(self.camera.id, f"{text}; begun again in {RESTART_S:.0f} s")
+        self._setup.notice(self.camera.id, f"{text}; begun again in {RESTART_S:.0f} s", Level.ERROR)
         self._setup.clock.wait(RESTART_S, self._control.stop)
 
     def _watch(self) -> None:
@@ -122,7 +123,8 @@ class CameraWatch:
             return
         with AppendLog(setup.home.path, name, SYNC_S) as log:
             for loss in log.losses:
-                setup.notice(name, f"a torn end of the observation log was set aside: {loss}")
+                text = f"a torn end of the observation log was set aside: {loss}"
+                setup.notice(name, text, Level.ERROR)
             with Ledger.open(setup.home.ledger) as ledger:
                 beginning = begin_camera(setup.home, ledger, control.facility, name, log.until)
             if beginning.notice:

@@ -34,14 +34,14 @@ DEFAULT_ADDRESS = "127.0.0.1:9464"
 
 
 class MonitoringServer:
-    """Answers in threads of its own, within a `with` block.
+    """Answers in threads of its own, within a `with` block; before it, connections are refused.
 
     Attributes:
         port: the port that it listens on.
     """
 
     def __init__(self, address: str, status: Callable[[], WatchStatus]) -> None:
-        """Listen.
+        """Take the address, so that one that is of no use is refused early.
 
         Args:
             address: HOST:PORT; port 0 = any free one.
@@ -52,7 +52,9 @@ class MonitoringServer:
         """
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit():
-            raise LazarettoError(f"expected an address such as {DEFAULT_ADDRESS}, got {address!r}")
+            raise LazarettoError(
+                f"--health: expected an address such as {DEFAULT_ADDRESS}, or off, got {address!r}"
+            )
         registry = CollectorRegistry()
         registry.register(_StatusCollector(status))
 
@@ -61,14 +63,24 @@ class MonitoringServer:
 
         Handler.status, Handler.registry = staticmethod(status), registry
         try:
-            self._server = ThreadingHTTPServer((host, int(port)), Handler)
+            self._server = ThreadingHTTPServer((host, int(port)), Handler, bind_and_activate=False)
+            self._server.server_bind()
         except (OSError, OverflowError) as error:
-            raise LazarettoError(f"expected to listen on {address}, got: {error}") from error
+            raise _cannot_listen(address, error) from error
+        self._address = address
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="monitoring", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to answer."""
+        """Begin to answer.
+
+        Raises:
+            LazarettoError: another process has begun to listen there.
+        """
+        try:
+            self._server.server_activate()
+        except OSError as error:
+            raise _cannot_listen(self._address, error) from error
         self._thread.start()
         return self
 
@@ -78,6 +90,11 @@ class MonitoringServer:
         """Answer no more."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _cannot_listen(address: str, error: Exception) -> LazarettoError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return LazarettoError(f"--health: expected to listen on {address}, got: {reason or error}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -134,6 +151,9 @@ class _StatusCollector(Collector):
         status = self._status()
         yield _gauge("lazaretto_running_seconds", "Seconds since the watch began.", status.running_s)
         yield _gauge("lazaretto_healthy", "1 while the program does its work.", float(not status.faults))
+        if status.clock_s is not None:
+            text = "The computer's clock less the time that the watch uses."
+            yield _gauge("lazaretto_clock_difference_seconds", text, status.clock_s)
         yield _gauge("lazaretto_ledger_waiting", "Results that wait for the ledger.", status.waiting)
         yield _gauge(
             "lazaretto_ledger_fault", "1 while the ledger cannot be written.", bool(status.ledger_fault)

@@ -13,6 +13,7 @@ from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.watched.hours import record_hours
 from vision.clock import Clock, Stop
+from vision.notices import Level, Notice
 from vision.observations import HOUR
 from zones.errors import LazarettoError
 from zones.facility import Facility
@@ -51,7 +52,7 @@ class Services:
 
     services: Sequence[Service]
     clock: Clock
-    notice: Callable[[str], None]
+    notice: Notice
     faults: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -81,17 +82,18 @@ class Services:
                 with self._stop.calling(stop.set):
                     service.work(stop)
             except LazarettoError as error:
-                self._failed(service, str(error))
+                self._failed(service, str(error), Level.WARNING)
             except Exception:
-                self._failed(service, f"the program failed: {traceback.format_exc().strip()}")
+                text = f"the program failed: {traceback.format_exc().strip()}"
+                self._failed(service, text, Level.ERROR)
             else:
                 self.faults.pop(service.name, None)
                 if self.clock.wait(1.0, self._stop):
                     return
 
-    def _failed(self, service: Service, text: str) -> None:
+    def _failed(self, service: Service, text: str, level: Level) -> None:
         if self.faults.get(service.name) != text.splitlines()[-1]:
-            self.notice(f"{service.name}: {text}; begun again in {RESTART_S:.0f} s")
+            self.notice(f"{service.name}: {text}; begun again in {RESTART_S:.0f} s", level)
         self.faults[service.name] = text.splitlines()[-1]
         self.clock.wait(RESTART_S, self._stop)
 

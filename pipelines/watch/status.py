@@ -12,6 +12,7 @@ from pipelines.watch.writing import Latency, LedgerWriter
 from vision.clock import Clock
 from vision.frames import SECOND, to_iso
 from vision.live.camera import StreamStatus
+from vision.live.clocks.steady import SteadyClock
 
 ACCOUNTED_S = 90.0
 """A camera whose time is not accounted for up to so many seconds ago is a fault of the program: an outage is
@@ -111,6 +112,8 @@ class WatchStatus:
         faults: what is wrong with the program itself, in sentences; a camera that is offline is no such
             fault.
         footage: the footage on the disk, as last looked at; None before that.
+        clock_s: the computer's clock less the time that the watch uses, seconds: below 0 while that is ahead,
+            because the clock was set back. None = they are the same clock.
         standing_still: the faults that a new start of the program may end: the time of a camera passes, and
             nothing accounts for it. The others, such as a full disk, last, and a new start would lose what
             waits.
@@ -129,6 +132,7 @@ class WatchStatus:
     faults: tuple[str, ...]
     footage: RetentionState | None = None
     standing_still: tuple[str, ...] = ()
+    clock_s: float | None = None
 
     def latency(self, window_s: float = LATENCY_S, alerts: bool = False) -> Latencies | None:
         """How long the results of the last seconds took; None where there was none.
@@ -147,6 +151,7 @@ class WatchStatus:
         results, alerts = self.latency(window_s), self.latency(window_s, alerts=True)
         return {
             "time": to_iso(self.time),
+            "clock_difference_s": None if self.clock_s is None else round(self.clock_s, 3),
             "running_s": round(self.running_s, 1),
             "healthy": not self.faults,
             "faults": list(self.faults),
@@ -221,6 +226,7 @@ def status_of(
         tuple(faults),
         footage,
         tuple(standing_still),
+        clock.difference / SECOND if isinstance(clock, SteadyClock) else None,
     )
 
 

@@ -7,26 +7,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from incidents.evaluate_log import LOOK_BACK_US
-from incidents.ledger import Ledger
+from incidents.ledger import Ledger, is_locked
 from incidents.rules.events import EventType
 from incidents.rules.health import KIND as HEALTH
 from incidents.rules.preparing import announce_compilation, prepare
 from pipelines.analysis.continuing import models_of, settings_of
 from pipelines.facilities.choice import facility_of
-from pipelines.locks import HourLock, Use
+from pipelines.locks import HourLock
 from pipelines.notifications.configuration import CONFIGURATION
 from pipelines.notifications.notifier import Notifier
 from pipelines.service_manager import ServiceManager
 from pipelines.watch.beginning import go_on_from_home, planned_around
 from pipelines.watch.camera_pass import WatchSetup
 from pipelines.watch.camera_watch import CameraWatch
+from pipelines.watch.checks import uses_of
 from pipelines.watch.footage.evidence import LiveEvidence
 from pipelines.watch.footage.retention import Retention
 from pipelines.watch.request import WatchError, WatchRequest
 from pipelines.watch.services import HourCounting, Service, Services
 from pipelines.watch.status import WatchStatus, status_of
 from pipelines.watch.writing import Found, LedgerWriter
+from pipelines.wording import counted
 from vision.clock import Clock, Stop
 from vision.frames import SECOND
 from vision.live.camera import LiveCamera
@@ -34,12 +35,18 @@ from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
 from vision.memory import FreedMemory
 from vision.networks import ModelBundle
+from vision.notices import CameraNotice, Level, about, unheard
 from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
 LOOK_S = 5.0
 """Seconds between two looks for a published facility file and announced maintenance. Project default
 (docs/defaults.md)."""
+LOCKED_S = 1.0
+"""Seconds between two tries to write a ledger that is locked when the watch begins, and at most until it ends
+where it is asked to meanwhile. Project default (docs/defaults.md)."""
+START_MORE_S = 60.0
+"""Seconds more that a service manager is asked to allow for the start while the ledger is locked."""
 PLANNED_US = 3600 * SECOND
 """How far around now announced maintenance is looked for, microseconds."""
 END_S = 15.0
@@ -53,7 +60,7 @@ class Watch:
     Attributes:
         request: what to watch.
         bundle: the networks.
-        notice: called with the camera ("" = none) and a sentence for the log, from any thread.
+        notice: called with sentences for the log.
         clock: the time of day.
         cameras: the cameras that are watched, by id.
         facility: the file in force.
@@ -61,7 +68,7 @@ class Watch:
 
     request: WatchRequest
     bundle: ModelBundle
-    notice: Callable[[str, str], None]
+    notice: CameraNotice
     clock: Clock = field(default_factory=SteadyClock)
     cameras: dict[str, CameraWatch] = field(default_factory=dict)
     writer: LedgerWriter | None = None
@@ -72,7 +79,7 @@ class Watch:
         self._locks: ExitStack = ExitStack()
         self._began = time.monotonic()
         self._service_manager = ServiceManager.from_environment()
-        self._beside = Services((), self.clock, lambda _: None)
+        self._beside = Services((), self.clock, unheard)
         self._told: set[str] = set()
         self._said: dict[str, str] = {}
         self._missing: dict[str, ReaderSettings] = {}
@@ -117,6 +124,8 @@ class Watch:
         chosen = request.watched(self.facility)
         readers = {camera.id: request.reader(camera) for camera in chosen}
         home.prepare()
+        if not self._wait_for_ledger(stop):
+            return
         with Ledger.open(home.ledger) as ledger, self._locks:
             go_on_from_home(home, ledger, [camera.id for camera in chosen], self.clock, self.notice)
             models = models_of(self.bundle)
@@ -128,6 +137,14 @@ class Watch:
                 status = "complete"
             finally:
                 ledger.runs.finish(run, status)
+
+    def _wait_for_ledger(self, stop: Stop) -> bool:
+        """Wait until the ledger can be written; False if the end is asked for first."""
+        text = f"the ledger {self.request.home.ledger} is being written by another process"
+        while not stop.is_set() and is_locked(self.request.home.ledger, LOCKED_S):
+            self._say_once("ledger", f"{text}; the watch begins when that ends")
+            self._service_manager.starting(text, START_MORE_S)
+        return not stop.is_set()
 
     def _watch(
         self,
@@ -146,7 +163,7 @@ class Watch:
             run,
             models,
             self.clock,
-            lambda text: self.notice("", text),
+            about(self.notice, ""),
             self._tell_incidents,
         )
         writer.start()
@@ -159,8 +176,8 @@ class Watch:
             for name, settings in readers.items():
                 self._start(name, settings, locks[name], run)
             with self._services(writer), watching():
-                self.notice("", f"watching {', '.join(readers)} of {self.facility.code}")
-                self._service_manager.ready(f"watching {len(readers)} cameras")
+                self.notice("", f"watching {', '.join(readers)} of {self.facility.code}", Level.INFO)
+                self._service_manager.ready(f"watching {counted(len(readers), 'camera')}")
                 freed = FreedMemory()
                 while not self.clock.wait(self._interval_s, stop):
                     self._look(ledger, run)
@@ -169,7 +186,8 @@ class Watch:
         finally:
             with self._ending():
                 if not writer.end():
-                    self.notice("", f"the ledger did not take the last results: {writer.status.fault}")
+                    text = f"the ledger did not take the last results: {writer.status.fault}"
+                    self.notice("", text, Level.ERROR)
             self._counting.finish(ledger)
 
     def _start(self, name: str, settings: ReaderSettings, lock: HourLock, run: str) -> None:
@@ -184,17 +202,13 @@ class Watch:
             self.writer.status.committed.get,
             lock,
         )
-        source = LiveCamera(settings, self.clock, lambda text: self.notice(name, text))
+        source = LiveCamera(settings, self.clock, about(self.notice, name))
         watch = CameraWatch(setup, self.facility, self.facility.camera(name), source, self._reached.get(name))
         self.cameras[name] = watch
         watch.start()
 
     def _services(self, writer: LedgerWriter) -> Services:
-        home, ring = self.request.home, self.request.ring_folder
-
-        def say(text: str) -> None:
-            self.notice("", text)
-
+        home, ring, say = self.request.home, self.request.ring_folder, about(self.notice, "")
         evidence = LiveEvidence(home, ring, self.clock, say)
         self._retention = Retention(home, ring, self.clock, say, self.request.retention)
         services = [
@@ -222,7 +236,9 @@ class Watch:
                 self.notice("", fault)
         self._told = {fault.split(":")[0] for fault in faults}
         if not status.standing_still:
-            self._service_manager.alive("; ".join([f"watching {len(self.cameras)} cameras", *faults]))
+            self._service_manager.alive(
+                "; ".join([f"watching {counted(len(self.cameras), 'camera')}", *faults])
+            )
 
     def _tell_incidents(self, batch: Sequence[Found]) -> None:
         """Log what was raised and what ended, once it is in the ledger."""
@@ -235,7 +251,8 @@ class Watch:
                     text = f"{event.type.value}: suspected {what}{where}"
                     if finding.kind == HEALTH:
                         text = f"{event.type.value}: {what} ({finding.cause})"
-                    self.notice(found.camera, f"incident {event.incident[:6]} {text}, {finding.severity}")
+                    text = f"incident {event.incident[:6]} {text}, {finding.severity}"
+                    self.notice(found.camera, text, Level.INFO)
 
     def _take_up_maintenance(self, ledger: Ledger) -> None:
         now = self.clock.now()
@@ -265,9 +282,7 @@ class Watch:
         yield
 
     def _lock(self, names: list[str]) -> Mapping[str, HourLock]:
-        now = self.clock.now()
-        uses = [Use(name, "watch", now, reads_from=now - LOOK_BACK_US) for name in names]
-        return self._locks.enter_context(self.request.home.lock(*uses))
+        return self._locks.enter_context(self.request.home.lock(*uses_of(names, self.clock.now())))
 
     def _settings(self, readers: Mapping[str, ReaderSettings]) -> dict[str, object]:
         sources = {name: (settings.substream or settings.main).shown for name, settings in readers.items()}
@@ -291,7 +306,8 @@ class Watch:
 
     def _change_facility(self, facility: Facility, wanted: Mapping[str, ReaderSettings], run: str) -> None:
         before, self.facility = self.facility, facility
-        self.notice("", f"facility file {facility.version[:12]} (published) is in force from now on")
+        text = f"facility file {facility.version[:12]} (published) is in force from now on"
+        self.notice("", text, Level.INFO)
         for name in [name for name in self.cameras if name not in wanted]:
             watch = self.cameras[name]
             if self._end_camera(name):

@@ -24,6 +24,7 @@ from incidents.rules.exposure import Exposure
 from pipelines.home import Home
 from pipelines.watch.rules_state import save_rules
 from vision.clock import Clock, Stop
+from vision.notices import Level, Notice
 from zones.errors import LazarettoError
 from zones.facility import Facility
 
@@ -34,6 +35,9 @@ END_S = 20.0
 (docs/defaults.md)."""
 LATENCIES = 16_384
 """Latest latencies that are kept, to state their distribution: of 64 cameras, four minutes."""
+
+FAILED = "the program failed"
+"""How a fault begins that is none of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ class LedgerWriter:
         run: str,
         models: Mapping[str, Mapping[str, str]],
         clock: Clock,
-        notice: Callable[[str], None],
+        notice: Notice,
         wrote: Callable[[Sequence[Found]], None] = lambda _: None,
     ) -> None:
         """Prepare it; `start` begins.
@@ -218,7 +222,7 @@ class LedgerWriter:
                     fault = str(error)
                 except Exception:
                     # This thread is the only one that writes: without it nothing would be recorded again.
-                    fault = f"the program failed: {traceback.format_exc().strip()}"
+                    fault = f"{FAILED}: {traceback.format_exc().strip()}"
                 self._tell_fault(fault)
                 if not fault:
                     continue
@@ -263,7 +267,7 @@ class LedgerWriter:
                 raise
             if isinstance(error, LazarettoError):
                 return str(error)
-            return f"the program failed: {traceback.format_exc().strip()}"
+            return f"{FAILED}: {traceback.format_exc().strip()}"
         self._account(batch)
         return ""
 
@@ -327,10 +331,11 @@ class LedgerWriter:
     def _tell_fault(self, fault: str) -> None:
         if fault and not self.status.fault:
             self.status.fault_since = time.monotonic()
-            self._notice(f"{fault}; the cameras go on, and what they find waits")
+            level = Level.ERROR if fault.startswith(FAILED) else Level.WARNING
+            self._notice(f"{fault}; the cameras go on, and what they find waits", level)
         elif not fault and self.status.fault:
             self.status.fault_since = None
-            self._notice("the ledger is written again")
+            self._notice("the ledger is written again", Level.INFO)
         self.status.fault = fault.splitlines()[-1] if fault else ""
 
 

@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from evaluation.streaming import Login, RtspServer
-from tests.running import ROOT, Ran, command, lazaretto, one_sentence
+from tests.running import ROOT, Ran, command, lazaretto, lazaretto_here, one_sentence
 from tests.streaming import clip
 
 PASSWORD = "p@ss:word/1"
@@ -82,6 +82,8 @@ def test_lists_cameras_without_credentials_and_names_missing_variables(
     )
     assert ready["address"] == f"rtsp://127.0.0.1:{server.port}/main"
     assert ready["substream"].endswith("/sub")
+    shown = lazaretto("cameras", "list", "--facility", file, **KEYS).out
+    assert "address complete" in shown and "ready" not in shown, "nothing was connected to"
     [lacking] = lazaretto("cameras", "list", "--facility", file, "--json", **NO_KEYS).json
     assert "CAM_PASSWORD" in lacking["fault"] and "CAM_USER" in lacking["fault"]
 
@@ -226,3 +228,20 @@ def test_doctor_names_what_is_broken_and_what_to_do(tmp_path: Path, server: Rtsp
     faults = {one["subject"]: one for one in ran.json["findings"] if one["level"] == "fault"}
     assert {"ledger", "notifications", "facility"} <= set(faults)
     assert all(one["advice"] for one in faults.values())
+
+
+def test_doctor_counts_one_as_one(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "facility.yaml"
+    home.mkdir()
+    text = "targets: {duty: {kind: apprise, url: 'json://127.0.0.1/'}}\n"
+    (home / "notifications.yaml").write_text(text, "utf-8")
+    file.write_text(
+        "schema: 2\nfacility: {code: L-1, name: Live, managing_body: Test}\ncameras:\n"
+        "  - {id: toilet, places: [yard], source: 'rtsp://127.0.0.1:9/yard'}\n",
+        "utf-8",
+    )
+    ran = lazaretto_here("doctor", "--facility", file, "--home", home, "--json")
+    texts = {one["subject"]: one["text"] for one in ran.json["findings"]}
+    assert f"{file}: 1 camera, version " in texts["facility"]
+    assert "; 1 warning, in line 4: " in texts["facility"]
+    assert texts["notifications"].endswith("is readable, 1 target")

@@ -46,13 +46,14 @@ def test_maintenance_is_announced_listed_and_ended(home: Path) -> None:
     assert [(one["id"], one["progress"], one["ended_by"]) for one in later] == [(1, "called off", "Bình")]
     again = lazaretto("maintenance", "end", "2", "--home", home)
     assert again.code == 2 and "expected a window that is not over" in one_sentence(again)
+    assert "+07:00 (ended by " in one_sentence(again)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--from", "2026-01-01 08:00", "--until", "2099-01-01 08:00"], "expected a window from now"),
-        (["--until", "2020-01-01T00:00:00Z"], "expected an end after"),
+        (["--from", "2026-01-01 08:00", "--until", "2099-01-01 08:00"], "from 2026-01-01 08:00:00 +07:00: "),
+        (["--until", "2020-01-01T00:00:00Z"], "got 2020-01-01 07:00:00 +07:00"),
         (["--until", "2020-01-01"], "--until: expected a time such as"),
         (["--from", "soon", "--until", "2099-01-01 08:00"], "--from: expected a time such as"),
         (["--camera", "yrad", "--until", "2099-01-01 08:00"], "did you mean 'yard'?"),

@@ -35,6 +35,74 @@ def test_a_test_message_goes_to_each_target_and_the_answer_of_each_is_said(home:
         assert (ran.code, ran.json["bad"]) == (0, {"taken": True, "error": None})
 
 
+def test_one_target_alone_can_be_tested(home: Home) -> None:
+    with Web() as web:
+        text = (
+            "targets:\n  down: {kind: apprise, url: '${UNSET_ADDRESS}'}\n"
+            f"  good: {{kind: apprise, url: '{web.url}'}}\n"
+            "escalation: [{severity: high, targets: [down]}]\n"
+        )
+        (home.path / "notifications.yaml").write_text(text, "utf-8")
+        ran = lazaretto_here("notify", "test", "good", "--home", home.path)
+        assert (ran.code, ran.out) == (0, "good: taken\n") and len(web.taken) == 1
+        ran = lazaretto_here("notify", "test", "goood", "--home", home.path)
+        assert ran.code == 2 and "expected one of down, good, got 'goood'" in one_sentence(ran)
+        assert len(web.taken) == 1
+
+
+WAITING = """\
+targets:
+  duty: {kind: apprise, url: 'json://127.0.0.1/', most_per_hour: 1}
+  night: {kind: apprise, url: 'json://127.0.0.1/', quiet: [{from: "14:00", to: "17:30"}]}
+  down: {kind: apprise, url: 'json://127.0.0.1/'}
+"""
+
+
+def test_the_status_says_for_what_messages_wait_in_the_time_of_the_facility(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.path / "notifications.yaml").write_text(WAITING, "utf-8")
+    at = desk(home, WAITING)
+    monkeypatch.setattr("cli.commands.notify.SystemClock", lambda: at.clock)
+    fault = "the server " + "a" * 100 + " is down"
+    at.sinks["down"].failing = fault
+    at.tell(event("opened", 2))
+    at.turn()
+    at.tell(event("opened", 3, identity=(9,)))
+    at.turn()
+    ran = lazaretto_here("notify", "status", "--home", home.path, columns=80)
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    # 08:00 UTC is 15:00 in the facility.
+    row = next(line for line in lines if line.startswith("duty "))
+    assert row.split() == ["duty", "1", "2026-11-24", "15:00", "1", "2026-11-24", "15:00", "0", "0"]
+    assert (
+        "duty: 1 message waits until 2026-11-24 16:00: the limit of an hour (most_per_hour) is reached"
+    ) in lines
+    assert "night: 2 messages wait until 2026-11-24 17:30: quiet hours" in lines
+    # It was asked with the first of them alone, and the others wait for the same.
+    assert (
+        "down: 2 messages wait until 2026-11-24 15:00:10 at most: the target did not take one, and is asked "
+        "again then"
+    ) in lines
+    assert f"down: the last fault: {fault}" in lines
+    assert all(len(line) <= 80 for line in lines if ":" not in line.split()[0])
+    found = lazaretto_here("notify", "status", "--home", home.path, "--json").json
+    waits = {one["target"]: one["waits"] for one in found["targets"]}
+    assert [(one["reason"], one["messages"]) for one in waits["night"]] == [("quiet", 2)]
+    assert waits["night"][0]["until"].startswith("2026-11-24T10:30:00")
+
+
+def test_a_file_of_notifications_with_a_fault_hides_no_queue(home: Home) -> None:
+    at = desk(home, WAITING)
+    at.tell(event("opened", 2))
+    at.turn()
+    (home.path / "notifications.yaml").write_text("targets: {}\n", "utf-8")
+    ran = lazaretto_here("notify", "status", "--home", home.path)
+    assert ran.code == 0 and "night" in ran.out
+    assert "for what messages wait is not known: " in one_sentence(ran)
+
+
 def test_the_queue_can_be_seen(home: Home) -> None:
     nothing = lazaretto_here("notify", "status", "--home", home.path)
     assert nothing.code == 0 and "Nothing was followed yet" in nothing.out

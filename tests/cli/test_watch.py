@@ -142,6 +142,12 @@ def wait_until_analysed(process: subprocess.Popen[bytes], port: int, frames: int
     assert process.poll() is None, "the watch goes on"
 
 
+def levels(log: Path, words: str) -> set[str]:
+    """The levels of the lines of a log with these words; every line is an object."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return {line["level"] for line in lines if words in line["message"]}
+
+
 def check_home(site: Site) -> None:
     """Every moment is in one interval, and no observation or incident is there twice."""
     with Ledger.open(site.home / "ledger.db", create=False) as ledger:
@@ -181,6 +187,9 @@ def test_what_is_watched_live_is_what_an_analysis_of_its_recording_finds(site: S
         assert process.wait(30) == 0
     check_home(site)
     assert "opened: suspected zone crossing" in log.read_text()
+    ordinary = ("watching yard", "stream: connected", "opened: suspected", "stopping, and")
+    for words in ordinary:
+        assert levels(log, words) == {"info"}, words
     assert PASSWORD not in log.read_text() and "p%40ss" not in log.read_text()
     assert PASSWORD.encode() not in (site.home / "ledger.db").read_bytes()
     live = site.incidents()
@@ -270,7 +279,8 @@ def test_a_full_disk_is_told_and_what_follows_is_recorded_again(
         wait_for("frames again", lambda: analysed_frames(port) > before + 10)
         wait_for("footage again", lambda: not asked(port, "/status")["cameras"]["yard"]["footage_fault"])
         wait_for("an empty queue", lambda: asked(port, "/status")["ledger"]["waiting"] == 0)
-    assert "footage is not kept" in (tmp_path / "log").read_text()
+    assert levels(tmp_path / "log", "footage is not kept") == {"error"}
+    assert levels(tmp_path / "log", "footage is kept again") == {"info"}
     check_home(on_disk)
 
 

@@ -77,6 +77,8 @@ def simulated_bundle(views: Sequence[View], tracker: str = "lazaretto", fps: flo
         "masks": SimpleNamespace(read=read),
         "appearance": AppearanceOf(views),
         "roles": None,
+        "weights": {},
+        "device": "none",
     }
     return cast(ModelBundle, SimpleNamespace(**parts))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from vision.live.clocks.steady import SteadyClock
 from vision.live.reader import ReaderSettings
 from vision.live.reader_process import ReaderLimits, ReaderProcess, preload_readers
 from vision.live.status import CameraStatus, StreamState, StreamStatus
+from vision.notices import Notice, unheard
 from vision.sources.gaps import Gap, GapKind, ResumePoint
 from vision.sources.protocol import Heartbeat, SourceItem
 
@@ -45,7 +46,7 @@ class LiveCamera:
         self,
         settings: ReaderSettings,
         clock: Clock | None = None,
-        notice: Callable[[str], None] = lambda _: None,
+        notice: Notice = unheard,
         limits: ReaderLimits | None = None,
     ) -> None:
         """Prepare a camera.

@@ -42,12 +42,13 @@ from vision.live.wire import (
     Disconnected,
     FootageFault,
     Message,
-    Notice,
+    Remark,
     WantDetail,
     planes_of,
     send_frame,
 )
 from vision.memory import FreedMemory
+from vision.notices import Level
 from vision.sources.frame_clock import ClockNote
 from vision.sources.gaps import ResumePoint
 from vision.sources.protocol import SourceItem
@@ -251,7 +252,7 @@ class _Reader:
             Reports(
                 lambda info: self._outbox.put(Connected(role, info)),
                 arrived,
-                lambda text: self._outbox.put(Notice(f"{role} stream: {text}")),
+                lambda text, level=Level.WARNING: self._outbox.put(Remark(f"{role} stream: {text}", level)),
                 self._camera_clock,
             ),
             self._log,
@@ -284,7 +285,7 @@ class _Reader:
                 elif isinstance(item, Frame):
                     self._outbox.put((item, self._arrived[EVIDENCE] or time.monotonic(), True))
         except BaseException as error:
-            self._outbox.put(Notice(f"the reader fails: {_place_of(error)}"))
+            self._outbox.put(Remark(f"the reader fails: {_place_of(error)}", Level.ERROR))
             self._outbox.wait_until_taken(ALIVE_S)
             time.sleep(_SENDING_S)
             os._exit(1)
@@ -308,7 +309,7 @@ class _Reader:
         if (steps := self._clock.steps) != self._steps:
             self._steps = steps
             self._outbox.put(
-                Notice("the clock of this computer was set forward; the time between was not watched")
+                Remark("the clock of this computer was set forward; the time between was not watched")
             )
 
     def _send(self) -> None:

@@ -7,7 +7,6 @@ import multiprocessing
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -26,10 +25,11 @@ from vision.live.wire import (
     Disconnected,
     FootageFault,
     FrameHeader,
-    Notice,
+    Remark,
     WantDetail,
     receive_frame,
 )
+from vision.notices import Level, Notice
 from vision.sources.decoded_frame import Converters
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.protocol import Heartbeat, SourceItem
@@ -118,7 +118,7 @@ class ReaderProcess:
         limits: ReaderLimits,
         clock: Clock,
         status: CameraStatus,
-        notice: Callable[[str], None],
+        notice: Notice,
         known: int,
     ) -> None:
         """Prepare; `supervise` starts it.
@@ -290,7 +290,8 @@ class ReaderProcess:
             stream.info, stream.connections = message.info, stream.connections + 1
             stream.cause, stream.text = None, ""
             info = message.info
-            self._notice(f"{message.role} stream: connected, {info.codec} {info.width} x {info.height}")
+            text = f"{message.role} stream: connected, {info.codec} {info.width} x {info.height}"
+            self._notice(text, Level.INFO)
         elif isinstance(message, Disconnected):
             self._waiting.pop(message.role, None)
             refused = message.cause in LOGIN
@@ -301,14 +302,14 @@ class ReaderProcess:
             self._notice(f"{message.role} stream: {message.text}; tried again in {message.wait_s:.0f} s")
         elif isinstance(message, FootageFault):
             if message.text and message.text != status.footage_fault:
-                self._notice(f"footage is not kept: {message.text}")
+                self._notice(f"footage is not kept: {message.text}", Level.ERROR)
             elif not message.text and status.footage_fault:
-                self._notice("footage is kept again")
+                self._notice("footage is kept again", Level.INFO)
             status.footage_fault = message.text
         elif isinstance(message, CameraClock):
             status.clock_difference = message.difference
-        elif isinstance(message, Notice):
-            self._notice(message.text)
+        elif isinstance(message, Remark):
+            self._notice(message.text, message.level)
 
     def _set(self, role: str, state: StreamState) -> None:
         streams, now = self._status.streams, self._clock.now()

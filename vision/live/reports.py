@@ -9,6 +9,8 @@ from typing import Protocol
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from vision.notices import Notice, unheard
+
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
@@ -57,6 +59,6 @@ class Reports:
 
     connected: Callable[[StreamInfo], None] = lambda _: None
     arrived: Callable[[float], None] = lambda _: None
-    notice: Callable[[str], None] = lambda _: None
+    notice: Notice = unheard
     camera_clock: Callable[[int], None] = lambda _: None
     stepped: Callable[[int], None] = lambda _: None

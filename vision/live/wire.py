@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from vision.frames import Frame
 from vision.live.causes import Cause
 from vision.live.reports import StreamInfo
+from vision.notices import Level
 from vision.sources.decoded_frame import Converters, DecodedFrame
 from vision.sources.gaps import Gap
 from vision.sources.pixels import PixelShape
@@ -78,10 +79,11 @@ class WantDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Remark:
     """A sentence for the log."""
 
     text: str
+    level: Level = Level.WARNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ Message = (
     | Disconnected
     | Connecting
     | Alive
-    | Notice
+    | Remark
     | CameraClock
     | FootageFault
     | FrameHeader

@@ -23,10 +23,12 @@ from cli.output import print_json, print_line
 from cli.tables import history_table
 from cli.watched import warn_watched
 from incidents.ledger import Ledger
+from incidents.local_time import local_iso
 from pipelines.home import Home
 from pipelines.publish import (
     PublishRequest,
     compare_versions,
+    in_force_already,
     preview_publication,
     publication_history,
 )
@@ -71,12 +73,21 @@ def publish(
     until: UntilOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Publish without asking.")] = False,
 ) -> None:
-    """Compare a facility file with the one in force and replace that one; recorded incidents stay."""
+    """Compare a facility file with the one in force and replace that one; recorded incidents stay.
+
+    A file that is in force already stays so, and nothing is changed.
+    """
     window = read_window(since, until)
-    facility = load_facility(new)
+    facility, folder = load_facility(new), Home.choose(home)
+    if (already := in_force_already(folder, facility)) is not None:
+        at = local_iso(already.at, facility.timezone)[:16].replace("T", " ")
+        print_line(
+            f"{new} is in force for {facility.code} already: version {already.version[:12]}, published by "
+            f"{already.author} on {at}. Nothing was changed."
+        )
+        return
     if not yes and not sys.stdin.isatty():
         raise LazarettoError("expected --yes, or a terminal to ask on, got neither")
-    folder = Home.choose(home)
     folder.prepare()  # a facility may be published before any footage is analysed
     with Ledger.open(folder.ledger) as ledger:
         preview = preview_publication(folder, ledger, facility, new, window)

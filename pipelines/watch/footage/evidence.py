@@ -24,6 +24,7 @@ from vision import observations
 from vision.clock import Clock, Stop
 from vision.frames import SECOND, to_iso
 from vision.live.ring.writer import RingSettings, Room, room_on
+from vision.notices import Level, Notice
 from zones.errors import LazarettoError
 from zones.facility import Facility, parse_facility
 
@@ -77,7 +78,7 @@ class LiveEvidence:
         home: Home,
         ring: Path,
         clock: Clock,
-        report: Callable[[str], None],
+        report: Notice,
         settings: RingSettings | None = None,
         room: Callable[[Path], Room] = room_on,
     ) -> None:
@@ -201,7 +202,8 @@ class LiveEvidence:
                 self._forget(one.incident.id)
             elif reach is None:
                 one.missed.add(window)
-                self._fail(one, f"no clip of {to_iso(window[0])}: there is no footage of camera {camera}")
+                text = f"no clip of {to_iso(window[0])}: there is no footage of camera {camera}"
+                self._fail(one, text, Level.ERROR)
             elif self._has_room(one):
                 quick = window != one.due.final
                 future = self._pool.submit(self._cut, one.incident, one.facility, window, quick)
@@ -247,7 +249,7 @@ class LiveEvidence:
         if not isinstance(made, EvidenceError):
             # Before it is noted as done: if the ledger is busy, this is called again.
             for fault in seal(self._home, ledger, ledger.incidents.get(name), made):
-                self._report(str(fault))
+                self._report(str(fault), Level.ERROR)
             if one is not None:
                 one.retry_at, one.wait_us = 0, FIRST_RETRY_US
                 self._clear(one)
@@ -256,12 +258,12 @@ class LiveEvidence:
             self._fail(one, str(made))
         del self._running[camera]
 
-    def _fail(self, one: _Followed, text: str) -> None:
+    def _fail(self, one: _Followed, text: str, level: Level = Level.WARNING) -> None:
         one.retry_at = self._clock.now() + one.wait_us
         one.wait_us = min(2 * one.wait_us, LONGEST_RETRY_US)
         if text != one.fault:
             one.fault = self.faults[one.incident.id] = text
-            self._report(f"incident {one.incident.id}: {text}")
+            self._report(f"incident {one.incident.id}: {text}", level)
 
     def _clear(self, one: _Followed) -> None:
         one.fault = ""

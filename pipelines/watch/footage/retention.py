@@ -22,6 +22,7 @@ from vision.clock import Clock, Stop
 from vision.frames import SECOND
 from vision.live.ring.files import RingFile, cameras_of, day_of, days_of, files_of_day
 from vision.live.ring.writer import RingSettings, Room, room_on
+from vision.notices import Notice
 from vision.sources.fingerprint import FileMark, fingerprint, size_and_date
 from zones.errors import LazarettoError
 from zones.facility import Facility, parse_facility
@@ -100,7 +101,7 @@ class Retention:
         home: Home,
         ring: Path,
         clock: Clock,
-        report: Callable[[str], None],
+        report: Notice,
         settings: RetentionSettings | None = None,
         ring_settings: RingSettings | None = None,
         room: Callable[[Path], Room] = room_on,

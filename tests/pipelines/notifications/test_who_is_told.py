@@ -115,7 +115,7 @@ def test_a_ledger_with_a_past_is_not_told_at_the_first_start_and_nothing_is_lost
     home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     tell(home, [OPENED])
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         at = desk(home, ONE % "")
     assert "begin with what happens from now on" in caplog.text
     at.turn()

@@ -24,12 +24,14 @@ from pipelines.watch.status import status_of
 from pipelines.watch.writing import Found, LedgerWriter
 from tests.observing import rows
 from tests.pipelines.simulated import CROWD, frames_of, simulated_bundle
+from tests.said import Said
 from tests.vision.tracking.crowd import View
 from vision import observations
 from vision.clock import Stop
 from vision.frames import SECOND
 from vision.live.camera import CameraStatus, LiveCamera
 from vision.live.clocks.steady import SteadyClock
+from vision.notices import Level
 from vision.observations import ALL_TIME, AppendLog
 from vision.sources.gaps import Gap, GapKind
 from vision.sources.protocol import Heartbeat, SourceItem
@@ -79,7 +81,7 @@ class Site:
 
     home: Home
     facility: Facility
-    said: list[str] = field(default_factory=list)
+    said: Said = field(default_factory=Said)
     locks: dict[str, HourLock] = field(default_factory=dict)
 
     @contextmanager
@@ -88,7 +90,7 @@ class Site:
         with Ledger.open(self.home.ledger, clock=lambda: t) as ledger:
             run = ledger.runs.start(facility, {}, {"live": True})
         clock = SetClock(t)
-        writer = LedgerWriter(self.home, self.home.ledger, run, {}, clock, self.said.append)
+        writer = LedgerWriter(self.home, self.home.ledger, run, {}, clock, self.said)
         writer.start()
         with self.home.lock(Use("yard", "watch", t, reads_from=t - LOOK_BACK_US)) as locks:
             yield Run(self, run, clock, writer, locks["yard"])
@@ -123,7 +125,7 @@ class Run:
             self.id,
             self.clock,
             self._put,
-            lambda _, text: self.site.said.append(text),
+            lambda _, text, level=Level.WARNING: self.site.said(text, level),
             self.writer.status.committed.get,
             self.lock,
         )

@@ -10,8 +10,10 @@ from incidents.coverage import Interval, State
 from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.watch.writing import Found, LedgerWriter, WatchedSegment
+from tests.said import Said
 from vision.clock import Stop, SystemClock
 from vision.frames import SECOND
+from vision.notices import Level
 from zones.facility import parse_facility
 
 BEGIN = 1_700_000_000 * SECOND
@@ -38,11 +40,11 @@ def until(true: Callable[[], object]) -> None:
 
 
 def test_what_is_refused_of_one_camera_delays_no_other_and_is_told(tmp_path: Path) -> None:
-    home, said = Home(tmp_path / "home"), list[str]()
+    home, said = Home(tmp_path / "home"), Said()
     home.prepare()
     with Ledger.open(home.ledger) as ledger:
         run = ledger.runs.start(FACILITY, {}, {})
-    writer = LedgerWriter(home, home.ledger, run, {}, SystemClock(), said.append)
+    writer = LedgerWriter(home, home.ledger, run, {}, SystemClock(), said)
     empty = WatchedSegment("yard in a run", 0, "rtsp://yard", BEGIN, BEGIN, 0, ())
     broken = replace(found("gate", 0), segment=object())  # type: ignore[arg-type]
     writer.put(replace(found("yard", 0), segment=empty))
@@ -57,3 +59,4 @@ def test_what_is_refused_of_one_camera_delays_no_other_and_is_told(tmp_path: Pat
         assert [item.end for item in ledger.coverage.recorded("gate")] == [BEGIN + SECOND]
         assert not ledger.coverage.recorded("yard")
     assert len(said) == 1, "a fault that lasts is said once"
+    assert said.levels == [Level.WARNING]

@@ -24,9 +24,11 @@ from pipelines.watch.footage.evidence import LiveEvidence
 from tests.footage import number_of, write_video
 from tests.incidents.ledger.ledger_samples import MODELS, T0, facility, finding
 from tests.pipelines.watch.ring_feed import RingFeed
+from tests.said import Said
 from vision.clock import Stop, SystemClock
 from vision.frames import SECOND
 from vision.live.ring.writer import RingSettings, Room
+from vision.notices import Level
 
 BEGIN = T0 - 20 * SECOND
 ALERT = T0 + 10 * SECOND
@@ -67,13 +69,11 @@ class Site:
     ledger: Ledger
     run: str
     clock: SetClock
-    said: list[str]
+    said: Said
     room: Room
 
     def worker(self) -> LiveEvidence:
-        return LiveEvidence(
-            self.home, self.ring, self.clock, self.said.append, RingSettings(), lambda _: self.room
-        )
+        return LiveEvidence(self.home, self.ring, self.clock, self.said, RingSettings(), lambda _: self.room)
 
     def at(self, t: int, worker: LiveEvidence, *feeds: RingFeed) -> None:
         """Let time pass up to `t`: the cameras write, and the worker does what is due."""
@@ -121,7 +121,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     (tmp_path / "ring").mkdir()
     with Ledger.open(home.ledger, clock=clock.now) as ledger:
         run = ledger.runs.start(facility(), MODELS, {})
-        yield Site(home, tmp_path / "ring", ledger, run, clock, [], Room(10**12, 10**12))
+        yield Site(home, tmp_path / "ring", ledger, run, clock, Said(), Room(10**12, 10**12))
 
 
 def shown(path: Path) -> list[int]:
@@ -212,7 +212,7 @@ def test_a_ledger_that_refuses_an_entry_seals_all_files_later(
 ) -> None:
     feed, worker = RingFeed(site.ring, "yard", h264, BEGIN), site.worker()
     name = site.alert()
-    attach, calls = site.ledger.incidents.attach_evidence, list[str]()
+    attach, calls = site.ledger.incidents.attach_evidence, Said()
 
     def refuse_the_second(incident: str, kind: Any, *arguments: Any) -> Any:
         calls.append(kind)
@@ -268,6 +268,7 @@ def test_footage_of_one_camera_that_is_missing_delays_no_other(site: Site, h264:
     site.at(FIRST[1] + 60 * SECOND, worker, feed)
     [said] = site.said
     assert said.startswith(f"incident {name}: no clip of ") and "no footage of camera yard" in said
+    assert site.said.levels == [Level.ERROR], "a clip is lost"
 
 
 def test_footage_that_ends_early_gives_the_clip_that_there_is(site: Site, h264: Path) -> None:
@@ -372,7 +373,7 @@ def test_a_worker_that_ended_can_be_begun_again(site: Site, h264: Path) -> None:
 
 
 def test_a_clip_is_sealed_within_three_seconds_of_its_last_frame(tmp_path: Path, h264: Path) -> None:
-    home, ring, said = Home(tmp_path / "home"), tmp_path / "ring", list[str]()
+    home, ring, said = Home(tmp_path / "home"), tmp_path / "ring", Said()
     home.prepare()
     alert = time.time_ns() // 1000 - 9 * SECOND
     seen: Finding = finding(start=alert - 10 * SECOND, end=alert, alerts=(alert,))
@@ -380,7 +381,7 @@ def test_a_clip_is_sealed_within_three_seconds_of_its_last_frame(tmp_path: Path,
     feed.until(alert + 9 * SECOND)
     with Ledger.open(home.ledger) as ledger:
         run = ledger.runs.start(facility(), MODELS, {})
-        with running(LiveEvidence(home, ring, SystemClock(), said.append)):
+        with running(LiveEvidence(home, ring, SystemClock(), said)):
             made: Incident = incident_from(
                 seen,
                 facility=facility(),

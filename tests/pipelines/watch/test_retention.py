@@ -19,6 +19,7 @@ from tests.footage import write_video
 from tests.incidents.ledger.ledger_samples import MODELS, facility, finding
 from tests.pipelines.watch.ring_feed import RingFeed
 from tests.running import FACILITY, YARD, lazaretto
+from tests.said import Said
 from vision.clock import Stop
 from vision.frames import SECOND, from_iso
 from vision.live.ring.files import ring_files
@@ -69,9 +70,9 @@ def starts(ring: Path, camera: str) -> list[float]:
 
 def retention(home: Home, ring: Path, t: int, room: Room | None = None, **settings: Any) -> Retention:
     plenty = room or Room(10**12, 10**12)
-    said = list[str]()
+    said = Said()
     kept = RetentionSettings(**settings)
-    return Retention(home, ring, SetClock(t), said.append, kept, room=lambda _: plenty)
+    return Retention(home, ring, SetClock(t), said, kept, room=lambda _: plenty)
 
 
 def test_a_ring_keeps_its_last_minutes(home: Home, ring: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from vision.detection import PersonDetector
 from vision.frames import Frame
 from vision.gate.planner import DetectionPlan, GateSettings
 from vision.masks import MaskReader
-from vision.parallel import core_count
+from vision.parallel import core_count, started_pool
 from vision.roles.model import read_model
 from vision.roles.reading import RoleReader
 from vision.tracking import TrackerSettings
@@ -96,7 +96,7 @@ class ModelBundle:
         self.masks = MaskReader(face, mask, device, settings.head_imgsz, settings.face_imgsz)
         self.appearance = AppearanceReader(appearance, device)
         self.roles: RoleReader | None = None
-        self._threads = ThreadPoolExecutor(max(1, core_count()), thread_name_prefix="detection")
+        self._threads = started_pool(max(1, core_count()), "detection")
 
     @classmethod
     def load(cls, device: Device, settings: PerceptionSettings, models: Models | None = None) -> ModelBundle:

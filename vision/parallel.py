@@ -53,6 +53,19 @@ def thread_count() -> int:
     return max(1, min(core_count(), _thread_limit))
 
 
+def started_pool(threads: int, name: str) -> ThreadPoolExecutor:
+    """A pool all of whose threads are at work already.
+
+    A pool starts them when they are first needed. Where memory is short at that moment, Python waits for ever
+    for the new thread, and with it all other pools of the process wait.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    together = threading.Barrier(threads)
+    for _ in range(threads):
+        pool.submit(together.wait)  # Each holds its thread until all are there.
+    return pool
+
+
 def process_count(jobs: int, memory_bytes: int) -> int:
     """Number of processes for so many jobs, each of which holds up to `memory_bytes`; at least 1."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -179,7 +192,7 @@ def _threads() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(thread_count() - 1, thread_name_prefix="compute")
+            _pool = started_pool(thread_count() - 1, "compute")
         return _pool
 
 

@@ -36,7 +36,7 @@ NOT_RUN = {
     "python tools/": "tests/docs/test_defaults.py and tests/tools/ run the scripts",
     "lazaretto notify test": "needs servers: tests/pipelines/notifications/ has real ones",
     "lazaretto notify run": "runs until it is interrupted: tests/pipelines/notifications/ does it",
-    "lazaretto watch": "runs until it is interrupted: tests/cli/test_watch.py does it",
+    "lazaretto watch": "runs until it is interrupted: tests/cli/watch/ does it",
     "lazaretto cameras": "needs cameras: tests/cli/test_cameras_command.py has a server of them",
     "lazaretto doctor": "its exit code is that of this machine: tests/cli/test_cameras_command.py runs it",
     "lazaretto facility init": "asks on a terminal: tests/cli/test_facility_command.py answers on one",

@@ -25,6 +25,7 @@ from vision.clock import Clock, Stop
 from vision.frames import SECOND, to_iso
 from vision.live.ring.writer import RingSettings, Room, room_on
 from vision.notices import Level, Notice
+from vision.parallel import started_pool
 from zones.errors import LazarettoError
 from zones.facility import Facility, parse_facility
 
@@ -110,7 +111,7 @@ class LiveEvidence:
         """
         self._clean()
         said = ""
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="evidence")
+        self._pool = started_pool(WORKERS, "evidence")
         with self._pool:
             while not stop.is_set():
                 try:

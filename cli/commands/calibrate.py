@@ -45,6 +45,9 @@ SizeOption = Annotated[str | None, typer.Option(help="Size of the image in px, s
 FacilityOption = Annotated[Path | None, typer.Option(help="The facility file.")]
 CameraOption = Annotated[str | None, typer.Option(help="Id of the camera in the facility file.")]
 WriteOption = Annotated[bool, typer.Option("--write", help="Write the result to the facility file.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="With --write: replace a better calibration, too.")
+]
 MapOption = Annotated[Path | None, typer.Option("--map", help="Draw the errors to this .png file.")]
 
 
@@ -57,10 +60,13 @@ class _Output:
     write: bool
     map: Path | None
     json: bool
+    force: bool = False
     paste: bool = True
 
     def check(self) -> Camera | None:
         """Check the options before any work is done; returns the camera of the facility file, if named."""
+        if self.force and not self.write:
+            raise LazarettoError("--force: expected --write too, got it alone")
         if self.write and (self.facility is None or self.camera is None):
             raise LazarettoError("--write: expected --facility and --camera too, got not both")
         if self.facility is None or self.camera is None:
@@ -86,11 +92,12 @@ def points(
     facility: FacilityOption = None,
     camera: CameraOption = None,
     write: WriteOption = False,
+    force: ForceOption = False,
     map_file: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Calibrate by marks on the floor: at least four; more marks, or check marks, give the error."""
-    output = _Output(facility, camera, write, map_file, as_json)
+    output = _Output(facility, camera, write, map_file, as_json, force)
     output.check()
     size, image = _size_and_image(frame, image_size)
     _finish(calibrate_by_marks(pairs, size, check), image, output)
@@ -110,11 +117,12 @@ def rectangle(
     facility: FacilityOption = None,
     camera: CameraOption = None,
     write: WriteOption = False,
+    force: ForceOption = False,
     map_file: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Calibrate by a rectangle on the floor with known sides."""
-    output = _Output(facility, camera, write, map_file, as_json)
+    output = _Output(facility, camera, write, map_file, as_json, force)
     output.check()
     size, image = _size_and_image(frame, image_size)
     lengths = [_measured_length(text, size) for text in check or []]
@@ -143,6 +151,7 @@ def walking(
     frame: FrameOption = None,
     facility: FacilityOption = None,
     write: WriteOption = False,
+    force: ForceOption = False,
     map_file: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -150,7 +159,7 @@ def walking(
     from pipelines.calibration.people import from_log, from_video
     from zones.calibration.walking import Assumptions
 
-    output = _Output(facility, camera, write, map_file, as_json)
+    output = _Output(facility, camera, write, map_file, as_json, force)
     known = output.check()
     if video is not None:
         from vision.networks import (  # imports torch, which takes seconds that `--help` need not wait for
@@ -199,20 +208,20 @@ def _finish(result: Report, image: Image | None, output: _Output, data: dict[str
     """Write and print a result; `data` is what `--json` prints, where it is more than the report."""
     if output.map is not None:
         write_image(output.map, draw_error_map(result, image))
-    if output.write and output.facility is not None and output.camera is not None:
-        store_calibration(output.facility, output.camera, result.spec)
     if output.json:
         print_json(data or result.to_dict())
     else:
         Console().print(error_table(result))
         for line in summary(result):
             print_line(line)
-        if output.write:
-            print_line(f"Written to {output.facility}, camera {output.camera}")
-        elif output.paste:
+        if output.paste and not output.write:
             print(calibration_yaml(result.spec), end="")
     for warning in result.warnings:
         warn(warning)
+    if output.write and output.facility is not None and output.camera is not None:
+        store_calibration(output.facility, output.camera, result, output.force)
+        if not output.json:
+            print_line(f"Written to {output.facility}, camera {output.camera}")
 
 
 def _size_and_image(frame: Path | None, image_size: str | None) -> tuple[Size, Image | None]:

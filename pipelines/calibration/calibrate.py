@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ MAX_FOCAL_SE = 0.15
 
 Project default (docs/defaults.md).
 """
+WORSE_BY_M = 0.01
+"""How much larger than that of the calibration in the facility file a check error may be, m: marks that are
+clicked a pixel beside make as much. Project default (docs/defaults.md)."""
 MAX_FOCAL_DEVIATION = 2.0
 """Deviation of a focal length from what is usual, in standard deviations, above which there is a warning."""
 
@@ -137,13 +141,32 @@ def stored_calibration(facility: Path, camera: str) -> CalibrationSpec:
     return spec
 
 
-def store_calibration(facility: Path, camera: str, spec: CalibrationSpec) -> None:
+def store_calibration(facility: Path, camera: str, found: Report, force: bool = False) -> None:
     """Write a calibration to a facility file; every other byte stays the same.
 
+    Args:
+        facility: the file.
+        camera: id of the camera.
+        found: the calibration, with its errors.
+        force: replace a better calibration, too, as after a camera was moved.
+
     Raises:
+        CalibrationError: the camera has a better calibration: its check error is smaller by over
+            `WORSE_BY_M`, or is known where that of this one is not.
         LazarettoError: the file cannot be read, changed or written.
     """
-    text = load_facility(facility).text
+    spec, known = found.spec, load_facility(facility)
+    stored = known.camera(camera).calibration
+    if stored is not None and not force:
+        better = report(stored, found.size).plane.check_error
+        if math.isfinite(better) and found.plane.check_error > better + WORSE_BY_M:
+            error = found.plane.check_error
+            told = f"one of {error:.3f} m" if math.isfinite(error) else "one whose error is not checked"
+            raise CalibrationError(
+                f"camera {camera}: expected a check error of at most {better:.3f} m, that of the calibration "
+                f"in {facility}, got {told}; it stays. --force replaces it, as after the camera was moved"
+            )
+    text = known.text
     write_facility(facility, with_calibration(text, camera, spec, str(facility)))
 
 

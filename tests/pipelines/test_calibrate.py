@@ -101,6 +101,35 @@ def test_marks_are_written_into_the_facility_file_and_nothing_else_is(marks: Pat
     )
 
 
+def test_a_worse_calibration_replaces_a_better_one_only_by_force(marks: Path, facility: Path) -> None:
+    write = (
+        "calibrate",
+        "points",
+        "--pairs",
+        marks,
+        *SIZE,
+        "--facility",
+        facility,
+        "--camera",
+        "yard",
+        "--write",
+    )
+    assert lazaretto(*write).code == 0
+    better, rows = facility.read_bytes(), marks.read_text().splitlines()
+    moved = [*rows[:-1], rows[-1].replace(",-3.5,check", ",-3.2,check")]
+    for worse, told in ((moved, "got one of 0."), (rows[:5], "got one whose error is not checked")):
+        marks.write_text("\n".join(worse), "utf-8")
+        ran = lazaretto(*write)
+        assert ran.code == 2 and told in ran.err.splitlines()[-1], ran.err
+        assert "Check error" in ran.out and "Written" not in ran.out and facility.read_bytes() == better
+    assert lazaretto(*write, "--force").code == 0 and facility.read_bytes() != better
+    marks.write_text("\n".join(rows), "utf-8")
+    assert lazaretto(*write).code == 0 and facility.read_bytes() == better
+    assert lazaretto(*write).code == 0, "the same again is no worse"
+    refused = lazaretto(*write[:-1], "--force")
+    assert refused.code == 2 and "--write" in one_sentence(refused)
+
+
 def test_without_write_the_calibration_is_printed_to_paste(marks: Path, tmp_path: Path) -> None:
     ran = lazaretto("calibrate", "points", "--pairs", marks, *SIZE)
     assert ran.code == 0, ran.err

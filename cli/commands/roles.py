@@ -40,6 +40,9 @@ app = typer.Typer(
 )
 
 FacilityOption = Annotated[str, typer.Option("--facility", help="The facility file (YAML).")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Save a model that is wrong or silent too often, too.")
+]
 
 
 @app.command()
@@ -56,6 +59,7 @@ def label(
     appearance: AppearanceOption = "appearance",
     port: Annotated[int, typer.Option(help="Port of the page; 0 = any free one.", min=0, max=65535)] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    force: ForceOption = False,
 ) -> None:
     """Label groups of people from footage on a page on this machine, then train the role model."""
     from pipelines.teaching.teach import collect_crop_set  # torch is imported here, not for `--help`
@@ -81,7 +85,7 @@ def label(
         )
 
     def save(labels: dict[int, Role]) -> HeldOut:
-        stored = crop_set.train(folder, labels)
+        stored = crop_set.train(folder, labels, force)
         _print_model(stored.path, stored.model)
         return stored.model.held_out
 
@@ -104,13 +108,14 @@ def train(
     home: HomeOption = None,
     device: DeviceOption = "auto",
     appearance: AppearanceOption = "appearance",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the role model from a labels file: a video, a frame or time, a box, a track and a role each."""
     from pipelines.teaching.teach import train_from_labels
 
     folder, facility = Home.choose(home), load_facility(facility_file)
-    stored = train_from_labels(labels, folder, facility, Device.choose(device), appearance)
+    stored = train_from_labels(labels, folder, facility, Device.choose(device), appearance, force)
     if as_json:
         print_json({"path": str(stored.path), "held_out": stored.model.held_out.model_dump()})
     else:

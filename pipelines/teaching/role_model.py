@@ -25,6 +25,11 @@ FOLDER = "roles"
 GENERAL_MODEL = "ppe"
 """Name of the general model that we ship, for facilities without labels."""
 GENERAL_MODEL_FILE = registry.FOLDER / f"{GENERAL_MODEL}.json"
+LEAST_RIGHT = 0.8
+"""Least share of right roles, of the held-out people whom a model gives one. Project default
+(docs/defaults.md)."""
+MOST_UNKNOWN = 0.5
+"""Largest share of held-out people whom a model may leave unknown. Project default (docs/defaults.md)."""
 RUNTIME = "numpy-f64"
 """The form in which a role model runs, as runs and incidents record it."""
 
@@ -68,6 +73,27 @@ def train_role_model(
         facility=facility.code,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         unknown_from=facility.rules.role_confidence,
+    )
+
+
+def refuse_weak(model: RoleModel) -> None:
+    """Refuse a model that is wrong or silent too often to be of use, and say what to label next.
+
+    Raises:
+        RoleError: of the people held out it names less than `LEAST_RIGHT` rightly, or leaves more than
+            `MOST_UNKNOWN` unknown.
+    """
+    figures = model.held_out
+    right = figures.track_accuracy or 0.0
+    if right >= LEAST_RIGHT and figures.tracks_unknown <= MOST_UNKNOWN:
+        return
+    worst = min(range(len(model.classes)), key=lambda k: (figures.recognised[k], model.counts[k].tracks))
+    name, people = " or ".join(model.classes[worst]), model.counts[worst].tracks
+    raise RoleError(
+        f"expected a role model that is right for at least {LEAST_RIGHT:.0%} of those whom it gives a role, "
+        f"and leaves at most {MOST_UNKNOWN:.0%} unknown, got {right:.0%} and {figures.tracks_unknown:.0%} of "
+        f"{figures.tracks} people held out. It is not saved (--force saves it). Label more people as {name}: "
+        f"{figures.recognised[worst]:.0%} of {people} were recognised"
     )
 
 

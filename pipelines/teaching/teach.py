@@ -20,6 +20,7 @@ from pipelines.teaching.ppe import train_general_model
 from pipelines.teaching.role_model import (
     GENERAL_MODEL_FILE,
     StoredRoleModel,
+    refuse_weak,
     save_role_model,
     train_role_model,
 )
@@ -74,19 +75,23 @@ class CropSet:
             self.vectors[own], [tracks[n] for n in own], self.features.dimension_of_appearance
         )
 
-    def train(self, home: Home, labels: Mapping[int, Role]) -> StoredRoleModel:
+    def train(self, home: Home, labels: Mapping[int, Role], force: bool = False) -> StoredRoleModel:
         """Train the role model of the facility and save it with its labels.
 
         Args:
             home: where the model is saved.
             labels: index of a crop -> its role.
+            force: save a model that is wrong or silent too often, too.
 
         Raises:
-            RoleError: fewer than two roles, too few tracks of one, or the files cannot be written.
+            RoleError: fewer than two roles, too few tracks of one, a weak model, or the files cannot be
+                written.
         """
         order = sorted(labels)
         roles = [labels[n] for n in order]
         model = train_role_model([self.crops[n][1] for n in order], roles, self.features, self.facility)
+        if not force:
+            refuse_weak(model)
         places = [self._label(n, role) for n, role in zip(order, roles, strict=True)]
         return StoredRoleModel(save_role_model(home, self.facility, model, places), model)
 
@@ -147,7 +152,7 @@ def collect_crop_set(
 
 
 def train_from_labels(
-    labels: Path, home: Home, facility: Facility, device: Device, appearance: str
+    labels: Path, home: Home, facility: Facility, device: Device, appearance: str, force: bool = False
 ) -> StoredRoleModel:
     """Train the role model of a facility from a labels file, and save it with the labels.
 
@@ -157,9 +162,11 @@ def train_from_labels(
         facility: the facility.
         device: where the appearance network runs.
         appearance: appearance weights.
+        force: save a model that is wrong or silent too often, too.
 
     Raises:
-        RoleError: the labels cannot be read or do not suffice, or the files cannot be written.
+        RoleError: the labels cannot be read or do not suffice, the model is weak, or the files cannot be
+            written.
         SourceError: a video cannot be read.
     """
     wanted = read_labels(labels)
@@ -169,6 +176,8 @@ def train_from_labels(
     model = train_role_model(
         [crop for _, crop in found], [item.role for item, _ in found], features, facility
     )
+    if not force:
+        refuse_weak(model)
     absolute = [
         item.model_copy(update={"video": str((labels.parent / item.video).absolute())}) for item, _ in found
     ]

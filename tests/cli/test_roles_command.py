@@ -30,8 +30,14 @@ def taught(analysed: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempP
         rows = csv.writer(content)
         rows.writerow(["video", "track", "role"])
         rows.writerows([YARD, f"{track:016x}", ROLES[n % 2]] for n, track in enumerate(longest))
-    ran = lazaretto("roles", "train", "--labels", file, "--facility", FACILITY, "--home", home, "--json")
+    train = ("roles", "train", "--labels", file, "--facility", FACILITY, "--home", home, "--json")
+    refused = lazaretto(*train)
+    assert refused.code == 2 and not (home / "roles").exists()
+    told = one_sentence(refused)
+    assert "expected a role model that is right for at least 80%" in told and "Label more people as" in told
+    ran = lazaretto(*train, "--force")
     assert ran.code == 0, ran.err
+    assert len(ran.json["held_out"]["recognised"]) == 2
     assert ran.json["held_out"]["tracks"] == 4
     shutil.rmtree(home / "observations")
     return home
@@ -46,7 +52,7 @@ def test_the_model_names_its_data_and_can_be_trained_again_from_the_saved_labels
     assert "coefficients" not in shown.json
     kept = taught / "roles" / f"{shown.json['facility']}.labels.json"
     other = taught.parent / "other"
-    ran = lazaretto("roles", "train", "--labels", kept, "--facility", FACILITY, "--home", other)
+    ran = lazaretto("roles", "train", "--labels", kept, "--facility", FACILITY, "--home", other, "--force")
     assert ran.code == 0, ran.err
     first, again = (
         json.loads((home / "roles" / f"{shown.json['facility']}.json").read_text())

@@ -10,10 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
+import numpy as np
 import polars as pl
 import pytest
 import typer.main
@@ -42,6 +45,10 @@ NOT_RUN = {
     "lazaretto facility init": "asks on a terminal: tests/cli/test_facility_command.py answers on one",
 }
 """Beginnings of commands that are not run here, with the reason. Their flags are checked all the same."""
+
+BOX = ("x1", "y1", "x2", "y2")
+PEOPLE = 4
+"""People of each role that the labels name."""
 
 
 @dataclass(frozen=True)
@@ -119,17 +126,37 @@ def marks() -> str:
 
 
 def labels(home: Path) -> str:
-    """Labels for three people of each of two roles, from boxes that the analysis of the yard found."""
+    """Labels of two roles that the clothes tell, of the people in the yard: those in light and in dark."""
     seen = observations.read(home, "yard", *observations.ALL_TIME)
     large = seen.filter(pl.col("y2") - pl.col("y1") > 60).group_by("track").agg(pl.all().head(12))
+    people = [one for one in large.sort("track").iter_rows(named=True) if len(one["frame"]) == 12]
+    by_light = sorted(people, key=lambda one: brightness(one["frame"][6], *(one[n][6] for n in BOX)))
     rows = ["video,frame,x1,y1,x2,y2,track,role"]
-    for number, track in enumerate(large.sort("track").head(6).iter_rows(named=True)):
-        role = ("resident", "staff_ppe")[number % 2]
-        boxes = zip(track["frame"], track["x1"], track["y1"], track["x2"], track["y2"], strict=True)
-        rows += [
-            f"data/yard.mp4,{f},{a:.0f},{b:.0f},{c:.0f},{d:.0f},{number},{role}" for f, a, b, c, d in boxes
-        ]
+    for role, chosen in (("resident", by_light[:PEOPLE]), ("staff_ppe", by_light[-PEOPLE:])):
+        for one in chosen:
+            boxes = zip(one["frame"], *(one[name] for name in BOX), strict=True)
+            rows += [
+                f"data/yard.mp4,{f},{a:.0f},{b:.0f},{c:.0f},{d:.0f},{one['track']:x},{role}"
+                for f, a, b, c, d in boxes
+            ]
     return "\n".join(rows) + "\n"
+
+
+def brightness(frame: int, x1: float, y1: float, x2: float, y2: float) -> float:
+    """Mean grey level of the clothes in a box of a frame of the yard: its middle, from shoulders to knees."""
+    picture = yard_frames()[frame]
+    high, wide = y2 - y1, x2 - x1
+    part = picture[
+        round(y1 + 0.2 * high) : round(y1 + 0.7 * high), round(x1 + 0.3 * wide) : round(x2 - 0.3 * wide)
+    ]
+    return float(part.mean())
+
+
+@cache
+def yard_frames() -> list[np.ndarray]:
+    """The frames of the sample yard, grey."""
+    with av.open(str(ROOT / "data" / "yard.mp4")) as video:
+        return [frame.to_ndarray(format="gray") for frame in video.decode(video=0)]
 
 
 def run(command: Command, folder: Path) -> None:

@@ -255,6 +255,7 @@ def _held_out(
         tracks_unknown=float(1 - known.mean()),
         track_accuracy=float(right[known].mean()) if known.any() else None,
         tracks_wrong=float((known & ~right).mean()),
+        recognised=tuple(float((known & right)[truth == k].mean()) for k in range(shares.shape[1])),
     )
 
 

@@ -64,6 +64,10 @@ class HeldOut(_Strict):
     tracks_unknown: Part = Field(description="Share of tracks that stay unknown.")
     track_accuracy: Part | None = Field(description="Share of right classes, of the tracks that are known.")
     tracks_wrong: Part = Field(description="Share of all tracks that get a wrong class.")
+    recognised: tuple[Part, ...] = Field(
+        default=(),
+        description="Share of each class's tracks that get it; empty in models without this figure.",
+    )
 
 
 class RoleModel(_Strict):

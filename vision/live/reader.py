@@ -165,7 +165,8 @@ class _TellingRing:
 
     def __init__(self, writer: RingQueue, segment_s: float, tell: Callable[[FootageFault], None]) -> None:
         self._writer, self._segment_us, self._tell = writer, round(segment_s * SECOND), tell
-        self._told = ""
+        # Said with the first packet, too: the reader before this one may have left with a fault.
+        self._told: str | None = None
         self._began: int | None = None
         self.files = 0
 

@@ -205,7 +205,6 @@ class ReaderProcess:
         self._waiting.clear()
         self._dropped_before = 0
         self._detail_wanted = False
-        self._status.footage_fault = ""
         self._receiver = threading.Thread(
             target=self._receive, args=(ours,), name=f"receive {settings.camera}", daemon=True
         )

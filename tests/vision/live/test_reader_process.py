@@ -56,6 +56,20 @@ def test_a_reader_that_is_killed_is_replaced_and_the_time_between_is_offline(url
     assert any(gap.kind is GapKind.OFFLINE and gap.start >= watched.frames[0].t for gap in watched.gaps)
 
 
+def test_a_fault_of_the_footage_lasts_over_readers_and_its_end_is_told(url: str, tmp_path: Path) -> None:
+    ring = tmp_path / "ring"
+    ring.write_text("in the way", "utf-8")
+    with watching(url, ring=ring) as watched:
+        watched.until(lambda: watched.camera.status.footage_fault, "a fault")
+        os.kill(watched.reader, signal.SIGKILL)
+        watched.until(lambda: watched.camera.status.restarts, "a restart")
+        assert watched.camera.status.footage_fault, "until another reader writes footage"
+        ring.unlink()
+        watched.until(lambda: not watched.camera.status.footage_fault, "footage")
+    told = [notice for notice in watched.notices if "footage" in notice]
+    assert told[0].startswith("footage is not kept: ") and told[-1] == "footage is kept again"
+
+
 def test_a_reader_that_hangs_with_its_interpreter_is_replaced(url: str) -> None:
     with watching(url, limits=LIMITS) as watched:
         watched.until_frames()

@@ -63,6 +63,9 @@ def test_what_is_watched_live_is_what_an_analysis_of_its_recording_finds(site: S
     assert ran.code == 0, ran.err
     recorded = [one for one in site.incidents(batch) if one.kind != "camera_health"]
     seen = [one for one in live if one.kind != "camera_health"]
+    # Frames that still waited when the watch ended are in the recording alone.
+    until = watched[-1].end - 2 * SECOND
+    recorded, seen = ([one for one in found if one.start < until] for found in (recorded, seen))
     if not dropped:  # On a busy machine some are, which the analysis sees.
         for one, other in zip(sorted(seen, key=_by), sorted(recorded, key=_by), strict=True):
             assert (one.kind, one.zone) == (other.kind, other.zone)

@@ -23,7 +23,7 @@ from pipelines.recover_observations import recover_log
 from tests.observing import rows
 from tests.running import ROOT
 from vision.frames import from_iso
-from vision.observations import HOUR, stored_hours, write_part
+from vision.observations import ALL_TIME, HOUR, read, stored_hours, write_part
 from vision.observations.log import hour_folder
 from vision.observations.upkeep import clean_leftovers
 from zones.errors import LazarettoError
@@ -236,6 +236,8 @@ def test_cleaning_stops_no_live_process_and_takes_what_a_killed_one_left(tmp_pat
         process.kill()
         _, errors = process.communicate()
     assert errors == ""
+    files = list(tmp_path.rglob("*.parquet"))
+    assert len(files) == 50 and len(read(tmp_path, "yard", *ALL_TIME)) == 50, "every write arrived"
     left = hour_folder(tmp_path, "yard", NOON) / ".x.parquet.tmp"
     left.write_bytes(b"half")
     assert clean_leftovers(tmp_path, "yard") >= 1 and not list(tmp_path.rglob(".*.tmp"))

@@ -1,4 +1,4 @@
-"""What `--log-format json` writes: an object per line, whoever says it."""
+"""What `--log-format json` writes: each line is an object, also of libraries and of errors at the end."""
 
 from __future__ import annotations
 

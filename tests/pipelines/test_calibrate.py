@@ -76,10 +76,14 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+def writing(marks: Path, facility: Path) -> tuple[str | Path, ...]:
+    """The command that calibrates the yard by marks and writes the result to a facility file."""
+    where = ("--facility", facility, "--camera", "yard")
+    return ("calibrate", "points", "--pairs", marks, *SIZE, *where, "--write")
+
+
 def test_marks_are_written_into_the_facility_file_and_nothing_else_is(marks: Path, facility: Path) -> None:
-    ran = lazaretto(
-        "calibrate", "points", "--pairs", marks, *SIZE, "--facility", facility, "--camera", "yard", "--write",
-    )  # fmt: skip
+    ran = lazaretto(*writing(marks, facility))
     assert ran.code == 0, ran.err
     assert "Check error: 0.0" in ran.out and "Written to" in ran.out
     before, after = FACILITY.read_text("utf-8").splitlines(), facility.read_text("utf-8").splitlines()
@@ -102,18 +106,7 @@ def test_marks_are_written_into_the_facility_file_and_nothing_else_is(marks: Pat
 
 
 def test_a_worse_calibration_replaces_a_better_one_only_by_force(marks: Path, facility: Path) -> None:
-    write = (
-        "calibrate",
-        "points",
-        "--pairs",
-        marks,
-        *SIZE,
-        "--facility",
-        facility,
-        "--camera",
-        "yard",
-        "--write",
-    )
+    write = writing(marks, facility)
     assert lazaretto(*write).code == 0
     better, rows = facility.read_bytes(), marks.read_text().splitlines()
     moved = [*rows[:-1], rows[-1].replace(",-3.5,check", ",-3.2,check")]
@@ -246,18 +239,7 @@ def test_bad_input_ends_with_one_sentence_and_exit_code_two(tmp_path: Path) -> N
 def test_a_file_that_cannot_be_written_stays_as_it_was(marks: Path, facility: Path) -> None:
     facility.parent.chmod(0o500)
     try:
-        ran = lazaretto(
-            "calibrate",
-            "points",
-            "--pairs",
-            marks,
-            *SIZE,
-            "--facility",
-            facility,
-            "--camera",
-            "yard",
-            "--write",
-        )
+        ran = lazaretto(*writing(marks, facility))
     finally:
         facility.parent.chmod(0o700)
     assert ran.code == 2 and "that can be written" in one_sentence(ran)

@@ -21,6 +21,7 @@ from tests.logs import log_home
 from tests.other_user import another_user, open_to_others
 from tests.running import lazaretto_here as lazaretto
 from tests.sealed_home import seal
+from tests.small_disk import small_disk
 
 PLACE = facility()
 INCIDENT = incident()
@@ -63,16 +64,10 @@ def commands_that_read(home: Path, elsewhere: Path) -> list[tuple[tuple[str | Pa
 @contextmanager
 def read_only(disk: Path, home: Path) -> Iterator[Path]:
     """A copy of a home on a disk that cannot be written, not even by the administrator."""
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a file system")
-    try:
+    with small_disk(disk, "20m"):
         shutil.copytree(home, disk / "home")
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         yield disk / "home"
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_commands_that_read_work_and_create_no_file(written: Path, tmp_path: Path) -> None:

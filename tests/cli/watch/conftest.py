@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from evaluation.streaming import Login, RtspServer
 from tests.cli.watch.watch_site import LAWN, PASSWORD, Site
 from tests.running import YARD
+from tests.small_disk import small_disk
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,6 @@ def site(tmp_path: Path, server: RtspServer) -> Site:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk cannot be mounted here: that takes the rights of an administrator")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "48m") as folder:
+        yield folder

@@ -66,12 +66,12 @@ def test_a_locked_ledger_delays_what_is_found_and_loses_nothing(site: Site, tmp_
 
 
 def test_a_full_disk_is_told_and_what_follows_is_recorded_again(
-    site: Site, small_disk: Path, tmp_path: Path
+    site: Site, disk: Path, tmp_path: Path
 ) -> None:
-    on_disk = Site(site.facility, small_disk / "home")
+    on_disk = Site(site.facility, disk / "home")
     with watching(on_disk, tmp_path / "log") as (process, port):
         wait_until_analysed(process, port, 5)
-        filler = small_disk / "filler"
+        filler = disk / "filler"
         with filler.open("wb") as file, pytest.raises(OSError, match="No space left"):
             while True:
                 file.write(bytes(1 << 20))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +44,7 @@ from tests.incidents.evidence.evidence_samples import (
     row,
     table,
 )
+from tests.small_disk import small_disk
 from vision.frames import SECOND
 
 ROOT = Path(__file__).parents[3]
@@ -222,23 +221,11 @@ def test_a_place_that_cannot_be_written_is_one_sentence(video: Path, tmp_path: P
         write(tmp_path / "file" / "e", video)
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a file system")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("kilobytes", [8, 32, 60])
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_a_full_disk_leaves_nothing_half(tmp_path: Path, kilobytes: int, codec: str) -> None:
     video = write_video(tmp_path / "large.mp4", 100, size=(320, 240), codec=codec)
-    with small_disk(tmp_path / "disk", kilobytes):
+    with small_disk(tmp_path / "disk", f"{kilobytes}k"):
         with pytest.raises(EvidenceError, match="cannot be written: No space left on device"):
             write(tmp_path / "disk" / "e", video)
         assert list((tmp_path / "disk").rglob("*")) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import random
 import shutil
 import signal
@@ -21,6 +20,7 @@ import pytest
 
 from tests.footage import atoms, damage, truncate, write_video
 from tests.running import FACILITY, LOBBY, ROOT, YARD, command, facts, lazaretto
+from tests.small_disk import small_disk
 
 Analysed = tuple[Path, dict[str, Any]]
 BOTH = (f"yard={YARD}", f"lobby={LOBBY}", "--facility", FACILITY)
@@ -320,19 +320,8 @@ def test_the_same_minutes_from_another_file_are_refused(facility: Path, tmp_path
     assert [line.partition(":")[0] for line in ran.out.splitlines()] == ["camera cam"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_full_home_is_one_sentence_and_nothing_is_lost(facility: Path, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with small_disk(tmp_path / "small", "300k") as small:
         ran = lazaretto("analyze", f"lobby={LOBBY}", "--facility", FACILITY, "--home", small / "home")
         assert ran.code == 2
         assert len(ran.err.strip().splitlines()) == 1 and "Traceback" not in ran.err
@@ -345,8 +334,6 @@ def test_a_full_home_is_one_sentence_and_nothing_is_lost(facility: Path, tmp_pat
         assert after.code == 0, after.err
         [incident] = after.json["cameras"][0]["incidents"]
         assert set(incident["evidence"]) >= {"clip", "keyframe"}
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_sources_of_time_that_disagree_are_said_before_the_analysis_and_in_the_report(

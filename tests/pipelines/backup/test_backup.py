@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -25,6 +24,7 @@ from tests.observing import rows
 from tests.other_user import another_user, open_to_others
 from tests.running import ROOT, command, lazaretto_here
 from tests.sealed_home import Sealed, clip, last_bytes_cut, one_byte, run_verify, seal, sealed_home
+from tests.small_disk import small_disk
 from vision.clock import SystemClock
 from vision.frames import SECOND, from_iso
 from vision.observations import write_part
@@ -64,12 +64,7 @@ def test_a_kill_in_the_middle_leaves_the_backups_before_and_no_other(tmp_path: P
 
 def test_a_full_disk_leaves_no_part_of_a_backup(tmp_path: Path) -> None:
     home, _ = sealed_home(tmp_path / "home", count=8, size=100_000)
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a file system")
-    try:
+    with small_disk(tmp_path / "disk", "1500k") as disk:
         for _ in range(2):
             with pytest.raises(LazarettoError, match=r"no backup was made in .*No space left on device"):
                 make_backup(BackupRequest(home, disk))
@@ -86,8 +81,6 @@ def test_a_full_disk_leaves_no_part_of_a_backup(tmp_path: Path) -> None:
         with pytest.raises(LazarettoError, match="cannot be written: No space left on device"):
             restore_home(made.path, Home(disk / "home"))
         assert [path.name for path in disk.iterdir()] == [".lock"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_what_did_not_change_is_linked_and_what_did_is_copied(sealed: Sealed, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +18,7 @@ from pipelines.home import Home
 from pipelines.verify import verify
 from tests.running import ROOT, command
 from tests.sealed_home import Sealed, seal, sealed_home
+from tests.small_disk import small_disk
 from zones.errors import LazarettoError
 
 
@@ -42,18 +42,11 @@ def test_a_home_is_restored_onto_a_new_disk_that_is_mounted_at_its_place(
 ) -> None:
     home, _ = sealed
     make_backup(BackupRequest(home, folder))
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a file system")
-    try:
+    with small_disk(tmp_path / "disk", "20m") as disk:
         (disk / "lost+found").mkdir()
         restore_home(folder, Home(disk))
         assert verify(Home(disk)).sound
         assert sorted(os.listdir(disk)) == ["evidence", "ledger.db", "lost+found"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["nothing there", "an empty folder there"])

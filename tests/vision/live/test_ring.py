@@ -18,6 +18,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from tests.footage import number_of, write_video
+from tests.small_disk import small_disk
 from vision.frames import SECOND
 from vision.live.ring.files import ring_files, span_of, start_of
 from vision.live.ring.writer import RingSettings, RingState, RingWriter, Room
@@ -351,29 +352,21 @@ def is_whole(path: Path) -> bool:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB in memory."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "1m") as folder:
+        yield folder
 
 
-def test_a_small_disk_in_memory_fills_up_and_is_emptied(tmp_path: Path, small_disk: Path) -> None:
+def test_a_small_disk_in_memory_fills_up_and_is_emptied(tmp_path: Path, disk: Path) -> None:
     source = footage(tmp_path, frames=200)
-    writer = RingWriter(small_disk, "yard", RingSettings(segment_s=2))
-    ballast = small_disk / "ballast"
+    writer = RingWriter(disk, "yard", RingSettings(segment_s=2))
+    ballast = disk / "ballast"
     states = []
     for number, (stream, packet, t) in enumerate(packets(source)):
         if number == 0:
             writer.begin(stream)
         if number == 60:
-            ballast.write_bytes(b"\0" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize))
+            ballast.write_bytes(b"\0" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
         if number == 100:
             ballast.unlink()
         states.append(writer.write(packet, t))
@@ -381,7 +374,7 @@ def test_a_small_disk_in_memory_fills_up_and_is_emptied(tmp_path: Path, small_di
     assert states[:60] == [RingState.WRITING] * 60
     assert set(states[72:100]) <= {RingState.FULL, RingState.FAILED}
     assert states[-1] is RingState.WRITING
-    found = read_back(small_disk)
+    found = read_back(disk)
     assert len(found) >= states.count(RingState.WRITING) - 2
 
 

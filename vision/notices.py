@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
+
+from zones.errors import LazarettoError
 
 
 class Level(IntEnum):
@@ -30,6 +34,32 @@ class CameraNotice(Protocol):
 
     def __call__(self, camera: str, text: str, level: Level = Level.WARNING, /) -> None:
         """Log a sentence about a camera, or about none ("")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What to say of an error.
+
+    Attributes:
+        text: for the log; of a fault of the program with its trace.
+        level: how much it matters.
+    """
+
+    text: str
+    level: Level
+
+    @property
+    def short(self) -> str:
+        """The last line of the text."""
+        return self.text.splitlines()[-1]
+
+
+def fault_of(error: Exception) -> Fault:
+    """What to say of an error: a sentence for one that was foreseen, the trace of any other."""
+    if isinstance(error, LazarettoError):
+        return Fault(str(error), Level.WARNING)
+    trace = "".join(traceback.format_exception(error)).strip()
+    return Fault(f"the program failed: {trace}", Level.ERROR)
 
 
 def unheard(text: str, level: Level = Level.WARNING, /) -> None:

@@ -24,6 +24,7 @@ from pipelines.notifications.configuration import (
 from pipelines.notifications.notifier import Notifier, send_tests
 from pipelines.notifications.status import Status, status_of
 from pipelines.notifications.waiting import Reason, Wait
+from pipelines.wording import counted
 from vision.clock import Stop, SystemClock
 
 ConfigOption = Annotated[
@@ -113,8 +114,7 @@ def _short(t: int, timezone: str, length: int = 16) -> str:
 
 
 def _wait_text(wait: Wait, timezone: str) -> str:
-    messages = f"{wait.messages} message{'' if wait.messages == 1 else 's'}"
-    verb = "waits" if wait.messages == 1 else "wait"
+    messages, verb = counted(wait.messages, "message"), "waits" if wait.messages == 1 else "wait"
     length = 19 if wait.reason is Reason.RETRY else 16
     until = "" if wait.until is None else f" until {_short(wait.until, timezone, length)}"
     if wait.reason is Reason.RETRY:

@@ -196,7 +196,8 @@ def can_write(path: Path) -> bool:
 def is_locked(path: Path, wait_s: float) -> bool:
     """Whether another process keeps a ledger from being written, for longer than `wait_s` seconds.
 
-    One that is not there, or that cannot be written for another reason, is not: whoever opens it is told.
+    A ledger that does not exist, or that cannot be written for another reason, counts as not locked: opening
+    it raises the error.
     """
     try:
         with closing(connect(path, "mode=rw", wait_s)) as connection:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipelines.calibration.marks import calibration_schema, read_marks
 from pipelines.calibration.report import Report, Size, report
 from pipelines.facilities.writing import write_facility
-from zones.calibration import CalibrationError
+from zones.calibration import CalibrationError, calibrate
 from zones.calibration.people import PersonBoxes
 from zones.calibration.spec import CalibrationSpec, MeasuredLength
 from zones.calibration.walking import Assumptions, WalkingFit, fit_walking
@@ -158,7 +158,7 @@ def store_calibration(facility: Path, camera: str, found: Report, force: bool = 
     spec, known = found.spec, load_facility(facility)
     stored = known.camera(camera).calibration
     if stored is not None and not force:
-        better = report(stored, found.size).plane.check_error
+        better = _check_error(stored, found.size)
         if math.isfinite(better) and found.plane.check_error > better + WORSE_BY_M:
             error = found.plane.check_error
             told = f"one of {error:.3f} m" if math.isfinite(error) else "one whose error is not checked"
@@ -168,6 +168,14 @@ def store_calibration(facility: Path, camera: str, found: Report, force: bool = 
             )
     text = known.text
     write_facility(facility, with_calibration(text, camera, spec, str(facility)))
+
+
+def _check_error(spec: CalibrationSpec, size: Size) -> float:
+    """The check error of a calibration, m; infinite where it is not known, or there is no ground plane."""
+    try:
+        return calibrate(spec, size[0] / size[1]).check_error
+    except CalibrationError:
+        return math.inf
 
 
 def _spec(**parts: Any) -> CalibrationSpec:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import traceback
 from collections.abc import Sequence
 
 from incidents.ledger import Ledger
@@ -13,9 +12,8 @@ from pipelines.watch.beginning import begin_camera
 from pipelines.watch.camera_pass import CameraControl, CameraPass, CameraProgress, WatchSetup
 from pipelines.watch.coverage import PlannedTime
 from vision.live.camera import LiveCamera
-from vision.notices import Level
+from vision.notices import Fault, Level, fault_of
 from vision.observations import AppendLog
-from zones.errors import LazarettoError
 from zones.facility import Camera, Facility
 
 NOT_RUNNING = "the watch was not running"
@@ -105,16 +103,13 @@ class CameraWatch:
         while not self._control.stop.is_set():
             try:
                 self._watch()
-            except LazarettoError as error:
-                self._failed(str(error))
-            except Exception:
-                self._failed(f"the program failed: {traceback.format_exc()}")
+            except Exception as error:
+                self._failed(fault_of(error))
 
-    def _failed(self, text: str) -> None:
-        text = text.strip()
-        self.progress.error = text.splitlines()[-1]
+    def _failed(self, fault: Fault) -> None:
+        self.progress.error = fault.short
         self._since = f"the watch of the camera failed: {self.progress.error}"
-        self._setup.notice(self.camera.id, f"{text}; begun again in {RESTART_S:.0f} s", Level.ERROR)
+        self._setup.notice(self.camera.id, f"{fault.text}; begun again in {RESTART_S:.0f} s", Level.ERROR)
         self._setup.clock.wait(RESTART_S, self._control.stop)
 
     def _watch(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -13,9 +12,8 @@ from incidents.ledger import Ledger
 from pipelines.home import Home
 from pipelines.watched.hours import record_hours
 from vision.clock import Clock, Stop
-from vision.notices import Level, Notice
+from vision.notices import Fault, Notice, fault_of
 from vision.observations import HOUR
-from zones.errors import LazarettoError
 from zones.facility import Facility
 
 RESTART_S = 30.0
@@ -81,20 +79,17 @@ class Services:
             try:
                 with self._stop.calling(stop.set):
                     service.work(stop)
-            except LazarettoError as error:
-                self._failed(service, str(error), Level.WARNING)
-            except Exception:
-                text = f"the program failed: {traceback.format_exc().strip()}"
-                self._failed(service, text, Level.ERROR)
+            except Exception as error:
+                self._failed(service, fault_of(error))
             else:
                 self.faults.pop(service.name, None)
                 if self.clock.wait(1.0, self._stop):
                     return
 
-    def _failed(self, service: Service, text: str, level: Level) -> None:
-        if self.faults.get(service.name) != text.splitlines()[-1]:
-            self.notice(f"{service.name}: {text}; begun again in {RESTART_S:.0f} s", level)
-        self.faults[service.name] = text.splitlines()[-1]
+    def _failed(self, service: Service, fault: Fault) -> None:
+        if self.faults.get(service.name) != fault.short:
+            self.notice(f"{service.name}: {fault.text}; begun again in {RESTART_S:.0f} s", fault.level)
+        self.faults[service.name] = fault.short
         self.clock.wait(RESTART_S, self._stop)
 
 

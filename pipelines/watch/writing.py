@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from incidents.rules.exposure import Exposure
 from pipelines.home import Home
 from pipelines.watch.rules_state import save_rules
 from vision.clock import Clock, Stop
-from vision.notices import Level, Notice
+from vision.notices import Fault, Level, Notice, fault_of
 from zones.errors import LazarettoError
 from zones.facility import Facility
 
@@ -35,9 +34,6 @@ END_S = 20.0
 (docs/defaults.md)."""
 LATENCIES = 16_384
 """Latest latencies that are kept, to state their distribution: of 64 cameras, four minutes."""
-
-FAILED = "the program failed"
-"""How a fault begins that is none of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +214,11 @@ class LedgerWriter:
                 try:
                     ledger = ledger or Ledger.open(self._path)
                     batch, fault = self._take(ledger, batch)
-                except LazarettoError as error:
-                    fault = str(error)
-                except Exception:
+                except Exception as error:
                     # This thread is the only one that writes: without it nothing would be recorded again.
-                    fault = f"{FAILED}: {traceback.format_exc().strip()}"
+                    fault = fault_of(error)
                 self._tell_fault(fault)
-                if not fault:
+                if fault is None:
                     continue
                 if ledger is not None:
                     ledger.close()
@@ -238,7 +232,7 @@ class LedgerWriter:
             if ledger is not None:
                 ledger.close()
 
-    def _take(self, ledger: Ledger, batch: list[Found]) -> tuple[list[Found], str]:
+    def _take(self, ledger: Ledger, batch: list[Found]) -> tuple[list[Found], Fault | None]:
         """Write what waits; returns what the ledger refuses, and why.
 
         A result that it refuses, of whatever reason, keeps the later ones of its camera waiting, and no other
@@ -249,27 +243,25 @@ class LedgerWriter:
         """
         fault = self._refusal(ledger, batch)
         cameras = dict.fromkeys(found.camera for found in batch)
-        if not fault or len(cameras) == 1:
-            return (batch if fault else []), fault
+        if fault is None or len(cameras) == 1:
+            return ([] if fault is None else batch), fault
         left: list[Found] = []
         for camera in cameras:
             part = [found for found in batch if found.camera == camera]
             if why := self._refusal(ledger, part):
                 left, fault = left + part, why
-        return left, fault if left else ""
+        return left, fault if left else None
 
-    def _refusal(self, ledger: Ledger, batch: Sequence[Found]) -> str:
-        """Write results whole or not at all; returns why the ledger refuses them, or ""."""
+    def _refusal(self, ledger: Ledger, batch: Sequence[Found]) -> Fault | None:
+        """Write results whole or not at all; returns why the ledger refuses them, or None."""
         try:
             self._write(ledger, batch)
         except Exception as error:
             if isinstance(error.__cause__, sqlite3.Error):
                 raise
-            if isinstance(error, LazarettoError):
-                return str(error)
-            return f"{FAILED}: {traceback.format_exc().strip()}"
+            return fault_of(error)
         self._account(batch)
-        return ""
+        return None
 
     def _write(self, ledger: Ledger, batch: Sequence[Found]) -> None:
         with ledger.transaction():
@@ -328,15 +320,14 @@ class LedgerWriter:
                     self._notice(f"camera {found.camera}: {error}; it is tried again in a minute")
         self._wrote(batch)
 
-    def _tell_fault(self, fault: str) -> None:
-        if fault and not self.status.fault:
+    def _tell_fault(self, fault: Fault | None) -> None:
+        if fault is not None and not self.status.fault:
             self.status.fault_since = time.monotonic()
-            level = Level.ERROR if fault.startswith(FAILED) else Level.WARNING
-            self._notice(f"{fault}; the cameras go on, and what they find waits", level)
-        elif not fault and self.status.fault:
+            self._notice(f"{fault.text}; the cameras go on, and what they find waits", fault.level)
+        elif fault is None and self.status.fault:
             self.status.fault_since = None
             self._notice("the ledger is written again", Level.INFO)
-        self.status.fault = fault.splitlines()[-1] if fault else ""
+        self.status.fault = "" if fault is None else fault.short
 
 
 def _shortened(waiting: Sequence[Found]) -> list[Found]:

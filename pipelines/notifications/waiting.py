@@ -1,4 +1,4 @@
-"""For what messages in the queue wait: quiet hours, the hourly limit, or another attempt."""
+"""Why messages in the queue wait: quiet hours, the hourly limit, or another attempt."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Messages to a target that wait for the same.
+    """Messages to a target that wait for the same reason.
 
     Attributes:
-        reason: for what.
+        reason: why they wait.
         messages: how many.
         until: until when the first of them waits, at the latest, microseconds UTC; None = quiet hours that
             never end.
@@ -46,7 +46,7 @@ class Wait:
 
 
 def waits_of(name: str, target: Target, store: Store, now: int) -> tuple[Wait, ...]:
-    """For what the messages to a target wait; those that are sent next wait for nothing.
+    """Why messages to a target wait, and until when; messages that are due have no reason.
 
     Args:
         name: of the target.
@@ -101,9 +101,9 @@ def limit_until(name: str, target: Target, store: Store, now: int) -> int | None
 
 
 def is_ahead(moment: int, now: int) -> bool:
-    """Whether a moment to wait for is still to come; both in microseconds UTC.
+    """Whether the time of the next attempt still lies ahead; both in microseconds UTC.
 
-    One that is further ahead than any wait is of a clock that was wrong, and has been set back since.
+    A time that lies further ahead than the longest wait was noted while the clock was wrong.
     """
     return now < moment <= now + round(LONGEST_WAIT_S * SECOND)
 

@@ -1,4 +1,4 @@
-"""What of a watch can be refused at once: before networks load, and before anything is written."""
+"""Checks of what is to be watched, before networks load and before anything is written."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class MonitoringServer:
     """
 
     def __init__(self, address: str, status: Callable[[], WatchStatus]) -> None:
-        """Take the address, so that one that is of no use is refused early.
+        """Bind the address, so that an unusable one is refused early.
 
         Args:
             address: HOST:PORT; port 0 = any free one.
